@@ -1,1 +1,23 @@
-//! placeholder
+//! The rules of parallel-workflows: plain facts in, reports out.
+//!
+//! Nothing here starts a process, opens a file, reads the environment or asks for the time;
+//! `.clippy.toml` beside this crate enforces it.
+
+pub mod facts;
+pub mod failure;
+pub mod graph;
+pub mod id;
+pub mod integration;
+pub mod path;
+pub mod plan;
+pub mod prompt;
+pub mod record;
+pub mod report;
+pub mod retro;
+pub mod scope;
+pub mod setup;
+pub mod signal;
+pub mod status;
+pub mod time;
+pub mod worker;
+mod yaml;

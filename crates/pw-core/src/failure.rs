@@ -1,0 +1,172 @@
+//! What a helper answers when it cannot do what was asked: a code from a closed set, the one next
+//! action, and a command that can be run as it is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why a helper did not do what was asked. Agents branch on this, never on the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// A defect of ours, or an I/O error nobody foresaw.
+    Internal,
+    /// A git command failed for a reason we have no name for.
+    GitFailed,
+    /// The wrapper in `bin/` could not build the helper.
+    HelperNotBuilt,
+    /// The wrapper in `bin/` is still building the helper.
+    HelperBuilding,
+    /// The command line is wrong.
+    Usage,
+    /// The plan cannot be read as YAML.
+    PlanUnreadable,
+    /// The plan breaks at least one rule; every problem is in `details.problems`.
+    PlanInvalid,
+    /// The working directory is in no git repository.
+    NotARepository,
+    /// The repository has no main checkout.
+    BareRepository,
+    /// The repository has no commit to start from.
+    NoCommit,
+    /// git refuses the repository because somebody else owns it.
+    UnsafeRepository,
+    /// No such workflow, or none at all.
+    UnknownWorkflow,
+    /// Several workflows, and none was named.
+    AmbiguousWorkflow,
+    /// No such worker in the plan.
+    UnknownWorker,
+    /// The working directory is not the worktree of a worker.
+    NotAWorker,
+    /// Another helper is changing this repository right now.
+    Locked,
+    /// A branch, folder or ref stands where one of ours would be made.
+    InTheWay,
+    /// The changed plan contradicts what was already created from it.
+    PlanChanged,
+    /// At least one worker is not ready to be merged.
+    NotReady,
+    /// Workers this one builds upon contradict each other.
+    DependencyConflict,
+    /// Two branches change the same lines; the merge waits for a resolution.
+    MergeConflict,
+    /// The resolution is not finished: markers or unmerged files are left.
+    Unresolved,
+    /// There is no stopped integration to continue or abort.
+    NothingStopped,
+    /// The integration branch is checked out, or was moved by somebody else.
+    IntegrationMoved,
+    /// Files outside the worker's scope would be committed.
+    OutOfScope,
+    /// Uncommitted changes stand against what was asked.
+    DirtyTree,
+    /// There is nothing to commit.
+    NothingToCommit,
+    /// HEAD is not on the worker's branch, or an operation is in progress.
+    WrongBranch,
+    /// The commit was made, but a hook took its marker away.
+    SignalLost,
+    /// The plan's setup command failed in a new worktree.
+    SetupFailed,
+}
+
+impl Code {
+    /// Every code, in the order of the documentation.
+    pub const ALL: &[Self] = &[
+        Self::Internal,
+        Self::GitFailed,
+        Self::HelperNotBuilt,
+        Self::HelperBuilding,
+        Self::Usage,
+        Self::PlanUnreadable,
+        Self::PlanInvalid,
+        Self::NotARepository,
+        Self::BareRepository,
+        Self::NoCommit,
+        Self::UnsafeRepository,
+        Self::UnknownWorkflow,
+        Self::AmbiguousWorkflow,
+        Self::UnknownWorker,
+        Self::NotAWorker,
+        Self::Locked,
+        Self::InTheWay,
+        Self::PlanChanged,
+        Self::NotReady,
+        Self::DependencyConflict,
+        Self::MergeConflict,
+        Self::Unresolved,
+        Self::NothingStopped,
+        Self::IntegrationMoved,
+        Self::OutOfScope,
+        Self::DirtyTree,
+        Self::NothingToCommit,
+        Self::WrongBranch,
+        Self::SignalLost,
+        Self::SetupFailed,
+    ];
+
+    /// Returns the process exit status: 1 failed, 2 usage, 3 refused, 4 stopped half-way.
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::Internal | Self::GitFailed | Self::HelperNotBuilt | Self::HelperBuilding => 1,
+            Self::Usage | Self::PlanUnreadable => 2,
+            Self::MergeConflict | Self::Unresolved | Self::SignalLost | Self::SetupFailed => 4,
+            _ => 3,
+        }
+    }
+}
+
+/// A refusal or a stop, as an agent sees it (`error` of `pw.error/1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    pub code: Code,
+    /// What is wrong, with the values that make it so.
+    pub message: String,
+    /// The one next action, in words.
+    pub hint: String,
+    /// A command that can be run as it is; absent when only a person can decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// What the code's documentation promises, for example `problems`.
+    pub details: serde_json::Value,
+}
+
+impl Failure {
+    /// Returns a failure without a hint, next command or details.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: String::new(),
+            next: None,
+            details: serde_json::json!({}),
+        }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    #[must_use]
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        self.next = Some(command.into());
+        self
+    }
+
+    /// Attaches `details`; a value that cannot be JSON becomes null, which a test would show.
+    #[must_use]
+    pub fn details(mut self, details: impl Serialize) -> Self {
+        self.details = serde_json::to_value(details).unwrap_or_default();
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

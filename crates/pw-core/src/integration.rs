@@ -1,0 +1,347 @@
+//! Who can be merged, in which order, and what a merge came to.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Change;
+use crate::failure::{Code, Failure};
+use crate::graph;
+use crate::id::{Oid, Slug, WorkerId};
+use crate::path::RepoPath;
+use crate::plan::{Plan, Worker};
+use crate::report::{NextStep, Report};
+use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
+
+/// The answer of `pw-integrate check`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    pub workflow: Slug,
+    /// Whether `run` would merge everybody.
+    pub ready: bool,
+    /// The workers still to be merged, in merge order.
+    pub order: Vec<WorkerId>,
+    pub workers: Vec<Readiness>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Check {
+    const SCHEMA: &'static str = "pw-integrate.check/1";
+}
+
+/// Whether one worker can be merged.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Readiness {
+    pub worker: WorkerId,
+    pub state: State,
+    pub ready: bool,
+    pub reasons: Vec<Reason>,
+}
+
+impl From<&WorkerStatus> for Readiness {
+    fn from(status: &WorkerStatus) -> Self {
+        Self {
+            worker: status.id.clone(),
+            state: status.state,
+            ready: status.ready,
+            reasons: status.reasons.clone(),
+        }
+    }
+}
+
+/// The answer of `pw-integrate preview`: the whole merge, nothing written.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Preview {
+    pub workflow: Slug,
+    pub branch: String,
+    /// Whether every branch would merge.
+    pub clean: bool,
+    /// One step for each worker with commits, in merge order; a conflict is left out of what the
+    /// next steps build upon.
+    pub steps: Vec<PreviewStep>,
+    /// Workers without a branch to merge, or already integrated.
+    pub skipped: Vec<Skipped>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Preview {
+    const SCHEMA: &'static str = "pw-integrate.preview/1";
+}
+
+/// What merging one worker would come to.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PreviewStep {
+    pub worker: WorkerId,
+    pub tip: Oid,
+    pub ready: bool,
+    /// Empty when it merges.
+    pub conflicts: Vec<FileConflict>,
+}
+
+/// A worker that is not merged, and why.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    pub worker: WorkerId,
+    pub state: State,
+}
+
+/// The answer of `pw-integrate run` and `continue`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Integrated {
+    pub workflow: Slug,
+    pub branch: String,
+    pub commit: Oid,
+    /// Every worker in the branch, in the order it was merged.
+    pub merged: Vec<Merged>,
+    /// Workers left out on request.
+    pub without: Vec<WorkerId>,
+    /// Workers with commits newer than what was merged.
+    pub newer: Vec<WorkerId>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Integrated {
+    const SCHEMA: &'static str = "pw-integrate.run/1";
+}
+
+/// One merged worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Merged {
+    pub worker: WorkerId,
+    /// The merge commit.
+    pub commit: Oid,
+    /// The worker's commit that was merged.
+    pub tip: Oid,
+}
+
+/// The answer of `pw-integrate abort`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Aborted {
+    pub workflow: Slug,
+    pub worker: WorkerId,
+    /// What was in the resolution's worktree, kept; absent when nothing was changed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// A command that brings it back on a new branch; absent like `snapshot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<String>,
+}
+
+impl Report for Aborted {
+    const SCHEMA: &'static str = "pw-integrate.abort/1";
+}
+
+/// `details` of `merge_conflict` and `unresolved`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Stop {
+    pub worker: WorkerId,
+    /// Where to resolve, relative to the repository.
+    pub worktree: String,
+    pub conflicts: Vec<FileConflict>,
+    /// Workers merged before it; they need no second look.
+    pub merged: Vec<WorkerId>,
+}
+
+/// One path that does not merge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct FileConflict {
+    pub path: RepoPath,
+    pub kind: ConflictKind,
+}
+
+/// Why a path does not merge, in git's terms.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictKind {
+    /// Both sides changed the same lines.
+    Content,
+    /// Both sides added the file.
+    AddAdd,
+    /// One side changed what the other deleted.
+    ModifyDelete,
+    /// Both sides renamed the file, or one renamed what the other deleted.
+    Rename,
+    /// A file here is a folder there.
+    FileDirectory,
+    /// A file was put into a folder that the other side renamed.
+    DirectoryRename,
+    Binary,
+    Submodule,
+    Other,
+}
+
+/// Returns the workers still to be merged, dependencies first, else in the order of the plan.
+pub fn order(plan: &Plan, workers: &[WorkerStatus], without: &[WorkerId]) -> Vec<WorkerId> {
+    let open = |id: &WorkerId| {
+        workers.iter().any(|w| w.id == *id && w.state != State::Integrated) && !without.contains(id)
+    };
+    graph::waves(plan).into_iter().flatten().filter(open).collect()
+}
+
+/// Refuses unless everybody who is to be merged is ready.
+///
+/// With `allow_out_of_scope`, changes outside the scope are no obstacle; the merge records them.
+pub fn require_ready(
+    plan: &Plan,
+    workers: &[WorkerStatus],
+    order: &[WorkerId],
+    allow_out_of_scope: bool,
+) -> Result<(), Failure> {
+    let counts = |reason: &Reason| !(allow_out_of_scope && reason.kind == ReasonKind::OutOfScope);
+    let stands_in_the_way = |worker: &&WorkerStatus| {
+        let vetoed = worker.reasons.iter().any(counts);
+        order.contains(&worker.id) && (vetoed || worker.state != State::Complete)
+    };
+    let waiting: Vec<Readiness> =
+        workers.iter().filter(stands_in_the_way).map(Readiness::from).collect();
+    let Some(first) = waiting.first() else { return require_dependencies(plan, workers, order) };
+    let why: Vec<&str> = first.reasons.iter().map(|reason| reason.message.as_str()).collect();
+    let why = if why.is_empty() { first.state.word().to_owned() } else { why.join(", ") };
+    let more = match waiting.len() {
+        1 => String::new(),
+        n => format!(" ({} more not ready)", n - 1),
+    };
+    let only_scope = waiting.iter().all(|w| {
+        w.state == State::Complete && w.reasons.iter().all(|r| r.kind == ReasonKind::OutOfScope)
+    });
+    let (code, hint) = if only_scope {
+        let hint =
+            "give the files back to their owner, or, if the user agrees, use --allow-out-of-scope";
+        (Code::OutOfScope, hint)
+    } else {
+        (Code::NotReady, "wait for these workers, or leave them out with --without")
+    };
+    Err(Failure::new(code, format!("{} is not ready: {why}{more}", first.worker))
+        .hint(hint)
+        .next(format!("pw-monitor status {}", plan.workflow))
+        .details(serde_json::json!({ "workers": waiting })))
+}
+
+/// Refuses to merge a worker without those it builds upon.
+fn require_dependencies(
+    plan: &Plan,
+    workers: &[WorkerStatus],
+    order: &[WorkerId],
+) -> Result<(), Failure> {
+    let merged =
+        |id: &WorkerId| workers.iter().any(|w| w.id == *id && w.state == State::Integrated);
+    for id in order {
+        let lacking = |dependency: &&WorkerId| !order.contains(dependency) && !merged(dependency);
+        if let Some(dependency) = plan.dependencies(id).into_iter().find(lacking) {
+            let message = format!("{id} builds upon {dependency}, which is left out");
+            return Err(Failure::new(Code::NotReady, message)
+                .hint(format!("leave {id} out, too: --without {id}")));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the pairs of workers whose changes could collide; all others merge in any order.
+///
+/// A common path, a file where the other has a folder, or a file added to a folder from which the
+/// other took files away (a renamed folder) can collide; nothing else can.
+pub fn pairs_that_can_meet(changes: &[(WorkerId, Vec<Change>)]) -> Vec<(WorkerId, WorkerId)> {
+    let prints: Vec<Footprint<'_>> =
+        changes.iter().map(|(_, changes)| Footprint::of(changes)).collect();
+    let mut pairs = Vec::new();
+    for second in 0..changes.len() {
+        for first in 0..second {
+            if prints[first].can_meet(&prints[second]) {
+                pairs.push((changes[first].0.clone(), changes[second].0.clone()));
+            }
+        }
+    }
+    pairs
+}
+
+/// What of a worker's changes matters for collisions.
+struct Footprint<'a> {
+    paths: BTreeSet<&'a [u8]>,
+    /// Folders above every path.
+    above: BTreeSet<&'a [u8]>,
+    /// Folders above every removed path: these may have been renamed.
+    emptied: BTreeSet<&'a [u8]>,
+    /// Folders above every added path.
+    filled: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> Footprint<'a> {
+    fn of(changes: &'a [Change]) -> Self {
+        let above = |wanted: &dyn Fn(&Change) -> bool| {
+            changes
+                .iter()
+                .filter(|change| wanted(change))
+                .flat_map(|change| change.path.ancestors())
+                .collect()
+        };
+        Self {
+            paths: changes.iter().map(|change| change.path.as_bytes()).collect(),
+            above: above(&|_| true),
+            emptied: above(&|change| change.new.is_none()),
+            filled: above(&|change| change.old.is_none()),
+        }
+    }
+
+    fn can_meet(&self, other: &Self) -> bool {
+        let meet = |a: &BTreeSet<&[u8]>, b: &BTreeSet<&[u8]>| !a.is_disjoint(b);
+        meet(&self.paths, &other.paths)
+            || meet(&self.paths, &other.above)
+            || meet(&self.above, &other.paths)
+            || meet(&self.emptied, &other.filled)
+            || meet(&self.filled, &other.emptied)
+    }
+}
+
+/// Returns the message of the merge commit for a worker.
+pub fn merge_message(plan: &Plan, worker: &Worker, status: &WorkerStatus, tip: &Oid) -> String {
+    let said = |signal: &SignalReport| signal.text.lines().next().unwrap_or_default().to_owned();
+    let text = status.signal.as_ref().map(said).filter(|text| !text.is_empty());
+    let mut message = format!("Merge {} into {}\n", worker.label(), plan.integration_branch());
+    if let Some(text) = text {
+        message += &format!("\n{text}\n");
+    }
+    if !worker.tasks.is_empty() {
+        message += "\nTasks:\n";
+        message.extend(worker.tasks.iter().map(|task| format!("- {}\n", one_line(task))));
+    }
+    if !status.out_of_scope.is_empty() {
+        message += "\nMerged although outside the scope:\n";
+        message.extend(status.out_of_scope.iter().map(|path| format!("- {path}\n")));
+    }
+    message
+        + &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(path: &str, old: Option<&str>, new: Option<&str>) -> Change {
+        Change { path: path.into(), old: old.map(Into::into), new: new.map(Into::into) }
+    }
+
+    #[test]
+    fn only_pairs_that_can_collide_are_tried() {
+        let worker = |id: &str, changes: Vec<Change>| (id.parse().unwrap(), changes);
+        let pairs = pairs_that_can_meet(&[
+            worker("edits", vec![change("src/a.rs", Some("1"), Some("2"))]),
+            worker("also", vec![change("src/a.rs", Some("1"), Some("3"))]),
+            worker("alone", vec![change("docs/a.md", None, Some("4"))]),
+            worker(
+                "renames",
+                vec![change("lib/x.rs", Some("5"), None), change("new/x.rs", None, Some("5"))],
+            ),
+            worker("adds", vec![change("lib/y.rs", None, Some("6"))]),
+            worker("file", vec![change("docs", None, Some("7"))]),
+        ]);
+        let names: Vec<String> = pairs.iter().map(|(a, b)| format!("{a}-{b}")).collect();
+        assert_eq!(names, ["edits-also", "renames-adds", "alone-file"]);
+    }
+}

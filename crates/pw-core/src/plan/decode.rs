@@ -1,0 +1,365 @@
+//! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
+
+use super::{DEFAULT_WORKTREES, Plan, Problem, ProblemCode, Size, Worker};
+use crate::id::{self, Slug, WorkerId};
+use crate::scope::{MAX_GLOBS, Scope};
+use crate::yaml::{Node, Value};
+
+/// What could be read of a plan; `None` where a problem was reported instead.
+#[derive(Default)]
+pub(super) struct Draft {
+    workflow: Option<Slug>,
+    goal: String,
+    base: Option<String>,
+    verify: Option<String>,
+    setup: Option<String>,
+    copy: Scope,
+    shared: Scope,
+    disposable: Vec<String>,
+    worktrees: Option<String>,
+    pub(super) workers: Vec<DraftWorker>,
+}
+
+pub(super) struct DraftWorker {
+    pub(super) line: u32,
+    /// The id as written, to name the worker in messages even when it is no valid id.
+    pub(super) label: String,
+    pub(super) id: Option<WorkerId>,
+    name: Option<WorkerId>,
+    pub(super) owns: Scope,
+    pub(super) owns_lines: Vec<(String, u32)>,
+    pub(super) after: Vec<(String, u32)>,
+    provides: Vec<String>,
+    size: Option<Size>,
+    tasks: Vec<String>,
+    checkpoints: Vec<String>,
+    notes: String,
+}
+
+impl Draft {
+    /// Returns the plan; call it only when no problem was found.
+    pub(super) fn finish(self) -> Option<Plan> {
+        let workers: Option<Vec<Worker>> =
+            self.workers.into_iter().map(DraftWorker::finish).collect();
+        Some(Plan {
+            workflow: self.workflow?,
+            goal: self.goal,
+            base: self.base,
+            verify: self.verify,
+            setup: self.setup,
+            copy: self.copy,
+            shared: self.shared,
+            disposable: self.disposable,
+            worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
+            workers: workers?,
+        })
+    }
+}
+
+impl DraftWorker {
+    fn finish(self) -> Option<Worker> {
+        let after: Option<Vec<WorkerId>> =
+            self.after.iter().map(|(id, _)| id.parse().ok()).collect();
+        Some(Worker {
+            id: self.id?,
+            name: self.name?,
+            owns: self.owns,
+            after: after?,
+            provides: self.provides,
+            size: self.size,
+            tasks: self.tasks,
+            checkpoints: self.checkpoints,
+            notes: self.notes,
+        })
+    }
+}
+
+const PLAN_KEYS: &[&str] = &[
+    "workflow",
+    "goal",
+    "base",
+    "verify",
+    "setup",
+    "copy",
+    "shared",
+    "disposable",
+    "worktrees",
+    "workers",
+];
+const WORKER_KEYS: &[&str] =
+    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes"];
+
+/// Reads the whole document.
+pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
+    let mut reader = Reader { problems, worker: None };
+    let Some(fields) = reader.fields(root, "the plan", PLAN_KEYS) else { return Draft::default() };
+    let workflow = reader.required(&fields, root, "workflow", "the plan");
+    Draft {
+        workflow: workflow.and_then(|node| reader.name(node, "workflow", id::SLUG_RULE)),
+        goal: reader.text(&fields, "goal").unwrap_or_default(),
+        base: reader.text(&fields, "base"),
+        verify: reader.text(&fields, "verify"),
+        setup: reader.text(&fields, "setup"),
+        copy: reader.scope(&fields, "copy").0,
+        shared: reader.scope(&fields, "shared").0,
+        disposable: reader.texts(&fields, "disposable").into_iter().map(|(text, _)| text).collect(),
+        worktrees: reader.folder(&fields, "worktrees"),
+        workers: reader.workers(&fields, root),
+    }
+}
+
+type Fields<'a> = Vec<(&'a str, &'a Node)>;
+
+fn field<'a>(fields: &Fields<'a>, key: &str) -> Option<&'a Node> {
+    fields.iter().find(|(name, _)| *name == key).map(|(_, node)| *node)
+}
+
+struct Reader<'p> {
+    problems: &'p mut Vec<Problem>,
+    /// The worker being read, named in its problems.
+    worker: Option<String>,
+}
+
+impl Reader<'_> {
+    fn report(&mut self, line: u32, code: ProblemCode, message: String, hint: impl Into<String>) {
+        let problem = Problem::new(code, message, hint).at(line).workers(self.worker.iter());
+        self.problems.push(problem);
+    }
+
+    /// Returns the entries of a mapping, reporting unknown and repeated keys.
+    fn fields<'a>(&mut self, node: &'a Node, what: &str, known: &[&str]) -> Option<Fields<'a>> {
+        self.refuse_tag(node);
+        let Value::Map(entries) = &node.value else {
+            let message = format!("{what} is {}, not a mapping", node.value.kind());
+            self.report(node.line, ProblemCode::WrongType, message, "write `key: value` lines");
+            return None;
+        };
+        let mut fields: Fields<'a> = Vec::new();
+        for (key, line, value) in entries {
+            if !known.contains(&key.as_str()) {
+                let hint = format!("use one of: {}", known.join(", "));
+                self.report(*line, ProblemCode::UnknownKey, format!("unknown key `{key}`"), hint);
+            } else if field(&fields, key).is_some() {
+                let message = format!("the key `{key}` is there twice");
+                self.report(*line, ProblemCode::DuplicateKey, message, "keep one of the two");
+            } else {
+                fields.push((key, value));
+            }
+        }
+        Some(fields)
+    }
+
+    fn required<'a>(
+        &mut self,
+        fields: &Fields<'a>,
+        owner: &Node,
+        key: &str,
+        what: &str,
+    ) -> Option<&'a Node> {
+        let node = field(fields, key);
+        if node.is_none() {
+            let message = format!("{what} has no `{key}`");
+            self.report(owner.line, ProblemCode::MissingKey, message, format!("add `{key}:`"));
+        }
+        node
+    }
+
+    fn refuse_tag(&mut self, node: &Node) -> bool {
+        let Some(tag) = &node.tag else { return false };
+        let message = format!("`{tag}` is read as a YAML tag");
+        self.report(node.line, ProblemCode::Tag, message, Node::tag_hint());
+        true
+    }
+
+    fn plain(&mut self, node: &Node, key: &str) -> Option<String> {
+        if self.refuse_tag(node) {
+            return None;
+        }
+        let hint = match &node.value {
+            Value::Text(text) => return Some(text.clone()),
+            Value::Number(number) => format!("quote it: \"{number}\""),
+            _ => "write text, quoted if need be".to_owned(),
+        };
+        let message = format!("`{key}` is {}, not text", node.value.kind());
+        self.report(node.line, ProblemCode::WrongType, message, hint);
+        None
+    }
+
+    fn text(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
+        let text = self.plain(field(fields, key)?, key)?;
+        let text = text.trim_end();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Returns a list of texts with their lines; one text stands for a list of one.
+    fn texts(&mut self, fields: &Fields<'_>, key: &str) -> Vec<(String, u32)> {
+        let Some(node) = field(fields, key) else { return Vec::new() };
+        match &node.value {
+            Value::List(items) if node.tag.is_none() => {
+                let read = |item: &Node| Some((self.plain(item, key)?, item.line));
+                items.iter().filter_map(read).collect()
+            }
+            _ => self.plain(node, key).map(|text| (text, node.line)).into_iter().collect(),
+        }
+    }
+
+    fn name<T: std::str::FromStr>(&mut self, node: &Node, key: &str, rule: &str) -> Option<T> {
+        let text = self.plain(node, key)?;
+        let name = text.parse().ok();
+        if name.is_none() {
+            let message = format!("`{key}` {text:?} is not a valid name");
+            self.report(node.line, ProblemCode::BadName, message, rule);
+        }
+        name
+    }
+
+    fn scope(&mut self, fields: &Fields<'_>, key: &str) -> (Scope, Vec<(String, u32)>) {
+        let globs = self.texts(fields, key);
+        if globs.len() > MAX_GLOBS {
+            let message = format!("`{key}` has {} globs, more than {MAX_GLOBS}", globs.len());
+            self.report(globs[0].1, ProblemCode::BadGlob, message, "own folders instead of files");
+            return (Scope::default(), globs);
+        }
+        let texts: Vec<&str> = globs.iter().map(|(text, _)| text.as_str()).collect();
+        let scope = Scope::parse(&texts).unwrap_or_else(|bad| {
+            for (index, error) in bad {
+                let line = globs[index].1;
+                self.report(
+                    line,
+                    ProblemCode::BadGlob,
+                    format!("`{key}`: {}", error.message),
+                    error.hint,
+                );
+            }
+            Scope::default()
+        });
+        (scope, globs)
+    }
+
+    /// Returns a folder inside the repository.
+    fn folder(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
+        let text = self.text(fields, key)?;
+        let folder = text.trim_end_matches('/');
+        let plain = |part: &str| {
+            !matches!(part, "" | "." | "..")
+                && !part.eq_ignore_ascii_case(".git")
+                && !part.contains(|c: char| c.is_control() || "\\*?[]{}!\"'".contains(c))
+        };
+        if folder.split('/').all(plain) {
+            return Some(folder.to_owned());
+        }
+        let message = format!("`{key}` {text:?} is no folder inside the repository");
+        let line = field(fields, key).map_or(1, |node| node.line);
+        self.report(
+            line,
+            ProblemCode::BadPath,
+            message,
+            "write a relative folder such as worktrees",
+        );
+        None
+    }
+
+    fn workers(&mut self, fields: &Fields<'_>, root: &Node) -> Vec<DraftWorker> {
+        let Some(node) = self.required(fields, root, "workers", "the plan") else {
+            return Vec::new();
+        };
+        let items = match &node.value {
+            Value::List(items) if !items.is_empty() => items,
+            Value::List(_) | Value::Null => {
+                let hint = "list at least one worker with id, name and owns";
+                self.report(
+                    node.line,
+                    ProblemCode::NoWorkers,
+                    "`workers` is empty".to_owned(),
+                    hint,
+                );
+                return Vec::new();
+            }
+            other => {
+                let message = format!("`workers` is {}, not a list", other.kind());
+                self.report(node.line, ProblemCode::WrongType, message, "write `- id: …` entries");
+                return Vec::new();
+            }
+        };
+        let workers = items.iter().enumerate().filter_map(|(index, item)| self.worker(index, item));
+        workers.collect()
+    }
+
+    fn worker(&mut self, index: usize, node: &Node) -> Option<DraftWorker> {
+        let written = |key: &str| match &node.value {
+            Value::Map(entries) => {
+                entries.iter().find(|(name, ..)| name == key).map(|e| &e.2.value)
+            }
+            _ => None,
+        };
+        let label = match written("id") {
+            Some(Value::Text(id)) => id.clone(),
+            _ => format!("workers[{index}]"),
+        };
+        self.worker = Some(label.clone());
+        let what = format!("worker {label}");
+        let fields = self.fields(node, &what, WORKER_KEYS);
+        let worker = fields.map(|fields| {
+            let id = self.required(&fields, node, "id", &what);
+            let name = self.required(&fields, node, "name", &what);
+            self.required(&fields, node, "owns", &what);
+            let (owns, owns_lines) = self.scope(&fields, "owns");
+            DraftWorker {
+                line: node.line,
+                label,
+                id: id.and_then(|node| self.name(node, "id", id::NAME_RULE)),
+                name: name.and_then(|node| self.name(node, "name", id::NAME_RULE)),
+                owns,
+                owns_lines,
+                after: self.texts(&fields, "after"),
+                provides: self.items(&fields, "provides"),
+                size: self.size(&fields),
+                tasks: self.strings(&fields, "tasks"),
+                checkpoints: self.strings(&fields, "checkpoints"),
+                notes: self.text(&fields, "notes").unwrap_or_default(),
+            }
+        });
+        self.worker = None;
+        worker
+    }
+
+    fn strings(&mut self, fields: &Fields<'_>, key: &str) -> Vec<String> {
+        self.texts(fields, key).into_iter().map(|(text, _)| text).collect()
+    }
+
+    /// Returns what a worker provides: names that can stand in `[NEEDS:id/item]`.
+    fn items(&mut self, fields: &Fields<'_>, key: &str) -> Vec<String> {
+        let mut items = Vec::new();
+        for (item, line) in self.texts(fields, key) {
+            if crate::signal::is_item(&item) {
+                items.push(item);
+            } else {
+                let message = format!("`{key}` {item:?} cannot stand in [NEEDS:…]");
+                self.report(
+                    line,
+                    ProblemCode::BadName,
+                    message,
+                    "use up to 200 characters without ]",
+                );
+            }
+        }
+        items
+    }
+
+    fn size(&mut self, fields: &Fields<'_>) -> Option<Size> {
+        let text = self.text(fields, "size")?;
+        let size = match text.as_str() {
+            "S" => Size::S,
+            "M" => Size::M,
+            "L" => Size::L,
+            "XL" => Size::Xl,
+            _ => {
+                let line = field(fields, "size").map_or(1, |node| node.line);
+                let message = format!("`size` {text:?} is unknown");
+                self.report(line, ProblemCode::WrongType, message, "use S, M, L or XL");
+                return None;
+            }
+        };
+        Some(size)
+    }
+}

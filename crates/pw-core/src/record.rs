@@ -1,0 +1,220 @@
+//! The record of a workflow: a chain of commits whose subjects are events.
+//!
+//! It holds only what git cannot know: where workers were forked, which tips were merged, what an
+//! integration stopped at. Everything else is derived from branches and worktrees.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::id::{Oid, Slug, WorkerId};
+use crate::time::Seconds;
+
+/// One line of the record, the subject of one of its commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The workflow exists; it forks from this branch (none: a detached HEAD) and commit.
+    Planned { branch: Option<String>, base: Oid },
+    /// The plan in the record's tree was replaced.
+    Replanned,
+    /// A branch and worktree are about to be made. Written before, so that a kill can be undone.
+    Creating { worker: WorkerId, fork: Oid },
+    /// They are there, ready to be handed to an agent.
+    Created { worker: WorkerId, fork: Oid },
+    /// This tip of the worker is in the integration branch.
+    Merged { worker: WorkerId, tip: Oid },
+    /// The integration branch was moved here, by us.
+    Integrated { commit: Oid },
+    /// Merging this tip onto that commit needs a resolution.
+    Stopped { worker: WorkerId, tip: Oid, onto: Oid },
+    /// The stopped integration was given up.
+    Aborted { worker: WorkerId },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Planned { branch: Some(branch), base } => write!(f, "planned {base} {branch}"),
+            Self::Planned { branch: None, base } => write!(f, "planned {base}"),
+            Self::Replanned => f.write_str("replanned"),
+            Self::Creating { worker, fork } => write!(f, "creating {worker} {fork}"),
+            Self::Created { worker, fork } => write!(f, "created {worker} {fork}"),
+            Self::Merged { worker, tip } => write!(f, "merged {worker} {tip}"),
+            Self::Integrated { commit } => write!(f, "integrated {commit}"),
+            Self::Stopped { worker, tip, onto } => write!(f, "stopped {worker} {tip} {onto}"),
+            Self::Aborted { worker } => write!(f, "aborted {worker}"),
+        }
+    }
+}
+
+impl Event {
+    /// Reads a subject; nothing for a line of a newer version, which is then skipped.
+    pub fn parse(subject: &str) -> Option<Self> {
+        let words: Vec<&str> = subject.split(' ').collect();
+        let event = match words.as_slice() {
+            ["planned", base, branch @ ..] => Self::Planned {
+                base: base.parse().ok()?,
+                branch: branch.first().map(|branch| (*branch).to_owned()),
+            },
+            ["replanned"] => Self::Replanned,
+            ["creating", worker, fork] => {
+                Self::Creating { worker: worker.parse().ok()?, fork: fork.parse().ok()? }
+            }
+            ["created", worker, fork] => {
+                Self::Created { worker: worker.parse().ok()?, fork: fork.parse().ok()? }
+            }
+            ["merged", worker, tip] => {
+                Self::Merged { worker: worker.parse().ok()?, tip: tip.parse().ok()? }
+            }
+            ["integrated", commit] => Self::Integrated { commit: commit.parse().ok()? },
+            ["stopped", worker, tip, onto] => Self::Stopped {
+                worker: worker.parse().ok()?,
+                tip: tip.parse().ok()?,
+                onto: onto.parse().ok()?,
+            },
+            ["aborted", worker] => Self::Aborted { worker: worker.parse().ok()? },
+            _ => return None,
+        };
+        Some(event)
+    }
+}
+
+/// Where a worker was forked, and whether it was ever handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    pub fork: Oid,
+    /// False between `creating` and `created`: nobody was told of it, so it may be rolled back.
+    pub created: bool,
+    /// When that was recorded.
+    pub at: Seconds,
+}
+
+/// A merge that waits for a resolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    pub worker: WorkerId,
+    /// The worker's tip that is being merged.
+    pub tip: Oid,
+    /// The merges before it.
+    pub onto: Oid,
+}
+
+/// The record, read from its first event to its last.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The branch the workflow forked from; `None` when HEAD was detached.
+    pub base_branch: Option<String>,
+    pub base: Oid,
+    pub placements: BTreeMap<WorkerId, Placement>,
+    /// The newest tip of each worker that is in the integration branch, and since when.
+    pub merged: BTreeMap<WorkerId, (Oid, Seconds)>,
+    /// Where we last put the integration branch.
+    pub integration: Option<Oid>,
+    pub stopped: Option<Stopped>,
+    /// How often an integration stopped at a worker.
+    pub stops: BTreeMap<WorkerId, u32>,
+    pub started: Seconds,
+}
+
+impl Record {
+    /// Returns the record of a workflow that was just planned.
+    pub fn new(base_branch: Option<String>, base: Oid, started: Seconds) -> Self {
+        Self {
+            base_branch,
+            base,
+            placements: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            integration: None,
+            stopped: None,
+            stops: BTreeMap::new(),
+            started,
+        }
+    }
+
+    /// Reads events, the oldest first, each with the time it was written. Nothing when the first
+    /// one does not say what the workflow forked from.
+    pub fn replay(events: impl IntoIterator<Item = (Event, Seconds)>) -> Option<Self> {
+        let mut events = events.into_iter();
+        let (Event::Planned { branch, base }, at) = events.next()? else { return None };
+        let mut record = Self::new(branch, base, at);
+        events.for_each(|(event, at)| record.apply(event, at));
+        Some(record)
+    }
+
+    /// Takes one more event in.
+    pub fn apply(&mut self, event: Event, at: Seconds) {
+        match event {
+            Event::Planned { .. } | Event::Replanned => {}
+            Event::Creating { worker, fork } => {
+                self.placements.insert(worker, Placement { fork, created: false, at });
+            }
+            Event::Created { worker, fork } => {
+                self.placements.insert(worker, Placement { fork, created: true, at });
+            }
+            Event::Merged { worker, tip } => {
+                self.merged.insert(worker, (tip, at));
+            }
+            Event::Integrated { commit } => {
+                self.integration = Some(commit);
+                self.stopped = None;
+            }
+            Event::Stopped { worker, tip, onto } => {
+                *self.stops.entry(worker.clone()).or_default() += 1;
+                self.stopped = Some(Stopped { worker, tip, onto });
+            }
+            Event::Aborted { .. } => self.stopped = None,
+        }
+    }
+}
+
+/// The names of a workflow's refs; the record is the only thing kept outside branches.
+#[derive(Clone, Debug)]
+pub struct Refs<'a>(pub &'a Slug);
+
+impl Refs<'_> {
+    pub fn record(&self) -> String {
+        format!("refs/pw/{}/record", self.0)
+    }
+
+    /// The newest merged tip of a worker, kept reachable.
+    pub fn merged(&self, worker: &WorkerId) -> String {
+        format!("refs/pw/{}/merged/{worker}", self.0)
+    }
+
+    /// The merges made before an integration stopped.
+    pub fn candidate(&self) -> String {
+        format!("refs/pw/{}/candidate", self.0)
+    }
+
+    pub fn snapshot(&self, what: &str, number: usize) -> String {
+        format!("refs/pw/{}/snapshot/{what}/{number}", self.0)
+    }
+
+    pub fn integration(&self) -> String {
+        format!("refs/heads/integration/{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_read_back_as_they_were_written() {
+        let oid: Oid = "a".repeat(40).parse().unwrap();
+        let worker: WorkerId = "task-1".parse().unwrap();
+        for event in [
+            Event::Planned { branch: Some("main".into()), base: oid.clone() },
+            Event::Planned { branch: None, base: oid.clone() },
+            Event::Replanned,
+            Event::Creating { worker: worker.clone(), fork: oid.clone() },
+            Event::Created { worker: worker.clone(), fork: oid.clone() },
+            Event::Merged { worker: worker.clone(), tip: oid.clone() },
+            Event::Integrated { commit: oid.clone() },
+            Event::Stopped { worker: worker.clone(), tip: oid.clone(), onto: oid },
+            Event::Aborted { worker },
+        ] {
+            assert_eq!(Event::parse(&event.to_string()), Some(event));
+        }
+        assert_eq!(Event::parse("something newer"), None);
+    }
+}

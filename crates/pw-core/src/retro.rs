@@ -1,0 +1,168 @@
+//! The numbers of a run: who did how much, how long it took, what it waited for, where it collided.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Change, Commit, Facts, net_changes};
+use crate::id::{Slug, WorkerId};
+use crate::path::RepoPath;
+use crate::plan::{Plan, Size, Worker};
+use crate::record::Record;
+use crate::report::Report;
+use crate::signal::{self, Signal, Subject};
+use crate::status::{Conflict, State, own_commits, worker_states};
+use crate::time::{Seconds, rfc3339};
+
+/// The answer of `pw-retro report`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Retro {
+    pub workflow: Slug,
+    pub goal: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// The newest commit of any worker, or the last merge; `null` before the first.
+    pub ended_at: Option<String>,
+    /// From the first to the last of these.
+    pub elapsed_seconds: Seconds,
+    /// The workers' own times added up.
+    pub worked_seconds: Seconds,
+    /// `worked_seconds` by `elapsed_seconds`: how many workers were busy on average. `null` when
+    /// nothing took any time.
+    pub parallelism: Option<f64>,
+    pub integrated: bool,
+    pub workers: Vec<WorkerRetro>,
+    /// Paths that more than one worker changed.
+    pub overlaps: Vec<Overlap>,
+    /// Pairs whose branches did not merge as they were.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl Report for Retro {
+    const SCHEMA: &'static str = "pw-retro.report/1";
+}
+
+/// The numbers of one worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerRetro {
+    pub id: WorkerId,
+    pub label: String,
+    pub state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
+    pub commits: usize,
+    pub checkpoints: usize,
+    /// How many files differ in the end.
+    pub files: usize,
+    /// From its creation to its newest commit; `null` while there is none.
+    pub duration_seconds: Option<Seconds>,
+    /// How much of that it was blocked.
+    pub blocked_seconds: Seconds,
+    /// How much of that it waited for another worker.
+    pub waiting_seconds: Seconds,
+    pub out_of_scope: Vec<RepoPath>,
+    pub near_misses: usize,
+    /// How often merging it needed a resolution.
+    pub stops: u32,
+}
+
+/// A path that several workers changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Overlap {
+    pub path: RepoPath,
+    pub workers: Vec<WorkerId>,
+}
+
+/// Measures a run, finished or not.
+pub fn measure(plan: &Plan, record: &Record, facts: &Facts, conflicts: Vec<Conflict>) -> Retro {
+    let states = worker_states(plan, record, facts);
+    let own: Vec<Vec<&Commit>> =
+        plan.workers.iter().map(|worker| own_commits(plan, record, facts, worker)).collect();
+    let workers: Vec<WorkerRetro> = plan
+        .workers
+        .iter()
+        .zip(&own)
+        .zip(&states)
+        .map(|((worker, own), status)| {
+            let (blocked, waiting) = idle(own);
+            let created = record.placements.get(&worker.id).map(|placement| placement.at);
+            let started = created.or(own.last().map(|commit| commit.time));
+            let ended = own.first().map(|commit| commit.time);
+            WorkerRetro {
+                id: worker.id.clone(),
+                label: worker.label(),
+                state: status.state,
+                size: worker.size,
+                commits: own.len(),
+                checkpoints: checkpoints(own),
+                files: net_changes(own).len(),
+                duration_seconds: started
+                    .zip(ended)
+                    .map(|(from, to)| to.saturating_sub(from).max(0)),
+                blocked_seconds: blocked,
+                waiting_seconds: waiting,
+                out_of_scope: status.out_of_scope.clone(),
+                near_misses: status.near_misses.len(),
+                stops: record.stops.get(&worker.id).copied().unwrap_or_default(),
+            }
+        })
+        .collect();
+    let newest = own.iter().filter_map(|own| own.first()).map(|commit| commit.time);
+    let ended = newest.chain(record.merged.values().map(|(_, at)| *at)).max();
+    let elapsed = ended.map_or(0, |ended| ended.saturating_sub(record.started).max(0));
+    let worked: Seconds = workers.iter().filter_map(|worker| worker.duration_seconds).sum();
+    Retro {
+        workflow: plan.workflow.clone(),
+        goal: plan.goal.clone(),
+        started_at: rfc3339(record.started),
+        ended_at: ended.map(rfc3339),
+        elapsed_seconds: elapsed,
+        worked_seconds: worked,
+        parallelism: ratio(worked, elapsed),
+        integrated: states.iter().all(|status| status.state == State::Integrated),
+        overlaps: overlaps(&plan.workers, &own),
+        workers,
+        conflicts,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of a run are far below 2^52")]
+fn ratio(worked: Seconds, elapsed: Seconds) -> Option<f64> {
+    (elapsed > 0).then(|| (worked as f64 / elapsed as f64 * 100.0).round() / 100.0)
+}
+
+fn checkpoints(own: &[&Commit]) -> usize {
+    let is_checkpoint = |commit: &&&Commit| {
+        matches!(signal::read(&commit.message), Subject::Signal { signal: Signal::Checkpoint, .. })
+    };
+    own.iter().filter(is_checkpoint).count()
+}
+
+/// Returns the seconds between `[BLOCKED:…]`, `[NEEDS:…]` and the next signal.
+fn idle(own: &[&Commit]) -> (Seconds, Seconds) {
+    let (mut blocked, mut waiting) = (0, 0);
+    let mut since: Option<(bool, Seconds)> = None;
+    for commit in own.iter().rev() {
+        let Subject::Signal { signal, .. } = signal::read(&commit.message) else { continue };
+        if let Some((is_blocked, from)) = since.take() {
+            let total = if is_blocked { &mut blocked } else { &mut waiting };
+            *total += commit.time.saturating_sub(from).max(0);
+        }
+        since = match signal {
+            Signal::Blocked { .. } => Some((true, commit.time)),
+            Signal::Needs { .. } => Some((false, commit.time)),
+            Signal::Checkpoint | Signal::Complete => None,
+        };
+    }
+    (blocked, waiting)
+}
+
+fn overlaps(workers: &[Worker], own: &[Vec<&Commit>]) -> Vec<Overlap> {
+    let mut touched: std::collections::BTreeMap<RepoPath, Vec<WorkerId>> = Default::default();
+    for (worker, own) in workers.iter().zip(own) {
+        for Change { path, .. } in net_changes(own) {
+            touched.entry(path).or_default().push(worker.id.clone());
+        }
+    }
+    let shared = touched.into_iter().filter(|(_, workers)| workers.len() > 1);
+    shared.map(|(path, workers)| Overlap { path, workers }).collect()
+}

@@ -1,0 +1,89 @@
+//! Which paths a worker owns, and whether two workers could ever own the same one.
+//!
+//! A scope is a list of globs: `*` and `?` stay within a segment, `**` is any number of segments,
+//! `[a-z]` and `{a,b}` as in a shell, `!glob` takes paths away again. A pattern whose last segment
+//! is literal (`docs`, `src/api`) owns that path and everything below it; a trailing `/` everything
+//! below. [`Scope::owns`] compares exact bytes. [`overlaps`] decides overlap on the globs
+//! themselves, not on the files that exist today, and ignores letter case and Unicode form, since
+//! a clone on another system cannot tell such files apart.
+
+mod glob;
+mod overlap;
+mod subtract;
+
+pub use glob::BadGlob;
+use glob::Pattern;
+pub use overlap::{Meeting, overlaps};
+
+use crate::path::RepoPath;
+
+/// Most globs one worker may list.
+pub const MAX_GLOBS: usize = 200;
+
+/// The paths a worker owns.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    owned: Vec<Glob>,
+    excluded: Vec<Glob>,
+}
+
+/// One glob as written, and the patterns its braces stand for.
+#[derive(Clone, Debug)]
+struct Glob {
+    text: String,
+    patterns: Vec<Pattern>,
+    /// The patterns without letter case and Unicode form.
+    folded: Vec<Pattern>,
+}
+
+impl Scope {
+    /// Reads globs; returns every one that cannot be used, with its index.
+    pub fn parse<S: AsRef<str>>(globs: &[S]) -> Result<Self, Vec<(usize, BadGlob)>> {
+        let mut scope = Self::default();
+        let mut bad = Vec::new();
+        for (index, text) in globs.iter().enumerate() {
+            let text = text.as_ref();
+            let (list, body) = match text.strip_prefix('!') {
+                Some(body) => (&mut scope.excluded, body),
+                None => (&mut scope.owned, text),
+            };
+            match glob::parse(body) {
+                Ok(patterns) => {
+                    let folded = patterns.iter().map(Pattern::folded).collect();
+                    list.push(Glob { text: text.to_owned(), patterns, folded });
+                }
+                Err(error) => bad.push((index, error)),
+            }
+        }
+        if bad.is_empty() { Ok(scope) } else { Err(bad) }
+    }
+
+    /// Returns whether `path` belongs to this scope, byte for byte.
+    pub fn owns(&self, path: &RepoPath) -> bool {
+        let segments: Vec<_> = path.segments().map(glob::symbols).collect();
+        let any = |globs: &[Glob]| {
+            globs.iter().flat_map(|glob| &glob.patterns).any(|pattern| pattern.matches(&segments))
+        };
+        any(&self.owned) && !any(&self.excluded)
+    }
+
+    /// Returns the globs as they were written.
+    pub fn globs(&self) -> impl Iterator<Item = &str> {
+        self.owned.iter().chain(&self.excluded).map(|glob| glob.text.as_str())
+    }
+
+    /// Returns whether the scope owns nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.owned.is_empty()
+    }
+
+    /// Returns the globs that match entries of a folder but nothing below them, like `src/*`,
+    /// usually `src/*/**` was meant.
+    pub fn shallow(&self) -> impl Iterator<Item = &str> {
+        let shallow = |glob: &&Glob| glob.patterns.iter().any(Pattern::is_shallow);
+        self.owned.iter().filter(shallow).map(|glob| glob.text.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

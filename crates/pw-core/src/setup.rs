@@ -1,0 +1,250 @@
+//! What creating a workflow needs, and what stands in the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Commit;
+use crate::failure::{Code, Failure};
+use crate::id::{Oid, Slug, WorkerId};
+use crate::path::RepoPath;
+use crate::plan::{Plan, Problem, ProblemCode, Problems, Size, Worker};
+use crate::record::Record;
+use crate::report::{NextStep, Report};
+use crate::status::Base;
+
+/// The answer of `pw-setup check`: what `create` would do.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    #[serde(flatten)]
+    pub setup: Setup,
+    /// Files that changed most often lately, and who owns them.
+    pub hot_files: Vec<HotFile>,
+    /// Things that are allowed and usually not meant.
+    pub warnings: Vec<String>,
+}
+
+impl Report for Check {
+    const SCHEMA: &'static str = "pw-setup.check/1";
+}
+
+/// The answer of `pw-setup create` and `advance`: every worker, and how to start it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Setup {
+    pub workflow: Slug,
+    pub base: Base,
+    /// Workers that may run at once, wave after wave.
+    pub waves: Vec<Vec<WorkerId>>,
+    pub workers: Vec<WorkerSetup>,
+    pub next: Vec<NextStep>,
+}
+
+/// The answer of `pw-setup create` and `advance`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Created {
+    #[serde(flatten)]
+    pub setup: Setup,
+}
+
+impl Report for Created {
+    const SCHEMA: &'static str = "pw-setup.create/1";
+}
+
+/// One worker as it is set up.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerSetup {
+    pub id: WorkerId,
+    pub label: String,
+    pub branch: String,
+    /// Relative to the repository.
+    pub worktree: String,
+    pub launch: Launch,
+    pub status: SetupStatus,
+    pub owns: Vec<String>,
+    pub after: Vec<WorkerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
+}
+
+/// How to start a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Launch {
+    /// The launcher script, relative to the repository where it lies in it.
+    pub script: String,
+    /// A shell command that runs it from any folder.
+    pub command: String,
+}
+
+/// What was done for a worker; in `check`, what `create` would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SetupStatus {
+    /// Branch and worktree were made now.
+    Created,
+    /// They were there already.
+    Exists,
+    /// Its wave has not come: the workers in `after` must be complete first.
+    Waiting,
+}
+
+/// A file that changes often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HotFile {
+    pub path: RepoPath,
+    /// How many of the newest commits changed it.
+    pub commits: usize,
+    /// `null` when no worker owns it.
+    pub owner: Option<WorkerId>,
+    /// Whether the plan shares it.
+    pub shared: bool,
+}
+
+/// The answer of `pw-setup list`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct List {
+    pub workflows: Vec<WorkflowLine>,
+}
+
+impl Report for List {
+    const SCHEMA: &'static str = "pw-setup.list/1";
+}
+
+/// One workflow of the repository.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorkflowLine {
+    pub workflow: Slug,
+    pub goal: String,
+    pub workers: usize,
+    /// How many of them are in the integration branch.
+    pub integrated: usize,
+    /// RFC 3339.
+    pub started_at: String,
+}
+
+/// Returns the files that changed most often, with their owners, at most `limit`.
+pub fn hot_files(plan: &Plan, commits: &[Commit], limit: usize) -> Vec<HotFile> {
+    let mut counts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
+    for change in commits.iter().flat_map(|commit| &commit.changes) {
+        *counts.entry(&change.path).or_default() += 1;
+    }
+    let mut hot: Vec<(usize, &RepoPath)> = counts.into_iter().map(|(path, n)| (n, path)).collect();
+    hot.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let owner = |path: &RepoPath| plan.workers.iter().find(|worker| worker.owns.owns(path));
+    hot.into_iter()
+        .take_while(|(commits, _)| *commits > 1)
+        .take(limit)
+        .map(|(commits, path)| HotFile {
+            path: path.clone(),
+            commits,
+            owner: owner(path).map(|worker| worker.id.clone()),
+            shared: plan.shared.owns(path),
+        })
+        .collect()
+}
+
+/// Returns what is allowed and usually not meant. `folders` are the folders of the base commit.
+pub fn warnings(plan: &Plan, folders: &BTreeSet<RepoPath>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for worker in &plan.workers {
+        for glob in worker.owns.shallow() {
+            if folders.iter().any(|folder| worker.owns.owns(folder)) {
+                warnings.push(format!(
+                    "{} owns `{glob}`, which matches folders but nothing in them; write `{glob}/**`",
+                    worker.id
+                ));
+            }
+        }
+    }
+    if plan.verify.is_none() {
+        warnings
+            .push("the plan has no `verify` command, so nothing will test the result".to_owned());
+    }
+    warnings
+}
+
+/// Returns the branches and folders that stand where workers would be made.
+///
+/// `refs` are full names; `occupied` says whether a folder of the repository exists and is not
+/// empty.
+pub fn obstacles(
+    plan: &Plan,
+    make: &[&Worker],
+    is_new: bool,
+    refs: &BTreeMap<String, Oid>,
+    occupied: &dyn Fn(&str) -> bool,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for worker in make {
+        if let Some(found) = branch_in_the_way(refs, &worker.branch()) {
+            let message =
+                format!("{} needs the branch {}, but {found} exists", worker.id, worker.branch());
+            let hint = format!("rename or delete {found}, or rename the worker");
+            problems
+                .push(Problem::new(ProblemCode::BranchExists, message, hint).workers([&worker.id]));
+        }
+        let folder = plan.worktree(worker);
+        if occupied(&folder) {
+            let message = format!("{} needs the folder {folder}, which is not empty", worker.id);
+            let hint = "move it away, or set `worktrees:` in the plan";
+            let problem =
+                Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
+            problems.push(problem.path(folder.as_str().into()));
+        }
+    }
+    let integration = plan.integration_branch();
+    if let Some(found) = branch_in_the_way(refs, &integration).filter(|_| is_new) {
+        let message = format!("the result needs the branch {integration}, but {found} exists");
+        let hint = format!("rename or delete {found}, or choose another `workflow`");
+        problems.push(Problem::new(ProblemCode::BranchExists, message, hint));
+    }
+    problems
+}
+
+/// Returns a branch that is `branch`, or that makes it impossible because one of the two would
+/// have to be a file and a folder at once.
+fn branch_in_the_way<'a>(refs: &'a BTreeMap<String, Oid>, branch: &str) -> Option<&'a str> {
+    let wanted = format!("refs/heads/{branch}");
+    let below = |name: &str, folder: &str| {
+        name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    };
+    refs.keys()
+        .find(|name| **name == wanted || below(name, &wanted) || below(&wanted, name))
+        .and_then(|name| name.strip_prefix("refs/heads/"))
+}
+
+/// Returns the refusal for things in the way.
+pub fn in_the_way(problems: Vec<Problem>) -> Failure {
+    let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+    Failure::new(Code::InTheWay, first)
+        .hint("move away what details.problems names, then run the command again")
+        .details(Problems { problems })
+}
+
+/// Refuses a changed plan that contradicts what was made from the old one.
+pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(), Failure> {
+    let mut contradictions = Vec::new();
+    if old.worktrees != new.worktrees {
+        contradictions.push("`worktrees` is another folder".to_owned());
+    }
+    for id in record.placements.keys() {
+        match (old.worker(id), new.worker(id)) {
+            (Some(old), Some(new)) if old.name != new.name => {
+                contradictions.push(format!("{id} is called {} instead of {}", new.name, old.name));
+            }
+            (Some(old), Some(new)) if old.after != new.after => {
+                contradictions.push(format!("{id} comes after other workers"));
+            }
+            (Some(_), None) => contradictions.push(format!("{id} is missing")),
+            _ => {}
+        }
+    }
+    if contradictions.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("workflow {} exists, and in this plan {}", new.workflow, contradictions.join(", "));
+    Err(Failure::new(Code::PlanChanged, message)
+        .hint("workers that exist keep id, name and `after`; add new ones, or start another `workflow`")
+        .details(serde_json::json!({ "contradictions": contradictions })))
+}

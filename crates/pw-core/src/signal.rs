@@ -1,0 +1,241 @@
+//! The signals workers give in the subjects of their commits.
+//!
+//! ```text
+//! line   = marker [ SP text ]
+//! marker = "[CHECKPOINT]" / "[COMPLETE]" / "[BLOCKED:" reason "]" / "[NEEDS:" worker "/" item "]"
+//! ```
+//! `line` is the first non-blank line of the message. Anything close to a marker but not exactly
+//! one never counts; it is a near miss, reported with the line that would have counted.
+
+use crate::id::WorkerId;
+
+/// A state a worker announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Checkpoint,
+    Blocked { reason: String },
+    Needs { worker: WorkerId, item: String },
+    Complete,
+}
+
+/// What the subject of a commit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Signal {
+        signal: Signal,
+        text: String,
+    },
+    /// Looks like a signal and is none; `fix` is the line that would count.
+    NearMiss {
+        line: String,
+        fix: String,
+    },
+    Plain,
+}
+
+const MAX_ARGUMENT: usize = 200;
+
+/// Returns whether `text` can stand as a reason or an item inside a marker.
+pub fn is_item(text: &str) -> bool {
+    let allowed = |c: char| c != ']' && !c.is_control();
+    !text.trim().is_empty() && text.chars().count() <= MAX_ARGUMENT && text.chars().all(allowed)
+}
+
+impl Signal {
+    /// Returns the marker, as it must stand at the start of a subject.
+    pub fn marker(&self) -> String {
+        match self {
+            Self::Checkpoint => "[CHECKPOINT]".to_owned(),
+            Self::Blocked { reason } => format!("[BLOCKED:{reason}]"),
+            Self::Needs { worker, item } => format!("[NEEDS:{worker}/{item}]"),
+            Self::Complete => "[COMPLETE]".to_owned(),
+        }
+    }
+
+    /// Reads a marker at the very start of `line`; returns it with the rest.
+    fn strip(line: &str) -> Option<(Self, &str)> {
+        let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
+        let signal = match inner.split_once(':') {
+            None if inner == "CHECKPOINT" => Self::Checkpoint,
+            None if inner == "COMPLETE" => Self::Complete,
+            Some(("BLOCKED", reason)) if is_item(reason) => {
+                Self::Blocked { reason: reason.to_owned() }
+            }
+            Some(("NEEDS", target)) => {
+                let (worker, item) = target.split_once('/')?;
+                let worker = worker.parse().ok().filter(|_| is_item(item))?;
+                Self::Needs { worker, item: item.to_owned() }
+            }
+            _ => return None,
+        };
+        Some((signal, rest))
+    }
+}
+
+/// Reads the first non-blank line of a commit message.
+pub fn read(message: &str) -> Subject {
+    let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line = line.trim_end_matches(['\r', ' ', '\t']);
+    if let Some((signal, rest)) = Signal::strip(line) {
+        let text = rest.strip_prefix(' ').unwrap_or_default().trim();
+        let exact = rest.is_empty() || rest.starts_with(' ');
+        if exact && !looks_like_marker(text) {
+            return Subject::Signal { signal, text: text.to_owned() };
+        }
+    }
+    // These quote another commit's subject; nobody is announcing anything.
+    let quotes = ["Revert \"", "Reapply \"", "fixup! ", "squash! ", "amend! ", "Merge "];
+    if quotes.iter().any(|prefix| line.starts_with(prefix)) {
+        return Subject::Plain;
+    }
+    match suggestion(line) {
+        Some(fix) => Subject::NearMiss { line: line.to_owned(), fix },
+        None => Subject::Plain,
+    }
+}
+
+/// What people write when they mean a marker.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("checkpoint", "CHECKPOINT"),
+    ("check-point", "CHECKPOINT"),
+    ("check point", "CHECKPOINT"),
+    ("checkpoints", "CHECKPOINT"),
+    ("complete", "COMPLETE"),
+    ("completed", "COMPLETE"),
+    ("done", "COMPLETE"),
+    ("finished", "COMPLETE"),
+    ("blocked", "BLOCKED"),
+    ("block", "BLOCKED"),
+    ("blocker", "BLOCKED"),
+    ("needs", "NEEDS"),
+    ("need", "NEEDS"),
+];
+
+/// Returns the bracket's word as a marker's name, and what follows the colon.
+fn bracket(text: &str) -> Option<(&'static str, &str)> {
+    let (word, argument) = text.split_once(':').unwrap_or((text, ""));
+    let word = word.trim().to_lowercase();
+    let (_, name) = SYNONYMS.iter().find(|(synonym, _)| *synonym == word)?;
+    Some((name, argument.trim()))
+}
+
+fn looks_like_marker(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    inner.is_some_and(|(inner, _)| bracket(inner).is_some())
+}
+
+/// Returns the line that would count, when `line` holds something that looks like a marker.
+fn suggestion(line: &str) -> Option<String> {
+    let line = line.replace(['［', '【'], "[").replace(['］', '】'], "]").replace('：', ":");
+    let mut rest = line.as_str();
+    while let Some((before, after)) = rest.split_once('[') {
+        let Some((inner, text)) = after.split_once(']') else {
+            // `[COMPLETE` or `[BLOCKED:no key`, never closed.
+            let (word, argument) = after.split_once([':', ' ']).unwrap_or((after, ""));
+            return bracket(word)
+                .filter(|_| before.is_empty())
+                .map(|(name, _)| fixed(name, argument, ""));
+        };
+        if let Some((name, argument)) = bracket(inner) {
+            return Some(fixed(name, argument, text));
+        }
+        rest = text;
+    }
+    None
+}
+
+fn fixed(name: &str, argument: &str, text: &str) -> String {
+    let marker = match name {
+        "BLOCKED" if is_item(argument) => format!("[BLOCKED:{argument}]"),
+        "BLOCKED" => "[BLOCKED:<reason>]".to_owned(),
+        "NEEDS" => match argument.split_once('/') {
+            Some((worker, item)) if worker.parse::<WorkerId>().is_ok() && is_item(item) => {
+                format!("[NEEDS:{worker}/{item}]")
+            }
+            _ => "[NEEDS:<worker>/<item>]".to_owned(),
+        },
+        other => format!("[{other}]"),
+    };
+    let text = text.trim_start_matches(['*', '`', ':', '-', ' ', '\t']).trim();
+    // A second marker cannot be kept: one subject announces one state.
+    let text = if looks_like_marker(text) {
+        text.split_once(']').map_or("", |(_, t)| t.trim())
+    } else {
+        text
+    };
+    if text.is_empty() { marker } else { format!("{marker} {text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(line: &str) -> Option<(String, String)> {
+        match read(line) {
+            Subject::Signal { signal, text } => Some((signal.marker(), text)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn exact_markers_count() {
+        for (line, marker, text) in [
+            ("[CHECKPOINT] model done", "[CHECKPOINT]", "model done"),
+            ("[COMPLETE]", "[COMPLETE]", ""),
+            ("\n  \n[COMPLETE] all\nbody", "[COMPLETE]", "all"),
+            ("[COMPLETE] \t\r", "[COMPLETE]", ""),
+            ("[BLOCKED:no API key] asked", "[BLOCKED:no API key]", "asked"),
+            ("[NEEDS:task-1/UserModel] x", "[NEEDS:task-1/UserModel]", "x"),
+            ("[NEEDS:task-1/api/users.py]", "[NEEDS:task-1/api/users.py]", ""),
+            ("[CHECKPOINT]  [skip ci] x", "[CHECKPOINT]", "[skip ci] x"),
+        ] {
+            assert_eq!(signal(line), Some((marker.to_owned(), text.to_owned())), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn near_misses_never_count_and_say_how_they_would() {
+        for (line, fix) in [
+            ("[complete] done", "[COMPLETE] done"),
+            (" [COMPLETE] done", "[COMPLETE] done"),
+            ("\u{feff}[COMPLETE] done", "[COMPLETE] done"),
+            ("fix: [COMPLETE]", "[COMPLETE]"),
+            ("[COMPLETE]x", "[COMPLETE] x"),
+            ("[COMPLETE]: x", "[COMPLETE] x"),
+            ("**[COMPLETE]** x", "[COMPLETE] x"),
+            ("［COMPLETE］ x", "[COMPLETE] x"),
+            ("[DONE] x", "[COMPLETE] x"),
+            ("[BLOCKED] x", "[BLOCKED:<reason>] x"),
+            ("[BLOCKED: ] x", "[BLOCKED:<reason>] x"),
+            ("[blocked:ci] x", "[BLOCKED:ci] x"),
+            ("[NEEDS:task-1] x", "[NEEDS:<worker>/<item>] x"),
+            ("[Needs: task-1/a] x", "[NEEDS:task-1/a] x"),
+            ("[CHECKPOINT][COMPLETE] x", "[CHECKPOINT] x"),
+            ("[CHECKPOINT] [COMPLETE] x", "[CHECKPOINT] x"),
+            ("[COMPLETE", "[COMPLETE]"),
+        ] {
+            match read(line) {
+                Subject::NearMiss { fix: found, .. } => assert_eq!(found, fix, "{line:?}"),
+                other => panic!("{line:?} was read as {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_subjects_are_plain() {
+        for line in [
+            "",
+            "add users",
+            "[skip ci] x",
+            "[JIRA-1] x",
+            "array[0] = done",
+            "Revert \"[COMPLETE] x\"",
+            "fixup! [COMPLETE] x",
+            "squash! [CHECKPOINT] y",
+            "Merge branch 'x' [COMPLETE]",
+            "a[b",
+        ] {
+            assert_eq!(read(line), Subject::Plain, "{line:?}");
+        }
+    }
+}

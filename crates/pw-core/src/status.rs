@@ -1,0 +1,210 @@
+//! Where every worker is, what stands in the way, and what to do next.
+
+mod derive;
+mod next;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use derive::{derive, own_commits, worker_states};
+pub use next::openable;
+
+use crate::id::{Oid, Slug, WorkerId};
+use crate::path::RepoPath;
+use crate::report::{NextStep, Report};
+use crate::time::Seconds;
+
+/// The whole picture of one workflow.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    pub workflow: Slug,
+    /// One sentence for a person.
+    pub summary: String,
+    pub base: Base,
+    pub integration: Integration,
+    pub workers: Vec<WorkerStatus>,
+    /// Pairs of workers whose committed work cannot be merged as it is.
+    pub conflicts: Vec<Conflict>,
+    /// Groups of workers that wait for each other.
+    pub deadlocks: Vec<Vec<WorkerId>>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Status {
+    const SCHEMA: &'static str = "pw-monitor.status/1";
+}
+
+/// What the workflow forked from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Base {
+    /// Absent when the workflow began on a detached HEAD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    pub commit: Oid,
+    /// Whether the branch has moved since.
+    pub moved: bool,
+}
+
+/// Where the results come together.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Integration {
+    pub branch: String,
+    /// `null` before the first integration.
+    pub commit: Option<Oid>,
+    /// The worker whose merge waits for a resolution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<WorkerId>,
+}
+
+/// One worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerStatus {
+    pub id: WorkerId,
+    pub label: String,
+    pub branch: String,
+    /// Relative to the repository.
+    pub worktree: String,
+    /// The branch's newest commit; `null` when there is no branch.
+    pub tip: Option<Oid>,
+    pub state: State,
+    /// Complete, and nothing in `reasons`.
+    pub ready: bool,
+    /// Everything that keeps it from being ready.
+    pub reasons: Vec<Reason>,
+    /// The newest signal; `null` when there is none.
+    pub signal: Option<SignalReport>,
+    /// What it waits for, while `state` is `waiting`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+    /// How many commits are the worker's own.
+    pub commits: usize,
+    /// Own changes, committed or not, outside its scope.
+    pub out_of_scope: Vec<RepoPath>,
+    /// Changed or untracked files in the worktree.
+    pub uncommitted: Vec<RepoPath>,
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// Where a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not created yet: its wave has not come.
+    Planned,
+    /// Created, no commit of its own.
+    Starting,
+    InProgress,
+    /// Said `[BLOCKED:…]`; stays so until the next signal.
+    Blocked,
+    /// Said `[NEEDS:…]`; stays so until the next signal.
+    Waiting,
+    /// `[COMPLETE]` is its newest commit.
+    Complete,
+    /// It committed after `[COMPLETE]`.
+    Reopened,
+    /// Its work is in the integration branch.
+    Integrated,
+    /// Its branch or worktree is gone.
+    Missing,
+}
+
+impl State {
+    /// Returns the word used in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Starting => "starting",
+            Self::InProgress => "in_progress",
+            Self::Blocked => "blocked",
+            Self::Waiting => "waiting",
+            Self::Complete => "complete",
+            Self::Reopened => "reopened",
+            Self::Integrated => "integrated",
+            Self::Missing => "missing",
+        }
+    }
+
+    /// Returns whether the worker's work is done as far as others are concerned.
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Complete | Self::Integrated)
+    }
+}
+
+/// One thing that keeps a worker from being merged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    pub kind: ReasonKind,
+    pub message: String,
+    /// The files concerned; absent when it is not about files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<RepoPath>,
+}
+
+/// The kinds of reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    NotComplete,
+    DirtyTree,
+    Unmerged,
+    OutOfScope,
+    OperationInProgress,
+    WrongBranch,
+    BranchMissing,
+    WorktreeMissing,
+    HistoryRewritten,
+}
+
+/// The newest signal of a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SignalReport {
+    pub kind: SignalKind,
+    pub text: String,
+    /// With `blocked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// With `needs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// With `needs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    pub commit: Oid,
+    /// RFC 3339.
+    pub at: String,
+    pub age_seconds: Seconds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    Checkpoint,
+    Blocked,
+    Needs,
+    Complete,
+}
+
+/// An item of another worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitsFor {
+    pub worker: WorkerId,
+    pub item: String,
+    /// The other worker is complete: the item can be taken in.
+    pub satisfied: bool,
+}
+
+/// A subject that looks like a signal and does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NearMiss {
+    pub commit: Oid,
+    pub subject: String,
+    /// The subject that would have counted.
+    pub fix: String,
+}
+
+/// Two workers whose committed work collides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Conflict {
+    pub workers: [WorkerId; 2],
+    pub paths: Vec<RepoPath>,
+}

@@ -1,0 +1,346 @@
+//! From facts to states. The order of commits is git's topology; dates are only shown.
+
+use std::collections::HashSet;
+
+use super::next;
+use super::{
+    Base, Conflict, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
+    Status, WaitsFor, WorkerStatus,
+};
+use crate::facts::{Commit, Facts, WorkerFacts, WorktreeFacts, net_changes};
+use crate::graph;
+use crate::id::{Oid, WorkerId};
+use crate::path::RepoPath;
+use crate::plan::{Plan, Worker};
+use crate::record::Record;
+use crate::signal::{self, Signal, Subject};
+use crate::time;
+
+/// Longest text of a worker that a report repeats, in characters.
+const MAX_TEXT: usize = 500;
+
+/// Returns the state of every worker and what to do next.
+///
+/// `conflicts` are the pairs that a trial merge found; `launch` gives the command that starts a
+/// worker.
+pub fn derive(
+    plan: &Plan,
+    record: &Record,
+    facts: &Facts,
+    conflicts: Vec<Conflict>,
+    launch: &dyn Fn(&Worker) -> String,
+) -> Status {
+    let workers = worker_states(plan, record, facts);
+    let mut status = Status {
+        workflow: plan.workflow.clone(),
+        summary: String::new(),
+        base: Base {
+            branch: record.base_branch.clone(),
+            commit: record.base.clone(),
+            moved: facts.base_tip.as_ref().is_some_and(|tip| *tip != record.base),
+        },
+        integration: Integration {
+            branch: plan.integration_branch(),
+            commit: facts.integration_tip.clone(),
+            stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
+        },
+        deadlocks: deadlocks(plan, &workers),
+        workers,
+        conflicts,
+        next: Vec::new(),
+    };
+    status.next = next::steps(plan, &status, launch);
+    status.summary = next::summary(&status);
+    status
+}
+
+/// Returns the state of every worker, in the order of the plan.
+pub fn worker_states(plan: &Plan, record: &Record, facts: &Facts) -> Vec<WorkerStatus> {
+    let mut workers: Vec<WorkerStatus> =
+        plan.workers.iter().map(|worker| worker_status(plan, record, facts, worker)).collect();
+    satisfy(&mut workers);
+    workers
+}
+
+/// Returns the commits that are the worker's own, the newest first: its first-parent chain since
+/// the fork, without what it took over by fast-forward from the base, the integration branch, the
+/// workers it builds upon, or another worker.
+pub fn own_commits<'a>(
+    plan: &Plan,
+    record: &Record,
+    facts: &'a Facts,
+    worker: &Worker,
+) -> Vec<&'a Commit> {
+    // A branch that was cleaned up still has its merged tip.
+    let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
+    let Some(tip) = facts.tip(&worker.id).or_else(|| merged(&worker.id)) else { return Vec::new() };
+    let history = &facts.history;
+    let mut foreign: HashSet<&Oid> = HashSet::new();
+    if let Some(placement) = record.placements.get(&worker.id) {
+        foreign.extend(history.ancestors(&placement.fork));
+    }
+    for dependency in plan.dependencies(&worker.id) {
+        facts
+            .tip(dependency)
+            .into_iter()
+            .chain(merged(dependency))
+            .for_each(|tip| foreign.extend(history.ancestors(tip)));
+    }
+    for tip in facts.base_tip.iter().chain(&facts.integration_tip) {
+        foreign.extend(history.chain(tip).map(|commit| &commit.oid));
+    }
+    let chain: HashSet<&Oid> = history.chain(tip).map(|commit| &commit.oid).collect();
+    for other in plan.ids().filter(|id| **id != worker.id) {
+        // Its tip lies below ours: we were moved onto its work.
+        if let Some(below) = facts.tip(other).filter(|other| *other != tip && chain.contains(other))
+        {
+            foreign.extend(history.chain(below).map(|commit| &commit.oid));
+        }
+    }
+    history.chain(tip).filter(|commit| !foreign.contains(&commit.oid)).collect()
+}
+
+fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -> WorkerStatus {
+    let unknown = WorkerFacts::default();
+    let known = facts.workers.get(&worker.id).unwrap_or(&unknown);
+    let own = own_commits(plan, record, facts, worker);
+    let (signals, near_misses) = read_subjects(&own);
+    let newest = signals.first();
+    let state = state(record, facts, worker, known, &own, newest.map(|(_, signal, _)| signal));
+    let uncommitted = match &known.worktree {
+        WorktreeFacts::Present(tree) => tree.uncommitted(),
+        _ => Vec::new(),
+    };
+    let out_of_scope = out_of_scope(plan, worker, &own, &uncommitted);
+    let reasons = match state {
+        State::Integrated | State::Planned => Vec::new(),
+        _ => reasons(record, facts, worker, known, state, &uncommitted, &out_of_scope),
+    };
+    WorkerStatus {
+        id: worker.id.clone(),
+        label: worker.label(),
+        branch: worker.branch(),
+        worktree: plan.worktree(worker),
+        tip: known.tip.clone(),
+        ready: state == State::Complete && reasons.is_empty(),
+        state,
+        reasons,
+        waits_for: newest
+            .filter(|_| state == State::Waiting)
+            .and_then(|(_, signal, _)| waits_for(signal)),
+        signal: newest.map(|(commit, signal, text)| report(commit, signal, text, facts)),
+        commits: own.len(),
+        out_of_scope,
+        uncommitted,
+        near_misses,
+    }
+}
+
+fn out_of_scope(
+    plan: &Plan,
+    worker: &Worker,
+    own: &[&Commit],
+    uncommitted: &[RepoPath],
+) -> Vec<RepoPath> {
+    let committed = net_changes(own).into_iter().map(|change| change.path);
+    let all = committed.chain(uncommitted.iter().cloned());
+    let mut paths: Vec<RepoPath> = all.filter(|path| !plan.allows(worker, path)).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+type Announced<'a> = (&'a Commit, Signal, String);
+
+/// Returns the signals, the newest first, and what only looks like one.
+fn read_subjects<'a>(own: &[&'a Commit]) -> (Vec<Announced<'a>>, Vec<NearMiss>) {
+    let (mut signals, mut near_misses) = (Vec::new(), Vec::new());
+    for commit in own {
+        match signal::read(&commit.message) {
+            Subject::Signal { signal, text } => signals.push((*commit, signal, text)),
+            Subject::NearMiss { line, fix } => near_misses.push(NearMiss {
+                commit: commit.oid.clone(),
+                subject: bounded(&line),
+                fix: bounded(&fix),
+            }),
+            Subject::Plain => {}
+        }
+    }
+    (signals, near_misses)
+}
+
+fn bounded(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn state(
+    record: &Record,
+    facts: &Facts,
+    worker: &Worker,
+    known: &WorkerFacts,
+    own: &[&Commit],
+    newest: Option<&Signal>,
+) -> State {
+    let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
+    let Some(tip) = &known.tip else {
+        return match (merged, record.placements.get(&worker.id)) {
+            (Some(_), _) => State::Integrated,
+            (None, Some(_)) => State::Missing,
+            (None, None) => State::Planned,
+        };
+    };
+    if merged == Some(tip) || is_landed(facts, tip, own) {
+        return State::Integrated;
+    }
+    if matches!(known.worktree, WorktreeFacts::Missing | WorktreeFacts::Broken) {
+        return State::Missing;
+    }
+    let Some(last) = own.first() else { return State::Starting };
+    match newest {
+        None | Some(Signal::Checkpoint) => State::InProgress,
+        Some(Signal::Blocked { .. }) => State::Blocked,
+        Some(Signal::Needs { .. }) => State::Waiting,
+        Some(Signal::Complete) => match signal::read(&last.message) {
+            Subject::Signal { signal: Signal::Complete, .. } => State::Complete,
+            _ => State::Reopened,
+        },
+    }
+}
+
+/// Returns whether somebody merged this worker's own work by hand.
+fn is_landed(facts: &Facts, tip: &Oid, own: &[&Commit]) -> bool {
+    let mut targets = facts.integration_tip.iter().chain(&facts.base_tip);
+    !own.is_empty() && targets.any(|target| facts.history.ancestors(target).contains(tip))
+}
+
+fn reasons(
+    record: &Record,
+    facts: &Facts,
+    worker: &Worker,
+    known: &WorkerFacts,
+    state: State,
+    uncommitted: &[RepoPath],
+    out_of_scope: &[RepoPath],
+) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut add = |kind, message: String, paths: &[RepoPath]| {
+        reasons.push(Reason { kind, message, paths: paths.to_vec() });
+    };
+    if !state.is_done() {
+        add(ReasonKind::NotComplete, format!("{} is {}", worker.id, state.word()), &[]);
+    }
+    if known.tip.is_none() {
+        add(ReasonKind::BranchMissing, format!("the branch {} is gone", worker.branch()), &[]);
+    }
+    match &known.worktree {
+        WorktreeFacts::Missing | WorktreeFacts::Broken => {
+            add(
+                ReasonKind::WorktreeMissing,
+                "the worktree is gone or not where it was made".to_owned(),
+                &[],
+            );
+        }
+        WorktreeFacts::Unread => {}
+        WorktreeFacts::Present(tree) => {
+            if !tree.unmerged.is_empty() {
+                let message = format!("{} unmerged files", tree.unmerged.len());
+                add(ReasonKind::Unmerged, message, &tree.unmerged);
+            } else if !uncommitted.is_empty() {
+                add(
+                    ReasonKind::DirtyTree,
+                    format!("{} uncommitted files", uncommitted.len()),
+                    uncommitted,
+                );
+            }
+            if let Some(operation) = &tree.operation {
+                add(ReasonKind::OperationInProgress, format!("a {operation} is in progress"), &[]);
+            }
+            if tree.branch.as_deref() != Some(&worker.branch()) {
+                let head = tree.branch.as_deref().unwrap_or("no branch");
+                add(
+                    ReasonKind::WrongBranch,
+                    format!("HEAD is on {head}, not on {}", worker.branch()),
+                    &[],
+                );
+            }
+        }
+    }
+    if !out_of_scope.is_empty() {
+        let message = format!("{} files outside the scope", out_of_scope.len());
+        add(ReasonKind::OutOfScope, message, out_of_scope);
+    }
+    if is_rewritten(record, facts, worker, known) {
+        let message =
+            "the branch no longer contains the commit it was made from or merged at".to_owned();
+        add(ReasonKind::HistoryRewritten, message, &[]);
+    }
+    reasons
+}
+
+fn is_rewritten(record: &Record, facts: &Facts, worker: &Worker, known: &WorkerFacts) -> bool {
+    let fork = record.placements.get(&worker.id).map(|placement| &placement.fork);
+    let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
+    let Some(tip) = &known.tip else { return false };
+    fork.into_iter().chain(merged).any(|known| !facts.history.contains(tip, known))
+}
+
+fn waits_for(signal: &Signal) -> Option<WaitsFor> {
+    match signal {
+        Signal::Needs { worker, item } => {
+            Some(WaitsFor { worker: worker.clone(), item: bounded(item), satisfied: false })
+        }
+        _ => None,
+    }
+}
+
+fn report(commit: &Commit, signal: &Signal, text: &str, facts: &Facts) -> SignalReport {
+    let (kind, reason, worker, item) = match signal {
+        Signal::Checkpoint => (SignalKind::Checkpoint, None, None, None),
+        Signal::Complete => (SignalKind::Complete, None, None, None),
+        Signal::Blocked { reason } => (SignalKind::Blocked, Some(bounded(reason)), None, None),
+        Signal::Needs { worker, item } => {
+            (SignalKind::Needs, None, Some(worker.clone()), Some(bounded(item)))
+        }
+    };
+    SignalReport {
+        kind,
+        text: bounded(text),
+        reason,
+        worker,
+        item,
+        commit: commit.oid.clone(),
+        at: time::rfc3339(commit.time),
+        // A clock that runs ahead must not make a signal come from the future.
+        age_seconds: facts.now.saturating_sub(commit.time).max(0),
+    }
+}
+
+/// Marks the waits whose provider is done. They stay waits: only the worker clears its signal.
+fn satisfy(workers: &mut [WorkerStatus]) {
+    let done: Vec<WorkerId> = workers
+        .iter()
+        .filter(|worker| worker.state.is_done())
+        .map(|worker| worker.id.clone())
+        .collect();
+    for waits in workers.iter_mut().filter_map(|worker| worker.waits_for.as_mut()) {
+        waits.satisfied = done.contains(&waits.worker);
+    }
+}
+
+/// Returns the groups that wait for each other: by `[NEEDS:…]`, or because their wave has not come.
+fn deadlocks(plan: &Plan, workers: &[WorkerStatus]) -> Vec<Vec<WorkerId>> {
+    let index = |id: &WorkerId| workers.iter().position(|worker| worker.id == *id);
+    let edges = workers.iter().map(|worker| {
+        let needs =
+            worker.waits_for.iter().filter(|waits| !waits.satisfied).map(|waits| &waits.worker);
+        let planned = plan.worker(&worker.id).filter(|_| worker.state == State::Planned);
+        let after = planned.into_iter().flat_map(|worker| &worker.after);
+        needs.chain(after).filter_map(index).filter(|at| !workers[*at].state.is_done()).collect()
+    });
+    let edges: Vec<Vec<usize>> = edges.collect();
+    let name = |group: Vec<usize>| group.into_iter().map(|at| workers[at].id.clone()).collect();
+    graph::cycles(&edges).into_iter().map(name).collect()
+}

@@ -1,0 +1,31 @@
+//! Times as reports carry them: RFC 3339 in UTC beside whole seconds.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Seconds since 1970, as git keeps them; worker clocks can be wrong, so any value is possible.
+pub type Seconds = i64;
+
+/// Returns `2026-01-31T12:00:00Z`; the nearest time there is when `at` is out of all range.
+pub fn rfc3339(at: Seconds) -> String {
+    let nearest = if at < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_second(at).unwrap_or(nearest).to_string()
+}
+
+/// Returns a duration for people, `1h 5m`.
+pub fn human(seconds: Seconds) -> String {
+    let rounded = if seconds >= 3600 { seconds - seconds % 60 } else { seconds };
+    format!("{:#}", SignedDuration::from_secs(rounded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_commit_date_is_shown() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(4_985_000_000), "2127-12-20T18:13:20Z");
+        assert!(rfc3339(i64::MAX).starts_with("9999"));
+        assert_eq!(human(3_905), "1h 5m");
+    }
+}

@@ -1,0 +1,202 @@
+//! What a worker is told, and what it may commit.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::TreeState;
+use crate::failure::{Code, Failure};
+use crate::id::{Oid, Slug, WorkerId};
+use crate::path::RepoPath;
+use crate::plan::{Plan, Worker};
+use crate::report::{NextStep, Report};
+use crate::status::{SignalReport, State, WorkerStatus};
+
+/// The answer of `pw-worker brief`: the assignment, and what changed around it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Brief {
+    pub workflow: Slug,
+    pub goal: String,
+    pub worker: WorkerId,
+    pub label: String,
+    pub branch: String,
+    pub worktree: String,
+    pub state: State,
+    pub signal: Option<SignalReport>,
+    /// Globs of the files this worker owns; nobody else changes them.
+    pub owns: Vec<String>,
+    /// Globs everybody may touch.
+    pub shared: Vec<String>,
+    pub tasks: Vec<String>,
+    pub checkpoints: Vec<String>,
+    pub provides: Vec<String>,
+    pub notes: String,
+    /// The command that says whether the whole result is good; absent when the plan has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
+    pub out_of_scope: Vec<RepoPath>,
+    pub uncommitted: Vec<RepoPath>,
+    pub others: Vec<Other>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Brief {
+    const SCHEMA: &'static str = "pw-worker.brief/1";
+}
+
+/// Another worker, as far as this one needs to know.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Other {
+    pub worker: WorkerId,
+    pub name: WorkerId,
+    pub branch: String,
+    pub state: State,
+    pub owns: Vec<String>,
+    pub provides: Vec<String>,
+}
+
+/// The answer of `pw-worker checkpoint`, `blocked`, `needs` and `complete`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Committed {
+    pub worker: WorkerId,
+    pub commit: Oid,
+    pub subject: String,
+    /// What the commit holds.
+    pub paths: Vec<RepoPath>,
+    /// Changed files that stay uncommitted: not owned, or not named.
+    pub left: Vec<RepoPath>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Committed {
+    const SCHEMA: &'static str = "pw-worker.commit/1";
+}
+
+/// Returns the assignment of `worker`.
+pub fn brief(plan: &Plan, worker: &Worker, statuses: &[WorkerStatus]) -> Option<Brief> {
+    let status = statuses.iter().find(|status| status.id == worker.id)?;
+    let globs = |scope: &crate::scope::Scope| scope.globs().map(str::to_owned).collect::<Vec<_>>();
+    let others = plan.workers.iter().filter(|other| other.id != worker.id);
+    let other = |other: &Worker| {
+        let state = statuses.iter().find(|status| status.id == other.id)?.state;
+        Some(Other {
+            worker: other.id.clone(),
+            name: other.name.clone(),
+            branch: other.branch(),
+            state,
+            owns: globs(&other.owns),
+            provides: other.provides.clone(),
+        })
+    };
+    Some(Brief {
+        workflow: plan.workflow.clone(),
+        goal: plan.goal.clone(),
+        worker: worker.id.clone(),
+        label: worker.label(),
+        branch: worker.branch(),
+        worktree: plan.worktree(worker),
+        state: status.state,
+        signal: status.signal.clone(),
+        owns: globs(&worker.owns),
+        shared: globs(&plan.shared),
+        tasks: worker.tasks.clone(),
+        checkpoints: worker.checkpoints.clone(),
+        provides: worker.provides.clone(),
+        notes: worker.notes.clone(),
+        verify: plan.verify.clone(),
+        out_of_scope: status.out_of_scope.clone(),
+        uncommitted: status.uncommitted.clone(),
+        others: others.filter_map(other).collect(),
+        next: next(status),
+    })
+}
+
+fn next(status: &WorkerStatus) -> Vec<NextStep> {
+    let step = |action: &str, command: &str| NextStep {
+        action: action.to_owned(),
+        worker: None,
+        command: command.to_owned(),
+    };
+    match status.state {
+        State::Integrated => Vec::new(),
+        State::Complete if status.uncommitted.is_empty() => Vec::new(),
+        _ if status.uncommitted.is_empty() => {
+            vec![step("finish", "pw-worker complete \"what was done\"")]
+        }
+        _ => vec![step("save", "pw-worker checkpoint \"what was done\"")],
+    }
+}
+
+/// What one commit of a worker takes in, and what it leaves.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Selection {
+    pub take: Vec<RepoPath>,
+    pub leave: Vec<RepoPath>,
+}
+
+/// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
+pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
+    if tree.branch.as_deref() != Some(&worker.branch()) {
+        let head = tree.branch.as_deref().unwrap_or("no branch");
+        let message = format!("HEAD is on {head}, not on {}", worker.branch());
+        return Err(Failure::new(Code::WrongBranch, message)
+            .hint("go back to your branch before you commit")
+            .next(format!("git switch {}", worker.branch())));
+    }
+    // A merge may be concluded by a commit; the other operations commit by themselves.
+    let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
+    if let Some(operation) = unfinished {
+        return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
+            .hint(format!("finish it, or give it up with git {operation} --abort"))
+            .next("git status"));
+    }
+    if let Some(path) = tree.unmerged.first() {
+        return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
+            .hint("resolve the conflicts, then git add the files")
+            .next("git status")
+            .details(serde_json::json!({ "paths": tree.unmerged })));
+    }
+    Ok(())
+}
+
+/// Chooses what to commit: everything changed that is owned, or exactly the `named` files.
+pub fn select(
+    plan: &Plan,
+    worker: &Worker,
+    tree: &TreeState,
+    named: &[RepoPath],
+) -> Result<Selection, Failure> {
+    let changed = tree.uncommitted();
+    let named_here =
+        |path: &&RepoPath| named.iter().any(|name| name == *path || name.contains(path));
+    let foreign = |path: &&RepoPath| !plan.allows(worker, path);
+    let asked: Vec<&RepoPath> =
+        changed.iter().filter(|path| named.is_empty() || named_here(path)).collect();
+    if !named.is_empty() {
+        let outside: Vec<&RepoPath> = asked.iter().copied().filter(foreign).collect();
+        if let Some(path) = outside.first() {
+            return Err(out_of_scope(plan, path, &outside));
+        }
+    }
+    let take: Vec<RepoPath> = asked.into_iter().filter(|path| !foreign(path)).cloned().collect();
+    let leave = changed.iter().filter(|path| !take.contains(path)).cloned().collect();
+    Ok(Selection { take, leave })
+}
+
+/// Returns the refusal for files of somebody else, naming the first one's owner.
+pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure {
+    let owner = plan.workers.iter().find(|worker| worker.owns.owns(first));
+    let hint = match owner {
+        Some(owner) => {
+            format!(
+                "it belongs to {}: undo the change and use pw-worker needs {} ITEM TEXT",
+                owner.id, owner.id
+            )
+        }
+        None => "nobody owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
+            .to_owned(),
+    };
+    Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
+        .hint(hint)
+        .next("pw-worker brief")
+        .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
+}
