@@ -1,1 +1,24 @@
-//! placeholder
+//! The only room of parallel-workflows that starts git: one typed verb a question, facts out.
+//!
+//! Every parser of git's output stands beside its verb as a pure function over bytes.
+
+mod changes;
+mod history;
+mod lock;
+mod merge;
+mod objects;
+mod process;
+mod record;
+mod refs;
+mod repo;
+mod snapshot;
+mod worktree;
+
+pub use lock::Lock;
+pub use merge::{MergeOutcome, Scratch};
+pub use objects::Author;
+pub use process::GitError;
+pub use record::RecordWriter;
+pub use refs::Transaction;
+pub use repo::Repo;
+pub use worktree::Worktree;

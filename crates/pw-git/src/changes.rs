@@ -1,0 +1,153 @@
+//! What is not committed in a worktree, read without anybody noticing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pw_core::facts::{TreeState, WorktreeFacts};
+use pw_core::path::RepoPath;
+
+use crate::Repo;
+use crate::process::records;
+
+const STATUS: &[&str] = &[
+    "status",
+    "--porcelain=v2",
+    "-z",
+    "--branch",
+    "--untracked-files=all",
+    "--ignore-submodules=none",
+    "--no-renames",
+];
+
+impl Repo {
+    /// Returns the state of the worktree at `path`, which must be one of this repository.
+    pub fn tree_state(&self, path: &Path) -> Result<WorktreeFacts> {
+        // A folder that lost its `.git` would make git answer for the checkout around it.
+        let Some(own) = self.own_git_dir(path) else { return Ok(WorktreeFacts::Broken) };
+        let answer = self.git.at(path).user(STATUS).reader().bytes()?;
+        let mut state = parse_status(&answer)?;
+        state.operation = operation(&own).map(str::to_owned);
+        Ok(WorktreeFacts::Present(state))
+    }
+
+    /// Returns the states of several worktrees, two at a time.
+    pub fn tree_states(&self, paths: &[PathBuf]) -> Result<Vec<WorktreeFacts>> {
+        let (first, second) = paths.split_at(paths.len() / 2);
+        let read = |paths: &[PathBuf]| {
+            paths.iter().map(|path| self.tree_state(path)).collect::<Result<Vec<_>>>()
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| read(second));
+            let mut states = read(first)?;
+            let others = other.join().map_err(|_| anyhow::anyhow!("reading worktrees panicked"))?;
+            states.extend(others?);
+            Ok(states)
+        })
+    }
+
+    /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.
+    fn own_git_dir(&self, path: &Path) -> Option<PathBuf> {
+        if std::fs::symlink_metadata(path).ok()?.is_symlink() {
+            return None;
+        }
+        let text = std::fs::read_to_string(path.join(".git")).ok()?;
+        let named = path.join(text.trim_end_matches('\n').strip_prefix("gitdir: ")?);
+        let named = named.canonicalize().ok()?;
+        named.starts_with(self.common().canonicalize().ok()?).then_some(named)
+    }
+
+    /// Puts the named paths of a worktree into its index.
+    pub fn stage(&self, worktree: &Path, paths: &[RepoPath]) -> Result<()> {
+        let args = ["add", "--pathspec-from-file=-", "--pathspec-file-nul", "--all"];
+        self.git.at(worktree).user(args).input(joined(paths)).run().map(drop)
+    }
+
+    /// Returns the paths in a worktree's index that differ from HEAD.
+    pub fn staged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
+        let args = [
+            "diff-index",
+            "--cached",
+            "-z",
+            "--name-only",
+            "--no-renames",
+            "--ignore-submodules=none",
+            "HEAD",
+            "--",
+        ];
+        let answer = self.git.at(worktree).user(args).reader().bytes()?;
+        Ok(records(&answer).map(RepoPath::new).collect())
+    }
+
+    /// Commits the index of a worktree with the user's hooks; returns what hooks and git said.
+    pub fn commit(&self, worktree: &Path, message: &str) -> Result<String> {
+        let args = ["commit", "--quiet", "--allow-empty", "--cleanup=whitespace", "--file=-"];
+        let output = self.git.at(worktree).user(args).input(message).run()?;
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn joined(paths: &[RepoPath]) -> Vec<u8> {
+    paths.iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
+}
+
+/// Returns the git operation that is under way; its files are the only trace.
+fn operation(git_dir: &Path) -> Option<&'static str> {
+    let traces = [
+        ("rebase-merge", "rebase"),
+        ("rebase-apply/applying", "am"),
+        ("rebase-apply", "rebase"),
+        ("MERGE_HEAD", "merge"),
+        ("CHERRY_PICK_HEAD", "cherry-pick"),
+        ("REVERT_HEAD", "revert"),
+        ("BISECT_LOG", "bisect"),
+    ];
+    traces.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, name)| name)
+}
+
+/// Reads `git status --porcelain=v2 -z --branch --no-renames`.
+fn parse_status(bytes: &[u8]) -> Result<TreeState> {
+    let mut state = TreeState::default();
+    for record in records(bytes) {
+        let rest_after = |fields: usize| -> Result<RepoPath> {
+            let path = record.splitn(fields + 1, |byte| *byte == b' ').nth(fields);
+            Ok(RepoPath::new(path.context("a status line without a path")?))
+        };
+        match record.first() {
+            Some(b'1') => state.changed.push(rest_after(8)?),
+            Some(b'u') => state.unmerged.push(rest_after(10)?),
+            Some(b'?') => state.untracked.push(rest_after(1)?),
+            Some(b'#') => {
+                if let Some(branch) = record.strip_prefix(b"# branch.head ") {
+                    let branch = String::from_utf8_lossy(branch).into_owned();
+                    state.branch = (branch != "(detached)").then_some(branch);
+                }
+            }
+            _ => anyhow::bail!("unknown status line {:?}", String::from_utf8_lossy(record)),
+        }
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_read_with_any_path() {
+        let oid = "a".repeat(40);
+        let text = [
+            format!("# branch.oid {oid}\0# branch.head work/task-1-a\0").into_bytes(),
+            format!("1 .M N... 100644 100644 100644 {oid} {oid} a b\0").into_bytes(),
+            format!("u UU N... 100644 100644 100644 100644 {oid} {oid} {oid} c d\0").into_bytes(),
+            b"? caf\xe9\nx\0".to_vec(),
+        ]
+        .concat();
+        let state = parse_status(&text).unwrap();
+        assert_eq!(state.branch.as_deref(), Some("work/task-1-a"));
+        assert_eq!(state.changed, ["a b".into()]);
+        assert_eq!(state.unmerged, ["c d".into()]);
+        assert_eq!(state.untracked, [RepoPath::new(b"caf\xe9\nx".to_vec())]);
+        assert_eq!(parse_status(b"# branch.head (detached)\0").unwrap().branch, None);
+        assert!(parse_status(b"9 x\0").is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! History: every commit of the workflow with its message and changes, in one pass.
+
+use anyhow::{Context as _, Result};
+use pw_core::facts::{Change, Commit};
+use pw_core::id::Oid;
+use pw_core::path::RepoPath;
+
+use crate::Repo;
+use crate::process::records;
+
+/// `git log` with everything a configuration could change said outright.
+const LOG: &[&str] = &[
+    "log",
+    "-z",
+    "--raw",
+    "--no-abbrev",
+    "--root",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-relative",
+    "--ignore-submodules=none",
+    "--diff-merges=combined",
+    "--no-show-signature",
+    "--no-notes",
+    "--no-decorate",
+    "--no-mailmap",
+    "--no-color",
+    "--encoding=UTF-8",
+    "--format=%H%x00%P%x00%ct%x00%B%x00",
+];
+
+impl Repo {
+    /// Returns every commit that `tips` contain and `base` does not.
+    pub fn history<'a>(
+        &self,
+        tips: impl IntoIterator<Item = &'a Oid>,
+        base: &Oid,
+    ) -> Result<Vec<Commit>> {
+        let revisions: String =
+            tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect();
+        let call = self.git.plumbing(LOG.iter().chain(&["--stdin"])).reader().input(revisions);
+        parse_log(&call.bytes()?)
+    }
+
+    /// Returns the newest commits of a first-parent chain, at most `limit`.
+    pub fn recent(&self, tip: &Oid, limit: usize) -> Result<Vec<Commit>> {
+        let limit = format!("-n{limit}");
+        let args = LOG.iter().copied().chain([
+            "--first-parent",
+            "--no-merges",
+            &limit,
+            tip.as_str(),
+            "--",
+        ]);
+        parse_log(&self.git.plumbing(args).reader().bytes()?)
+    }
+
+    /// Returns the subjects and committer times of a ref's own chain, the oldest first.
+    pub(crate) fn subjects(&self, tip: &Oid) -> Result<Vec<(String, i64)>> {
+        let args = [
+            "log",
+            "-z",
+            "--first-parent",
+            "--reverse",
+            "--no-show-signature",
+            "--format=%ct %s",
+            tip.as_str(),
+            "--",
+        ];
+        let answer = self.git.plumbing(args).reader().bytes()?;
+        let line = |record: &[u8]| {
+            let text = String::from_utf8_lossy(record).into_owned();
+            let (time, subject) = text.split_once(' ').context("git log printed no time")?;
+            Ok((subject.to_owned(), time.parse()?))
+        };
+        records(&answer).map(line).collect()
+    }
+}
+
+/// Reads what [`LOG`] prints: four fields, then `:modes ids status`, `path` pairs.
+fn parse_log(bytes: &[u8]) -> Result<Vec<Commit>> {
+    let mut commits: Vec<Commit> = Vec::new();
+    let mut fields = records(bytes);
+    while let Some(field) = fields.next() {
+        let field = field.strip_prefix(b"\n").unwrap_or(field);
+        if field.is_empty() {
+            continue;
+        }
+        let mut text = || Some(String::from_utf8_lossy(fields.next()?).into_owned());
+        if field.starts_with(b":") {
+            let path = fields.next().context("a change without a path")?;
+            let commit = commits.last_mut().context("a change without a commit")?;
+            commit.changes.push(parse_change(field, path).context("an unreadable change")?);
+            continue;
+        }
+        let oid = std::str::from_utf8(field)?;
+        let (Some(parents), Some(time), Some(message)) = (text(), text(), text()) else {
+            anyhow::bail!("git log ended in the middle of commit {oid}");
+        };
+        let id =
+            |text: &str| text.parse::<Oid>().map_err(|_| anyhow::anyhow!("no object id: {text:?}"));
+        commits.push(Commit {
+            oid: id(oid)?,
+            parents: parents.split_whitespace().map(id).collect::<Result<_>>()?,
+            time: time.parse().with_context(|| format!("the time of {oid}"))?,
+            message,
+            changes: Vec::new(),
+        });
+    }
+    Ok(commits)
+}
+
+/// Reads `:old-mode new-mode old-id new-id status`; one colon, old mode and id more per parent.
+fn parse_change(field: &[u8], path: &[u8]) -> Option<Change> {
+    let text = std::str::from_utf8(field).ok()?;
+    let parents = text.bytes().take_while(|byte| *byte == b':').count();
+    let words: Vec<&str> = text[parents..].split(' ').collect();
+    let content =
+        |mode: &str, id: &str| (mode.bytes().any(|b| b != b'0')).then(|| format!("{mode} {id}"));
+    let (modes, ids) = words.get(..2 * (parents + 1))?.split_at(parents + 1);
+    // A merge's own part has no single "before": it is what differs from every parent.
+    let old = if parents == 1 { content(modes[0], ids[0]) } else { Some("merge".to_owned()) };
+    Some(Change { path: RepoPath::new(path), old, new: content(modes[parents], ids[parents]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_with_roots_merges_and_empty_commits() {
+        let [a, b, c, z] = ["a", "b", "c", "0"].map(|c| c.repeat(40));
+        let text = format!(
+            "{a}\0{b} {c}\099\0merge\n\0\0\0::100644 000000 100644 {a} {z} {b} MA\0evil\0\
+             {b}\0{c}\098\0empty\n\0\0{c}\0\097\0:root\n\nbody\n\0\0\n:000000 100644 {z} {a} A\0caf\u{e9}\0"
+        );
+        let commits = parse_log(text.as_bytes()).unwrap();
+        assert_eq!(commits.len(), 3);
+        assert_eq!(commits[0].parents.len(), 2);
+        assert_eq!(commits[0].changes[0].old.as_deref(), Some("merge"));
+        assert!(commits[1].changes.is_empty());
+        assert_eq!((commits[2].message.as_str(), commits[2].time), (":root\n\nbody\n", 97));
+        assert_eq!(commits[2].changes[0].path, "café".into());
+        assert_eq!(commits[2].changes[0].old, None);
+        assert!(parse_log(b"nonsense").is_err());
+    }
+}

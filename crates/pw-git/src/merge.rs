@@ -1,0 +1,272 @@
+//! Merging in the object database: no checkout, no index, nobody's work.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use pw_core::id::Oid;
+use pw_core::integration::{ConflictKind, FileConflict};
+use pw_core::path::RepoPath;
+use tempfile::TempDir;
+
+use crate::process::Call;
+use crate::{Author, Repo};
+
+/// What merging two commits comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeOutcome {
+    /// The merged tree; with conflicts it holds markers.
+    pub tree: Oid,
+    /// Empty when the merge is clean. Sorted by path.
+    pub conflicts: Vec<FileConflict>,
+}
+
+/// A folder for objects that nobody will need again: trial merges leave no trace in the repository.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            folder: TempDir::with_prefix("pw-objects-").context("making a temporary folder")?,
+        })
+    }
+
+    fn apply(&self, call: Call, repo: &Repo) -> Call {
+        call.env("GIT_OBJECT_DIRECTORY", self.folder.path())
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repo.common().join("objects")))
+    }
+}
+
+/// Returns a path as git reads it in a colon-separated list.
+fn quoted(path: &Path) -> std::ffi::OsString {
+    let text = path.to_string_lossy();
+    if text.contains([':', '"', '\n']) {
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        return format!("\"{escaped}\"").into();
+    }
+    path.into()
+}
+
+impl Repo {
+    /// Merges pairs of commits, all in one process; `scratch` keeps the results out of the
+    /// repository.
+    pub fn merge_pairs(
+        &self,
+        pairs: &[(Oid, Oid)],
+        scratch: Option<&Scratch>,
+    ) -> Result<Vec<MergeOutcome>> {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input: String =
+            pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect();
+        let call = self.git.plumbing(["merge-tree", "--write-tree", "-z", "--messages", "--stdin"]);
+        let call = call.reader().input(input);
+        let call = match scratch {
+            Some(scratch) => scratch.apply(call, self),
+            None => call,
+        };
+        let outcomes = parse_merges(&call.bytes()?)?;
+        if outcomes.len() != pairs.len() {
+            bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
+        }
+        Ok(outcomes)
+    }
+
+    /// Merges `theirs` into `ours`.
+    pub fn merge(
+        &self,
+        ours: &Oid,
+        theirs: &Oid,
+        scratch: Option<&Scratch>,
+    ) -> Result<MergeOutcome> {
+        let mut outcomes = self.merge_pairs(&[(ours.clone(), theirs.clone())], scratch)?;
+        outcomes.pop().context("git merge-tree answered nothing")
+    }
+
+    /// Writes a commit of a trial merge where its tree is.
+    pub fn write_trial_commit(
+        &self,
+        tree: &Oid,
+        parents: &[&Oid],
+        scratch: &Scratch,
+    ) -> Result<Oid> {
+        let author = Author { name: "trial".to_owned(), email: "trial@localhost".to_owned() };
+        crate::objects::oid(
+            author.sign(scratch.apply(self.commit_tree(tree, parents, "trial\n"), self)),
+        )
+    }
+
+    /// Returns whether `first` and `second` have any history in common.
+    pub fn is_related(&self, first: &Oid, second: &Oid) -> Result<bool> {
+        let call = self.git.plumbing(["merge-base", first.as_str(), second.as_str()]);
+        Ok(call.reader().codes(&[0, 1]).run()?.code == 0)
+    }
+
+    /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
+    /// resolve.
+    pub fn start_merge(&self, worktree: &Path, tip: &Oid) -> Result<()> {
+        let git = self.git.at(worktree);
+        let args = [
+            "merge",
+            "--quiet",
+            "--no-commit",
+            "--no-ff",
+            "--no-autostash",
+            "--no-verify-signatures",
+        ];
+        // rerere could resolve a conflict that nobody looked at.
+        let args = ["-c", "rerere.enabled=false"].into_iter().chain(args).chain([tip.as_str()]);
+        git.plumbing(args).any_code().run()?;
+        let merging =
+            git.plumbing(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]).any_code().run()?;
+        if merging.code != 0 {
+            bail!("git merge of {tip} did not start in {}", worktree.display());
+        }
+        Ok(())
+    }
+
+    /// Returns the files of a worktree that differ from its index.
+    pub fn unstaged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
+        let git = self.git.at(worktree);
+        // Refreshes what git remembers of file times; only then are differences real.
+        git.user(["update-index", "-q", "--refresh"]).any_code().run()?;
+        let answer = git.user([
+            "diff-files",
+            "-z",
+            "--name-only",
+            "--no-renames",
+            "--ignore-submodules=none",
+        ]);
+        Ok(crate::process::records(&answer.bytes()?).map(RepoPath::new).collect())
+    }
+
+    /// Ends the merge in a worktree of our own by putting its HEAD on `commit`, which has the
+    /// index's tree: afterwards nothing in it is uncommitted.
+    pub fn conclude_merge(&self, worktree: &Path, commit: &Oid) -> Result<()> {
+        let git = self.git.at(worktree);
+        git.plumbing(["merge", "--quit"]).run()?;
+        git.plumbing(["update-ref", "--no-deref", "HEAD", commit.as_str()]).run()?;
+        Ok(())
+    }
+
+    /// Returns the tree of a worktree's index.
+    pub fn index_tree(&self, worktree: &Path) -> Result<Oid> {
+        crate::objects::oid(self.git.at(worktree).plumbing(["write-tree"]))
+    }
+
+    /// Returns the files of a worktree, among `paths`, that still have conflict markers.
+    pub fn with_markers(&self, worktree: &Path, paths: &[RepoPath]) -> Vec<RepoPath> {
+        let marked = |path: &&RepoPath| {
+            let file = worktree.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
+            std::fs::read(file).is_ok_and(|content| has_markers(&content))
+        };
+        paths.iter().filter(marked).cloned().collect()
+    }
+}
+
+/// Returns whether a text has an opening and a closing conflict marker at the start of lines.
+fn has_markers(content: &[u8]) -> bool {
+    let has =
+        |marker: &[u8]| content.split(|byte| *byte == b'\n').any(|line| line.starts_with(marker));
+    has(b"<<<<<<< ") && has(b">>>>>>> ")
+}
+
+/// Reads what `git merge-tree --write-tree -z --messages --stdin` prints, merge after merge.
+fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
+    let mut fields = bytes.split(|byte| *byte == 0);
+    let mut outcomes = Vec::new();
+    // Each merge: clean or not, the tree, conflicted entries, an empty field, messages, an empty field.
+    while let Some(clean) = fields.next().filter(|field| !field.is_empty()) {
+        let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
+        let tree = tree.context("git merge-tree printed no tree")?;
+        let mut paths = Vec::new();
+        while let Some(entry) = fields.next().filter(|field| !field.is_empty()) {
+            let at = entry
+                .iter()
+                .position(|byte| *byte == b'\t')
+                .context("a conflict without a path")?;
+            paths.push(RepoPath::new(&entry[at + 1..]));
+        }
+        let mut conflicts = Vec::new();
+        while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
+            let count: usize =
+                std::str::from_utf8(count)?.parse().context("a message without a count")?;
+            let about: Vec<RepoPath> = fields.by_ref().take(count).map(RepoPath::new).collect();
+            let kind = String::from_utf8_lossy(fields.next().context("a message without a kind")?)
+                .into_owned();
+            fields.next();
+            if let (Some(kind), Some(path)) = (conflict_kind(&kind), about.into_iter().next()) {
+                conflicts.push(FileConflict { path, kind });
+            }
+        }
+        if clean == b"0" {
+            // Whatever git names no kind for is unmerged all the same.
+            for path in paths {
+                if !conflicts.iter().any(|known| known.path == path) {
+                    conflicts.push(FileConflict { path, kind: ConflictKind::Other });
+                }
+            }
+            conflicts.sort();
+            conflicts.dedup();
+        } else {
+            conflicts.clear();
+        }
+        outcomes.push(MergeOutcome { tree, conflicts });
+    }
+    Ok(outcomes)
+}
+
+/// Returns the kind of conflict a message is about; nothing for remarks such as `Auto-merging`.
+fn conflict_kind(kind: &str) -> Option<ConflictKind> {
+    let inner = kind.strip_prefix("CONFLICT (")?.trim_end_matches(')');
+    Some(match inner {
+        "contents" => ConflictKind::Content,
+        "add/add" => ConflictKind::AddAdd,
+        "modify/delete" => ConflictKind::ModifyDelete,
+        "binary" => ConflictKind::Binary,
+        "file/directory" | "distinct modes" | "distinct types" => ConflictKind::FileDirectory,
+        "file location"
+        | "directory rename split"
+        | "directory rename collision"
+        | "directory rename unclear split"
+        | "implicit dir rename" => ConflictKind::DirectoryRename,
+        _ if inner.starts_with("rename") => ConflictKind::Rename,
+        _ if inner.contains("submodule") => ConflictKind::Submodule,
+        _ => ConflictKind::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_merges_are_read_from_one_answer() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let text = format!(
+            "1\0{a}\0\0\0\
+             0\0{b}\0100644 {a} 1\tx y\0100644 {a} 2\tx y\0100644 {b} 2\tz\0\0\
+             1\0x y\0Auto-merging\0Auto-merging x y\n\0\
+             1\0x y\0CONFLICT (contents)\0CONFLICT (content): in x y\n\0\0"
+        );
+        let outcomes = parse_merges(text.as_bytes()).unwrap();
+        assert_eq!(outcomes.len(), 2);
+        assert!(outcomes[0].conflicts.is_empty());
+        let kinds: Vec<_> =
+            outcomes[1].conflicts.iter().map(|c| (c.path.to_string(), c.kind)).collect();
+        assert_eq!(
+            kinds,
+            [("x y".into(), ConflictKind::Content), ("z".into(), ConflictKind::Other)]
+        );
+    }
+
+    #[test]
+    fn markers_are_told_from_text_about_markers() {
+        assert!(has_markers(b"a\n<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> abc\n"));
+        assert!(!has_markers(b"see <<<<<<< HEAD\n=======\n"));
+    }
+}

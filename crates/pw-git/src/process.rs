@@ -1,0 +1,239 @@
+//! Starts git: one place for its environment, its configuration and its failures.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+
+/// The git program, and the folder it is asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct Git {
+    program: PathBuf,
+    dir: PathBuf,
+}
+
+/// Whose configuration a call sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    /// The user's: ignore rules, LFS filters, hooks, identity.
+    User,
+    /// Ours alone: no global or system file, merges that mean the same everywhere.
+    Plumbing,
+}
+
+/// Environment variables that say who the user is and how to reach remotes. All other `GIT_*` go:
+/// a hook's `GIT_DIR` or `GIT_INDEX_FILE` would make git answer for another repository.
+const KEPT: &[&str] = &[
+    "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_EXEC_PATH",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+];
+
+/// Settings that would change what output means, for both profiles.
+const ALWAYS: &[&str] = &[
+    "core.fsmonitor=false",
+    "core.quotePath=false",
+    "core.commentChar=#",
+    "diff.orderFile=/dev/null",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "color.ui=false",
+    "status.showUntrackedFiles=all",
+    "advice.detachedHead=false",
+];
+
+/// Settings that would change what a merge comes to.
+const PLUMBING: &[&str] = &[
+    "safe.directory=*",
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.conflictStyle=merge",
+    "core.attributesFile=/dev/null",
+    "core.hooksPath=/dev/null",
+    "commit.gpgSign=false",
+];
+
+impl Git {
+    /// Finds git on the search path once, to ask it about `dir`.
+    pub(crate) fn find(dir: &Path) -> Result<Self> {
+        let program = which::which("git").map_err(|_| {
+            Failure::new(Code::GitFailed, "git is not installed, or not on the search path")
+                .hint("install git 2.39 or newer")
+        })?;
+        Ok(Self { program, dir: dir.to_owned() })
+    }
+
+    /// Returns the same git, asked about another folder.
+    pub(crate) fn at(&self, dir: &Path) -> Self {
+        Self { program: self.program.clone(), dir: dir.to_owned() }
+    }
+
+    /// Begins a call that sees the user's configuration.
+    pub(crate) fn user<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Call {
+        self.call(Profile::User, args)
+    }
+
+    /// Begins a call that means the same on every machine.
+    ///
+    /// It trusts the repository's owner: [`crate::Repo::open`] asked with the user's settings.
+    pub(crate) fn plumbing<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Call {
+        self.call(Profile::Plumbing, args)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts git")]
+    fn call<S: AsRef<OsStr>>(&self, profile: Profile, args: impl IntoIterator<Item = S>) -> Call {
+        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("GIT_") && !KEPT.contains(&text.as_ref()) || text == "LANGUAGE" {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .env("LC_ALL", "C.UTF-8")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_EDITOR", "true")
+            .env("GIT_SEQUENCE_EDITOR", "true")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_LITERAL_PATHSPECS", "1")
+            .arg("--no-pager")
+            .arg("-C")
+            .arg(&self.dir);
+        let more = if profile == Profile::Plumbing { PLUMBING } else { &[] };
+        for setting in ALWAYS.iter().chain(more) {
+            command.arg("-c").arg(setting);
+        }
+        if profile == Profile::Plumbing {
+            command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        }
+        command.args(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Its own group: children that git starts end with it, and a Ctrl-C at the terminal does
+        // not leave a half-written worktree behind a helper that is about to clean up.
+        command.process_group(0);
+        Call { command, args, input: None, accepted: &[0] }
+    }
+}
+
+/// One call of git, about to be made.
+pub(crate) struct Call {
+    command: Command,
+    args: Vec<OsString>,
+    input: Option<Vec<u8>>,
+    accepted: &'static [i32],
+}
+
+/// What a call that succeeded printed.
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Call {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Takes no optional lock and refreshes no index: nobody notices that we looked.
+    pub(crate) fn reader(self) -> Self {
+        self.env("GIT_OPTIONAL_LOCKS", "0")
+    }
+
+    /// Lists the exit codes that are answers; any other is an error.
+    pub(crate) fn codes(mut self, accepted: &'static [i32]) -> Self {
+        self.accepted = accepted;
+        self
+    }
+
+    /// Accepts every exit code: the caller verifies the effect instead.
+    pub(crate) fn any_code(mut self) -> Self {
+        self.accepted = &[];
+        self
+    }
+
+    pub(crate) fn run(mut self) -> Result<Output> {
+        let words: Vec<_> = self.args.iter().map(|arg| arg.to_string_lossy()).collect();
+        let shown = words.join(" ");
+        if self.input.is_some() {
+            self.command.stdin(Stdio::piped());
+        }
+        let mut child = self.command.spawn().with_context(|| format!("starting git {shown}"))?;
+        // Written beside the reading: either pipe may fill before the other is drained.
+        let writer = self.input.take().zip(child.stdin.take()).map(|(bytes, mut stdin)| {
+            std::thread::spawn(move || {
+                // A broken pipe means git stopped reading; its exit code tells why.
+                let _ = stdin.write_all(&bytes);
+            })
+        });
+        let output =
+            child.wait_with_output().with_context(|| format!("waiting for git {shown}"))?;
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
+        let code = output.status.code().unwrap_or(-1);
+        if !self.accepted.is_empty() && !self.accepted.contains(&code) {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            return Err(GitError { command: shown, code, stderr }.into());
+        }
+        Ok(Output { code, stdout: output.stdout, stderr: output.stderr })
+    }
+
+    pub(crate) fn bytes(self) -> Result<Vec<u8>> {
+        Ok(self.run()?.stdout)
+    }
+
+    /// Returns the output as text without its last newline.
+    pub(crate) fn line(self) -> Result<String> {
+        let bytes = self.bytes()?;
+        let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        String::from_utf8(line.to_vec()).context("git printed bytes that are not UTF-8")
+    }
+}
+
+/// A git command that failed in a way nobody foresaw.
+#[derive(Debug)]
+pub struct GitError {
+    pub command: String,
+    /// The exit code; -1 when a signal ended it.
+    pub code: i32,
+    pub stderr: String,
+}
+
+impl std::fmt::Display for GitError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let first = self.stderr.lines().next().unwrap_or("no message");
+        write!(f, "git {} failed with code {}: {first}", self.command, self.code)
+    }
+}
+
+impl std::error::Error for GitError {}
+
+/// Splits NUL-terminated records.
+pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .strip_suffix(b"\0")
+        .unwrap_or(bytes)
+        .split(|byte| *byte == 0)
+        .filter(|_| !bytes.is_empty())
+}

@@ -1,0 +1,78 @@
+//! The record of a workflow, as a ref: reading it, and preparing what a transaction will add.
+
+use anyhow::{Context as _, Result};
+use pw_core::id::{Oid, Slug};
+use pw_core::record::{Event, Record, Refs};
+
+use crate::{Author, Repo, Transaction};
+
+impl Repo {
+    /// Returns the plan and the record that end at `tip`.
+    pub fn record(&self, tip: &Oid) -> Result<(String, Record)> {
+        let events = self.subjects(tip)?;
+        let events = events.iter().filter_map(|(subject, at)| Some((Event::parse(subject)?, *at)));
+        let record = Record::replay(events).context("the record does not begin with its base")?;
+        Ok((self.plan_text(tip)?, record))
+    }
+
+    /// Returns the plan that a record's commit holds.
+    pub fn plan_text(&self, tip: &Oid) -> Result<String> {
+        String::from_utf8(self.blob(tip, "plan.yaml")?).context("the recorded plan is not UTF-8")
+    }
+}
+
+/// Adds events to a record. Each becomes a commit at once; the ref moves with a transaction, so
+/// that the events stand there exactly when their effects do.
+#[derive(Debug)]
+pub struct RecordWriter {
+    name: String,
+    tree: Oid,
+    /// Where the ref is; `None` when there is no record yet.
+    published: Option<Oid>,
+    tip: Option<Oid>,
+    author: Author,
+}
+
+impl RecordWriter {
+    /// Begins to write behind `published`, with this plan in the tree.
+    pub fn new(
+        repo: &Repo,
+        author: Author,
+        workflow: &Slug,
+        published: Option<Oid>,
+        plan: &str,
+    ) -> Result<Self> {
+        Ok(Self {
+            name: Refs(workflow).record(),
+            tree: repo.write_tree_of("plan.yaml", plan.as_bytes())?,
+            tip: published.clone(),
+            published,
+            author,
+        })
+    }
+
+    /// Writes one event.
+    pub fn add(&mut self, repo: &Repo, event: &Event) -> Result<()> {
+        let parents: Vec<&Oid> = self.tip.iter().collect();
+        self.tip =
+            Some(repo.write_commit(&self.author, &self.tree, &parents, &format!("{event}\n"))?);
+        Ok(())
+    }
+
+    /// Adds the move of the record's ref to a transaction.
+    pub fn join(&self, transaction: Transaction) -> Transaction {
+        match &self.tip {
+            Some(tip) => transaction.set(&self.name, tip, self.published.as_ref()),
+            None => transaction,
+        }
+    }
+
+    /// Publishes what was added, together with the other changes of `transaction`.
+    pub fn publish(&mut self, repo: &Repo, transaction: Transaction) -> Result<bool> {
+        let done = self.join(transaction).commit(repo)?;
+        if done {
+            self.published.clone_from(&self.tip);
+        }
+        Ok(done)
+    }
+}

@@ -1,0 +1,147 @@
+//! A repository: where it is, and its worktrees.
+
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::Oid;
+
+use crate::objects::Author;
+use crate::process::{Git, GitError};
+use crate::worktree::Worktree;
+
+/// A git repository with a main checkout.
+#[derive(Clone, Debug)]
+pub struct Repo {
+    pub(crate) git: Git,
+    root: PathBuf,
+    common: PathBuf,
+    worktrees: Vec<Worktree>,
+}
+
+impl Repo {
+    /// Opens the repository that `dir` lies in, from the main checkout or any worktree.
+    ///
+    /// Refuses with `not_a_repository`, `bare_repository` or `unsafe_repository`.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let git = Git::find(dir)?;
+        // The path comes last, so that a newline in it cannot be taken for the end of a line.
+        let asked =
+            ["rev-parse", "--is-bare-repository", "--path-format=absolute", "--git-common-dir"];
+        let answer = git.user(asked).reader().bytes().map_err(|error| refusal(error, dir))?;
+        let (bare, common) = parse_location(&answer).context("reading git rev-parse")?;
+        let git = git.at(&common);
+        let worktrees = crate::worktree::list(&git)?;
+        let main = worktrees.first().context("git lists no worktree")?;
+        if bare || main.bare || !main.path.join(".git").exists() {
+            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout")
+                .hint("run this in a repository with files checked out, for example a fresh clone")
+                .into());
+        }
+        let root = main.path.clone();
+        Ok(Self { git: git.at(&root), root, common, worktrees })
+    }
+
+    /// The main checkout.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder all worktrees share, usually `.git` of the main checkout.
+    pub fn common(&self) -> &Path {
+        &self.common
+    }
+
+    /// The worktrees as they were when the repository was opened, the main checkout first.
+    pub fn worktrees(&self) -> &[Worktree] {
+        &self.worktrees
+    }
+
+    /// Reads the list of worktrees again.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.worktrees = crate::worktree::list(&self.git)?;
+        Ok(())
+    }
+
+    /// Returns the linked worktree that `dir` lies in.
+    pub fn worktree_at(&self, dir: &Path) -> Option<&Worktree> {
+        let dir = dir.canonicalize().ok()?;
+        let linked = self.worktrees.iter().skip(1);
+        linked
+            .filter(|worktree| dir.starts_with(&worktree.path))
+            .max_by_key(|w| w.path.as_os_str().len())
+    }
+
+    /// Returns the commit that HEAD of the main checkout has, and its branch when it is on one.
+    pub fn head(&self) -> Result<(Option<String>, Oid)> {
+        let main = self.worktrees.first().context("git lists no worktree")?;
+        let unborn = || {
+            Failure::new(Code::NoCommit, "the repository has no commit yet")
+                .hint("make a first commit, so that there is something to fork from")
+        };
+        let commit = main
+            .head
+            .clone()
+            .filter(|oid| oid.as_str().contains(|c| c != '0'))
+            .ok_or_else(unborn)?;
+        Ok((main.branch.clone(), commit))
+    }
+
+    /// Returns the commit that a branch, remote branch, tag or object id names, the branch first.
+    pub fn resolve(&self, name: &str) -> Result<Option<Oid>> {
+        let candidates =
+            ["refs/heads/", "refs/remotes/", "refs/tags/"].map(|p| format!("{p}{name}"));
+        let full = name.parse::<Oid>().ok().map(|oid| oid.to_string());
+        let input: String =
+            candidates.into_iter().chain(full).map(|name| format!("{name}^{{commit}}\n")).collect();
+        let answer =
+            self.git.plumbing(["cat-file", "--batch-check=%(objectname)"]).reader().input(input);
+        let answer = answer.bytes()?;
+        Ok(String::from_utf8_lossy(&answer).lines().find_map(|line| line.parse().ok()))
+    }
+
+    /// Returns who writes commits of ours: the user, or a fixed name when git knows none.
+    pub fn author(&self) -> Result<Author> {
+        let output = self.git.user(["var", "GIT_COMMITTER_IDENT"]).any_code().run()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let known = || {
+            let (name, rest) = text.split_once(" <")?;
+            let (email, _) = rest.split_once('>')?;
+            let named = output.code == 0 && !name.is_empty();
+            named.then(|| Author { name: name.to_owned(), email: email.to_owned() })
+        };
+        let fixed =
+            || Author { name: "parallel-workflows".to_owned(), email: "pw@localhost".to_owned() };
+        Ok(known().unwrap_or_else(fixed))
+    }
+}
+
+fn parse_location(answer: &[u8]) -> Option<(bool, PathBuf)> {
+    let at = answer.iter().position(|byte| *byte == b'\n')?;
+    let path = answer[at + 1..].strip_suffix(b"\n")?;
+    Some((&answer[..at] == b"true", std::ffi::OsString::from_vec(path.to_vec()).into()))
+}
+
+/// Gives git's refusals a name. The words are git's own in the C locale, and tested.
+fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
+    let Some(git) = error.downcast_ref::<GitError>() else { return error };
+    let failure = if git.stderr.contains("not a git repository") {
+        let message = format!("{} is in no git repository", dir.display());
+        Failure::new(Code::NotARepository, message)
+            .hint("change to the repository, or make one with git init")
+    } else if git.stderr.contains("dubious ownership") {
+        Failure::new(
+            Code::UnsafeRepository,
+            "git refuses this repository, since another user owns it",
+        )
+        .hint("if you trust it, add it to safe.directory as git's message says")
+    } else {
+        return error;
+    };
+    failure.details(serde_details(git)).into()
+}
+
+fn serde_details(git: &GitError) -> std::collections::BTreeMap<&'static str, String> {
+    [("git", git.stderr.clone())].into()
+}

@@ -1,0 +1,24 @@
+//! Snapshots: a worktree's files as a commit, without touching its index.
+
+use std::path::Path;
+
+use anyhow::Result;
+use pw_core::id::Oid;
+
+use crate::Repo;
+
+impl Repo {
+    /// Writes everything in a worktree that git does not ignore as a commit on its HEAD.
+    pub fn snapshot(&self, worktree: &Path, message: &str) -> Result<Oid> {
+        let git = self.git.at(worktree);
+        let folder = tempfile::TempDir::with_prefix("pw-index-")?;
+        let index = folder.path().join("index");
+        let head = git.plumbing(["rev-parse", "--verify", "HEAD^{commit}"]).reader();
+        let head = crate::objects::oid(head)?;
+        git.user(["read-tree", head.as_str()]).env("GIT_INDEX_FILE", &index).run()?;
+        // Into an index of our own: the worktree's stays as it is.
+        git.user(["add", "--all", "--", "."]).env("GIT_INDEX_FILE", &index).run()?;
+        let tree = crate::objects::oid(git.user(["write-tree"]).env("GIT_INDEX_FILE", &index))?;
+        self.write_commit(&self.author()?, &tree, &[&head], message)
+    }
+}

@@ -1,0 +1,203 @@
+//! Worktrees: listing them, making them, taking back one that nobody was given.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use pw_core::id::Oid;
+
+use crate::Repo;
+use crate::process::{Git, GitError, records};
+
+/// One entry of `git worktree list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worktree {
+    pub path: PathBuf,
+    pub bare: bool,
+    /// The commit of HEAD; `None` in a bare repository.
+    pub head: Option<Oid>,
+    /// The branch HEAD is on, without `refs/heads/`; `None` when detached.
+    pub branch: Option<String>,
+    /// Why it is locked, if it is.
+    pub locked: Option<String>,
+}
+
+/// Lists the worktrees, the main one first.
+pub(crate) fn list(git: &Git) -> Result<Vec<Worktree>> {
+    // A worktree that another process is just adding makes git fail here; it is there or gone
+    // a moment later. This is the one message of git that is read for a retry.
+    let mut tries = 0;
+    loop {
+        match git.user(["worktree", "list", "--porcelain", "-z"]).reader().bytes() {
+            Err(error) if tries < 5 && is_half_made(&error) => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(20 << tries));
+            }
+            answer => return parse_list(&answer?),
+        }
+    }
+}
+
+fn is_half_made(error: &anyhow::Error) -> bool {
+    let git = error.downcast_ref::<GitError>();
+    git.is_some_and(|git| {
+        git.stderr.contains("/worktrees/") && git.stderr.contains("failed to read")
+    })
+}
+
+fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
+    let mut worktrees: Vec<Worktree> = Vec::new();
+    for record in records(bytes).filter(|record| !record.is_empty()) {
+        let (key, value) = match record.iter().position(|byte| *byte == b' ') {
+            Some(at) => (&record[..at], &record[at + 1..]),
+            None => (record, &b""[..]),
+        };
+        let text = || String::from_utf8_lossy(value).into_owned();
+        if key == b"worktree" {
+            let path = PathBuf::from(OsString::from_vec(value.to_vec()));
+            worktrees.push(Worktree { path, bare: false, head: None, branch: None, locked: None });
+            continue;
+        }
+        let current = worktrees.last_mut().context("git worktree list begins without a path")?;
+        match key {
+            b"bare" => current.bare = true,
+            b"HEAD" => current.head = text().parse().ok(),
+            b"branch" => current.branch = text().strip_prefix("refs/heads/").map(str::to_owned),
+            b"locked" => current.locked = Some(text()),
+            _ => {}
+        }
+    }
+    Ok(worktrees)
+}
+
+impl Repo {
+    /// Makes a worktree on a new branch at `commit`, locked so that no `prune` takes it.
+    ///
+    /// The user's hooks and filters run. Whether it worked is seen in the effect: a failing
+    /// `post-checkout` hook makes git exit 1 after everything was done.
+    pub fn add_worktree(
+        &self,
+        path: &Path,
+        branch: &str,
+        commit: &Oid,
+        reason: &str,
+    ) -> Result<()> {
+        let new_branch = ["--no-track", "-b", branch].map(OsStr::new);
+        self.add(path, &new_branch, OsStr::new(commit.as_str()), reason)
+    }
+
+    /// Makes a worktree for a branch that exists.
+    pub fn attach_worktree(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
+        self.add(path, &[], OsStr::new(branch), reason)
+    }
+
+    /// Makes a worktree without a branch, at `commit`.
+    pub fn add_detached(&self, path: &Path, commit: &Oid, reason: &str) -> Result<()> {
+        self.add(path, &[OsStr::new("--detach")], OsStr::new(commit.as_str()), reason)
+    }
+
+    fn add(&self, path: &Path, options: &[&OsStr], target: &OsStr, reason: &str) -> Result<()> {
+        let mut args: Vec<&OsStr> =
+            ["worktree", "add", "--quiet", "--lock", "--reason", reason].map(OsStr::new).into();
+        args.extend(options);
+        args.extend([OsStr::new("--"), path.as_os_str(), target]);
+        let output = self.git.user(args).any_code().run()?;
+        if output.code != 0 && !is_made(&self.git, path)? {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            let command = format!("worktree add {}", path.display());
+            return Err(GitError { command, code: output.code, stderr }.into());
+        }
+        Ok(())
+    }
+
+    /// Removes the registration and folder of a worktree that was never handed to anybody, and its
+    /// branch if that still is at `fork`. `path` may be in any state a killed `git worktree add`
+    /// leaves.
+    pub fn roll_back_worktree(&self, path: &Path, branch: &str, fork: &Oid) -> Result<()> {
+        let remove = || {
+            self.git
+                .user(
+                    ["worktree", "remove", "-f", "-f", "--"]
+                        .map(OsStr::new)
+                        .into_iter()
+                        .chain([path.as_os_str()]),
+                )
+                .any_code()
+                .run()
+        };
+        remove()?;
+        if path.exists() {
+            // A folder without its `.git` file is one git refuses to touch.
+            std::fs::remove_dir_all(path)
+                .with_context(|| format!("removing {}", path.display()))?;
+            remove()?;
+        }
+        let gone = list(&self.git)?.iter().all(|worktree| worktree.path != path);
+        if !gone {
+            bail!("git still lists a worktree at {}", path.display());
+        }
+        // Compare-and-swap: a branch that moved since has somebody's work.
+        let name = format!("refs/heads/{branch}");
+        self.git.plumbing(["update-ref", "-d", &name, fork.as_str()]).any_code().run()?;
+        Ok(())
+    }
+
+    /// Removes a worktree of our own that holds nothing anybody could miss.
+    pub fn remove_worktree(&self, path: &Path) -> Result<()> {
+        let with_path = |words: &[&'static str]| -> Vec<OsString> {
+            words.iter().map(OsString::from).chain([path.as_os_str().to_owned()]).collect()
+        };
+        self.git.user(with_path(&["worktree", "unlock", "--"])).any_code().run()?;
+        self.git.user(with_path(&["worktree", "remove", "--"])).run()?;
+        if path.exists() || list(&self.git)?.iter().any(|worktree| worktree.path == path) {
+            bail!("git removed {} and it is still there", path.display());
+        }
+        Ok(())
+    }
+
+    /// Keeps a folder out of everybody's `git status`, through the one exclude file that all
+    /// worktrees share and nobody commits.
+    pub fn exclude(&self, folder: &str) -> Result<()> {
+        let path = self.common().join("info/exclude");
+        let line = format!("/{folder}/");
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        if text.split(|byte| *byte == b'\n').any(|known| known == line.as_bytes()) {
+            return Ok(());
+        }
+        let separator: &[u8] = if text.is_empty() || text.ends_with(b"\n") { b"" } else { b"\n" };
+        let new = [&text, separator, line.as_bytes(), b"\n"].concat();
+        std::fs::create_dir_all(self.common().join("info")).context("making .git/info")?;
+        std::fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+/// Returns whether a worktree is registered at `path` and has its `.git` file.
+fn is_made(git: &Git, path: &Path) -> Result<bool> {
+    let listed = list(git)?.iter().any(|worktree| worktree.path == path);
+    Ok(listed && path.join(".git").is_file() && !path.as_os_str().as_bytes().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_read_with_any_path() {
+        let oid = "a".repeat(40);
+        let text = format!(
+            "worktree /r\0HEAD {oid}\0branch refs/heads/main\0\0\
+             worktree /r/a\nb\0HEAD {oid}\0detached\0locked why not\0\0"
+        );
+        let list = parse_list(text.as_bytes()).unwrap();
+        assert_eq!(list[0].branch.as_deref(), Some("main"));
+        assert_eq!(list[1].path, Path::new("/r/a\nb"));
+        assert_eq!((list[1].branch.as_ref(), list[1].locked.as_deref()), (None, Some("why not")));
+        assert!(parse_list(b"HEAD x\0").is_err());
+    }
+}
