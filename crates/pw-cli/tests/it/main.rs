@@ -1,1 +1,3 @@
+//! The helpers and their wrappers as processes.
 
+mod wrapper;

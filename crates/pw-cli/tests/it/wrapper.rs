@@ -1,0 +1,268 @@
+//! The wrappers in `bin/`: they build the helpers once, run exactly the right ones, and never get in the
+//! way. Cargo is a script here that takes its lock and compiles only what has changed, as the real one does.
+
+#![cfg(test)] // lets clippy see that the fixture, too, may unwrap
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Builds helpers that show what reached them. Beside it, `compiled` gets a line per compilation and `calls`
+/// one per call; the file `broken` fails it, and while there is a file `hold` it does not end.
+const CARGO: &str = r#"#!/bin/sh
+here=${0%/*}
+echo "$PWD $*" >>"$here/calls"
+while [ $# -gt 0 ]; do
+  case $1 in --target-dir) target=$2 ;; --manifest-path) manifest=$2 ;; esac
+  shift
+done
+while [ -e "$here/hold" ]; do sleep 0.05; done
+mkdir -p "$target/plugin"
+until mkdir "$target/lock" 2>/dev/null; do sleep 0.05; done
+trap 'rmdir "$target/lock"' EXIT
+if [ -e "$here/broken" ]; then
+  printf 'error: a "quoted" \\ thing\tin \033[1mbold\033[0m\nerror: could not compile\n' >&2
+  exit 101
+fi
+newer=$(find "${manifest%/*}/crates" -newer "$target/built" 2>&1)
+[ -n "$newer" ] || [ "$(cat "$target/built")" != "$manifest" ] || exit 0
+echo "$manifest" >>"$here/compiled"
+for helper in pw-setup pw-monitor pw-integrate pw-worker pw-retro; do
+  cat >"$target/plugin/$helper" <<'HELPER'
+#!/bin/sh
+printf '%s\n' "${0##*/}"
+for arg; do printf '<%s>' "$arg"; done
+if [ "$1" = stdin ]; then cat; exit 7; fi
+HELPER
+  chmod +x "$target/plugin/$helper"
+done
+echo "$manifest" >"$target/built"
+"#;
+
+/// A copy of the plugin's shell side, a cache and a fake cargo, all in folders with awkward names.
+struct Plugin {
+    tmp: TempDir,
+    root: PathBuf,
+}
+
+impl Plugin {
+    fn new() -> Self {
+        let tmp = TempDir::new().unwrap();
+        let root = tmp.path().join("plug in's $HOME \"1\"");
+        let plugin = Self { tmp, root };
+        plugin.populate(&plugin.root);
+        fs::create_dir(plugin.path("tools")).unwrap();
+        plugin.write("tools/cargo", CARGO);
+        fs::set_permissions(plugin.path("tools/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
+        plugin
+    }
+
+    /// Fills a plugin folder whose sources are older than anything built in this test.
+    fn populate(&self, root: &Path) {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for folder in ["bin", "scripts", ".claude-plugin", "crates/pw-cli"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for helper in ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"] {
+            fs::copy(repository.join("bin").join(helper), root.join("bin").join(helper)).unwrap();
+        }
+        for file in ["scripts/helper.sh", ".claude-plugin/plugin.json"] {
+            fs::copy(repository.join(file), root.join(file)).unwrap();
+        }
+        for source in
+            ["Cargo.toml", "Cargo.lock", "crates/pw-cli/lib.rs", "crates/pw-cli", "crates"]
+        {
+            let path = root.join(source);
+            if !path.exists() {
+                fs::write(&path, "").unwrap();
+            }
+            let before = SystemTime::now() - Duration::from_secs(60);
+            File::open(&path).unwrap().set_modified(before).unwrap();
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.tmp.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "starts the wrappers the way a shell would")]
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        let path = format!("{}:/usr/bin:/bin", self.path("tools").display());
+        command.env_clear().env("PATH", path).env("HOME", self.path("home"));
+        command.env("CLAUDE_PLUGIN_DATA", self.path("da ta's"));
+        command.current_dir(self.tmp.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn wrapper(&self, name: &str) -> Command {
+        self.command(self.root.join("bin").join(name))
+    }
+
+    /// How many lines the fake cargo wrote to `calls` or `compiled`.
+    fn count(&self, file: &str) -> usize {
+        fs::read_to_string(self.path("tools").join(file)).unwrap_or_default().lines().count()
+    }
+}
+
+fn stdout(output: &Output) -> &str {
+    assert!(output.status.success(), "{output:?}");
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+/// The error of a wrapper that could not run its helper.
+fn refusal(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&document["schema"], &document["ok"]), (&json!("pw.error/1"), &json!(false)));
+    document["error"].clone()
+}
+
+#[test]
+fn first_use_builds_and_later_uses_do_not() {
+    let plugin = Plugin::new();
+    let first = plugin.wrapper("pw-setup").output().unwrap();
+    assert_eq!(stdout(&first), "pw-setup\n");
+    assert!(String::from_utf8_lossy(&first.stderr).contains("building the helpers"));
+
+    let second = plugin.wrapper("pw-retro").output().unwrap();
+    assert_eq!(stdout(&second), "pw-retro\n");
+    assert!(second.stderr.is_empty());
+
+    // The one call was made in the plugin's folder: a user's project must not choose toolchain or settings.
+    let calls = fs::read_to_string(plugin.path("tools/calls")).unwrap();
+    assert!(calls.starts_with(plugin.root.canonicalize().unwrap().to_str().unwrap()), "{calls}");
+    assert_eq!(calls.lines().count(), 1);
+}
+
+#[test]
+fn a_changed_source_and_another_folder_rebuild() {
+    let plugin = Plugin::new();
+    plugin.wrapper("pw-setup").output().unwrap();
+    fs::write(plugin.root.join("crates/pw-cli/lib.rs"), "// changed").unwrap();
+    stdout(&plugin.wrapper("pw-setup").output().unwrap());
+    assert_eq!(plugin.count("compiled"), 2);
+
+    let other = plugin.path("other");
+    plugin.populate(&other);
+    stdout(&plugin.command(other.join("bin/pw-setup")).output().unwrap());
+    assert_eq!(plugin.count("compiled"), 3);
+}
+
+#[test]
+fn two_at_once_share_one_compilation() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    let both = ["pw-setup", "pw-monitor"].map(|name| {
+        plugin.wrapper(name).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    while plugin.count("calls") < 2 {
+        std::thread::yield_now();
+    }
+    fs::remove_file(plugin.path("tools/hold")).unwrap();
+    let answers = both.map(|child| stdout(&child.wait_with_output().unwrap()).to_owned());
+    assert_eq!(answers, ["pw-setup\n", "pw-monitor\n"]);
+    assert_eq!(plugin.count("compiled"), 1);
+}
+
+#[test]
+fn arguments_stdin_and_exit_code_pass_through() {
+    let plugin = Plugin::new();
+    let mut child = plugin.wrapper("pw-worker");
+    child.args(["stdin", "a  b", "'\"\\$(x)`", "", "two\nlines\n", "*"]);
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"event\0bytes").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(
+        output.stdout,
+        b"pw-worker\n<stdin><a  b><'\"\\$(x)`><><two\nlines\n><*>event\0bytes"
+    );
+}
+
+#[test]
+fn links_and_relative_calls_find_the_plugin() {
+    let plugin = Plugin::new();
+    symlink(plugin.root.join("bin/pw-setup"), plugin.path("far")).unwrap();
+    symlink("far", plugin.path("my setup")).unwrap();
+    assert_eq!(stdout(&plugin.command(plugin.path("my setup")).output().unwrap()), "pw-setup\n");
+
+    let mut relative = plugin.command("sh");
+    let relative = relative.arg("pw-monitor").current_dir(plugin.root.join("bin"));
+    assert_eq!(stdout(&relative.output().unwrap()), "pw-monitor\n");
+    assert_eq!(plugin.count("calls"), 1);
+}
+
+#[test]
+fn without_cargo_the_answer_says_what_to_install() {
+    let plugin = Plugin::new();
+    fs::remove_file(plugin.path("tools/cargo")).unwrap();
+    let error = refusal(&plugin.wrapper("pw-setup").args(["check", "plan.yaml"]).output().unwrap());
+    assert_eq!(error["code"], "helper_not_built");
+    assert!(error["hint"].as_str().unwrap().contains("rustup.rs"));
+    assert_eq!(error["next"], "pw-setup check plan.yaml");
+}
+
+#[test]
+fn a_failed_build_shows_the_end_of_its_log() {
+    let plugin = Plugin::new();
+    plugin.write("tools/broken", "");
+    let error = refusal(&plugin.wrapper("pw-retro").args(["report", "a b"]).output().unwrap());
+    assert_eq!((&error["code"], &error["next"]), (&json!("helper_not_built"), &json!("pw-retro")));
+    let tail = "error: a \"quoted\" \\ thing\tin \u{1b}[1mbold\u{1b}[0m\nerror: could not compile";
+    assert_eq!(error["details"]["log_tail"], tail);
+    assert!(Path::new(error["details"]["log"].as_str().unwrap()).is_file());
+
+    fs::remove_file(plugin.path("tools/broken")).unwrap();
+    stdout(&plugin.wrapper("pw-retro").output().unwrap());
+}
+
+#[test]
+fn a_caller_that_may_not_wait_is_told_to_come_back() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    let error = refusal(&plugin.wrapper("pw-setup").env("PW_BUILD_WAIT", "0").output().unwrap());
+    assert_eq!(error["code"], "helper_building");
+    fs::remove_file(plugin.path("tools/hold")).unwrap();
+    stdout(&plugin.wrapper("pw-setup").output().unwrap());
+    assert_eq!(plugin.count("compiled"), 1);
+}
+
+#[test]
+fn session_start_builds_ahead_and_tells_bash_where() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    let mut hook = plugin.command("sh");
+    hook.arg(plugin.root.join("scripts/helper.sh")).arg("session-start");
+    let output = hook.env("CLAUDE_ENV_FILE", plugin.path("env")).output().unwrap();
+    assert!(
+        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+
+    let echo = plugin
+        .command("sh")
+        .args(["-c", ". ./env; printf %s \"$CLAUDE_PLUGIN_DATA\""])
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&echo), plugin.path("da ta's").to_str().unwrap());
+
+    while plugin.count("calls") < 1 {
+        std::thread::yield_now();
+    }
+    fs::remove_file(plugin.path("tools/hold")).unwrap();
+    stdout(&plugin.wrapper("pw-setup").output().unwrap());
+    assert_eq!(plugin.count("compiled"), 1);
+}
