@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -114,6 +114,16 @@ impl Plugin {
     fn count(&self, file: &str) -> usize {
         fs::read_to_string(self.path("tools").join(file)).unwrap_or_default().lines().count()
     }
+
+    /// Lets held builds end once cargo was called that often.
+    fn release_after(&self, calls: usize) {
+        let start = Instant::now();
+        while self.count("calls") < calls {
+            assert!(start.elapsed() < Duration::from_secs(60), "cargo was not called");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        fs::remove_file(self.path("tools/hold")).unwrap();
+    }
 }
 
 fn stdout(output: &Output) -> &str {
@@ -147,7 +157,7 @@ fn first_use_builds_and_later_uses_do_not() {
 }
 
 #[test]
-fn a_changed_source_and_another_folder_rebuild() {
+fn a_changed_source_another_folder_or_a_lost_helper_rebuild() {
     let plugin = Plugin::new();
     plugin.wrapper("pw-setup").output().unwrap();
     fs::write(plugin.root.join("crates/pw-cli/lib.rs"), "// changed").unwrap();
@@ -158,6 +168,10 @@ fn a_changed_source_and_another_folder_rebuild() {
     plugin.populate(&other);
     stdout(&plugin.command(other.join("bin/pw-setup")).output().unwrap());
     assert_eq!(plugin.count("compiled"), 3);
+
+    fs::remove_dir_all(plugin.path(concat!("da ta's/", env!("CARGO_PKG_VERSION"), "/bin")))
+        .unwrap();
+    stdout(&plugin.command(other.join("bin/pw-setup")).output().unwrap());
 }
 
 #[test]
@@ -167,10 +181,7 @@ fn two_at_once_share_one_compilation() {
     let both = ["pw-setup", "pw-monitor"].map(|name| {
         plugin.wrapper(name).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     });
-    while plugin.count("calls") < 2 {
-        std::thread::yield_now();
-    }
-    fs::remove_file(plugin.path("tools/hold")).unwrap();
+    plugin.release_after(2);
     let answers = both.map(|child| stdout(&child.wait_with_output().unwrap()).to_owned());
     assert_eq!(answers, ["pw-setup\n", "pw-monitor\n"]);
     assert_eq!(plugin.count("compiled"), 1);
@@ -259,10 +270,7 @@ fn session_start_builds_ahead_and_tells_bash_where() {
         .unwrap();
     assert_eq!(stdout(&echo), plugin.path("da ta's").to_str().unwrap());
 
-    while plugin.count("calls") < 1 {
-        std::thread::yield_now();
-    }
-    fs::remove_file(plugin.path("tools/hold")).unwrap();
+    plugin.release_after(1);
     stdout(&plugin.wrapper("pw-setup").output().unwrap());
     assert_eq!(plugin.count("compiled"), 1);
 }
