@@ -33,6 +33,7 @@ mod wire;
 
 pub use script::Track;
 pub use turn::Turn;
+pub(crate) use turn::{bounded, first_json, text_of};
 
 /// A forgotten server ends by itself; no story takes this long.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);

@@ -1,0 +1,116 @@
+//! Installs a checkout the way users get it: cloned from its repository, run from the client's copy.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{RealClient, read_json};
+use crate::scripted_api::first_json;
+
+/// A plugin that the client has installed.
+pub struct Plugin {
+    name: String,
+    /// The client's copy, which is what runs.
+    root: PathBuf,
+    data: PathBuf,
+}
+
+impl Plugin {
+    /// Returns the plugin's name, which prefixes its skills and agents.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the folder the plugin runs from.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the folder the client keeps for the plugin's own files.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+impl RealClient<'_> {
+    /// Publishes the tracked files of `checkout`, as they are on disk, at an `owner/<plugin>` that git itself
+    /// redirects to a bare repository here; then adds that marketplace and installs the plugin from it.
+    /// A new file belongs to it once it is in git's index.
+    #[track_caller]
+    pub fn install_from_github(&self, checkout: &Path) -> Plugin {
+        let market = read_json(&checkout.join(".claude-plugin/marketplace.json"));
+        let market_name = market["name"].as_str().unwrap();
+        let name = market["plugins"][0]["name"].as_str().unwrap().to_owned();
+
+        let remote = self.publish(checkout);
+        let mut config =
+            OpenOptions::new().append(true).open(self.home().join(".gitconfig")).unwrap();
+        let (https, ssh) =
+            (format!("https://github.com/owner/{name}"), format!("git@github.com:owner/{name}"));
+        let file = remote.strip_suffix(".git").unwrap();
+        writeln!(config, "[url \"file://{file}\"]\n insteadOf = {https}\n insteadOf = {ssh}")
+            .unwrap();
+        drop(config);
+
+        self.claude(&["plugin", "marketplace", "add", &format!("owner/{name}")]);
+        let id = format!("{name}@{market_name}");
+        self.claude(&["plugin", "install", &id]);
+
+        let plugins = self.home().join(".claude/plugins");
+        let installed = read_json(&plugins.join("installed_plugins.json"));
+        let root = PathBuf::from(installed["plugins"][&id][0]["installPath"].as_str().unwrap());
+        Plugin { data: plugins.join("data").join(format!("{name}-{market_name}")), name, root }
+    }
+
+    /// Waits until the `helper` in the plugin's `bin/` answers `--version`: its first call builds it, and
+    /// fails with `helper_building` when that takes long. Panics at any other failure.
+    #[track_caller]
+    pub fn wait_for_helper(&self, plugin: &Plugin, helper: &str, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut command = self.command(plugin.root.join("bin").join(helper));
+            command
+                .arg("--version")
+                .env("CLAUDE_PLUGIN_ROOT", &plugin.root)
+                .env("CLAUDE_PLUGIN_DATA", &plugin.data);
+            let finished = self.finish(command, deadline.saturating_duration_since(Instant::now()));
+            if finished.status.success() {
+                return;
+            }
+            let (stdout, stderr) = (finished.stdout, finished.stderr);
+            let builds = first_json(&stdout)["error"]["code"] == "helper_building";
+            let in_time = Instant::now() < deadline;
+            assert!(
+                builds && in_time,
+                "{helper} does not run (limit {limit:?})\n{stdout}\n{stderr}"
+            );
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// Returns the path of a bare repository that holds the tracked files of `checkout`, and nothing else.
+    pub(super) fn publish(&self, checkout: &Path) -> String {
+        let source = self.path("published");
+        for file in self.git_in(checkout, ["ls-files", "-z"]).split_terminator('\0') {
+            let (from, to) = (checkout.join(file), source.join(file));
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            match fs::symlink_metadata(&from) {
+                Ok(kind) if kind.is_symlink() => {
+                    std::os::unix::fs::symlink(fs::read_link(&from).unwrap(), &to).unwrap();
+                }
+                Ok(_) => {
+                    fs::copy(&from, &to).unwrap();
+                }
+                // Tracked, and removed in the checkout: it would not be published either.
+                Err(_) => {}
+            }
+        }
+        let remote = self.path("remote.git").to_str().unwrap().to_owned();
+        self.git_in(&source, ["init", "--quiet"]);
+        self.git_in(&source, ["add", "--all", "--force"]);
+        self.git_in(&source, ["commit", "--quiet", "--message", "release"]);
+        self.git_in(&source, ["clone", "--quiet", "--bare", ".", &remote]);
+        remote
+    }
+}
