@@ -1,1 +1,19 @@
-//! placeholder
+//! The helpers: one file for each noun. Only `shell` prints.
+
+mod integrate;
+mod launch;
+mod monitor;
+mod retro;
+pub mod schema;
+mod setup;
+mod shell;
+mod view;
+mod worker;
+mod workflow;
+
+pub use integrate::Integrate;
+pub use monitor::Monitor;
+pub use retro::RetroCli;
+pub use setup::Setup;
+pub use shell::{Cli, main};
+pub use worker::WorkerCli;

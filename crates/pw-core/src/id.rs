@@ -15,6 +15,14 @@ pub const SLUG_RULE: &str = "use 1 to 32 of a-z 0-9 -, beginning with a letter o
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadName;
 
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NAME_RULE)
+    }
+}
+
+impl std::error::Error for BadName {}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $extra:expr) => {
         $(#[$doc])*

@@ -183,6 +183,7 @@ pub enum ProblemCode {
     Cycle,
     UnknownBase,
     BranchExists,
+    BranchMissing,
     FolderExists,
 }
 

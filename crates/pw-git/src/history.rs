@@ -1,5 +1,7 @@
 //! History: every commit of the workflow with its message and changes, in one pass.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use pw_core::facts::{Change, Commit};
 use pw_core::id::Oid;
@@ -54,6 +56,13 @@ impl Repo {
             "--",
         ]);
         parse_log(&self.git.plumbing(args).reader().bytes()?)
+    }
+
+    /// Returns the commit that HEAD of a worktree has.
+    pub fn read_head(&self, worktree: &Path) -> Result<Commit> {
+        let args = LOG.iter().copied().chain(["-n1", "HEAD", "--"]);
+        let answer = self.git.at(worktree).plumbing(args).reader().bytes()?;
+        parse_log(&answer)?.pop().context("HEAD has no commit")
     }
 
     /// Returns the subjects and committer times of a ref's own chain, the oldest first.

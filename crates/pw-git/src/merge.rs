@@ -129,6 +129,16 @@ impl Repo {
         Ok(())
     }
 
+    /// Returns the commit that a worktree is merging, if it is.
+    pub fn merge_head(&self, worktree: &Path) -> Result<Option<Oid>> {
+        let git = self.git.at(worktree);
+        let asked = git
+            .plumbing(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"])
+            .codes(&[0, 1])
+            .run()?;
+        Ok(String::from_utf8_lossy(&asked.stdout).trim_end().parse().ok())
+    }
+
     /// Returns the files of a worktree that differ from its index.
     pub fn unstaged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
         let git = self.git.at(worktree);

@@ -2,14 +2,22 @@
 
 use anyhow::{Context as _, Result};
 use pw_core::id::Oid;
+use pw_core::path::RepoPath;
 
 use crate::Repo;
-use crate::process::Call;
+use crate::process::{Call, records};
 
 impl Repo {
     /// Returns the content of `revision:path`.
     pub(crate) fn blob(&self, commit: &Oid, path: &str) -> Result<Vec<u8>> {
         self.git.plumbing(["cat-file", "blob", &format!("{commit}:{path}")]).reader().bytes()
+    }
+
+    /// Returns the folders of a commit.
+    pub fn folders(&self, commit: &Oid) -> Result<Vec<RepoPath>> {
+        let args = ["ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", commit.as_str()];
+        let answer = self.git.plumbing(args).reader().bytes()?;
+        Ok(records(&answer).map(RepoPath::new).collect())
     }
 
     /// Writes a tree with one file.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use pw_core::facts::WorktreeFacts;
 use pw_core::id::Oid;
 
 use crate::Repo;
@@ -112,10 +113,10 @@ impl Repo {
         Ok(())
     }
 
-    /// Removes the registration and folder of a worktree that was never handed to anybody, and its
-    /// branch if that still is at `fork`. `path` may be in any state a killed `git worktree add`
-    /// leaves.
-    pub fn roll_back_worktree(&self, path: &Path, branch: &str, fork: &Oid) -> Result<()> {
+    /// Removes the registration and folder of a worktree that was never handed to anybody or whose
+    /// content is kept elsewhere, and its branch if that still is where it was made. `path` may be
+    /// in any state a killed `git worktree add` leaves.
+    pub fn roll_back_worktree(&self, path: &Path, branch: Option<(&str, &Oid)>) -> Result<()> {
         let remove = || {
             self.git
                 .user(
@@ -138,21 +139,49 @@ impl Repo {
         if !gone {
             bail!("git still lists a worktree at {}", path.display());
         }
-        // Compare-and-swap: a branch that moved since has somebody's work.
-        let name = format!("refs/heads/{branch}");
-        self.git.plumbing(["update-ref", "-d", &name, fork.as_str()]).any_code().run()?;
+        if let Some((branch, fork)) = branch {
+            // Compare-and-swap: a branch that moved since has somebody's work.
+            let name = format!("refs/heads/{branch}");
+            self.git.plumbing(["update-ref", "-d", &name, fork.as_str()]).any_code().run()?;
+        }
         Ok(())
+    }
+
+    /// Returns whether a worktree is as it was made: at `commit`, nothing changed, nothing added.
+    pub fn is_untouched(&self, path: &Path, commit: &Oid) -> Result<bool> {
+        let WorktreeFacts::Present(tree) = self.tree_state(path)? else { return Ok(false) };
+        let at = list(&self.git)?.into_iter().find(|worktree| worktree.path == path);
+        Ok(tree.uncommitted().is_empty()
+            && at.is_some_and(|worktree| worktree.head.as_ref() == Some(commit)))
+    }
+
+    /// Takes one worktree whose folder is gone off git's list; nothing is left of it to lose.
+    pub fn forget_missing_worktree(&self, path: &Path) -> Result<()> {
+        if path.symlink_metadata().is_ok() {
+            bail!("{} is there, so it is not forgotten", path.display());
+        }
+        self.remove(path)
     }
 
     /// Removes a worktree of our own that holds nothing anybody could miss.
     pub fn remove_worktree(&self, path: &Path) -> Result<()> {
-        let with_path = |words: &[&'static str]| -> Vec<OsString> {
-            words.iter().map(OsString::from).chain([path.as_os_str().to_owned()]).collect()
-        };
-        self.git.user(with_path(&["worktree", "unlock", "--"])).any_code().run()?;
-        self.git.user(with_path(&["worktree", "remove", "--"])).run()?;
-        if path.exists() || list(&self.git)?.iter().any(|worktree| worktree.path == path) {
+        self.remove(path)?;
+        if path.exists() {
             bail!("git removed {} and it is still there", path.display());
+        }
+        Ok(())
+    }
+
+    /// Unlocks and removes without force, so that git refuses where something is uncommitted.
+    fn remove(&self, path: &Path) -> Result<()> {
+        let words = |verb: &str| {
+            [OsStr::new("worktree"), OsStr::new(verb), OsStr::new("--"), path.as_os_str()]
+                .map(OsStr::to_owned)
+        };
+        self.git.user(words("unlock")).any_code().run()?;
+        self.git.user(words("remove")).run()?;
+        if list(&self.git)?.iter().any(|worktree| worktree.path == path) {
+            bail!("git still lists a worktree at {}", path.display());
         }
         Ok(())
     }

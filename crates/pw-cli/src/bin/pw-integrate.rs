@@ -1,0 +1,5 @@
+//! See `pw_cli::integrate`.
+
+fn main() -> std::process::ExitCode {
+    pw_cli::main::<pw_cli::Integrate>()
+}

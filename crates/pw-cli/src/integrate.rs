@@ -1,0 +1,168 @@
+//! `pw-integrate`: from the workers' branches to one integration branch.
+
+mod merge;
+mod resolve;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use pw_core::id::WorkerId;
+use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
+use pw_core::report::NextStep;
+use pw_core::status::{State, WorkerStatus, worker_states};
+use pw_git::Scratch;
+
+use crate::schema;
+use crate::shell::{Answer, Cli, Context, Globals};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// Merges the workers' branches into integration/<workflow>, without touching any checkout.
+#[derive(Debug, Parser)]
+#[command(name = "pw-integrate", version, max_term_width = 100)]
+pub struct Integrate {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says who is ready, and why others are not; changes nothing
+    Check {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
+    /// Tries the whole merge, in order; changes nothing
+    Preview {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
+    /// Merges everybody, or stops at the first conflict
+    Run {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Goes on after the conflict is resolved
+    Continue {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Gives a stopped integration up; the resolution so far is kept
+    Abort {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
+    /// The JSON Schema of every answer
+    Schema,
+}
+
+/// Whom to merge.
+#[derive(Clone, Debug, Default, Args)]
+struct Choice {
+    /// Leave this worker out; may be repeated
+    #[arg(long, value_name = "WORKER")]
+    without: Vec<WorkerId>,
+    /// Merge changes outside a worker's scope, too; the merge commit lists them
+    #[arg(long)]
+    allow_out_of_scope: bool,
+}
+
+impl Cli for Integrate {
+    fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        match &self.command {
+            Command::Check { workflow } => check(context, workflow.as_deref()),
+            Command::Preview { workflow } => preview(context, workflow.as_deref()),
+            Command::Run { workflow, choice } => merge::run(context, workflow.as_deref(), choice),
+            Command::Continue { workflow, choice } => {
+                resolve::go_on(context, workflow.as_deref(), choice)
+            }
+            Command::Abort { workflow } => resolve::abort(context, workflow.as_deref()),
+            Command::Schema => schema::answer::<Self>(),
+        }
+    }
+}
+
+fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let facts = workflow.facts(context.now, Look::Into)?;
+    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let order = integration::order(&workflow.plan, &states, &[]);
+    let ready = !order.is_empty()
+        && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
+    let command = match ready {
+        true => format!("pw-integrate preview {}", workflow.plan.workflow),
+        false => format!("pw-monitor status {}", workflow.plan.workflow),
+    };
+    let action = if ready { "preview" } else { "wait" };
+    let next = match order.is_empty() {
+        true => step("review", format!("pw-retro report {}", workflow.plan.workflow)),
+        false => step(action, command),
+    };
+    let check = Check {
+        workflow: workflow.plan.workflow.clone(),
+        ready,
+        order,
+        workers: states.iter().map(Readiness::from).collect(),
+        next: vec![next],
+    };
+    Answer::of(&check, view::readiness)
+}
+
+fn step(action: &str, command: String) -> NextStep {
+    NextStep { action: action.to_owned(), worker: None, command }
+}
+
+/// Merges step upon step in a temporary object folder.
+fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let facts = workflow.facts(context.now, Look::Into)?;
+    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let order = integration::order(&workflow.plan, &states, &[]);
+    let can_merge = |status: &&WorkerStatus| status.commits > 0 && order.contains(&status.id);
+    let scratch = Scratch::new()?;
+    let mut onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
+    let mut steps = Vec::new();
+    for id in &order {
+        let Some(status) = states.iter().filter(can_merge).find(|status| status.id == *id) else {
+            continue;
+        };
+        let Some(tip) = status.tip.clone() else { continue };
+        let outcome = workflow.repo.merge(&onto, &tip, Some(&scratch))?;
+        if outcome.conflicts.is_empty() {
+            onto = workflow.repo.write_trial_commit(&outcome.tree, &[&onto, &tip], &scratch)?;
+        }
+        steps.push(PreviewStep {
+            worker: id.clone(),
+            tip,
+            ready: status.ready,
+            conflicts: outcome.conflicts,
+        });
+    }
+    let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
+    let skipped: Vec<Skipped> =
+        skipped.map(|status| Skipped { worker: status.id.clone(), state: status.state }).collect();
+    let all_ready =
+        skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
+    let next = match all_ready {
+        true => step("integrate", format!("pw-integrate run {}", workflow.plan.workflow)),
+        false => step("wait", format!("pw-monitor status {}", workflow.plan.workflow)),
+    };
+    let preview = Preview {
+        workflow: workflow.plan.workflow.clone(),
+        branch: workflow.plan.integration_branch(),
+        clean: steps.iter().all(|step| step.conflicts.is_empty()),
+        steps,
+        skipped,
+        next: vec![next],
+    };
+    Answer::of(&preview, view::preview)
+}

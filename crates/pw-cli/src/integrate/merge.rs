@@ -1,0 +1,213 @@
+//! The merge itself: in the object database, published in one transaction or not at all.
+
+use anyhow::Result;
+use pw_core::failure::{Code, Failure};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::{self, Integrated, Merged};
+use pw_core::record::{Event, Refs};
+use pw_core::report::NextStep;
+use pw_core::status::{State, WorkerStatus, worker_states};
+use pw_core::time::rfc3339;
+use pw_git::{Author, Lock, Transaction};
+
+use super::{Choice, resolve};
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// Merges everybody who is still to be merged.
+pub(super) fn run(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    if let Some(stopped) = &workflow.record.stopped {
+        return Err(resolve::stand_still(&workflow, stopped)?.into());
+    }
+    let start = workflow.integration().unwrap_or(&workflow.record.base).clone();
+    Chain::new(&workflow, context, choice, start)?.finish()
+}
+
+/// A chain of merges that nobody sees until it is whole.
+pub(super) struct Chain<'a> {
+    workflow: &'a Workflow,
+    context: &'a Context,
+    choice: &'a Choice,
+    states: Vec<WorkerStatus>,
+    author: Author,
+    /// The newest merge.
+    commit: Oid,
+    merged: Vec<Merged>,
+}
+
+impl<'a> Chain<'a> {
+    /// Begins at `commit`; refuses when the integration branch is not ours to move, or when
+    /// anybody to be merged is not ready.
+    pub(super) fn new(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: &'a Choice,
+        commit: Oid,
+    ) -> Result<Self> {
+        require_own_branch(workflow)?;
+        for id in &choice.without {
+            workflow.worker(id)?;
+        }
+        let facts = workflow.facts(context.now, Look::Into)?;
+        let states = worker_states(&workflow.plan, &workflow.record, &facts);
+        let author = workflow.repo.author()?;
+        let chain = Self { workflow, context, choice, states, author, commit, merged: Vec::new() };
+        integration::require_ready(
+            &workflow.plan,
+            &chain.states,
+            &chain.order(),
+            choice.allow_out_of_scope,
+        )?;
+        Ok(chain)
+    }
+
+    fn order(&self) -> Vec<WorkerId> {
+        let mut order = integration::order(&self.workflow.plan, &self.states, &self.choice.without);
+        order.retain(|id| !self.merged.iter().any(|merged| merged.worker == *id));
+        order
+    }
+
+    /// Takes in a merge that somebody resolved.
+    pub(super) fn take(&mut self, worker: &WorkerId, tip: &Oid, tree: &Oid) -> Result<()> {
+        let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
+        let Some(status) = self.states.iter().find(|status| status.id == *worker) else {
+            return Ok(());
+        };
+        let message = integration::merge_message(plan, worker_plan, status, tip);
+        self.commit =
+            self.workflow.repo.write_commit(&self.author, tree, &[&self.commit, tip], &message)?;
+        let merged =
+            Merged { worker: worker.clone(), commit: self.commit.clone(), tip: tip.clone() };
+        self.merged.push(merged);
+        Ok(())
+    }
+
+    pub(super) fn commit(&self) -> &Oid {
+        &self.commit
+    }
+
+    /// Merges who is left, publishes, and answers; or stops at the first conflict.
+    pub(super) fn finish(mut self) -> Result<Answer> {
+        for id in self.order() {
+            let Some(tip) =
+                self.states.iter().find(|status| status.id == id).and_then(|s| s.tip.clone())
+            else {
+                continue;
+            };
+            self.context.progress(&format!("merging {id}"));
+            let outcome = self.workflow.repo.merge(&self.commit, &tip, None)?;
+            if !outcome.conflicts.is_empty() {
+                let before = self.merged.iter().map(|merged| merged.worker.clone()).collect();
+                return Err(resolve::stop(self.workflow, &id, &tip, &self.commit, before)?.into());
+            }
+            self.take(&id, &tip, &outcome.tree)?;
+        }
+        self.publish()?;
+        self.answer()
+    }
+
+    /// Moves the integration branch, remembers the merged tips and records it, all or nothing.
+    fn publish(&self) -> Result<()> {
+        let Workflow { repo, plan, refs, record, .. } = self.workflow;
+        if self.merged.is_empty() && record.stopped.is_none() {
+            return Ok(());
+        }
+        let names = Refs(&plan.workflow);
+        let mut writer = self.workflow.writer()?;
+        let mut transaction = Transaction::default().set(
+            &names.integration(),
+            &self.commit,
+            self.workflow.integration(),
+        );
+        for Merged { worker, tip, .. } in &self.merged {
+            let name = names.merged(worker);
+            transaction = transaction.set(&name, tip, refs.get(&name));
+            writer.add(repo, &Event::Merged { worker: worker.clone(), tip: tip.clone() })?;
+        }
+        writer.add(repo, &Event::Integrated { commit: self.commit.clone() })?;
+        if let Some(candidate) = refs.get(&names.candidate()) {
+            transaction = transaction.delete(&names.candidate(), candidate);
+        }
+        if writer.publish(repo, transaction)? {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::IntegrationMoved,
+            format!("{} moved while this ran", plan.integration_branch()),
+        )
+        .hint("nothing was changed; run the command again")
+        .next(format!("pw-integrate run {}", plan.workflow))
+        .into())
+    }
+
+    fn answer(self) -> Result<Answer> {
+        let Workflow { plan, record, .. } = self.workflow;
+        let is_newer = |status: &&WorkerStatus| {
+            let merged = self.merged.iter().any(|merged| merged.worker == status.id);
+            !merged && record.merged.contains_key(&status.id) && status.state != State::Integrated
+        };
+        let newer = self.states.iter().filter(is_newer).map(|status| status.id.clone()).collect();
+        let review = NextStep {
+            action: "review".to_owned(),
+            worker: None,
+            command: format!(
+                "git log --first-parent {}..{}",
+                record.base.short(),
+                plan.integration_branch()
+            ),
+        };
+        let retro = NextStep {
+            action: "look back".to_owned(),
+            worker: None,
+            command: format!("pw-retro report {}", plan.workflow),
+        };
+        let answer = Integrated {
+            workflow: plan.workflow.clone(),
+            branch: plan.integration_branch(),
+            commit: self.commit,
+            merged: self.merged,
+            without: self.choice.without.clone(),
+            newer,
+            next: vec![review, retro],
+        };
+        Answer::of(&answer, view::integrated)
+    }
+}
+
+/// Refuses when the integration branch is checked out or is not where we left it.
+fn require_own_branch(workflow: &Workflow) -> Result<()> {
+    let branch = workflow.plan.integration_branch();
+    let checked_out =
+        workflow.repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch));
+    if let Some(worktree) = checked_out {
+        let message = format!("{branch} is checked out in {}", worktree.path.display());
+        return Err(Failure::new(Code::IntegrationMoved, message)
+            .hint("switch that checkout to another branch; moving the branch under it would confuse it")
+            .next(format!("git -C {} switch --detach", pw_core::report::shell_word(&worktree.path.to_string_lossy())))
+            .into());
+    }
+    match (&workflow.record.integration, workflow.integration()) {
+        (ours, now) if ours.as_ref() == now => Ok(()),
+        (Some(ours), None) => {
+            Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
+                .hint("bring it back where it was")
+                .next(format!("git branch {branch} {ours}"))
+                .into())
+        }
+        (ours, _) => {
+            let failure = Failure::new(
+                Code::IntegrationMoved,
+                format!("{branch} was moved by somebody else"),
+            )
+            .hint("keep those commits under another name, then put the branch back");
+            Err(match ours {
+                Some(ours) => failure.next(format!("git branch -f {branch} {ours}")),
+                None => failure.next(format!("git branch -m {branch} {branch}-by-hand")),
+            }
+            .into())
+        }
+    }
+}

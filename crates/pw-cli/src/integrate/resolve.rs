@@ -1,0 +1,291 @@
+//! A stopped integration: a worktree of our own in which somebody resolves one merge.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use pw_core::facts::WorktreeFacts;
+use pw_core::failure::{Code, Failure};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::{Aborted, FileConflict, Stop};
+use pw_core::path::RepoPath;
+use pw_core::record::{Event, Refs, Stopped};
+use pw_core::report::shell_word;
+use pw_core::time::rfc3339;
+use pw_git::{Lock, Repo, Scratch, Transaction};
+
+use super::Choice;
+use super::merge::Chain;
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::Workflow;
+
+/// Records the stop, then makes the worktree to resolve it in; returns what to tell the agent.
+pub(super) fn stop(
+    workflow: &Workflow,
+    worker: &WorkerId,
+    tip: &Oid,
+    onto: &Oid,
+    merged: Vec<WorkerId>,
+) -> Result<Failure> {
+    let names = Refs(&workflow.plan.workflow);
+    let stopped = Stopped { worker: worker.clone(), tip: tip.clone(), onto: onto.clone() };
+    let mut writer = workflow.writer()?;
+    let event = Event::Stopped { worker: worker.clone(), tip: tip.clone(), onto: onto.clone() };
+    writer.add(&workflow.repo, &event)?;
+    let candidate = workflow.refs.get(&names.candidate());
+    let transaction = Transaction::default().set(&names.candidate(), onto, candidate);
+    if !writer.publish(&workflow.repo, transaction)? {
+        return Ok(raced());
+    }
+    let failure = stand_still(workflow, &stopped)?;
+    let mut details: Stop =
+        serde_json::from_value(failure.details.clone()).context("reading our own details")?;
+    details.merged = merged;
+    Ok(failure.details(details))
+}
+
+/// Makes the resolution's worktree if it is not there, and says what to resolve.
+pub(super) fn stand_still(workflow: &Workflow, stopped: &Stopped) -> Result<Failure> {
+    let place = Place::of(workflow, stopped)?;
+    place.prepare(workflow, stopped)?;
+    let scratch = Scratch::new()?;
+    let conflicts = workflow.repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
+    let message = format!("{} does not merge: {} conflicts", stopped.worker, conflicts.len());
+    let hint = format!("resolve the files in {}, git add them there, then continue", place.shown);
+    Ok(Failure::new(Code::MergeConflict, message)
+        .hint(hint)
+        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+        .details(place.details(stopped, conflicts)))
+}
+
+/// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
+/// one's files.
+struct Place {
+    /// Relative to the repository.
+    shown: String,
+    path: PathBuf,
+}
+
+impl Place {
+    fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
+        let label = workflow.worker(&stopped.worker)?.label();
+        let shown = format!("{}/_integration-{label}", workflow.plan.worktrees);
+        Ok(Self { path: workflow.repo.root().join(&shown), shown })
+    }
+
+    fn details(&self, stopped: &Stopped, conflicts: Vec<FileConflict>) -> Stop {
+        Stop {
+            worker: stopped.worker.clone(),
+            worktree: self.shown.clone(),
+            conflicts,
+            merged: Vec::new(),
+        }
+    }
+
+    /// Makes the worktree and starts the merge, unless that is done. What an attempt that was given
+    /// up left there is kept under a ref first.
+    fn prepare(&self, workflow: &Workflow, stopped: &Stopped) -> Result<()> {
+        let repo = &workflow.repo;
+        match self.standing(repo, stopped)? {
+            Standing::Merging | Standing::Concluded => return Ok(()),
+            Standing::Begun => return repo.start_merge(&self.path, &stopped.tip),
+            Standing::Absent => {}
+            Standing::Other => {
+                let (transaction, _) = self.keep(workflow, &stopped.worker)?;
+                if !transaction.commit(repo)? {
+                    return Err(raced().into());
+                }
+                repo.roll_back_worktree(&self.path, None)?;
+            }
+        }
+        let reason = format!("pw {} integration", workflow.plan.workflow);
+        repo.add_detached(&self.path, &stopped.onto, &reason)?;
+        repo.start_merge(&self.path, &stopped.tip)
+    }
+
+    fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {
+        if self.path.symlink_metadata().is_err() {
+            return Ok(Standing::Absent);
+        }
+        let WorktreeFacts::Present(tree) = repo.tree_state(&self.path)? else {
+            return Ok(Standing::Other);
+        };
+        let head = repo.read_head(&self.path)?;
+        let merging = repo.merge_head(&self.path)?;
+        let clean = tree.operation.is_none() && tree.uncommitted().is_empty();
+        Ok(if head.oid == stopped.onto && merging.as_ref() == Some(&stopped.tip) {
+            Standing::Merging
+        } else if tree.operation.is_none()
+            && head.parents == [stopped.onto.clone(), stopped.tip.clone()]
+        {
+            Standing::Concluded
+        } else if head.oid == stopped.onto && clean {
+            Standing::Begun
+        } else {
+            Standing::Other
+        })
+    }
+
+    /// Keeps everything in the worktree as a snapshot; returns the change of refs that makes it
+    /// stay, and the ref's name.
+    fn keep(
+        &self,
+        workflow: &Workflow,
+        worker: &WorkerId,
+    ) -> Result<(Transaction, Option<String>)> {
+        let repo = &workflow.repo;
+        if !matches!(repo.tree_state(&self.path)?, WorktreeFacts::Present(_)) {
+            return Ok((Transaction::default(), None));
+        }
+        let names = Refs(&workflow.plan.workflow);
+        let commit = repo.snapshot(&self.path, &format!("Resolution of {worker}, given up\n"))?;
+        let number =
+            (1..).find(|n| !workflow.refs.contains_key(&names.snapshot("integration", *n)));
+        let name = names.snapshot("integration", number.context("no number left")?);
+        Ok((Transaction::default().set(&name, &commit, None), Some(name)))
+    }
+
+    fn git(&self, words: &str, paths: &[RepoPath]) -> String {
+        let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
+        format!("git -C {} {words} {}", shell_word(&self.shown), paths.join(" "))
+    }
+}
+
+/// How far a resolution has come.
+enum Standing {
+    /// There is no folder.
+    Absent,
+    /// The worktree was made, the merge not yet started.
+    Begun,
+    /// The merge is started and not committed.
+    Merging,
+    /// Somebody committed the merge by hand.
+    Concluded,
+    /// Anything else, for example left over from another attempt.
+    Other,
+}
+
+fn raced() -> Failure {
+    Failure::new(Code::Locked, "the record changed while this ran").hint("run the command again")
+}
+
+fn stopped(workflow: &Workflow) -> Result<&Stopped> {
+    let nothing = || {
+        Failure::new(Code::NothingStopped, "no integration is stopped")
+            .hint("start one")
+            .next(format!("pw-integrate run {}", workflow.plan.workflow))
+    };
+    Ok(workflow.record.stopped.as_ref().ok_or_else(nothing)?)
+}
+
+/// Takes the resolution in and goes on with who is left.
+pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let stopped = stopped(&workflow)?;
+    let place = Place::of(&workflow, stopped)?;
+    if !matches!(place.standing(&workflow.repo, stopped)?, Standing::Merging | Standing::Concluded)
+    {
+        return Err(stand_still(&workflow, stopped)?.into());
+    }
+    let tree = resolution(&workflow, stopped, &place)?;
+    let mut chain = Chain::new(&workflow, context, choice, stopped.onto.clone())?;
+    chain.take(&stopped.worker, &stopped.tip, &tree)?;
+    let resolved = chain.commit().clone();
+    let answer = chain.finish();
+    let is_conflict = |error: &anyhow::Error| {
+        error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == Code::MergeConflict)
+    };
+    // Published, or the next stop is recorded upon it: the resolution is safe in a commit.
+    if answer.as_ref().err().is_none_or(is_conflict) {
+        workflow.repo.conclude_merge(&place.path, &resolved)?;
+        workflow.repo.remove_worktree(&place.path)?;
+    }
+    answer
+}
+
+/// Returns the resolved tree, or refuses with what is left to do.
+fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<Oid> {
+    let repo = &workflow.repo;
+    let WorktreeFacts::Present(tree) = repo.tree_state(&place.path)? else {
+        return Err(stand_still(workflow, stopped)?.into());
+    };
+    let unresolved =
+        |message: String, hint: &str, next: String, paths: &[RepoPath]| -> Result<Oid> {
+            let conflicts = paths.iter().map(|path| FileConflict {
+                path: path.clone(),
+                kind: pw_core::integration::ConflictKind::Other,
+            });
+            Err(Failure::new(Code::Unresolved, message)
+                .hint(hint)
+                .next(next)
+                .details(place.details(stopped, conflicts.collect()))
+                .into())
+        };
+    let scratch = Scratch::new()?;
+    let conflicts = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
+    let asked: Vec<RepoPath> = conflicts.into_iter().map(|conflict| conflict.path).collect();
+    let marked = repo.with_markers(&place.path, &asked);
+    if let Some(path) = marked.first() {
+        let message = format!("`{path}` still has conflict markers");
+        return unresolved(
+            message,
+            "edit the file until no markers are left",
+            place.git("diff --", &marked),
+            &marked,
+        );
+    }
+    if let Some(path) = tree.unmerged.first() {
+        let message = format!("`{path}` is not marked as resolved");
+        let next = place.git("add --all --", &tree.unmerged);
+        return unresolved(
+            message,
+            "add what you resolved, also a removed file",
+            next,
+            &tree.unmerged,
+        );
+    }
+    let mut left = repo.unstaged(&place.path)?;
+    left.extend(tree.untracked);
+    if let Some(path) = left.first() {
+        let message = format!("`{path}` was changed and is not added");
+        return unresolved(
+            message,
+            "add it, or undo the change",
+            place.git("add --all --", &left),
+            &left,
+        );
+    }
+    repo.index_tree(&place.path)
+}
+
+/// Gives the stopped integration up; what was in the worktree stays under a ref.
+pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let stopped = stopped(&workflow)?;
+    let place = Place::of(&workflow, stopped)?;
+    let Workflow { repo, plan, refs, .. } = &workflow;
+    let names = Refs(&plan.workflow);
+    let (mut transaction, snapshot) = place.keep(&workflow, &stopped.worker)?;
+    if let Some(candidate) = refs.get(&names.candidate()) {
+        transaction = transaction.delete(&names.candidate(), candidate);
+    }
+    let mut writer = workflow.writer()?;
+    writer.add(repo, &Event::Aborted { worker: stopped.worker.clone() })?;
+    if !writer.publish(repo, transaction)? {
+        return Err(raced().into());
+    }
+    if place.path.symlink_metadata().is_ok() {
+        repo.roll_back_worktree(&place.path, None)?;
+    }
+    let restore =
+        snapshot.as_ref().map(|name| format!("git branch {}-resolution {name}", plan.workflow));
+    let aborted = Aborted {
+        workflow: plan.workflow.clone(),
+        worker: stopped.worker.clone(),
+        snapshot,
+        restore,
+    };
+    Answer::of(&aborted, view::aborted)
+}

@@ -1,0 +1,94 @@
+//! The files a worker is started with, and the commands a plan wants run in a new worktree.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use pw_core::plan::{Plan, Worker};
+use pw_core::prompt;
+use pw_core::report::shell_word;
+use pw_core::setup::Launch;
+use pw_git::Repo;
+
+/// Returns the folder of our files about a worker, in no worktree and in no commit.
+pub(crate) fn folder(repo: &Repo, plan: &Plan, worker: &Worker) -> PathBuf {
+    repo.common().join("pw").join(plan.workflow.as_str()).join(worker.label())
+}
+
+/// Returns how a worker is started.
+pub(crate) fn of(repo: &Repo, plan: &Plan, worker: &Worker) -> Launch {
+    let script = folder(repo, plan, worker).join("launch.sh");
+    let shown = script.strip_prefix(repo.root()).unwrap_or(&script);
+    Launch {
+        script: shown.to_string_lossy().into_owned(),
+        command: format!("sh {}", shell_word(&script.to_string_lossy())),
+    }
+}
+
+/// Writes a worker's prompt and launcher; the same again when they are there.
+pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, worktree: &Path) -> Result<()> {
+    let folder = folder(repo, plan, worker);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let prompt = folder.join("prompt.md");
+    let text = prompt::launcher(worker, &worktree.to_string_lossy(), &prompt.to_string_lossy());
+    for (path, text) in
+        [(&prompt, prompt::kickoff(plan, worker)), (&folder.join("launch.sh"), text)]
+    {
+        replace(path, &text)?;
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all: a launcher may be read while it is written anew.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
+    std::fs::rename(&new, path).with_context(|| format!("replacing {}", path.display()))
+}
+
+/// How the plan's setup command went.
+pub(crate) struct Ran {
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// Where its output is.
+    pub(crate) log: PathBuf,
+}
+
+/// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
+pub(crate) fn setup(
+    repo: &Repo,
+    plan: &Plan,
+    worker: &Worker,
+    worktree: &Path,
+    command: &str,
+) -> Result<Ran> {
+    let folder = folder(repo, plan, worker);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let log = folder.join("setup.log");
+    let output =
+        std::fs::File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+    let mut shell = Command::new("sh");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GIT_") {
+            shell.env_remove(name);
+        }
+    }
+    let status = shell
+        .args(["-c", command])
+        .current_dir(worktree)
+        .stdin(Stdio::null())
+        .stderr(output.try_clone().context("sharing the log")?)
+        .stdout(output)
+        .status()
+        .context("starting sh for the plan's setup command")?;
+    Ok(Ran { code: status.code(), log })
+}
+
+/// Returns the end of a log, for an answer.
+pub(crate) fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

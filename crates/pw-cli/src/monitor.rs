@@ -1,0 +1,52 @@
+//! `pw-monitor`: where every worker is. Reads only.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use pw_core::status::Status;
+
+use crate::schema;
+use crate::shell::{Answer, Cli, Context, Globals};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// Says where every worker is, what stands in the way and what to run next; changes nothing.
+#[derive(Debug, Parser)]
+#[command(name = "pw-monitor", version, max_term_width = 100)]
+pub struct Monitor {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole picture
+    Status {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        /// Look only at branches, not into worktrees
+        #[arg(long)]
+        no_worktrees: bool,
+    },
+    /// The JSON Schema of every answer
+    Schema,
+}
+
+impl Cli for Monitor {
+    fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        match &self.command {
+            Command::Status { workflow, no_worktrees } => {
+                let look = if *no_worktrees { Look::Past } else { Look::Into };
+                let status: Status =
+                    Workflow::open(context, workflow.as_deref())?.status(context.now, look)?;
+                Answer::of(&status, view::status)
+            }
+            Command::Schema => schema::answer::<Self>(),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `pw-retro`: the numbers of a run. Reads only.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use pw_core::retro;
+
+use crate::schema;
+use crate::shell::{Answer, Cli, Context, Globals};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// Measures a run: who did how much, how long it took, what it waited for, where it collided.
+#[derive(Debug, Parser)]
+#[command(name = "pw-retro", version, max_term_width = 100)]
+pub struct RetroCli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The numbers, finished run or not
+    Report {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
+    /// The JSON Schema of every answer
+    Schema,
+}
+
+impl Cli for RetroCli {
+    fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        match &self.command {
+            Command::Report { workflow } => {
+                let workflow = Workflow::open(context, workflow.as_deref())?;
+                let facts = workflow.facts(context.now, Look::Past)?;
+                let conflicts = workflow.conflicts(&facts, &|_| true)?;
+                let retro = retro::measure(&workflow.plan, &workflow.record, &facts, conflicts);
+                Answer::of(&retro, view::retro)
+            }
+            Command::Schema => schema::answer::<Self>(),
+        }
+    }
+}

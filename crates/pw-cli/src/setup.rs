@@ -1,0 +1,255 @@
+//! `pw-setup`: from a plan to branches, worktrees and launchers.
+
+mod create;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use pw_core::failure::{Code, Failure};
+use pw_core::graph;
+use pw_core::id::Oid;
+use pw_core::path::RepoPath;
+use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
+use pw_core::record::{Record, Refs};
+use pw_core::report::NextStep;
+use pw_core::setup::{self, Check, List, SetupStatus, WorkerSetup, WorkflowLine};
+use pw_core::status::Base;
+use pw_core::time::rfc3339;
+use pw_git::Repo;
+
+use crate::launch;
+use crate::schema;
+use crate::shell::{Answer, Cli, Context, Globals};
+use crate::view;
+use crate::workflow::{read_refs, recorded};
+
+/// How many of the newest commits `check` looks at for hot files.
+const HOT_COMMITS: usize = 500;
+/// How many hot files it lists.
+const HOT_FILES: usize = 10;
+
+/// Checks plans, and makes a branch, a worktree and a launcher for every worker.
+#[derive(Debug, Parser)]
+#[command(name = "pw-setup", version, max_term_width = 100)]
+pub struct Setup {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says everything that is wrong with a plan, and what create would do; changes nothing
+    Check {
+        /// The plan, a YAML file
+        plan: PathBuf,
+    },
+    /// Makes what the plan's first wave needs; again when part of it is there
+    Create {
+        /// The plan, a YAML file
+        plan: PathBuf,
+    },
+    /// Opens the workers whose dependencies are complete, from their results
+    Advance {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
+    /// Lists the workflows of this repository
+    List,
+    /// The JSON Schema of every answer
+    Schema,
+}
+
+impl Cli for Setup {
+    fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        match &self.command {
+            Command::Check { plan } => check(context, plan),
+            Command::Create { plan } => create::create(context, plan),
+            Command::Advance { workflow } => create::advance(context, workflow.as_deref()),
+            Command::List => list(context),
+            Command::Schema => schema::answer::<Self>(),
+        }
+    }
+}
+
+/// A plan as a file, and as rules see it.
+struct PlanFile {
+    text: String,
+    plan: Plan,
+}
+
+impl PlanFile {
+    fn read(context: &Context, path: &Path) -> Result<Self> {
+        let full = context.directory.join(path);
+        let unreadable = |message: String| {
+            Failure::new(Code::PlanUnreadable, message)
+                .hint("name a YAML file that exists and is UTF-8 text")
+        };
+        let bytes = std::fs::read(&full)
+            .map_err(|error| unreadable(format!("{}: {error}", path.display())))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| unreadable(format!("{} is not UTF-8", path.display())))?;
+        let again = |failure: Failure| {
+            failure.next(format!(
+                "pw-setup check {}",
+                pw_core::report::shell_word(&path.to_string_lossy())
+            ))
+        };
+        let plan = Plan::parse(&text).map_err(again)?;
+        Ok(Self { text, plan })
+    }
+}
+
+/// The ground a plan is to be set up on.
+struct Ground {
+    repo: Repo,
+    plan: Plan,
+    plan_text: String,
+    refs: BTreeMap<String, Oid>,
+    record: Record,
+    /// The record's newest commit; `None` while the workflow is new.
+    record_tip: Option<Oid>,
+}
+
+impl Ground {
+    /// Reads the repository, and refuses whatever stands against the plan.
+    fn survey(context: &Context, file: PlanFile) -> Result<Self> {
+        let PlanFile { text, plan } = file;
+        let repo = Repo::open(&context.directory)?;
+        let refs = read_refs(&repo)?;
+        let record_tip = refs.get(&Refs(&plan.workflow).record()).cloned();
+        let record = match &record_tip {
+            Some(tip) => {
+                let (old_text, record) = repo.record(tip)?;
+                if old_text != text {
+                    setup::require_compatible(&Plan::parse(&old_text)?, &plan, &record)?;
+                }
+                record
+            }
+            None => {
+                let (branch, base) = base(&repo, &plan)?;
+                Record::new(branch, base, context.now)
+            }
+        };
+        let ground = Self { repo, plan, plan_text: text, refs, record, record_tip };
+        let new: Vec<&Worker> =
+            ground.plan.workers.iter().filter(|worker| ground.is_new(worker)).collect();
+        let root = ground.repo.root();
+        let occupied = |folder: &str| {
+            let path = root.join(folder);
+            let entries = std::fs::read_dir(&path).map(|mut entries| entries.next().is_some());
+            entries.unwrap_or_else(|_| path.symlink_metadata().is_ok())
+        };
+        let is_new = ground.record_tip.is_none();
+        let problems = setup::obstacles(&ground.plan, &new, is_new, &ground.refs, &occupied);
+        if problems.is_empty() { Ok(ground) } else { Err(setup::in_the_way(problems).into()) }
+    }
+
+    fn is_new(&self, worker: &Worker) -> bool {
+        !self.record.placements.contains_key(&worker.id)
+    }
+
+    fn branch(&self, worker: &Worker) -> Option<&Oid> {
+        self.refs.get(&format!("refs/heads/{}", worker.branch()))
+    }
+
+    fn worktree(&self, worker: &Worker) -> PathBuf {
+        self.repo.root().join(self.plan.worktree(worker))
+    }
+
+    /// Returns the answer, with what was or would be done for each worker.
+    fn report(&self, status: &dyn Fn(&Worker) -> SetupStatus, next: Vec<NextStep>) -> setup::Setup {
+        let base_tip = self
+            .record
+            .base_branch
+            .as_ref()
+            .and_then(|name| self.refs.get(&format!("refs/heads/{name}")));
+        let workers = self.plan.workers.iter().map(|worker| WorkerSetup {
+            id: worker.id.clone(),
+            label: worker.label(),
+            branch: worker.branch(),
+            worktree: self.plan.worktree(worker),
+            launch: launch::of(&self.repo, &self.plan, worker),
+            status: status(worker),
+            owns: worker.owns.globs().map(str::to_owned).collect(),
+            after: worker.after.clone(),
+            size: worker.size,
+        });
+        setup::Setup {
+            workflow: self.plan.workflow.clone(),
+            base: Base {
+                branch: self.record.base_branch.clone(),
+                commit: self.record.base.clone(),
+                moved: base_tip.is_some_and(|tip| *tip != self.record.base),
+            },
+            waves: graph::waves(&self.plan),
+            workers: workers.collect(),
+            next,
+        }
+    }
+}
+
+/// Returns the branch and commit to fork from.
+fn base(repo: &Repo, plan: &Plan) -> Result<(Option<String>, Oid)> {
+    let head = repo.head()?;
+    let Some(name) = &plan.base else { return Ok(head) };
+    let unknown = || {
+        let message = format!("`base` {name:?} is no branch, tag or commit here");
+        refused(vec![Problem::new(
+            ProblemCode::UnknownBase,
+            message,
+            "name a branch that exists, or leave `base` out",
+        )])
+    };
+    let commit = repo.resolve(name)?.ok_or_else(unknown)?;
+    // Only a local branch can be landed on later.
+    let is_branch =
+        repo.refs(&[&format!("refs/heads/{name}")])?.contains_key(&format!("refs/heads/{name}"));
+    Ok((is_branch.then(|| name.clone()), commit))
+}
+
+fn check(context: &Context, path: &Path) -> Result<Answer> {
+    let ground = Ground::survey(context, PlanFile::read(context, path)?)?;
+    let status = |worker: &Worker| match (ground.is_new(worker), worker.after.is_empty()) {
+        (false, _) => SetupStatus::Exists,
+        (true, true) => SetupStatus::Created,
+        (true, false) => SetupStatus::Waiting,
+    };
+    let command =
+        format!("pw-setup create {}", pw_core::report::shell_word(&path.to_string_lossy()));
+    let next = vec![NextStep { action: "create".to_owned(), worker: None, command }];
+    let commits = ground.repo.recent(&ground.record.base, HOT_COMMITS)?;
+    let folders: BTreeSet<RepoPath> =
+        ground.repo.folders(&ground.record.base)?.into_iter().collect();
+    let check = Check {
+        setup: ground.report(&status, next),
+        hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
+        warnings: setup::warnings(&ground.plan, &folders),
+    };
+    Answer::of(&check, view::check)
+}
+
+fn list(context: &Context) -> Result<Answer> {
+    let repo = Repo::open(&context.directory)?;
+    let refs = read_refs(&repo)?;
+    let mut workflows = Vec::new();
+    for (workflow, tip) in recorded(&refs) {
+        let (text, record) = repo.record(&tip)?;
+        let plan = Plan::parse(&text)?;
+        workflows.push(WorkflowLine {
+            workflow,
+            goal: plan.goal.clone(),
+            workers: plan.workers.len(),
+            integrated: record.merged.len(),
+            started_at: rfc3339(record.started),
+        });
+    }
+    Answer::of(&List { workflows }, view::list)
+}

@@ -1,0 +1,317 @@
+//! Making branches and worktrees so that a kill at any moment leaves nothing that the same command
+//! cannot finish: what is about to be made is recorded first, and only what the record says was
+//! never handed over is ever taken back.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use pw_core::failure::{Code, Failure};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::FileConflict;
+use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
+use pw_core::record::{Event, Placement};
+use pw_core::report::NextStep;
+use pw_core::setup::{Created, SetupStatus, in_the_way};
+use pw_core::status::{openable, worker_states};
+use pw_core::time::rfc3339;
+use pw_git::{Lock, RecordWriter, Repo, Transaction};
+
+use super::{Ground, PlanFile};
+use crate::launch;
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// Makes the first wave, and whatever of the rest was begun.
+pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
+    let file = PlanFile::read(context, path)?;
+    let ground = Ground::survey(context, file)?;
+    let _lock = Lock::take(ground.repo.common(), &context.command, &rfc3339(context.now))?;
+    let base = ground.record.base.clone();
+    let first_wave = ground.plan.workers.iter().filter(|worker| worker.after.is_empty());
+    let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
+    make(context, ground, wanted)
+}
+
+/// Opens the workers whose dependencies are ready or integrated, forked from those results.
+pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let facts = workflow.facts(context.now, Look::Into)?;
+    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let mut wanted = Vec::new();
+    for worker in openable(&workflow.plan, &states) {
+        wanted.push((worker.id.clone(), fork(&workflow, worker)?));
+    }
+    let file =
+        PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
+    let ground = Ground::survey(context, file)?;
+    make(context, ground, wanted)
+}
+
+/// Returns the commit a later worker starts from: the results of those it comes after, together.
+fn fork(workflow: &Workflow, worker: &Worker) -> Result<Oid> {
+    let Workflow { repo, record, plan, .. } = workflow;
+    let tip = |id: &WorkerId| {
+        let branch = plan.worker(id).and_then(|worker| workflow.branch(&worker.branch()));
+        branch.or_else(|| record.merged.get(id).map(|(tip, _)| tip)).cloned()
+    };
+    let results: Vec<(&WorkerId, Oid)> =
+        worker.after.iter().filter_map(|id| Some((id, tip(id)?))).collect();
+    let mut fork: Option<Oid> = None;
+    for (id, tip) in results {
+        fork = Some(match fork {
+            None => tip,
+            Some(fork) => {
+                let outcome = repo.merge(&fork, &tip, None)?;
+                if !outcome.conflicts.is_empty() {
+                    return Err(contradiction(worker, id, &outcome.conflicts).into());
+                }
+                let message = format!("Start {} from what it builds upon\n", worker.label());
+                repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, &tip], &message)?
+            }
+        });
+    }
+    Ok(fork.unwrap_or_else(|| record.base.clone()))
+}
+
+fn contradiction(worker: &Worker, id: &WorkerId, conflicts: &[FileConflict]) -> Failure {
+    Failure::new(
+        Code::DependencyConflict,
+        format!("{} builds upon {id} and others that do not merge", worker.id),
+    )
+    .hint("let one of these workers merge the other's branch, resolve, and complete again")
+    .details(
+        serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
+    )
+}
+
+/// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
+fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> Result<Answer> {
+    let mut journal = Journal::open(&ground)?;
+    let begun = ground.record.placements.iter().filter(|(_, placement)| !placement.created);
+    let mut todo: Vec<(WorkerId, Oid)> =
+        begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
+    todo.extend(wanted.into_iter().filter(|(id, _)| !ground.record.placements.contains_key(id)));
+    refuse_lost_branches(&ground)?;
+
+    let known = ground.record.placements.clone();
+    for (worker, fork) in todo.iter().filter(|(id, _)| !known.contains_key(id)) {
+        journal.add(
+            &mut ground,
+            Event::Creating { worker: worker.clone(), fork: fork.clone() },
+            context,
+        )?;
+    }
+    journal.publish(&ground.repo)?;
+    ground.repo.exclude(&ground.plan.worktrees)?;
+
+    let mut made = BTreeSet::new();
+    for (id, fork) in &todo {
+        let Some(worker) = ground.plan.worker(id) else { continue };
+        context.progress(&format!("creating {}", worker.label()));
+        place(&ground, worker, fork)?;
+        prepare(&ground, worker)?;
+        journal.add(
+            &mut ground,
+            Event::Created { worker: id.clone(), fork: fork.clone() },
+            context,
+        )?;
+        made.insert(id.clone());
+    }
+    for worker in &ground.plan.workers {
+        if reattach(&ground, worker)? {
+            made.insert(worker.id.clone());
+        }
+        if ground.record.placements.contains_key(&worker.id) {
+            launch::write(&ground.repo, &ground.plan, worker, &ground.worktree(worker))?;
+        }
+    }
+    journal.publish(&ground.repo)?;
+    verify(&mut ground, &todo)?;
+    answer(&ground, &made)
+}
+
+/// The record, when there is anything to add to it.
+struct Journal {
+    writer: RecordWriter,
+    is_empty: bool,
+}
+
+impl Journal {
+    fn open(ground: &Ground) -> Result<Self> {
+        let Ground { repo, plan, plan_text, record, record_tip, .. } = ground;
+        let mut writer =
+            RecordWriter::new(repo, repo.author()?, &plan.workflow, record_tip.clone(), plan_text)?;
+        let mut is_empty = true;
+        if record_tip.is_none() {
+            writer.add(
+                repo,
+                &Event::Planned { branch: record.base_branch.clone(), base: record.base.clone() },
+            )?;
+            is_empty = false;
+        } else if ground.is_replanned()? {
+            writer.add(repo, &Event::Replanned)?;
+            is_empty = false;
+        }
+        Ok(Self { writer, is_empty })
+    }
+
+    fn add(&mut self, ground: &mut Ground, event: Event, context: &Context) -> Result<()> {
+        self.writer.add(&ground.repo, &event)?;
+        ground.record.apply(event, context.now);
+        self.is_empty = false;
+        Ok(())
+    }
+
+    fn publish(&mut self, repo: &Repo) -> Result<()> {
+        if self.is_empty || self.writer.publish(repo, Transaction::default())? {
+            self.is_empty = true;
+            return Ok(());
+        }
+        Err(Failure::new(Code::Locked, "the record changed while this ran")
+            .hint("run the command again")
+            .into())
+    }
+}
+
+impl Ground {
+    fn is_replanned(&self) -> Result<bool> {
+        match &self.record_tip {
+            Some(tip) => Ok(self.repo.plan_text(tip)? != self.plan_text),
+            None => Ok(false),
+        }
+    }
+}
+
+/// Refuses when the branch of a worker that was handed over is gone: making it anew would hide
+/// that its commits are.
+fn refuse_lost_branches(ground: &Ground) -> Result<()> {
+    let lost = |worker: &&Worker| {
+        let placed =
+            ground.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
+        placed && !ground.record.merged.contains_key(&worker.id) && ground.branch(worker).is_none()
+    };
+    let problems: Vec<Problem> = ground
+        .plan
+        .workers
+        .iter()
+        .filter(lost)
+        .map(|worker| {
+            let fork = ground
+                .record
+                .placements
+                .get(&worker.id)
+                .map(|Placement { fork, .. }| fork.to_string());
+            let message = format!("the branch {} of {} is gone", worker.branch(), worker.id);
+            let hint = format!(
+                "bring it back: git branch {} <its last commit>; it began at {}",
+                worker.branch(),
+                fork.unwrap_or_default()
+            );
+            Problem::new(ProblemCode::BranchMissing, message, hint).workers([&worker.id])
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(in_the_way(problems).into()) }
+}
+
+/// Makes branch and worktree, unless an earlier run that was killed made both whole.
+fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
+    let Ground { repo, plan, .. } = ground;
+    let path = ground.worktree(worker);
+    let branch = worker.branch();
+    if ground.branch(worker).is_some() || path.symlink_metadata().is_ok() {
+        let registered =
+            repo.worktrees().iter().any(|w| w.path == path && w.branch.as_deref() == Some(&branch));
+        if registered && repo.is_untouched(&path, fork)? {
+            return Ok(());
+        }
+        repo.roll_back_worktree(&path, Some((&branch, fork)))?;
+    }
+    repo.add_worktree(&path, &branch, fork, &reason(plan, worker))
+}
+
+fn reason(plan: &Plan, worker: &Worker) -> String {
+    format!("pw {} {}", plan.workflow, worker.id)
+}
+
+/// Runs the plan's setup command in a new worktree.
+fn prepare(ground: &Ground, worker: &Worker) -> Result<()> {
+    let Some(command) = &ground.plan.setup else { return Ok(()) };
+    let path = ground.worktree(worker);
+    let ran = launch::setup(&ground.repo, &ground.plan, worker, &path, command)?;
+    if ran.code == Some(0) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::SetupFailed,
+        format!("the setup command failed in the worktree of {}", worker.id),
+    )
+    .hint("correct `setup` in the plan or what it needs, then run the same command again")
+    .details(serde_json::json!({
+        "worker": worker.id,
+        "command": command,
+        "exit_code": ran.code,
+        "log": ran.log.to_string_lossy(),
+        "output_tail": launch::tail(&ran.log),
+    }))
+    .into())
+}
+
+/// Makes the worktree of a worker again whose folder was removed while its branch stayed.
+fn reattach(ground: &Ground, worker: &Worker) -> Result<bool> {
+    let path = ground.worktree(worker);
+    let created =
+        ground.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
+    let merged = ground.record.merged.get(&worker.id).map(|(tip, _)| tip);
+    let branch = ground.branch(worker);
+    if !created || branch.is_none() || branch == merged || path.symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    let Ground { repo, plan, .. } = ground;
+    if repo.worktrees().iter().any(|worktree| worktree.path == path) {
+        repo.forget_missing_worktree(&path)?;
+    }
+    repo.attach_worktree(&path, &worker.branch(), &reason(plan, worker))?;
+    Ok(true)
+}
+
+/// Looks whether everything is there: an exit code of git proves nothing.
+fn verify(ground: &mut Ground, todo: &[(WorkerId, Oid)]) -> Result<()> {
+    ground.repo.refresh()?;
+    for (id, _) in todo {
+        let Some(worker) = ground.plan.worker(id) else { continue };
+        let path = ground.worktree(worker);
+        let there =
+            |w: &pw_git::Worktree| w.path == path && w.branch.as_deref() == Some(&worker.branch());
+        anyhow::ensure!(
+            ground.repo.worktrees().iter().any(there),
+            "the worktree of {id} was not made"
+        );
+    }
+    Ok(())
+}
+
+fn answer(ground: &Ground, made: &BTreeSet<WorkerId>) -> Result<Answer> {
+    let status = |worker: &Worker| match ground.record.placements.contains_key(&worker.id) {
+        _ if made.contains(&worker.id) => SetupStatus::Created,
+        true => SetupStatus::Exists,
+        false => SetupStatus::Waiting,
+    };
+    let launches =
+        ground.plan.workers.iter().filter(|worker| made.contains(&worker.id)).map(|worker| {
+            NextStep {
+                action: "launch".to_owned(),
+                worker: Some(worker.id.clone()),
+                command: launch::of(&ground.repo, &ground.plan, worker).command,
+            }
+        });
+    let watch = NextStep {
+        action: "watch".to_owned(),
+        worker: None,
+        command: format!("pw-monitor status {}", ground.plan.workflow),
+    };
+    let next = launches.chain([watch]).collect();
+    Answer::of(&Created { setup: ground.report(&status, next) }, view::created)
+}

@@ -1,0 +1,204 @@
+//! From the command line to one document on stdout and an exit code. The only file that prints.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, ValueEnum};
+use pw_core::failure::{Code, Failure};
+use pw_core::report::Report;
+use pw_core::time::Seconds;
+use pw_git::GitError;
+use serde_json::{Value, json};
+
+use crate::view;
+
+/// The schema of every refusal.
+pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
+
+/// A helper: its command line, and what it does.
+pub trait Cli: Parser {
+    fn globals(&self) -> &Globals;
+
+    /// Does what was asked; a refusal is a [`Failure`] in the error.
+    fn run(&self, context: &Context) -> Result<Answer>;
+}
+
+/// Options of every helper.
+#[derive(Clone, Debug, Args)]
+pub struct Globals {
+    /// What to print: a JSON document, or a view for people; json unless stdout is a terminal
+    #[arg(long, global = true, value_enum)]
+    format: Option<Format>,
+    /// Run as if started in this folder
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// The present, in seconds since 1970; for tests
+    #[arg(long, global = true, hide = true)]
+    now: Option<Seconds>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Human,
+}
+
+/// Where and when a helper runs.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) directory: PathBuf,
+    pub(crate) now: Seconds,
+    /// The command line, for the lock and for messages.
+    pub(crate) command: String,
+    format: Format,
+}
+
+impl Context {
+    fn new(globals: &Globals) -> Result<Self> {
+        let here = std::env::current_dir().context("reading the working directory")?;
+        let clock = || {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Seconds::try_from(since.as_secs()).unwrap_or(Seconds::MAX)
+        };
+        let words: Vec<String> = std::env::args().collect();
+        let name = words.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        Ok(Self {
+            directory: globals
+                .directory
+                .as_ref()
+                .map_or_else(|| here.clone(), |dir| here.join(dir)),
+            now: globals.now.unwrap_or_else(clock),
+            command: std::iter::once(name)
+                .chain(words.iter().skip(1).map(String::as_str))
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" "),
+            format: globals.format.unwrap_or_else(default_format),
+        })
+    }
+
+    /// Says to a person at a terminal what is being done.
+    #[expect(clippy::print_stderr, reason = "the one place that prints")]
+    pub(crate) fn progress(&self, text: &str) {
+        if self.format == Format::Human && std::io::stderr().is_terminal() {
+            eprintln!("{}", view::plain(text));
+        }
+    }
+}
+
+fn default_format() -> Format {
+    if std::io::stdout().is_terminal() { Format::Human } else { Format::Json }
+}
+
+/// What a helper answers: a document, and the same for people.
+#[derive(Debug)]
+pub struct Answer {
+    schema: &'static str,
+    data: Value,
+    view: String,
+}
+
+impl Answer {
+    pub(crate) fn of<R: Report>(report: &R, view: impl FnOnce(&R) -> String) -> Result<Self> {
+        let data = serde_json::to_value(report).context("writing the answer as JSON")?;
+        Ok(Self { schema: R::SCHEMA, data, view: view(report) })
+    }
+
+    /// An answer that is a document only.
+    pub(crate) fn document(schema: &'static str, data: Value) -> Self {
+        let view = serde_json::to_string_pretty(&data).unwrap_or_default();
+        Self { schema, data, view }
+    }
+}
+
+/// Runs a helper.
+pub fn main<C: Cli>() -> ExitCode {
+    let cli = match C::try_parse() {
+        Ok(cli) => cli,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            return print(&error.render().to_string(), 0);
+        }
+        Err(error) => return refuse(&usage::<C>(&error), asked_format()),
+    };
+    let context = match Context::new(cli.globals()) {
+        Ok(context) => context,
+        Err(error) => return refuse(&failure(&error), default_format()),
+    };
+    match cli.run(&context) {
+        Ok(answer) if context.format == Format::Human => print(&answer.view, 0),
+        Ok(answer) => {
+            let document = json!({ "schema": answer.schema, "ok": true, "data": answer.data });
+            print(&format!("{document}\n"), 0)
+        }
+        Err(error) => refuse(&failure(&error), context.format),
+    }
+}
+
+/// Returns the format a command line that cannot be parsed asks for.
+fn asked_format() -> Format {
+    let words: Vec<String> = std::env::args().collect();
+    let human = words.windows(2).any(|pair| pair == ["--format", "human"])
+        || words.iter().any(|w| w == "--format=human");
+    let json = words.windows(2).any(|pair| pair == ["--format", "json"])
+        || words.iter().any(|w| w == "--format=json");
+    match (human, json) {
+        (true, _) => Format::Human,
+        (_, true) => Format::Json,
+        _ => default_format(),
+    }
+}
+
+fn usage<C: Cli>(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let name = C::command().get_name().to_owned();
+    Failure::new(Code::Usage, message)
+        .hint("see the command's help for what it takes")
+        .next(format!("{name} --help"))
+        .details(json!({ "usage": text.trim_end() }))
+}
+
+/// Finds the refusal in an error; anything else is a failure of git or of ours.
+fn failure(error: &anyhow::Error) -> Failure {
+    if let Some(failure) = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {
+        return failure.clone();
+    }
+    match error.chain().find_map(|cause| cause.downcast_ref::<GitError>()) {
+        Some(git) => Failure::new(Code::GitFailed, format!("{error:#}"))
+            .hint("read details.git; nothing else was done after this")
+            .details(json!({ "git": git.stderr, "command": git.command, "exit_code": git.code })),
+        None => Failure::new(Code::Internal, format!("{error:#}"))
+            .hint("report this to the user word for word, and stop"),
+    }
+}
+
+fn refuse(failure: &Failure, format: Format) -> ExitCode {
+    match format {
+        Format::Json => {
+            let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": failure });
+            print(&format!("{document}\n"), failure.code.exit())
+        }
+        Format::Human => {
+            complain(&view::failure(failure));
+            ExitCode::from(failure.code.exit())
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place that prints")]
+fn complain(text: &str) {
+    eprint!("{text}");
+}
+
+/// Prints to stdout. A reader that went away has what it wanted.
+fn print(text: &str, code: u8) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    ExitCode::from(code)
+}

@@ -1,0 +1,298 @@
+//! `pw-worker`: a worker's hands. Commits only its own files, on its own branch, with a marker
+//! that counts.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use pw_core::facts::{TreeState, WorktreeFacts};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::WorkerId;
+use pw_core::path::RepoPath;
+use pw_core::plan::Worker;
+use pw_core::report::NextStep;
+use pw_core::signal::{self, Signal, Subject};
+use pw_core::status::worker_states;
+use pw_core::worker::{self as rules, Committed};
+
+use crate::schema;
+use crate::shell::{Answer, Cli, Context as Shell, Globals};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// A worker's commands; run them in the worker's worktree.
+#[derive(Debug, Parser)]
+#[command(name = "pw-worker", version, max_term_width = 100)]
+pub struct WorkerCli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// My assignment, my scope, and what changed around me
+    Brief,
+    /// Commits a finished step
+    Checkpoint {
+        /// What was done, one line
+        text: String,
+        #[command(flatten)]
+        more: More,
+    },
+    /// Commits what there is and says that I cannot go on
+    Blocked {
+        /// Why, in a few words
+        reason: String,
+        /// What I tried, and what would help
+        text: Option<String>,
+        #[command(flatten)]
+        more: More,
+    },
+    /// Commits what there is and says what I need from another worker
+    Needs {
+        /// The worker that provides it
+        worker: WorkerId,
+        /// What I need
+        item: String,
+        /// What for
+        text: Option<String>,
+        #[command(flatten)]
+        more: More,
+    },
+    /// Says that all my work is done and committed
+    Complete {
+        /// What was done, one line
+        text: Option<String>,
+        /// A line for the body of the commit message; may be repeated
+        #[arg(long, value_name = "LINE")]
+        detail: Vec<String>,
+    },
+    /// The JSON Schema of every answer
+    Schema,
+}
+
+#[derive(Debug, Args)]
+struct More {
+    /// A line for the body of the commit message; may be repeated
+    #[arg(long, value_name = "LINE")]
+    detail: Vec<String>,
+    /// Commit only these files, relative to the worktree; else everything changed that I own
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
+}
+
+impl Cli for WorkerCli {
+    fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    fn run(&self, shell: &Shell) -> Result<Answer> {
+        if let Command::Schema = self.command {
+            return schema::answer::<Self>();
+        }
+        let (workflow, id) = Workflow::open_here(shell)?;
+        let worker = workflow.worker(&id)?;
+        let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
+        let desk = Desk { workflow: &workflow, worker, shell };
+        match &self.command {
+            Command::Brief | Command::Schema => desk.brief(),
+            Command::Checkpoint { text, more } => {
+                desk.commit(&Signal::Checkpoint, &one_line(text), more)
+            }
+            Command::Blocked { reason, text, more } => {
+                let signal = Signal::Blocked { reason: argument("reason", reason)? };
+                desk.commit(&signal, &line(text), more)
+            }
+            Command::Needs { worker: provider, item, text, more } => {
+                desk.require_other(provider)?;
+                let signal =
+                    Signal::Needs { worker: provider.clone(), item: argument("item", item)? };
+                desk.commit(&signal, &line(text), more)
+            }
+            Command::Complete { text, detail } => desk.complete(&line(text), detail),
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Refuses what cannot stand inside a marker.
+fn argument(name: &str, text: &str) -> Result<String> {
+    let text = one_line(text);
+    if signal::is_item(&text) {
+        return Ok(text);
+    }
+    Err(Failure::new(Code::Usage, format!("the {name} {text:?} cannot stand in a marker"))
+        .hint("use 1 to 200 characters without ]")
+        .next("pw-worker --help")
+        .into())
+}
+
+/// One worker at its place.
+struct Desk<'a> {
+    workflow: &'a Workflow,
+    worker: &'a Worker,
+    shell: &'a Shell,
+}
+
+impl Desk<'_> {
+    fn brief(&self) -> Result<Answer> {
+        let Workflow { plan, record, .. } = self.workflow;
+        let facts = self.workflow.facts(self.shell.now, Look::Into)?;
+        let states = worker_states(plan, record, &facts);
+        let brief = rules::brief(plan, self.worker, &states).context("the worker has no state")?;
+        Answer::of(&brief, view::brief)
+    }
+
+    fn require_other(&self, provider: &WorkerId) -> Result<()> {
+        if *provider == self.worker.id {
+            let message = format!("{provider} is this worker itself");
+            return Err(Failure::new(Code::Usage, message)
+                .hint("name the worker that provides the item")
+                .into());
+        }
+        self.workflow.worker(provider).map(drop)
+    }
+
+    fn tree(&self) -> Result<TreeState> {
+        let path = self.workflow.worktree(self.worker);
+        match self.workflow.repo.tree_state(&path)? {
+            WorktreeFacts::Present(tree) => Ok(tree),
+            _ => Err(Failure::new(
+                Code::NotAWorker,
+                format!("{} is no worktree any more", path.display()),
+            )
+            .hint("ask the user to run pw-setup create with the plan again")
+            .next("pw-setup list")
+            .into()),
+        }
+    }
+
+    fn commit(&self, signal: &Signal, text: &str, more: &More) -> Result<Answer> {
+        let (repo, plan) = (&self.workflow.repo, &self.workflow.plan);
+        let path = self.workflow.worktree(self.worker);
+        let tree = self.tree()?;
+        rules::require_own_branch(self.worker, &tree)?;
+        self.require_staged_in_scope(&path, &tree)?;
+        let named: Vec<RepoPath> =
+            more.paths.iter().map(|path| path.trim_end_matches('/').into()).collect();
+        let selection = rules::select(plan, self.worker, &tree, &named)?;
+        let merging = tree.operation.is_some();
+        if selection.take.is_empty() && *signal == Signal::Checkpoint && !merging {
+            return Err(Failure::new(
+                Code::NothingToCommit,
+                "nothing you own has changed since the last commit",
+            )
+            .hint("go on working, or finish with pw-worker complete")
+            .next("pw-worker brief")
+            .details(serde_json::json!({ "left": selection.leave }))
+            .into());
+        }
+        if !selection.take.is_empty() {
+            repo.stage(&path, &selection.take)?;
+        }
+        self.announce(&path, signal, text, &more.detail, selection.leave)
+    }
+
+    /// What is in the index already would be committed, too. A merge puts others' files there.
+    fn require_staged_in_scope(&self, path: &Path, tree: &TreeState) -> Result<()> {
+        let (repo, plan) = (&self.workflow.repo, &self.workflow.plan);
+        if tree.operation.is_some() || tree.changed.is_empty() {
+            return Ok(());
+        }
+        let staged = repo.staged(path)?;
+        let outside: Vec<&RepoPath> =
+            staged.iter().filter(|path| !plan.allows(self.worker, path)).collect();
+        match outside.first() {
+            Some(first) => Err(rules::out_of_scope(plan, first, &outside).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn complete(&self, text: &str, detail: &[String]) -> Result<Answer> {
+        let path = self.workflow.worktree(self.worker);
+        let tree = self.tree()?;
+        rules::require_own_branch(self.worker, &tree)?;
+        let open = tree.uncommitted();
+        if let Some(first) = open.first() {
+            let owned = open.iter().any(|path| self.workflow.plan.allows(self.worker, path));
+            let failure = Failure::new(
+                Code::DirtyTree,
+                format!("{} files are not committed, `{first}` first", open.len()),
+            );
+            let failure = if owned {
+                failure.hint("commit them first").next("pw-worker checkpoint \"what was done\"")
+            } else {
+                failure
+                    .hint("they are not yours: remove them or undo the change")
+                    .next("git status")
+            };
+            return Err(failure.details(serde_json::json!({ "paths": open })).into());
+        }
+        self.announce(&path, &Signal::Complete, text, detail, Vec::new())
+    }
+
+    /// Commits the index with the marker, and looks whether the commit says so.
+    fn announce(
+        &self,
+        path: &Path,
+        signal: &Signal,
+        text: &str,
+        detail: &[String],
+        left: Vec<RepoPath>,
+    ) -> Result<Answer> {
+        let repo = &self.workflow.repo;
+        let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
+        if !matches!(signal::read(&subject), Subject::Signal { .. }) {
+            return Err(Failure::new(Code::Usage, format!("{text:?} begins with a second marker"))
+                .hint("write the text without a marker; the command adds it")
+                .into());
+        }
+        let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
+        let message =
+            if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") };
+        repo.commit(path, &message)?;
+        let commit = repo.read_head(path)?;
+        match signal::read(&commit.message) {
+            Subject::Signal { signal: found, .. } if found == *signal => {}
+            _ => {
+                let made = commit.message.lines().next().unwrap_or_default();
+                return Err(Failure::new(
+                    Code::SignalLost,
+                    format!("a hook changed the subject to {made:?}"),
+                )
+                .hint(
+                    "make the repository's commit-msg hook leave subjects that begin with [ alone",
+                )
+                .next("git log -1")
+                .details(serde_json::json!({ "commit": commit.oid, "wanted": subject }))
+                .into());
+            }
+        }
+        let committed = Committed {
+            worker: self.worker.id.clone(),
+            commit: commit.oid,
+            subject,
+            paths: commit.changes.into_iter().map(|change| change.path).collect(),
+            left,
+            next: next(signal),
+        };
+        Answer::of(&committed, view::committed)
+    }
+}
+
+fn next(signal: &Signal) -> Vec<NextStep> {
+    let step = |action: &str, command: &str| NextStep {
+        action: action.to_owned(),
+        worker: None,
+        command: command.to_owned(),
+    };
+    match signal {
+        Signal::Checkpoint => vec![step("finish", "pw-worker complete \"what was done\"")],
+        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => Vec::new(),
+    }
+}

@@ -1,0 +1,247 @@
+//! One workflow of a repository: its plan, its record, and the facts about its workers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pw_core::facts::{Facts, History, WorkerFacts, WorktreeFacts, net_changes};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::{Oid, Slug, WorkerId};
+use pw_core::integration::pairs_that_can_meet;
+use pw_core::plan::{Plan, Worker};
+use pw_core::record::{Record, Refs};
+use pw_core::status::{self, Conflict, State, WorkerStatus};
+use pw_core::time::Seconds;
+use pw_git::{RecordWriter, Repo, Scratch};
+
+use crate::launch;
+use crate::shell::Context;
+
+/// A recorded workflow.
+#[derive(Debug)]
+pub(crate) struct Workflow {
+    pub(crate) repo: Repo,
+    pub(crate) plan: Plan,
+    pub(crate) plan_text: String,
+    pub(crate) record: Record,
+    pub(crate) record_tip: Oid,
+    /// All branches and refs of ours, by full name.
+    pub(crate) refs: BTreeMap<String, Oid>,
+}
+
+/// Whether to look into the worktrees, which costs one git process each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    Into,
+    Past,
+}
+
+/// Reads every ref that can matter.
+pub(crate) fn read_refs(repo: &Repo) -> Result<BTreeMap<String, Oid>> {
+    repo.refs(&["refs/heads", "refs/pw"])
+}
+
+/// Returns the workflows that have a record, with its newest commit.
+pub(crate) fn recorded(refs: &BTreeMap<String, Oid>) -> Vec<(Slug, Oid)> {
+    let name = |name: &str| name.strip_prefix("refs/pw/")?.strip_suffix("/record")?.parse().ok();
+    refs.iter().filter_map(|(full, tip)| Some((name(full)?, tip.clone()))).collect()
+}
+
+impl Workflow {
+    /// Opens the named workflow, or the only one there is.
+    pub(crate) fn open(context: &Context, name: Option<&str>) -> Result<Self> {
+        let repo = Repo::open(&context.directory)?;
+        let refs = read_refs(&repo)?;
+        let known = recorded(&refs);
+        let (_, tip) = choose(&known, name)?.clone();
+        Self::load(repo, refs, tip)
+    }
+
+    /// Opens the workflow whose worker's worktree the helper was started in.
+    pub(crate) fn open_here(context: &Context) -> Result<(Self, WorkerId)> {
+        let repo = Repo::open(&context.directory)?;
+        let refs = read_refs(&repo)?;
+        let not_here = || {
+            Failure::new(
+                Code::NotAWorker,
+                format!("{} is in no worker's worktree", context.directory.display()),
+            )
+            .hint("run this in the worktree of a worker, or name the folder with -C")
+            .next("pw-setup list")
+        };
+        let path = repo.worktree_at(&context.directory).ok_or_else(not_here)?.path.clone();
+        for (_, tip) in recorded(&refs) {
+            let workflow = Self::load(repo.clone(), refs.clone(), tip)?;
+            let here =
+                workflow.plan.workers.iter().find(|worker| workflow.worktree(worker) == path);
+            if let Some(id) = here.map(|worker| worker.id.clone()) {
+                return Ok((workflow, id));
+            }
+        }
+        Err(not_here().into())
+    }
+
+    fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
+        let (plan_text, record) = repo.record(&tip)?;
+        let plan = Plan::parse(&plan_text).context("reading the recorded plan")?;
+        Ok(Self { repo, plan, plan_text, record, record_tip: tip, refs })
+    }
+
+    /// Returns the folder of a worker's worktree.
+    pub(crate) fn worktree(&self, worker: &Worker) -> PathBuf {
+        self.repo.root().join(self.plan.worktree(worker))
+    }
+
+    /// Returns the commit of a branch.
+    pub(crate) fn branch(&self, name: &str) -> Option<&Oid> {
+        self.refs.get(&format!("refs/heads/{name}"))
+    }
+
+    /// Returns the commit of the integration branch.
+    pub(crate) fn integration(&self) -> Option<&Oid> {
+        self.refs.get(&Refs(&self.plan.workflow).integration())
+    }
+
+    /// Returns the named worker.
+    pub(crate) fn worker(&self, id: &WorkerId) -> Result<&Worker> {
+        let ids: Vec<String> = self.plan.ids().map(ToString::to_string).collect();
+        let unknown = || {
+            Failure::new(Code::UnknownWorker, format!("there is no worker {id}"))
+                .hint(format!("name one of: {}", ids.join(", ")))
+                .next(format!("pw-monitor status {}", self.plan.workflow))
+        };
+        Ok(self.plan.worker(id).ok_or_else(unknown)?)
+    }
+
+    /// Begins to write behind the record.
+    pub(crate) fn writer(&self) -> Result<RecordWriter> {
+        let tip = Some(self.record_tip.clone());
+        RecordWriter::new(
+            &self.repo,
+            self.repo.author()?,
+            &self.plan.workflow,
+            tip,
+            &self.plan_text,
+        )
+    }
+
+    /// Reads everything the rules need, in a number of git processes that does not grow with the
+    /// history: one for all commits, and one for each worktree that is looked into.
+    pub(crate) fn facts(&self, now: Seconds, look: Look) -> Result<Facts> {
+        let base_tip =
+            self.record.base_branch.as_deref().and_then(|name| self.branch(name)).cloned();
+        let tips: Vec<Option<&Oid>> =
+            self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
+        let merged = self.record.merged.values().map(|(tip, _)| tip);
+        let all =
+            tips.iter().flatten().copied().chain(merged).chain(&base_tip).chain(self.integration());
+        let history = History::new(self.repo.history(all, &self.record.base)?);
+        let worktrees = self.worktree_facts(look)?;
+        let workers =
+            self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
+                (worker.id.clone(), WorkerFacts { tip: tip.cloned(), worktree })
+            });
+        Ok(Facts {
+            now,
+            history,
+            workers: workers.collect(),
+            base_tip,
+            integration_tip: self.integration().cloned(),
+        })
+    }
+
+    fn worktree_facts(&self, look: Look) -> Result<Vec<WorktreeFacts>> {
+        let paths: Vec<PathBuf> =
+            self.plan.workers.iter().map(|worker| self.worktree(worker)).collect();
+        let registered =
+            |path: &Path| self.repo.worktrees().iter().any(|worktree| worktree.path == path);
+        let there: Vec<PathBuf> = paths.iter().filter(|path| registered(path)).cloned().collect();
+        let mut read = match look {
+            Look::Into => self.repo.tree_states(&there)?,
+            Look::Past => vec![WorktreeFacts::Unread; there.len()],
+        }
+        .into_iter();
+        let mut fact = |path: &PathBuf| {
+            if registered(path) { read.next().unwrap_or_default() } else { WorktreeFacts::Missing }
+        };
+        Ok(paths.iter().map(&mut fact).collect())
+    }
+
+    /// Returns the pairs of workers whose committed work does not merge, by one trial of all pairs
+    /// that could collide. Nothing is written to the repository.
+    pub(crate) fn conflicts(
+        &self,
+        facts: &Facts,
+        among: &dyn Fn(&WorkerStatus) -> bool,
+    ) -> Result<Vec<Conflict>> {
+        let states = status::worker_states(&self.plan, &self.record, facts);
+        let mut changes = Vec::new();
+        for worker in states.iter().filter(|status| status.commits > 0 && among(status)) {
+            let own =
+                status::own_commits(&self.plan, &self.record, facts, self.worker(&worker.id)?);
+            changes.push((worker.id.clone(), net_changes(&own)));
+        }
+        let tip = |id: &WorkerId| {
+            facts.tip(id).or_else(|| self.record.merged.get(id).map(|(tip, _)| tip)).cloned()
+        };
+        let mut pairs = Vec::new();
+        for (first, second) in pairs_that_can_meet(&changes) {
+            if let Some(tips) = tip(&first).zip(tip(&second)) {
+                pairs.push(([first, second], tips));
+            }
+        }
+        let tips: Vec<(Oid, Oid)> = pairs.iter().map(|(_, tips)| tips.clone()).collect();
+        let scratch = if tips.is_empty() { None } else { Some(Scratch::new()?) };
+        let outcomes = self.repo.merge_pairs(&tips, scratch.as_ref())?;
+        let conflict = |(pair, outcome): ((_, _), pw_git::MergeOutcome)| {
+            let (workers, _) = pair;
+            let mut paths: Vec<_> =
+                outcome.conflicts.into_iter().map(|conflict| conflict.path).collect();
+            paths.dedup();
+            (!paths.is_empty()).then_some(Conflict { workers, paths })
+        };
+        Ok(pairs.into_iter().zip(outcomes).filter_map(conflict).collect())
+    }
+
+    /// Returns the whole picture.
+    pub(crate) fn status(&self, now: Seconds, look: Look) -> Result<status::Status> {
+        let facts = self.facts(now, look)?;
+        let conflicts = self.conflicts(&facts, &|status| status.state != State::Integrated)?;
+        let launch = |worker: &Worker| launch::of(&self.repo, &self.plan, worker).command;
+        Ok(status::derive(&self.plan, &self.record, &facts, conflicts, &launch))
+    }
+}
+
+fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug, Oid)> {
+    let names: Vec<&str> = known.iter().map(|(slug, _)| slug.as_str()).collect();
+    if let Some(name) = name {
+        return known.iter().find(|(slug, _)| slug.as_str() == name).ok_or_else(|| {
+            Failure::new(
+                Code::UnknownWorkflow,
+                format!("there is no workflow {name:?} in this repository"),
+            )
+            .hint(if names.is_empty() {
+                "create one from a plan".to_owned()
+            } else {
+                format!("name one of: {}", names.join(", "))
+            })
+            .next("pw-setup list")
+            .into()
+        });
+    }
+    match known {
+        [only] => Ok(only),
+        [] => Err(Failure::new(Code::UnknownWorkflow, "there is no workflow in this repository")
+            .hint("write a plan, check it with pw-setup check, then create it with pw-setup create")
+            .next("pw-setup --help")
+            .into()),
+        _ => Err(Failure::new(
+            Code::AmbiguousWorkflow,
+            format!("there are several workflows: {}", names.join(", ")),
+        )
+        .hint("name the workflow as the last argument")
+        .next("pw-setup list")
+        .details(serde_json::json!({ "workflows": names }))
+        .into()),
+    }
+}
