@@ -136,16 +136,18 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
             continue;
         };
         let Some(tip) = status.tip.clone() else { continue };
-        let outcome = workflow.repo.merge(&onto, &tip, Some(&scratch))?;
-        if outcome.conflicts.is_empty() {
-            onto = workflow.repo.write_trial_commit(&outcome.tree, &[&onto, &tip], &scratch)?;
-        }
-        steps.push(PreviewStep {
-            worker: id.clone(),
-            tip,
-            ready: status.ready,
-            conflicts: outcome.conflicts,
-        });
+        // Nothing to merge with yet: the result is the tip itself.
+        let conflicts = if facts.history.contains(&tip, &onto) {
+            onto = tip.clone();
+            Vec::new()
+        } else {
+            let outcome = workflow.repo.merge(&onto, &tip, Some(&scratch))?;
+            if outcome.conflicts.is_empty() {
+                onto = workflow.repo.write_trial_commit(&outcome.tree, &[&onto, &tip], &scratch)?;
+            }
+            outcome.conflicts
+        };
+        steps.push(PreviewStep { worker: id.clone(), tip, ready: status.ready, conflicts });
     }
     let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
     let skipped: Vec<Skipped> =

@@ -1,7 +1,6 @@
-//! The files a worker is started with, and the commands a plan wants run in a new worktree.
+//! The files a worker is started with.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use pw_core::plan::{Plan, Worker};
@@ -44,51 +43,4 @@ fn replace(path: &Path, text: &str) -> Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("replacing {}", path.display()))
-}
-
-/// How the plan's setup command went.
-pub(crate) struct Ran {
-    /// The exit code; `None` when a signal ended it.
-    pub(crate) code: Option<i32>,
-    /// Where its output is.
-    pub(crate) log: PathBuf,
-}
-
-/// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
-#[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
-pub(crate) fn setup(
-    repo: &Repo,
-    plan: &Plan,
-    worker: &Worker,
-    worktree: &Path,
-    command: &str,
-) -> Result<Ran> {
-    let folder = folder(repo, plan, worker);
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let log = folder.join("setup.log");
-    let output =
-        std::fs::File::create(&log).with_context(|| format!("writing {}", log.display()))?;
-    let mut shell = Command::new("sh");
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("GIT_") {
-            shell.env_remove(name);
-        }
-    }
-    let status = shell
-        .args(["-c", command])
-        .current_dir(worktree)
-        .stdin(Stdio::null())
-        .stderr(output.try_clone().context("sharing the log")?)
-        .stdout(output)
-        .status()
-        .context("starting sh for the plan's setup command")?;
-    Ok(Ran { code: status.code(), log })
-}
-
-/// Returns the end of a log, for an answer.
-pub(crate) fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
 }

@@ -1,6 +1,7 @@
 //! `pw-setup`: from a plan to branches, worktrees and launchers.
 
 mod create;
+mod prepare;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -174,6 +174,7 @@ impl Desk<'_> {
 
     fn commit(&self, signal: &Signal, text: &str, more: &More) -> Result<Answer> {
         let (repo, plan) = (&self.workflow.repo, &self.workflow.plan);
+        let subject = subject(signal, text)?;
         let path = self.workflow.worktree(self.worker);
         let tree = self.tree()?;
         rules::require_own_branch(self.worker, &tree)?;
@@ -195,7 +196,7 @@ impl Desk<'_> {
         if !selection.take.is_empty() {
             repo.stage(&path, &selection.take)?;
         }
-        self.announce(&path, signal, text, &more.detail, selection.leave)
+        self.announce(&path, signal, subject, &more.detail, selection.leave)
     }
 
     /// What is in the index already would be committed, too. A merge puts others' files there.
@@ -214,6 +215,7 @@ impl Desk<'_> {
     }
 
     fn complete(&self, text: &str, detail: &[String]) -> Result<Answer> {
+        let subject = subject(&Signal::Complete, text)?;
         let path = self.workflow.worktree(self.worker);
         let tree = self.tree()?;
         rules::require_own_branch(self.worker, &tree)?;
@@ -233,7 +235,7 @@ impl Desk<'_> {
             };
             return Err(failure.details(serde_json::json!({ "paths": open })).into());
         }
-        self.announce(&path, &Signal::Complete, text, detail, Vec::new())
+        self.announce(&path, &Signal::Complete, subject, detail, Vec::new())
     }
 
     /// Commits the index with the marker, and looks whether the commit says so.
@@ -241,17 +243,11 @@ impl Desk<'_> {
         &self,
         path: &Path,
         signal: &Signal,
-        text: &str,
+        subject: String,
         detail: &[String],
         left: Vec<RepoPath>,
     ) -> Result<Answer> {
         let repo = &self.workflow.repo;
-        let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
-        if !matches!(signal::read(&subject), Subject::Signal { .. }) {
-            return Err(Failure::new(Code::Usage, format!("{text:?} begins with a second marker"))
-                .hint("write the text without a marker; the command adds it")
-                .into());
-        }
         let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
         let message =
             if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") };
@@ -282,6 +278,17 @@ impl Desk<'_> {
             next: next(signal),
         };
         Answer::of(&committed, view::committed)
+    }
+}
+
+/// Returns the subject, or refuses a text that would make it something else.
+fn subject(signal: &Signal, text: &str) -> Result<String> {
+    let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
+    match signal::read(&subject) {
+        Subject::Signal { .. } => Ok(subject),
+        _ => Err(Failure::new(Code::Usage, format!("{text:?} begins with a second marker"))
+            .hint("write the text without a marker; the command adds it")
+            .into()),
     }
 }
 

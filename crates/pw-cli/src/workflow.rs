@@ -133,8 +133,9 @@ impl Workflow {
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
         let merged = self.record.merged.values().map(|(tip, _)| tip);
-        let all =
-            tips.iter().flatten().copied().chain(merged).chain(&base_tip).chain(self.integration());
+        let stopped = self.record.stopped.iter().map(|stopped| &stopped.onto);
+        let all = tips.iter().flatten().copied().chain(merged).chain(stopped);
+        let all = all.chain(&base_tip).chain(self.integration());
         let history = History::new(self.repo.history(all, &self.record.base)?);
         let worktrees = self.worktree_facts(look)?;
         let workers =
@@ -186,7 +187,10 @@ impl Workflow {
         };
         let mut pairs = Vec::new();
         for (first, second) in pairs_that_can_meet(&changes) {
-            if let Some(tips) = tip(&first).zip(tip(&second)) {
+            let Some(tips) = tip(&first).zip(tip(&second)) else { continue };
+            // Who contains the other merges with it by definition.
+            let nested = |a: &Oid, b: &Oid| facts.history.contains(a, b);
+            if !nested(&tips.0, &tips.1) && !nested(&tips.1, &tips.0) {
                 pairs.push(([first, second], tips));
             }
         }

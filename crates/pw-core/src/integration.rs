@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Change;
+use crate::facts::{Change, History};
 use crate::failure::{Code, Failure};
 use crate::graph;
 use crate::id::{Oid, Slug, WorkerId};
@@ -313,6 +313,22 @@ pub fn merge_message(plan: &Plan, worker: &Worker, status: &WorkerStatus, tip: &
     }
     message
         + &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id)
+}
+
+/// Returns the merges of ours on the first-parent chain of `tip` above `start`, the oldest first:
+/// what a stopped integration had merged before it stopped.
+pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
+    let ours = history.chain(tip).take_while(|commit| commit.oid != *start).filter_map(|commit| {
+        let trailer = |line: &str| line.strip_prefix("Pw-Worker: ").and_then(|id| id.parse().ok());
+        Some(Merged {
+            worker: commit.message.lines().rev().find_map(trailer)?,
+            commit: commit.oid.clone(),
+            tip: commit.parents.get(1)?.clone(),
+        })
+    });
+    let mut merged: Vec<Merged> = ours.collect();
+    merged.reverse();
+    merged
 }
 
 fn one_line(text: &str) -> String {

@@ -22,6 +22,12 @@ impl RepoPath {
         &self.0
     }
 
+    /// Returns the path for use with files.
+    pub fn to_path(&self) -> std::path::PathBuf {
+        use std::os::unix::ffi::OsStrExt as _;
+        std::ffi::OsStr::from_bytes(&self.0).into()
+    }
+
     /// Returns the segments between slashes.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/')

@@ -127,7 +127,7 @@ pub fn measure(plan: &Plan, record: &Record, facts: &Facts, conflicts: Vec<Confl
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of a run are far below 2^52")]
 fn ratio(worked: Seconds, elapsed: Seconds) -> Option<f64> {
-    (elapsed > 0).then(|| (worked as f64 / elapsed as f64 * 100.0).round() / 100.0)
+    (elapsed > 0 && worked > 0).then(|| (worked as f64 / elapsed as f64 * 100.0).round() / 100.0)
 }
 
 fn checkpoints(own: &[&Commit]) -> usize {

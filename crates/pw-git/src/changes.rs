@@ -56,6 +56,22 @@ impl Repo {
         named.starts_with(self.common().canonicalize().ok()?).then_some(named)
     }
 
+    /// Returns the ignored files of the main checkout.
+    pub fn ignored(&self) -> Result<Vec<RepoPath>> {
+        self.others("--exclude-standard")
+    }
+
+    /// Returns the untracked files of the main checkout that a file of ignore patterns matches.
+    pub fn matching(&self, patterns: &str) -> Result<Vec<RepoPath>> {
+        self.others(&format!("--exclude-from={patterns}"))
+    }
+
+    fn others(&self, which: &str) -> Result<Vec<RepoPath>> {
+        let answer =
+            self.git.user(["ls-files", "-z", "--others", "--ignored", which]).reader().bytes()?;
+        Ok(records(&answer).map(RepoPath::new).collect())
+    }
+
     /// Puts the named paths of a worktree into its index.
     pub fn stage(&self, worktree: &Path, paths: &[RepoPath]) -> Result<()> {
         let args = ["add", "--pathspec-from-file=-", "--pathspec-file-nul", "--all"];

@@ -1,6 +1,6 @@
 //! Merging in the object database: no checkout, no index, nobody's work.
 
-use std::os::unix::ffi::OsStrExt as _;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -171,7 +171,7 @@ impl Repo {
     /// Returns the files of a worktree, among `paths`, that still have conflict markers.
     pub fn with_markers(&self, worktree: &Path, paths: &[RepoPath]) -> Vec<RepoPath> {
         let marked = |path: &&RepoPath| {
-            let file = worktree.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
+            let file = worktree.join(path.to_path());
             std::fs::read(file).is_ok_and(|content| has_markers(&content))
         };
         paths.iter().filter(marked).cloned().collect()
@@ -193,13 +193,15 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
     while let Some(clean) = fields.next().filter(|field| !field.is_empty()) {
         let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
         let tree = tree.context("git merge-tree printed no tree")?;
-        let mut paths = Vec::new();
+        // Each unmerged path, and whether it was there before both sides began.
+        let mut paths: BTreeMap<RepoPath, bool> = BTreeMap::new();
         while let Some(entry) = fields.next().filter(|field| !field.is_empty()) {
             let at = entry
                 .iter()
                 .position(|byte| *byte == b'\t')
                 .context("a conflict without a path")?;
-            paths.push(RepoPath::new(&entry[at + 1..]));
+            *paths.entry(RepoPath::new(&entry[at + 1..])).or_default() |=
+                entry[..at].ends_with(b" 1");
         }
         let mut conflicts = Vec::new();
         while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
@@ -210,16 +212,17 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
                 .into_owned();
             fields.next();
             if let (Some(kind), Some(path)) = (conflict_kind(&kind), about.into_iter().next()) {
+                let added = kind == ConflictKind::Content && paths.get(&path) == Some(&false);
+                let kind = if added { ConflictKind::AddAdd } else { kind };
                 conflicts.push(FileConflict { path, kind });
             }
         }
         if clean == b"0" {
             // Whatever git names no kind for is unmerged all the same.
-            for path in paths {
-                if !conflicts.iter().any(|known| known.path == path) {
-                    conflicts.push(FileConflict { path, kind: ConflictKind::Other });
-                }
-            }
+            let unnamed = |path: &RepoPath| !conflicts.iter().any(|known| known.path == *path);
+            let rest: Vec<RepoPath> = paths.into_keys().filter(unnamed).collect();
+            let other = |path| FileConflict { path, kind: ConflictKind::Other };
+            conflicts.extend(rest.into_iter().map(other));
             conflicts.sort();
             conflicts.dedup();
         } else {
@@ -235,7 +238,6 @@ fn conflict_kind(kind: &str) -> Option<ConflictKind> {
     let inner = kind.strip_prefix("CONFLICT (")?.trim_end_matches(')');
     Some(match inner {
         "contents" => ConflictKind::Content,
-        "add/add" => ConflictKind::AddAdd,
         "modify/delete" => ConflictKind::ModifyDelete,
         "binary" => ConflictKind::Binary,
         "file/directory" | "distinct modes" | "distinct types" => ConflictKind::FileDirectory,

@@ -54,7 +54,9 @@ impl<'a> Chain<'a> {
         let facts = workflow.facts(context.now, Look::Into)?;
         let states = worker_states(&workflow.plan, &workflow.record, &facts);
         let author = workflow.repo.author()?;
-        let chain = Self { workflow, context, choice, states, author, commit, merged: Vec::new() };
+        let start = workflow.integration().unwrap_or(&workflow.record.base);
+        let merged = integration::merges_since(&facts.history, &commit, start);
+        let chain = Self { workflow, context, choice, states, author, commit, merged };
         integration::require_ready(
             &workflow.plan,
             &chain.states,

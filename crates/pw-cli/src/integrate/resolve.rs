@@ -50,7 +50,9 @@ pub(super) fn stand_still(workflow: &Workflow, stopped: &Stopped) -> Result<Fail
     place.prepare(workflow, stopped)?;
     let scratch = Scratch::new()?;
     let conflicts = workflow.repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
-    let message = format!("{} does not merge: {} conflicts", stopped.worker, conflicts.len());
+    let files = if conflicts.len() == 1 { "file" } else { "files" };
+    let message =
+        format!("{} does not merge: conflicts in {} {files}", stopped.worker, conflicts.len());
     let hint = format!("resolve the files in {}, git add them there, then continue", place.shown);
     Ok(Failure::new(Code::MergeConflict, message)
         .hint(hint)

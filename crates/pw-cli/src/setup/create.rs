@@ -17,7 +17,7 @@ use pw_core::status::{openable, worker_states};
 use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Transaction};
 
-use super::{Ground, PlanFile};
+use super::{Ground, PlanFile, prepare};
 use crate::launch;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -107,12 +107,14 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
     journal.publish(&ground.repo)?;
     ground.repo.exclude(&ground.plan.worktrees)?;
 
+    let files = if todo.is_empty() { Vec::new() } else { prepare::files_to_copy(&ground)? };
     let mut made = BTreeSet::new();
     for (id, fork) in &todo {
         let Some(worker) = ground.plan.worker(id) else { continue };
         context.progress(&format!("creating {}", worker.label()));
         place(&ground, worker, fork)?;
-        prepare(&ground, worker)?;
+        prepare::copy(&ground, &ground.worktree(worker), &files)?;
+        prepare::run_setup(&ground, worker)?;
         journal.add(
             &mut ground,
             Event::Created { worker: id.clone(), fork: fork.clone() },
@@ -234,29 +236,6 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
 
 fn reason(plan: &Plan, worker: &Worker) -> String {
     format!("pw {} {}", plan.workflow, worker.id)
-}
-
-/// Runs the plan's setup command in a new worktree.
-fn prepare(ground: &Ground, worker: &Worker) -> Result<()> {
-    let Some(command) = &ground.plan.setup else { return Ok(()) };
-    let path = ground.worktree(worker);
-    let ran = launch::setup(&ground.repo, &ground.plan, worker, &path, command)?;
-    if ran.code == Some(0) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::SetupFailed,
-        format!("the setup command failed in the worktree of {}", worker.id),
-    )
-    .hint("correct `setup` in the plan or what it needs, then run the same command again")
-    .details(serde_json::json!({
-        "worker": worker.id,
-        "command": command,
-        "exit_code": ran.code,
-        "log": ran.log.to_string_lossy(),
-        "output_tail": launch::tail(&ran.log),
-    }))
-    .into())
 }
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.

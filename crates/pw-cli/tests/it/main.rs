@@ -1,5 +1,32 @@
 //! The helpers as processes, their wrappers, and the plugin as a whole.
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the report")]
 
+mod contract;
+mod crash;
+mod integrate;
+mod lifecycle;
+mod monitor;
 mod real_client;
+mod retro;
+mod setup;
+mod worker;
 mod wrapper;
+
+use std::path::Path;
+
+use pw_testkit::repo::TestRepo;
+
+/// A repository with this plan in `plan.yaml`, not committed.
+fn repo(plan: &str) -> TestRepo {
+    let helpers = Path::new(env!("CARGO_BIN_EXE_pw-setup")).parent().unwrap();
+    let repo = TestRepo::new(helpers);
+    repo.write("plan.yaml", plan);
+    repo
+}
+
+/// A repository in which the plan's first wave was created.
+fn created(plan: &str) -> TestRepo {
+    let repo = repo(plan);
+    repo.pw("pw-setup create plan.yaml").data();
+    repo
+}

@@ -6,10 +6,12 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
+
+use pw_testkit::repo::write_program;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -59,8 +61,7 @@ impl Plugin {
         let plugin = Self { tmp, root };
         plugin.populate(&plugin.root);
         fs::create_dir(plugin.path("tools")).unwrap();
-        plugin.write("tools/cargo", CARGO);
-        fs::set_permissions(plugin.path("tools/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&plugin.path("tools/cargo"), CARGO);
         plugin
     }
 
@@ -71,7 +72,8 @@ impl Plugin {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         for helper in ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"] {
-            fs::copy(repository.join("bin").join(helper), root.join("bin").join(helper)).unwrap();
+            let wrapper = fs::read_to_string(repository.join("bin").join(helper)).unwrap();
+            write_program(&root.join("bin").join(helper), &wrapper);
         }
         for file in ["scripts/helper.sh", ".claude-plugin/plugin.json"] {
             fs::copy(repository.join(file), root.join(file)).unwrap();

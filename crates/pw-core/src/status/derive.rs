@@ -7,7 +7,7 @@ use super::{
     Base, Conflict, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
     Status, WaitsFor, WorkerStatus,
 };
-use crate::facts::{Commit, Facts, WorkerFacts, WorktreeFacts, net_changes};
+use crate::facts::{Commit, Facts, History, WorkerFacts, WorktreeFacts, net_changes};
 use crate::graph;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
@@ -90,14 +90,34 @@ pub fn own_commits<'a>(
         foreign.extend(history.chain(tip).map(|commit| &commit.oid));
     }
     let chain: HashSet<&Oid> = history.chain(tip).map(|commit| &commit.oid).collect();
-    for other in plan.ids().filter(|id| **id != worker.id) {
-        // Its tip lies below ours: we were moved onto its work.
-        if let Some(below) = facts.tip(other).filter(|other| *other != tip && chain.contains(other))
+    for other in plan.workers.iter().filter(|other| other.id != worker.id) {
+        let Some(theirs) = facts.tip(&other.id) else { continue };
+        let below = theirs != tip && chain.contains(theirs);
+        if below
+            || (history.chain(theirs).any(|commit| commit.oid == *tip)
+                && is_theirs(plan, worker, other, &foreign, history, tip))
         {
-            foreign.extend(history.chain(below).map(|commit| &commit.oid));
+            foreign.extend(history.chain(theirs).map(|commit| &commit.oid));
         }
     }
     history.chain(tip).filter(|commit| !foreign.contains(&commit.oid)).collect()
+}
+
+/// Returns whether a chain that two workers have in common is the other one's work: it may change
+/// all these files, and we may not. Only the scope can tell who was moved onto whom.
+fn is_theirs(
+    plan: &Plan,
+    worker: &Worker,
+    other: &Worker,
+    foreign: &HashSet<&Oid>,
+    history: &History,
+    tip: &Oid,
+) -> bool {
+    let common: Vec<&Commit> =
+        history.chain(tip).filter(|commit| !foreign.contains(&commit.oid)).collect();
+    let changes = net_changes(&common);
+    let allows = |worker: &Worker| changes.iter().all(|change| plan.allows(worker, &change.path));
+    allows(other) && !allows(worker)
 }
 
 fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -> WorkerStatus {

@@ -1,0 +1,101 @@
+//! What a new worktree needs before a worker can work in it: ignored files and the setup command.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::path::RepoPath;
+use pw_core::plan::Worker;
+
+use super::Ground;
+use crate::launch;
+
+/// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
+const INCLUDE: &str = ".worktreeinclude";
+
+/// Returns the ignored files of the main checkout that the plan or `.worktreeinclude` names.
+pub(super) fn files_to_copy(ground: &Ground) -> Result<Vec<RepoPath>> {
+    let Ground { repo, plan, .. } = ground;
+    let has_include = repo.root().join(INCLUDE).is_file();
+    if plan.copy.is_empty() && !has_include {
+        return Ok(Vec::new());
+    }
+    let included = if has_include { repo.matching(INCLUDE)? } else { Vec::new() };
+    let worktrees = RepoPath::from(plan.worktrees.as_str());
+    let mut files = repo.ignored()?;
+    files.retain(|path| {
+        (plan.copy.owns(path) || included.contains(path)) && !worktrees.contains(path)
+    });
+    Ok(files)
+}
+
+/// Copies files into a new worktree; what is there already stays.
+pub(super) fn copy(ground: &Ground, worktree: &Path, files: &[RepoPath]) -> Result<()> {
+    for file in files {
+        let name = file.to_path();
+        let (from, to) = (ground.repo.root().join(&name), worktree.join(&name));
+        let about = from.symlink_metadata().with_context(|| format!("reading {file}"))?;
+        if to.symlink_metadata().is_ok() {
+            continue;
+        }
+        let folder = to.parent().context("a file has a folder")?;
+        std::fs::create_dir_all(folder).with_context(|| format!("making the folder of {file}"))?;
+        let copied = if about.is_symlink() {
+            std::fs::read_link(&from).and_then(|target| std::os::unix::fs::symlink(target, &to))
+        } else {
+            std::fs::copy(&from, &to).map(drop)
+        };
+        copied.with_context(|| format!("copying {file}"))?;
+    }
+    Ok(())
+}
+
+/// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
+pub(super) fn run_setup(ground: &Ground, worker: &Worker) -> Result<()> {
+    let Some(command) = &ground.plan.setup else { return Ok(()) };
+    let folder = launch::folder(&ground.repo, &ground.plan, worker);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let log = folder.join("setup.log");
+    let output =
+        std::fs::File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+    let mut shell = Command::new("sh");
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_"))
+    {
+        shell.env_remove(name);
+    }
+    let status = shell
+        .args(["-c", command])
+        .current_dir(ground.worktree(worker))
+        .stdin(Stdio::null())
+        .stderr(output.try_clone().context("sharing the log")?)
+        .stdout(output)
+        .status()
+        .context("starting sh for the plan's setup command")?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::SetupFailed,
+        format!("the setup command failed in the worktree of {}", worker.id),
+    )
+    .hint("correct `setup` in the plan or what it needs, then run the same command again")
+    .details(serde_json::json!({
+        "worker": worker.id,
+        "command": command,
+        "exit_code": status.code(),
+        "log": log.to_string_lossy(),
+        "output_tail": tail(&log),
+    }))
+    .into())
+}
+
+/// Returns the end of a log, for an answer.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

@@ -1,0 +1,164 @@
+//! The contract every helper keeps: one document, its schema, its exit code.
+
+use jsonschema::validator_for;
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::{Answer, TestRepo};
+use serde_json::Value;
+
+use crate::created;
+
+const HELPERS: [&str; 5] = ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"];
+
+/// Checks an answer of `helper` against the schema it promises.
+fn keeps_schema(helper: &str, answer: &Answer) {
+    let document = answer.json();
+    let schema = document["schema"].as_str().unwrap();
+    let schemas = pw_cli::schema::of(helper);
+    let promised = schemas.get(schema).unwrap_or_else(|| panic!("{helper} promises no {schema}"));
+    let part = if document["ok"] == true { &document["data"] } else { &document["error"] };
+    let errors: Vec<String> =
+        validator_for(promised).unwrap().iter_errors(part).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{helper} {schema}: {errors:?}\n{part:#}");
+    assert_eq!(answer.stdout.lines().count(), 1, "one line, one document");
+}
+
+fn story() -> TestRepo {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("shared.txt", "a").write("junk", "").commit("[COMPLETE] a");
+    repo.worker("task-2-posts")
+        .write("shared.txt", "b")
+        .commit("[BLOCKED:x] b")
+        .commit("[complete]");
+    repo.worker("task-3-docs").commit("[NEEDS:task-1/UserModel] c");
+    repo
+}
+
+#[test]
+fn every_answer_keeps_the_schema_it_names() {
+    let repo = story();
+    for command in [
+        "pw-setup check plan.yaml",
+        "pw-setup create plan.yaml",
+        "pw-setup advance",
+        "pw-setup list",
+        "pw-setup check nothing.yaml",
+        "pw-monitor status",
+        "pw-monitor status --no-worktrees",
+        "pw-monitor nonsense",
+        "pw-integrate check",
+        "pw-integrate preview",
+        "pw-integrate run",
+        "pw-integrate continue",
+        "pw-retro report",
+        "pw-integrate run --without task-2 --without task-3 --allow-out-of-scope",
+        "pw-worker brief",
+    ] {
+        keeps_schema(command.split(' ').next().unwrap(), &repo.pw(command));
+    }
+    let worker = repo.worker("task-3-docs");
+    worker.write("docs/a", "");
+    for words in [&["brief"][..], &["checkpoint", "x"], &["complete"], &["checkpoint", "x"]] {
+        keeps_schema("pw-worker", &worker.pw(words));
+    }
+}
+
+#[test]
+fn schemas_are_printed_and_are_what_tests_check_against() {
+    let repo = created(THREE);
+    for helper in HELPERS {
+        let printed = repo.pw(&format!("{helper} schema")).data();
+        let known: Value = serde_json::to_value(pw_cli::schema::of(helper)).unwrap();
+        assert_eq!(printed, known, "{helper}");
+        assert!(
+            printed
+                .as_object()
+                .unwrap()
+                .keys()
+                .all(|id| id.starts_with(helper) || id == "pw.error/1")
+        );
+    }
+}
+
+/// A change of this snapshot is a change of the contract: added fields are fine, others need a `/2`.
+#[test]
+fn the_contract_changes_only_on_purpose() {
+    let mut fields = Vec::new();
+    for helper in HELPERS {
+        for (id, schema) in
+            pw_cli::schema::of(helper).into_iter().filter(|(id, _)| *id != "pw.error/1")
+        {
+            collect(&schema, &schema, &format!("{id} data"), &mut fields, 0);
+        }
+    }
+    collect(
+        &pw_cli::schema::of("")["pw.error/1"],
+        &pw_cli::schema::of("")["pw.error/1"],
+        "error",
+        &mut fields,
+        0,
+    );
+    insta::assert_snapshot!(fields.join("\n"));
+}
+
+fn collect(root: &Value, node: &Value, path: &str, fields: &mut Vec<String>, depth: usize) {
+    assert!(depth < 20, "the schema refers to itself at {path}");
+    if let Some(name) = node["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/")) {
+        return collect(root, &root["$defs"][name], path, fields, depth + 1);
+    }
+    for branch in
+        ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| node[*key].as_array()).flatten()
+    {
+        collect(root, branch, path, fields, depth + 1);
+    }
+    if let Some(items) = node.get("items") {
+        collect(root, items, &format!("{path}[]"), fields, depth + 1);
+    }
+    for (name, child) in node["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        fields.push(path.clone());
+        collect(root, child, &path, fields, depth + 1);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_a_document_too() {
+    let repo = created(THREE);
+    let error = repo.pw("pw-monitor status --nonsense").error(2, "usage");
+    assert_eq!(error["next"], "pw-monitor --help");
+    assert!(repo.pw("pw-monitor --help").stdout.contains("status"));
+    assert!(repo.pw("pw-setup --version").stdout.starts_with("pw-setup "));
+}
+
+#[test]
+fn people_get_a_table_and_errors_in_words() {
+    let repo = story();
+    let view = repo.pw("pw-monitor status --format human").stdout;
+    assert!(
+        view.contains("task-2-posts") && view.contains("blocked: x") && view.contains("Next"),
+        "{view}"
+    );
+    let answer = repo.pw("pw-integrate run --format human");
+    assert_eq!((answer.code, answer.stdout.as_str()), (Some(3), ""));
+    assert!(
+        answer.stderr.starts_with("error: ") && answer.stderr.contains("hint: "),
+        "{}",
+        answer.stderr
+    );
+    for command in [
+        "pw-setup check plan.yaml",
+        "pw-setup list",
+        "pw-integrate check",
+        "pw-integrate preview",
+        "pw-retro report",
+    ] {
+        assert_eq!(repo.pw(&format!("{command} --format human")).code, Some(0));
+    }
+}
+
+#[test]
+fn every_code_is_listed_once() {
+    let mut seen = std::collections::HashSet::new();
+    assert!(pw_core::failure::Code::ALL.iter().all(|code| seen.insert(*code)));
+    let schema = &pw_cli::schema::of("")["pw.error/1"]["$defs"]["Code"];
+    assert_eq!(schema["oneOf"].as_array().unwrap().len(), seen.len(), "Code::ALL lists every code");
+}

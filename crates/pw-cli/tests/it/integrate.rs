@@ -1,0 +1,279 @@
+//! `pw-integrate` against real git.
+
+use pw_testkit::plans::{THREE, WAVES};
+use pw_testkit::repo::TestRepo;
+use serde_json::{Value, json};
+
+use crate::created;
+
+/// All three workers complete; the first two collide in `shared.txt` when `collide`.
+fn finished(collide: bool) -> TestRepo {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "users").commit("[COMPLETE] users");
+    repo.worker("task-2-posts").write("api/posts.py", "posts").commit("[CHECKPOINT] posts");
+    if collide {
+        repo.worker("task-1-users").write("shared.txt", "users\n").commit("[COMPLETE] users");
+        repo.worker("task-2-posts").write("shared.txt", "posts\n");
+    }
+    repo.worker("task-2-posts").commit("[COMPLETE] posts");
+    repo.worker("task-3-docs").write("docs/a.md", "docs").commit("[COMPLETE] docs");
+    repo
+}
+
+fn integration(repo: &TestRepo) -> String {
+    repo.git(&["rev-parse", "integration/rest-api"])
+}
+
+#[test]
+fn run_merges_everybody_without_touching_any_checkout() {
+    let repo = finished(false);
+    let before = (repo.git(&["rev-parse", "HEAD"]), repo.git(&["status", "--porcelain"]));
+    let data = repo.pw("pw-integrate run").data();
+    assert_eq!(data["branch"], "integration/rest-api");
+    assert_eq!(data["commit"], json!(integration(&repo)));
+    let merged: Vec<&Value> =
+        data["merged"].as_array().unwrap().iter().map(|merged| &merged["worker"]).collect();
+    assert_eq!(merged, ["task-1", "task-2", "task-3"]);
+    assert_eq!(repo.git(&["show", "integration/rest-api:docs/a.md"]), "docs");
+    assert_eq!((repo.git(&["rev-parse", "HEAD"]), repo.git(&["status", "--porcelain"])), before);
+    let message =
+        repo.git(&["log", "-1", "--format=%B", data["merged"][0]["commit"].as_str().unwrap()]);
+    assert!(
+        message.starts_with(
+            "Merge task-1-users into integration/rest-api\n\nusers\n\nTasks:\n- GET /users"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("Pw-Worker: task-1"));
+
+    let refs = repo.git(&["for-each-ref"]);
+    assert_eq!(repo.pw("pw-integrate run").data()["merged"], json!([]));
+    assert_eq!(repo.git(&["for-each-ref"]), refs);
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][0]["state"], "integrated");
+    assert_eq!(status["next"][0]["command"], "pw-retro report rest-api");
+}
+
+#[test]
+fn nobody_is_merged_until_everybody_is_ready() {
+    let repo = finished(false);
+    repo.worker("task-2-posts").write("api/posts.py", "more");
+    let refs = repo.git(&["for-each-ref"]);
+    let error = repo.pw("pw-integrate run").error(3, "not_ready");
+    assert_eq!(error["details"]["workers"][0]["worker"], "task-2");
+    assert_eq!(error["details"]["workers"][0]["reasons"][0]["kind"], "dirty_tree");
+    assert_eq!(repo.git(&["for-each-ref"]), refs);
+    let check = repo.pw("pw-integrate check").data();
+    assert_eq!(
+        (&check["ready"], &check["order"]),
+        (&json!(false), &json!(["task-1", "task-2", "task-3"]))
+    );
+
+    let data = repo.pw("pw-integrate run --without task-2").data();
+    assert_eq!(
+        (data["merged"].as_array().unwrap().len(), &data["without"]),
+        (2, &json!(["task-2"]))
+    );
+    repo.worker("task-2-posts").commit("[COMPLETE] more");
+    assert_eq!(repo.pw("pw-integrate run").data()["merged"][0]["worker"], "task-2");
+}
+
+#[test]
+fn work_outside_a_scope_needs_a_word_and_is_written_down() {
+    let repo = finished(false);
+    repo.worker("task-3-docs").write("setup.cfg", "x").commit("[COMPLETE] docs");
+    let error = repo.pw("pw-integrate run").error(3, "out_of_scope");
+    assert_eq!(error["details"]["workers"][0]["reasons"][0]["paths"], json!(["setup.cfg"]));
+    let data = repo.pw("pw-integrate run --allow-out-of-scope").data();
+    let commit = data["merged"][2]["commit"].as_str().unwrap();
+    assert!(
+        repo.git(&["log", "-1", "--format=%B", commit]).contains("outside the scope:\n- setup.cfg")
+    );
+}
+
+#[test]
+fn preview_walks_the_whole_merge() {
+    let repo = finished(true);
+    let data = repo.pw("pw-integrate preview").data();
+    assert_eq!(data["clean"], false);
+    let conflicts: Vec<&Value> =
+        data["steps"].as_array().unwrap().iter().map(|step| &step["conflicts"]).collect();
+    assert_eq!(
+        conflicts,
+        [&json!([]), &json!([{"path": "shared.txt", "kind": "add_add"}]), &json!([])]
+    );
+}
+
+#[test]
+fn a_conflict_stops_is_resolved_in_its_own_worktree_and_goes_on() {
+    let repo = finished(true);
+    let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let details = &error["details"];
+    assert_eq!((&details["worker"], &details["merged"]), (&json!("task-2"), &json!(["task-1"])));
+    assert_eq!(details["conflicts"], json!([{"path": "shared.txt", "kind": "add_add"}]));
+    assert!(
+        !repo
+            .try_git(&repo.root(), &["rev-parse", "-q", "--verify", "integration/rest-api"])
+            .status
+            .success()
+    );
+    // Asking again changes nothing.
+    assert_eq!(
+        repo.pw("pw-integrate run").error(4, "merge_conflict")["details"]["worker"],
+        "task-2"
+    );
+
+    let place = repo.root().join(details["worktree"].as_str().unwrap());
+    assert_eq!(
+        repo.pw("pw-integrate continue").error(4, "unresolved")["details"]["conflicts"][0]["path"],
+        "shared.txt"
+    );
+    std::fs::write(place.join("shared.txt"), "users\nposts\n").unwrap();
+    let error = repo.pw("pw-integrate continue").error(4, "unresolved");
+    let next = error["next"].as_str().unwrap();
+    assert!(repo.shell(next).status().unwrap().success(), "{next}");
+    std::fs::write(place.join("note"), "left lying about").unwrap();
+    repo.pw("pw-integrate continue").error(4, "unresolved");
+    std::fs::remove_file(place.join("note")).unwrap();
+
+    let data = repo.pw("pw-integrate continue").data();
+    let merged: Vec<&Value> =
+        data["merged"].as_array().unwrap().iter().map(|merged| &merged["worker"]).collect();
+    assert_eq!(merged, ["task-1", "task-2", "task-3"]);
+    assert_eq!(repo.git(&["rev-list", "--count", "--merges", "integration/rest-api"]), "3");
+    assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]), "users\nposts");
+    assert_eq!(repo.git(&["show", "integration/rest-api:docs/a.md"]), "docs");
+    assert!(!place.exists());
+    repo.pw("pw-integrate continue").error(3, "nothing_stopped");
+}
+
+#[test]
+fn a_merge_that_was_undone_in_the_worktree_is_never_taken_for_a_resolution() {
+    let repo = finished(true);
+    let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let place = repo.root().join(error["details"]["worktree"].as_str().unwrap());
+    repo.git_in(&place, &["merge", "--abort"]);
+    repo.pw("pw-integrate continue").error(4, "merge_conflict");
+    assert!(std::fs::read_to_string(place.join("shared.txt")).unwrap().contains("<<<<<<<"));
+    // A resolution somebody committed by hand is one.
+    std::fs::write(place.join("shared.txt"), "both\n").unwrap();
+    repo.git_in(&place, &["commit", "-q", "-a", "-m", "resolved"]);
+    repo.pw("pw-integrate continue").data();
+    assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]), "both");
+}
+
+#[test]
+fn abort_keeps_what_was_resolved() {
+    let repo = finished(true);
+    let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let place = repo.root().join(error["details"]["worktree"].as_str().unwrap());
+    std::fs::write(place.join("shared.txt"), "half done").unwrap();
+    std::fs::write(place.join("idea.txt"), "an idea").unwrap();
+    let data = repo.pw("pw-integrate abort").data();
+    assert!(!place.exists());
+    assert!(repo.shell(data["restore"].as_str().unwrap()).status().unwrap().success());
+    assert_eq!(repo.git(&["show", "rest-api-resolution:shared.txt"]), "half done");
+    assert_eq!(repo.git(&["show", "rest-api-resolution:idea.txt"]), "an idea");
+    repo.pw("pw-integrate abort").error(3, "nothing_stopped");
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+}
+
+#[test]
+fn the_integration_branch_is_moved_by_us_alone() {
+    let repo = finished(false);
+    repo.git(&["branch", "integration/rest-api", "main"]);
+    repo.pw("pw-integrate run").error(3, "integration_moved");
+    repo.git(&["branch", "-D", "integration/rest-api"]);
+    repo.pw("pw-integrate run --without task-3").data();
+    let ours = integration(&repo);
+
+    repo.git(&["branch", "-f", "integration/rest-api", "main"]);
+    let error = repo.pw("pw-integrate run").error(3, "integration_moved");
+    assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+    assert_eq!(integration(&repo), ours);
+
+    repo.git(&["branch", "-D", "integration/rest-api"]);
+    let error = repo.pw("pw-integrate run").error(3, "integration_moved");
+    assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+
+    repo.git(&["worktree", "add", "-q", "../looking", "integration/rest-api"]);
+    let error = repo.pw("pw-integrate run").error(3, "integration_moved");
+    assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+    repo.pw("pw-integrate run").data();
+}
+
+#[test]
+fn commits_after_the_merge_are_reported_and_merged_next_time() {
+    let repo = finished(false);
+    repo.pw("pw-integrate run").data();
+    repo.worker("task-1-users").write("api/users.py", "v2").commit("[CHECKPOINT] v2");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(
+        (&status["workers"][0]["state"], &status["workers"][0]["commits"]),
+        (&json!("in_progress"), &json!(2))
+    );
+    let data = repo.pw("pw-integrate run --without task-1").data();
+    assert_eq!(data["newer"], json!(["task-1"]));
+    repo.worker("task-1-users").commit("[COMPLETE] v2");
+    repo.pw("pw-integrate run").data();
+    assert_eq!(repo.git(&["show", "integration/rest-api:api/users.py"]), "v2");
+}
+
+#[test]
+fn who_builds_upon_another_is_merged_after_it() {
+    let repo = created(WAVES);
+    repo.worker("base-model").write("model/a", "1").commit("[COMPLETE] model");
+    repo.worker("side-extra").write("extra/b", "2").commit("[COMPLETE] extra");
+    repo.pw("pw-setup advance").data();
+    repo.worker("top-api").write("api/c", "3").commit("[COMPLETE] api");
+    let error = repo.pw("pw-integrate run --without base").error(3, "not_ready");
+    assert!(error["message"].as_str().unwrap().contains("top builds upon base"), "{error}");
+    let data = repo.pw("pw-integrate run").data();
+    let merged: Vec<&Value> =
+        data["merged"].as_array().unwrap().iter().map(|merged| &merged["worker"]).collect();
+    assert_eq!(merged, ["base", "side", "top"]);
+}
+
+#[test]
+fn a_worker_that_moved_its_branch_back_is_not_merged() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] a");
+    repo.worker("task-1-users").git(&["checkout", "-q", "--orphan", "lost"]);
+    repo.worker("task-1-users").commit("[COMPLETE] from nothing");
+    repo.worker("task-1-users").git(&["branch", "-q", "-M", "work/task-1-users"]);
+    let error = repo.pw("pw-integrate run --without task-2 --without task-3").error(3, "not_ready");
+    let reasons = error["details"]["workers"][0]["reasons"].as_array().unwrap().clone();
+    assert!(reasons.iter().any(|reason| reason["kind"] == "history_rewritten"), "{error:#}");
+}
+
+#[test]
+fn hooks_of_the_user_do_not_run_for_our_merges() {
+    let repo = finished(true);
+    for hook in ["pre-merge-commit", "commit-msg", "reference-transaction"] {
+        let path = repo.root().join(".git/hooks").join(hook);
+        pw_testkit::repo::write_program(&path, "#!/bin/sh\nexit 1\n");
+    }
+    repo.pw("pw-integrate run --without task-2").data();
+}
+
+#[test]
+fn one_helper_at_a_time_changes_a_repository() {
+    let repo = finished(false);
+    std::fs::create_dir_all(repo.root().join(".git/pw")).unwrap();
+    let lock = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(repo.root().join(".git/pw/lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    std::fs::write(repo.root().join(".git/pw/lock"), "pw-integrate run (process 1) since noon\n")
+        .unwrap();
+    for command in ["pw-integrate run", "pw-setup create plan.yaml", "pw-setup advance"] {
+        let error = repo.pw(command).error(3, "locked");
+        assert!(error["details"]["holder"].as_str().unwrap().contains("since noon"));
+    }
+    repo.pw("pw-monitor status").data();
+    drop(lock);
+    repo.pw("pw-integrate run").data();
+}

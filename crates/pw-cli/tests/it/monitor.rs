@@ -1,0 +1,275 @@
+//! `pw-monitor` against real git.
+
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::{START, TestRepo};
+use serde_json::{Value, json};
+
+use crate::{created, repo};
+
+fn status(repo: &TestRepo) -> Value {
+    repo.pw("pw-monitor status").data()
+}
+
+fn states(status: &Value) -> Vec<&str> {
+    status["workers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|worker| worker["state"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn workers_are_watched_through_their_commit_subjects() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    assert_eq!(states(&status(&repo)), ["starting", "starting", "starting"]);
+
+    users.write("api/users.py", "1").commit("[CHECKPOINT] model");
+    posts.write("api/posts.py", "1").commit("[NEEDS:task-1/UserModel] for authors");
+    repo.worker("task-3-docs").commit("[BLOCKED:no style guide] asked");
+    let now = status(&repo);
+    assert_eq!(states(&now), ["in_progress", "waiting", "blocked"]);
+    assert_eq!(
+        now["workers"][1]["waits_for"],
+        json!({"worker": "task-1", "item": "UserModel", "satisfied": false})
+    );
+    assert_eq!(now["workers"][2]["signal"]["reason"], "no style guide");
+
+    users.commit("[COMPLETE] all routes");
+    let now = status(&repo);
+    assert_eq!(states(&now), ["complete", "waiting", "blocked"]);
+    assert_eq!(now["workers"][0]["ready"], true);
+    assert_eq!(now["workers"][1]["waits_for"]["satisfied"], true);
+
+    users.write("api/users.py", "2").commit("one more thing");
+    assert_eq!(states(&status(&repo)), ["reopened", "waiting", "blocked"]);
+}
+
+#[test]
+fn order_is_topology_and_ages_are_never_negative() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.git(&[
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "[COMPLETE] done",
+        "--date",
+        "2128-01-01T00:00:00Z",
+    ]);
+    let words = ["pw-monitor", "status", "--now", &START.to_string()];
+    let early = repo.pw_in(&repo.root(), &words).data();
+    assert_eq!(early["workers"][0]["signal"]["age_seconds"], 0);
+    assert_eq!(states(&early), ["complete", "starting", "starting"]);
+}
+
+#[test]
+fn near_misses_are_listed_with_their_fix_and_never_count() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.commit("[complete] done").commit("fix: [BLOCKED:x] y");
+    let worker = &status(&repo)["workers"][0];
+    assert_eq!(worker["state"], "in_progress");
+    let fixes: Vec<&Value> =
+        worker["near_misses"].as_array().unwrap().iter().map(|miss| &miss["fix"]).collect();
+    assert_eq!(fixes, ["[BLOCKED:x] y", "[COMPLETE] done"]);
+}
+
+#[test]
+fn everything_that_keeps_a_complete_worker_from_merging_is_named() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1").write("api/posts.py", "not mine").commit("[COMPLETE] done");
+    users.write("api/users.py", "2").write("junk", "x");
+    users.git(&["switch", "-q", "--detach"]);
+    let worker = status(&repo)["workers"][0].clone();
+    assert_eq!((&worker["state"], &worker["ready"]), (&json!("complete"), &json!(false)));
+    assert_eq!(worker["uncommitted"], json!(["api/users.py", "junk"]));
+    assert_eq!(worker["out_of_scope"], json!(["api/posts.py", "junk"]));
+    let kinds: Vec<&Value> =
+        worker["reasons"].as_array().unwrap().iter().map(|reason| &reason["kind"]).collect();
+    assert_eq!(kinds, ["dirty_tree", "wrong_branch", "out_of_scope"]);
+}
+
+#[test]
+fn a_change_outside_the_scope_that_is_undone_is_forgiven() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("stray", "x").commit("[CHECKPOINT] oops");
+    assert_eq!(status(&repo)["workers"][0]["out_of_scope"], json!(["stray"]));
+    users.git(&["rm", "-q", "stray"]);
+    users.commit("[COMPLETE] removed again");
+    let worker = &status(&repo)["workers"][0];
+    assert_eq!((&worker["out_of_scope"], &worker["ready"]), (&json!([]), &json!(true)));
+}
+
+#[test]
+fn what_a_worker_took_over_from_others_is_not_its_own() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    // Fast-forward inherits neither the files nor the signal, a merge neither.
+    let posts = repo.worker("task-2-posts");
+    posts.git(&["merge", "-q", "--ff-only", "work/task-1-users"]);
+    let docs = repo.worker("task-3-docs");
+    docs.write("docs/a", "1").commit("[CHECKPOINT] a");
+    docs.git(&["merge", "-q", "--no-edit", "work/task-1-users"]);
+    let now = status(&repo);
+    assert_eq!(states(&now), ["complete", "starting", "in_progress"]);
+    assert_eq!(now["workers"][1]["out_of_scope"], json!([]));
+    assert_eq!(now["workers"][2]["out_of_scope"], json!([]));
+
+    // What a merge changes on its own counts.
+    docs.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    docs.git(&["merge", "-q", "--no-commit", "--no-ff", "work/task-1-users"]);
+    docs.write("api/users.py", "evil").commit("Merge users");
+    assert_eq!(status(&repo)["workers"][2]["out_of_scope"], json!(["api/users.py"]));
+}
+
+#[test]
+fn operations_lost_folders_and_foreign_folders_are_seen() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1").commit("[COMPLETE] done");
+    users.git(&["commit", "-q", "--allow-empty", "--amend", "-m", "[COMPLETE] done"]);
+    assert!(
+        !repo.try_git(&users.path, &["rebase", "-q", "--exec", "false", "main"]).status.success()
+    );
+    let kinds = |status: &Value| -> Vec<String> {
+        let reasons = status["workers"][0]["reasons"].as_array().unwrap().clone();
+        reasons.iter().map(|reason| reason["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&status(&repo)), ["operation_in_progress", "wrong_branch"]);
+    users.git(&["rebase", "--abort"]);
+
+    // Without its `.git`, git would answer for the user's own checkout: clean.
+    std::fs::remove_file(users.path.join(".git")).unwrap();
+    assert_eq!(states(&status(&repo))[0], "missing");
+    std::fs::remove_dir_all(&repo.worker("task-2-posts").path).unwrap();
+    assert_eq!(states(&status(&repo))[1], "missing");
+}
+
+#[test]
+fn collisions_are_predicted_and_deadlocks_named() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("shared.txt", "users\n").commit("[NEEDS:task-2/x] a");
+    repo.worker("task-2-posts").write("shared.txt", "posts\n").commit("[NEEDS:task-1/y] b");
+    let now = status(&repo);
+    assert_eq!(
+        now["conflicts"],
+        json!([{"workers": ["task-1", "task-2"], "paths": ["shared.txt"]}])
+    );
+    assert_eq!(now["deadlocks"], json!([["task-1", "task-2"]]));
+}
+
+#[test]
+fn paths_of_any_bytes_survive() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    std::fs::write(users.path.join(std::ffi::OsStr::from_bytes(b"caf\xe9 \n\x1b")), "x").unwrap();
+    let answer = repo.pw("pw-monitor status");
+    assert_eq!(answer.data()["workers"][0]["uncommitted"], json!(["\"caf\\351 \\n\\033\""]));
+    let view = repo.pw("pw-monitor status --format human").stdout;
+    assert!(!view.contains('\u{1b}'), "{view:?}");
+}
+
+#[test]
+fn looking_leaves_no_trace() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1").write("shared.txt", "a").commit("[CHECKPOINT] a");
+    repo.worker("task-2-posts").write("shared.txt", "b").commit("[COMPLETE] b");
+    users.write("api/users.py", "2");
+    let before = repo.fingerprint();
+    for command in [
+        "pw-monitor status",
+        "pw-integrate check",
+        "pw-integrate preview",
+        "pw-retro report",
+        "pw-setup list",
+    ] {
+        repo.pw(command).data();
+        assert!(repo.fingerprint() == before, "{command} changed something");
+    }
+    users.pw(&["brief"]).data();
+    assert!(repo.fingerprint() == before, "brief changed something");
+}
+
+#[test]
+fn the_number_of_git_processes_depends_on_worktrees_alone() {
+    let mut repo = repo(THREE);
+    let log = repo.beside("calls");
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.shim_git(&format!("echo call >> {}\nexec $GIT \"$@\"", log.display()));
+    let count = |repo: &TestRepo, command: &str| {
+        let _ = std::fs::remove_file(&log);
+        repo.pw(command).data();
+        std::fs::read_to_string(&log).unwrap().lines().count()
+    };
+    let few = count(&repo, "pw-monitor status");
+    for number in 0..20 {
+        repo.worker("task-1-users")
+            .write("api/users.py", &number.to_string())
+            .commit("[CHECKPOINT] more");
+        repo.commit("main moves on");
+    }
+    let many = count(&repo, "pw-monitor status");
+    assert_eq!((few, many), (6 + 3, 6 + 3));
+    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 6);
+    // Two workers that could collide cost one process more, for all pairs together.
+    repo.worker("task-1-users").write("shared.txt", "1").commit("a");
+    repo.worker("task-2-posts").write("shared.txt", "2").commit("b");
+    assert_eq!(count(&repo, "pw-monitor status"), 7 + 3);
+}
+
+#[test]
+fn a_hooks_environment_does_not_lead_git_astray() {
+    let repo = created(THREE);
+    let mut command = repo.helper(&repo.root(), &["pw-monitor", "status"]);
+    command
+        .env("GIT_DIR", "/nowhere")
+        .env("GIT_INDEX_FILE", "/nowhere/index")
+        .env("GIT_WORK_TREE", "/");
+    command
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "core.bare")
+        .env("GIT_CONFIG_VALUE_0", "true");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn odd_configuration_changes_no_answer() {
+    let repo = created(THREE);
+    repo.worker("task-1-users")
+        .write("api/users.py", "1")
+        .commit("[COMPLETE] done")
+        .write("junk", "");
+    let plain = repo.pw("pw-monitor status --now 1750009999").data();
+    for setting in [
+        "status.showUntrackedFiles=no",
+        "status.relativePaths=true",
+        "diff.renames=copies",
+        "diff.relative=true",
+        "diff.orderFile=/missing",
+        "log.showSignature=true",
+        "format.pretty=oneline",
+        "color.ui=always",
+        "core.quotePath=true",
+        "log.date=relative",
+        "log.mailmap=true",
+        "diff.noprefix=true",
+        "merge.renames=false",
+        "log.follow=true",
+        "core.abbrev=4",
+        "status.branch=true",
+        "diff.ignoreSubmodules=all",
+    ] {
+        let (key, value) = setting.split_once('=').unwrap();
+        repo.git(&["config", key, value]);
+        assert_eq!(repo.pw("pw-monitor status --now 1750009999").data(), plain, "{setting}");
+        repo.git(&["config", "--unset", key]);
+    }
+}

@@ -1,0 +1,347 @@
+//! `pw-setup` against real git.
+
+use pw_testkit::plans::{THREE, WAVES};
+use serde_json::{Value, json};
+
+use crate::{created, repo};
+
+fn field<'a>(data: &'a Value, name: &str) -> Vec<&'a Value> {
+    data["workers"].as_array().unwrap().iter().map(|worker| &worker[name]).collect()
+}
+
+#[test]
+fn create_makes_a_branch_a_worktree_and_a_launcher_for_each_worker() {
+    let repo = repo(THREE);
+    let head = repo.git(&["rev-parse", "main"]);
+    let data = repo.pw("pw-setup create plan.yaml").data();
+
+    assert_eq!(data["workflow"], "rest-api");
+    assert_eq!(data["waves"], json!([["task-1", "task-2", "task-3"]]));
+    assert_eq!(field(&data, "status"), ["created", "created", "created"]);
+    assert_eq!(data["workers"][0]["branch"], "work/task-1-users");
+    assert_eq!(data["workers"][0]["worktree"], "worktrees/task-1-users");
+    for worker in data["workers"].as_array().unwrap() {
+        assert_eq!(repo.git(&["rev-parse", worker["branch"].as_str().unwrap()]), head);
+        assert_eq!(
+            repo.read(&format!("{}/README.md", worker["worktree"].as_str().unwrap())),
+            "a project\n"
+        );
+        assert!(repo.root().join(worker["launch"]["script"].as_str().unwrap()).is_file());
+    }
+    // The user's checkout: same branch, same commit, nothing new but the plan they wrote.
+    assert_eq!(repo.git(&["rev-parse", "--abbrev-ref", "HEAD"]), "main");
+    assert_eq!(repo.git(&["status", "--porcelain"]), "?? plan.yaml");
+}
+
+#[test]
+fn the_record_tells_what_happened_in_plain_git() {
+    let repo = created(THREE);
+    let log = repo.git(&["log", "--reverse", "--format=%s", "refs/pw/rest-api/record"]);
+    let events: Vec<String> =
+        log.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert!(events[0].starts_with("planned "));
+    assert_eq!(events[1..4], ["creating task-1", "creating task-2", "creating task-3"]);
+    assert_eq!(events[4..], ["created task-1", "created task-2", "created task-3"]);
+    assert_eq!(repo.git(&["show", "refs/pw/rest-api/record:plan.yaml"]), THREE.trim_end());
+}
+
+#[test]
+fn create_twice_is_create_once() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "mine").commit("[CHECKPOINT] model");
+    let refs = repo.git(&["for-each-ref"]);
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(field(&data, "status"), ["exists", "exists", "exists"]);
+    assert_eq!(repo.git(&["for-each-ref"]), refs);
+}
+
+#[test]
+fn a_removed_worktree_comes_back_with_the_branch_as_it_was() {
+    let repo = created(THREE);
+    let worker = repo.worker("task-1-users");
+    worker.write("api/users.py", "mine").commit("[CHECKPOINT] model");
+    std::fs::remove_dir_all(&worker.path).unwrap();
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(field(&data, "status"), ["created", "exists", "exists"]);
+    assert_eq!(repo.read("worktrees/task-1-users/api/users.py"), "mine");
+}
+
+#[test]
+fn a_lost_branch_is_named_and_not_made_anew() {
+    let repo = created(THREE);
+    repo.git(&["worktree", "remove", "-f", "-f", "worktrees/task-1-users"]);
+    repo.git(&["branch", "-D", "work/task-1-users"]);
+    let error = repo.pw("pw-setup create plan.yaml").error(3, "in_the_way");
+    assert_eq!(error["details"]["problems"][0]["code"], "branch_missing");
+}
+
+#[test]
+fn later_waves_start_from_the_results_they_build_upon() {
+    let repo = created(WAVES);
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(data["waves"], json!([["base", "side"], ["top"]]));
+    assert_eq!(field(&data, "status"), ["exists", "exists", "waiting"]);
+
+    repo.worker("base-model").write("model/a", "1").commit("[COMPLETE] model");
+    assert_eq!(
+        field(&repo.pw("pw-setup advance").data(), "status"),
+        ["exists", "exists", "waiting"]
+    );
+
+    repo.worker("side-extra").write("extra/b", "2").commit("[COMPLETE] extra");
+    assert_eq!(repo.pw("pw-monitor status").data()["next"][0]["action"], "advance");
+    assert_eq!(
+        field(&repo.pw("pw-setup advance").data(), "status"),
+        ["exists", "exists", "created"]
+    );
+    assert_eq!(repo.read("worktrees/top-api/model/a"), "1");
+    assert_eq!(repo.read("worktrees/top-api/extra/b"), "2");
+    // What it was forked from is not its own work.
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(
+        (&status["workers"][2]["state"], &status["workers"][2]["commits"]),
+        (&json!("starting"), &json!(0))
+    );
+}
+
+#[test]
+fn a_plan_may_grow_and_must_not_contradict_what_exists() {
+    let repo = created(THREE);
+    repo.write("plan.yaml", &format!("{THREE}  - {{id: task-4, name: cli, owns: [cli]}}\n"));
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(field(&data, "status"), ["exists", "exists", "exists", "created"]);
+
+    repo.write("plan.yaml", &THREE.replace("name: users", "name: people"));
+    let error = repo.pw("pw-setup create plan.yaml").error(3, "plan_changed");
+    assert!(error["message"].as_str().unwrap().contains("task-4 is missing"), "{error}");
+}
+
+#[test]
+fn setup_and_copy_prepare_each_worktree() {
+    let plan = format!("{THREE}setup: cat .env > prepared.log\ncopy: [.env]\n");
+    let repo = repo(&plan);
+    repo.write(".gitignore", ".env\n*.log\nbig/\n");
+    repo.git(&["add", ".gitignore"]);
+    repo.git(&["commit", "-q", "-m", "ignore"]);
+    repo.write(".env", "SECRET=1\n");
+    repo.write("big/cache", "not asked for");
+    repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(repo.read("worktrees/task-2-posts/prepared.log"), "SECRET=1\n");
+    assert!(!repo.root().join("worktrees/task-2-posts/big").exists());
+}
+
+#[test]
+fn a_failing_setup_command_stops_and_the_same_command_goes_on() {
+    let repo = repo(&format!("{THREE}setup: echo no tool here >&2; test -e {{OK}}\n"));
+    let ok = repo.beside("ok");
+    let plan = repo.read("plan.yaml").replace("{OK}", &ok.to_string_lossy());
+    repo.write("plan.yaml", &plan);
+    let error = repo.pw("pw-setup create plan.yaml").error(4, "setup_failed");
+    assert_eq!(error["details"]["worker"], "task-1");
+    assert_eq!(error["details"]["output_tail"], "no tool here");
+    std::fs::write(ok, "").unwrap();
+    assert_eq!(
+        field(&repo.pw("pw-setup create plan.yaml").data(), "status"),
+        ["created", "created", "created"]
+    );
+}
+
+#[test]
+fn check_tells_everything_and_changes_nothing() {
+    let repo = repo(THREE);
+    for number in 1..4 {
+        repo.write("shared.txt", &number.to_string());
+        repo.write("api/users.py", &number.to_string());
+        repo.write("setup.cfg", &number.to_string());
+        repo.git(&["add", "shared.txt", "api", "setup.cfg"]);
+        repo.git(&["commit", "-q", "-m", "work"]);
+    }
+    let before = repo.fingerprint();
+    let data = repo.pw("pw-setup check plan.yaml").data();
+    assert!(repo.fingerprint() == before, "check wrote to the repository");
+    let hot: Vec<_> = data["hot_files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (&f["path"], &f["owner"], &f["shared"]))
+        .collect();
+    assert_eq!(
+        hot,
+        [
+            (&json!("api/users.py"), &json!("task-1"), &json!(false)),
+            (&json!("setup.cfg"), &Value::Null, &json!(false)),
+            (&json!("shared.txt"), &Value::Null, &json!(true)),
+        ]
+    );
+}
+
+#[test]
+fn every_problem_of_a_plan_is_reported_at_once() {
+    let repo = repo(
+        r#"workflow: Rest API
+colour: red
+goal: a
+goal: b
+workers:
+  - id: task-1
+    name: users
+    owns: [api/mod.rs, ../outside]
+    after: [task-9]
+  - id: task-1
+    name: 404
+    owns: [!docs/**]
+  - id: task-3
+    name: all
+    owns: ["api/*.rs"]
+    after: [task-4]
+  - {id: task-4, name: b, owns: ["**/mod.rs"], after: [task-3]}
+"#,
+    );
+    let before = repo.fingerprint();
+    let error = repo.pw("pw-setup create plan.yaml").error(3, "plan_invalid");
+    assert!(repo.fingerprint() == before);
+    let problems = error["details"]["problems"].as_array().unwrap();
+    let found: Vec<(&str, u64)> = problems
+        .iter()
+        .map(|p| (p["code"].as_str().unwrap(), p["line"].as_u64().unwrap()))
+        .collect();
+    for expected in [
+        ("bad_name", 1),
+        ("unknown_key", 2),
+        ("duplicate_key", 4),
+        ("bad_glob", 8),
+        ("unknown_worker", 9),
+        ("duplicate_id", 10),
+        ("wrong_type", 11),
+        ("tag", 12),
+        ("cycle", 13),
+        ("scope_overlap", 17),
+    ] {
+        assert!(found.contains(&expected), "{expected:?} is not in {found:?}");
+    }
+    let overlap = problems.iter().find(|p| p["code"] == "scope_overlap").unwrap();
+    assert_eq!(
+        (&overlap["workers"], &overlap["path"]),
+        (&json!(["task-3", "task-4"]), &json!("api/mod.rs"))
+    );
+}
+
+#[test]
+fn hostile_yaml_is_refused_with_a_line() {
+    for (plan, code) in [
+        ("workflow: [", "plan_unreadable"),
+        ("a: &x 1\nb: *x\n", "plan_unreadable"),
+        ("workers:\n  - owns: [**/x]\n", "plan_unreadable"),
+        ("---\na: 1\n---\nb: 1\n", "plan_unreadable"),
+        ("", "plan_invalid"),
+        ("- a\n", "plan_invalid"),
+    ] {
+        let answer = repo(plan).pw("pw-setup check plan.yaml").json();
+        assert_eq!(answer["error"]["code"], code, "{plan:?}");
+        assert!(answer["error"]["details"]["problems"][0]["hint"].is_string(), "{plan:?}");
+    }
+    let nested = format!("a: {}{}\n", "[".repeat(5_000), "]".repeat(5_000));
+    repo(&nested).pw("pw-setup check plan.yaml").error(2, "plan_unreadable");
+    repo(&"x".repeat(2 << 20)).pw("pw-setup check plan.yaml").error(2, "plan_unreadable");
+    repo("").pw("pw-setup check missing.yaml").error(2, "plan_unreadable");
+}
+
+#[test]
+fn whatever_stands_in_the_way_is_named_before_anything_is_made() {
+    let repo = repo(THREE);
+    repo.git(&["branch", "work/task-1-users"]);
+    repo.git(&["branch", "work/task-2-posts/x"]);
+    repo.git(&["branch", "integration"]);
+    repo.write("worktrees/task-3-docs/mine", "precious");
+    let refs = repo.git(&["for-each-ref"]);
+    for command in ["pw-setup check plan.yaml", "pw-setup create plan.yaml"] {
+        let error = repo.pw(command).error(3, "in_the_way");
+        let problems = error["details"]["problems"].as_array().unwrap();
+        let codes: Vec<&str> = problems.iter().map(|p| p["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["branch_exists", "branch_exists", "folder_exists", "branch_exists"]);
+    }
+    assert_eq!(repo.git(&["for-each-ref"]), refs);
+    assert_eq!(repo.read("worktrees/task-3-docs/mine"), "precious");
+}
+
+#[test]
+fn places_where_nothing_can_be_set_up_are_refused() {
+    let repo = repo(THREE);
+    let plan = repo.root().join("plan.yaml").to_string_lossy().into_owned();
+    let outside = repo.beside("outside");
+    std::fs::create_dir(&outside).unwrap();
+    repo.pw_in(&outside, &["pw-setup", "create", &plan]).error(3, "not_a_repository");
+    repo.git(&["init", "-q", "--bare", "../bare.git"]);
+    repo.pw_in(&repo.beside("bare.git"), &["pw-setup", "create", &plan])
+        .error(3, "bare_repository");
+    repo.git(&["init", "-q", "../unborn"]);
+    repo.pw_in(&repo.beside("unborn"), &["pw-setup", "create", &plan]).error(3, "no_commit");
+    repo.write("plan.yaml", &format!("{THREE}base: nowhere\n"));
+    let error = repo.pw("pw-setup create plan.yaml").error(3, "plan_invalid");
+    assert_eq!(error["details"]["problems"][0]["code"], "unknown_base");
+}
+
+#[test]
+fn a_dirty_or_merging_checkout_is_nobodys_business() {
+    let repo = repo(THREE);
+    repo.write("README.md", "theirs\n");
+    repo.git(&["commit", "-q", "-a", "-m", "theirs"]);
+    repo.git(&["switch", "-q", "-c", "other", "HEAD~1"]);
+    repo.write("README.md", "ours\n");
+    repo.git(&["commit", "-q", "-a", "-m", "ours"]);
+    assert!(!repo.try_git(&repo.root(), &["merge", "main"]).status.success());
+    let before = repo.git(&["status", "--porcelain"]);
+    assert!(before.contains("UU README.md"));
+    repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(repo.git(&["status", "--porcelain"]), before);
+}
+
+#[test]
+fn names_cannot_reach_a_shell_or_a_ref() {
+    for name in ["$(id)", "a;b", "`id`", "../x", "-x", "A", "a b", "x\ty"] {
+        let plan = format!("workflow: w\nworkers:\n  - {{id: {name:?}, name: n, owns: [a]}}\n");
+        let error = repo(&plan).pw("pw-setup check plan.yaml").error(3, "plan_invalid");
+        assert_eq!(error["details"]["problems"][0]["code"], "bad_name", "{name}");
+    }
+}
+
+#[test]
+fn a_launcher_runs_claude_in_the_worktree_with_the_prompt_as_one_argument() {
+    let plan = THREE.replace("GET /users", "it's $(touch hacked) `id` \\\"x\\\"");
+    let repo = created(&plan);
+    let seen = repo.beside("seen");
+    let fake = repo.beside("fake");
+    std::fs::create_dir(&fake).unwrap();
+    let script = format!(
+        "#!/bin/sh\npwd > {0}\nprintf '%s\\n' \"$#\" \"$1\" \"$2\" \"$3\" >> {0}\n",
+        seen.display()
+    );
+    pw_testkit::repo::write_program(&fake.join("claude"), &script);
+
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    let command = data["workers"][0]["launch"]["command"].as_str().unwrap();
+    let line = format!("PATH={}:$PATH {command} --model opus", fake.display());
+    assert!(repo.shell(&line).status().unwrap().success());
+    let seen = std::fs::read_to_string(seen).unwrap();
+    let lines: Vec<&str> = seen.lines().collect();
+    assert_eq!(lines[0], repo.root().join("worktrees/task-1-users").to_string_lossy());
+    assert_eq!(&lines[1..4], ["4", "--model", "opus"]);
+    assert!(!repo.root().join("worktrees/task-1-users/hacked").exists());
+    let prompt = repo.read(".git/pw/rest-api/task-1-users/prompt.md");
+    assert!(prompt.contains("it's $(touch hacked) `id` \"x\""), "{prompt}");
+}
+
+#[test]
+fn list_names_every_workflow() {
+    let repo = created(THREE);
+    repo.write("plan.yaml", WAVES);
+    repo.pw("pw-setup create plan.yaml").data();
+    let data = repo.pw("pw-setup list").data();
+    let names: Vec<&Value> =
+        data["workflows"].as_array().unwrap().iter().map(|line| &line["workflow"]).collect();
+    assert_eq!(names, ["rest-api", "waves"]);
+    let error = repo.pw("pw-monitor status").error(3, "ambiguous_workflow");
+    assert_eq!(error["details"]["workflows"], json!(["rest-api", "waves"]));
+    repo.pw("pw-monitor status waves").data();
+    repo.pw("pw-monitor status nothing").error(3, "unknown_workflow");
+}

@@ -1,0 +1,151 @@
+//! `pw-worker` against real git.
+
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::write_program;
+use serde_json::json;
+
+use crate::created;
+
+#[test]
+fn brief_tells_a_worker_everything_it_needs() {
+    let repo = created(&THREE.replace("size: M", "notes: mind the gap\n    size: M"));
+    repo.worker("task-3-docs").commit("[COMPLETE] docs");
+    let data = repo.worker("task-1-users").pw(&["brief"]).data();
+    assert_eq!(
+        (&data["worker"], &data["state"], &data["notes"]),
+        (&json!("task-1"), &json!("starting"), &json!("mind the gap"))
+    );
+    assert_eq!(data["owns"], json!(["api/users.py", "tests/users/**"]));
+    assert_eq!(data["shared"], json!(["shared.txt"]));
+    assert_eq!(
+        (&data["others"][1]["worker"], &data["others"][1]["state"]),
+        (&json!("task-3"), &json!("complete"))
+    );
+    // From a folder inside the worktree, too.
+    repo.worker("task-1-users").write("tests/users/a", "");
+    let inside = repo.root().join("worktrees/task-1-users/tests/users");
+    assert_eq!(repo.pw_in(&inside, &["pw-worker", "brief"]).data()["worker"], "task-1");
+    repo.pw("pw-worker brief").error(3, "not_a_worker");
+}
+
+#[test]
+fn a_worker_saves_its_own_files_with_a_marker_that_counts() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users
+        .write("api/users.py", "1")
+        .write("tests/users/deep/t.py", "1")
+        .write("api/posts.py", "not mine");
+    let data = users.pw(&["checkpoint", "model", "--detail", "one", "--detail", "two"]).data();
+    assert_eq!(data["subject"], "[CHECKPOINT] model");
+    assert_eq!(data["paths"], json!(["api/users.py", "tests/users/deep/t.py"]));
+    assert_eq!(data["left"], json!(["api/posts.py"]));
+    assert_eq!(users.git(&["log", "-1", "--format=%B"]), "[CHECKPOINT] model\n\n- one\n- two");
+    users.pw(&["checkpoint", "again"]).error(3, "nothing_to_commit");
+
+    users.write("api/users.py", "2").write("shared.txt", "x");
+    let data = users.pw(&["checkpoint", "half", "--path", "api"]).error(3, "out_of_scope");
+    assert_eq!(data["details"]["owner"], "task-2");
+    let data = users.pw(&["checkpoint", "half", "--path", "api/users.py"]).data();
+    assert_eq!(
+        (&data["paths"], &data["left"]),
+        (&json!(["api/users.py"]), &json!(["api/posts.py", "shared.txt"]))
+    );
+
+    // A deleted file is a change like any other.
+    std::fs::remove_file(users.path.join("api/users.py")).unwrap();
+    std::fs::remove_file(users.path.join("api/posts.py")).unwrap();
+    assert_eq!(
+        users.pw(&["checkpoint", "gone"]).data()["paths"],
+        json!(["api/users.py", "shared.txt"])
+    );
+}
+
+#[test]
+fn blocked_and_needs_save_what_there_is() {
+    let repo = created(THREE);
+    let posts = repo.worker("task-2-posts");
+    posts.write("api/posts.py", "half");
+    let data = posts.pw(&["needs", "task-1", "UserModel", "for authors"]).data();
+    assert_eq!(
+        (&data["subject"], &data["paths"]),
+        (&json!("[NEEDS:task-1/UserModel] for authors"), &json!(["api/posts.py"]))
+    );
+    assert_eq!(posts.pw(&["blocked", "no network"]).data()["subject"], "[BLOCKED:no network]");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(
+        (&status["workers"][1]["state"], &status["workers"][1]["near_misses"]),
+        (&json!("blocked"), &json!([]))
+    );
+    posts.pw(&["needs", "task-9", "x"]).error(3, "unknown_worker");
+    posts.pw(&["needs", "task-2", "x"]).error(2, "usage");
+    posts.pw(&["blocked", "a]b"]).error(2, "usage");
+    posts.pw(&["checkpoint", "[COMPLETE] x"]).error(2, "usage");
+}
+
+#[test]
+fn complete_means_that_everything_is_committed() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1");
+    let error = users.pw(&["complete", "done"]).error(3, "dirty_tree");
+    assert_eq!(error["next"], "pw-worker checkpoint \"what was done\"");
+    assert!(
+        repo.pw_in(&users.path, &["pw-worker", "checkpoint", "what was done"]).json()["ok"]
+            .as_bool()
+            .unwrap()
+    );
+    users.write("stray", "");
+    assert_eq!(
+        users.pw(&["complete"]).error(3, "dirty_tree")["details"]["paths"],
+        json!(["stray"])
+    );
+    std::fs::remove_file(users.path.join("stray")).unwrap();
+    assert_eq!(users.pw(&["complete", "all", "routes"]).json()["error"]["code"], "usage");
+    users.pw(&["complete", "all routes"]).data();
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true);
+}
+
+#[test]
+fn nothing_is_committed_elsewhere_or_in_the_middle_of_something() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1");
+    users.git(&["switch", "-q", "--detach"]);
+    let error = users.pw(&["checkpoint", "x"]).error(3, "wrong_branch");
+    let next: Vec<&str> = error["next"].as_str().unwrap().split(' ').skip(1).collect();
+    users.git(&next);
+    users.pw(&["checkpoint", "x"]).data();
+
+    // What somebody put into the index would be committed with the rest.
+    users.write("api/users.py", "2").write("setup.cfg", "x").git(&["add", "setup.cfg"]);
+    users.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
+}
+
+#[test]
+fn a_merge_is_concluded_with_the_others_files() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    let posts = repo.worker("task-2-posts");
+    posts.write("api/posts.py", "1").commit("[CHECKPOINT] a");
+    posts.git(&["merge", "-q", "--no-commit", "--no-ff", "work/task-1-users"]);
+    posts.pw(&["checkpoint", "took users in"]).data();
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][1]["out_of_scope"], json!([]));
+}
+
+#[test]
+fn hooks_of_the_user_run_and_a_lost_marker_is_noticed() {
+    let repo = created(THREE);
+    let hook = repo.root().join(".git/hooks/commit-msg");
+    write_program(&hook, "#!/bin/sh\nsed -i '1s/^/JIRA-1 /' \"$1\"\n");
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1");
+    let error = users.pw(&["checkpoint", "model"]).error(4, "signal_lost");
+    assert_eq!(error["details"]["wanted"], "[CHECKPOINT] model");
+
+    write_program(&hook, "#!/bin/sh\necho no >&2\nexit 1\n");
+    users.write("api/users.py", "2");
+    let error = users.pw(&["checkpoint", "model"]).error(1, "git_failed");
+    assert_eq!(error["details"]["git"], "no");
+}

@@ -1,0 +1,265 @@
+//! A throw-away repository in an environment of its own, and the helpers run in it.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// When the first commit of every test repository was made; each later one is a minute younger.
+pub const START: i64 = 1_750_000_000;
+
+/// A repository on branch `main` with one commit, seen by nobody's configuration.
+pub struct TestRepo {
+    folder: TempDir,
+    helpers: PathBuf,
+    clock: Cell<i64>,
+    shim: Option<PathBuf>,
+}
+
+/// How a helper ended.
+#[derive(Debug)]
+pub struct Answer {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    /// Returns the one document on stdout.
+    pub fn json(&self) -> Value {
+        let parsed = serde_json::from_str(&self.stdout);
+        parsed.unwrap_or_else(|error| panic!("no JSON document ({error}): {self:?}"))
+    }
+
+    /// Returns `data` of an answer that succeeded.
+    pub fn data(&self) -> Value {
+        let document = self.json();
+        assert_eq!((self.code, &document["ok"]), (Some(0), &Value::Bool(true)), "{document:#}");
+        document["data"].clone()
+    }
+
+    /// Returns `error` of an answer with this exit code and error code.
+    pub fn error(&self, exit: i32, code: &str) -> Value {
+        let document = self.json();
+        assert_eq!(self.code, Some(exit), "{document:#}");
+        assert_eq!(document["error"]["code"], code, "{document:#}");
+        document["error"].clone()
+    }
+}
+
+impl TestRepo {
+    /// Makes a repository; `helpers` is the folder of the compiled helpers.
+    pub fn new(helpers: &Path) -> Self {
+        let folder = TempDir::with_prefix("pw-test-").unwrap();
+        let repo =
+            Self { folder, helpers: helpers.to_owned(), clock: Cell::new(START), shim: None };
+        std::fs::create_dir(repo.root()).unwrap();
+        repo.git(&["init", "-q", "-b", "main"]);
+        repo.write("README.md", "a project\n");
+        repo.commit("first");
+        repo
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join("repo")
+    }
+
+    /// A folder beside the repository, for whatever a test needs.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(name)
+    }
+
+    /// Puts a script named `git` before the real one on the helpers' search path. In the script,
+    /// `$GIT` is the real git.
+    pub fn shim_git(&mut self, script: &str) {
+        let folder = self.beside("shim");
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("git");
+        write_program(&path, &format!("#!/bin/sh\nGIT={}\n{script}\n", real_git().display()));
+        self.shim = Some(folder);
+    }
+
+    /// Takes the shim away again.
+    pub fn unshim_git(&mut self) {
+        self.shim = None;
+    }
+
+    /// Writes a file, with its folders.
+    pub fn write(&self, path: &str, text: &str) {
+        write(&self.root().join(path), text);
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    /// Commits everything in the main checkout.
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+    }
+
+    /// Runs git in the main checkout; it must succeed.
+    pub fn git(&self, args: &[&str]) -> String {
+        self.git_in(&self.root(), args)
+    }
+
+    /// Runs git in a folder; it must succeed.
+    pub fn git_in(&self, folder: &Path, args: &[&str]) -> String {
+        let output = self.try_git(folder, args);
+        assert!(
+            output.status.success(),
+            "git {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Runs git in a folder, whatever comes of it.
+    pub fn try_git(&self, folder: &Path, args: &[&str]) -> Output {
+        // Every commit a minute after the one before, whatever the machine's clock says.
+        self.clock.set(self.clock.get() + 60);
+        let date = format!("{} +0000", self.clock.get());
+        let mut command = self.command(&real_git(), folder);
+        command.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date).args(args);
+        command.output().unwrap()
+    }
+
+    /// The worker with this label, in its worktree.
+    pub fn worker(&self, label: &str) -> Worker<'_> {
+        Worker { repo: self, path: self.root().join("worktrees").join(label) }
+    }
+
+    /// Runs a helper in the main checkout.
+    pub fn pw(&self, words: &str) -> Answer {
+        self.pw_in(&self.root(), &words.split(' ').collect::<Vec<_>>())
+    }
+
+    /// Runs a helper in a folder.
+    pub fn pw_in(&self, folder: &Path, words: &[&str]) -> Answer {
+        let output = self.helper(folder, words).output().unwrap();
+        Answer {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Returns a helper about to be run, for tests that need more than its answer.
+    pub fn helper(&self, folder: &Path, words: &[&str]) -> Command {
+        let mut command = self.command(&self.helpers.join(words[0]), folder);
+        command.args(&words[1..]);
+        command
+    }
+
+    /// Returns a shell command about to be run, the helpers on its search path.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = self.command(Path::new("sh"), &self.root());
+        command.args(["-c", line]);
+        command
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
+    fn command(&self, program: &Path, folder: &Path) -> Command {
+        let system = std::env::var_os("PATH").unwrap_or_default();
+        let folders = self
+            .shim
+            .iter()
+            .cloned()
+            .chain([self.helpers.clone()])
+            .chain(std::env::split_paths(&system));
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::join_paths(folders).unwrap())
+            .env("HOME", self.folder.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_SYSTEM", "/dev/null")
+            .env("GIT_AUTHOR_NAME", "Worker")
+            .env("GIT_AUTHOR_EMAIL", "worker@example.com")
+            .env("GIT_COMMITTER_NAME", "Worker")
+            .env("GIT_COMMITTER_EMAIL", "worker@example.com")
+            .current_dir(folder);
+        command
+    }
+
+    /// Returns every file below the repository, git's own too, with content and time: two equal
+    /// snapshots mean that nobody touched anything.
+    pub fn fingerprint(&self) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.root()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let about = path.symlink_metadata().unwrap();
+                if about.is_dir() {
+                    folders.push(path.clone());
+                }
+                let content =
+                    if about.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+                files.insert(path, (about.modified().unwrap(), content));
+            }
+        }
+        files
+    }
+}
+
+/// A worker's worktree.
+pub struct Worker<'a> {
+    repo: &'a TestRepo,
+    pub path: PathBuf,
+}
+
+impl Worker<'_> {
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) -> &Self {
+        write(&self.path.join(path), text);
+        self
+    }
+
+    /// Commits everything in the worktree with plain git.
+    pub fn commit(&self, message: &str) -> &Self {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self
+    }
+
+    pub fn git(&self, args: &[&str]) -> String {
+        self.repo.git_in(&self.path, args)
+    }
+
+    /// Runs `pw-worker` in the worktree.
+    pub fn pw(&self, words: &[&str]) -> Answer {
+        let words: Vec<&str> = ["pw-worker"].into_iter().chain(words.iter().copied()).collect();
+        self.repo.pw_in(&self.path, &words)
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// Writes a program that can be run at once.
+///
+/// Another process writes it: were the file open in this one, a child that another test starts
+/// meanwhile would hold it open, too, and running it would fail with "text file busy".
+#[expect(clippy::disallowed_methods, reason = "the writer is cat")]
+pub fn write_program(path: &Path, text: &str) {
+    let line = "cat > \"$0\" && chmod +x \"$0\"";
+    let mut writer =
+        Command::new("sh").args(["-c", line]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
+}
+
+fn real_git() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file()).unwrap()
+}
