@@ -68,6 +68,12 @@ pub enum Code {
     SignalLost,
     /// The plan's setup command failed in a new worktree.
     SetupFailed,
+    /// The plan's `verify` command failed.
+    VerifyFailed,
+    /// A program that is asked for is not installed, or could not be started.
+    ProgramMissing,
+    /// The worker has a session already.
+    SessionAlive,
 }
 
 impl Code {
@@ -103,6 +109,9 @@ impl Code {
         Self::WrongBranch,
         Self::SignalLost,
         Self::SetupFailed,
+        Self::VerifyFailed,
+        Self::ProgramMissing,
+        Self::SessionAlive,
     ];
 
     /// Returns the process exit status: 1 failed, 2 usage, 3 refused, 4 stopped half-way.

@@ -15,6 +15,9 @@ use crate::path::RepoPath;
 use crate::scope::Scope;
 use crate::yaml;
 
+/// What `permissions` must say, word for word, to do without permission checks.
+pub const SKIP_PERMISSIONS: &str = "dangerously-skip-permissions";
+
 /// Where worktrees are made unless the plan says otherwise.
 pub const DEFAULT_WORKTREES: &str = "worktrees";
 
@@ -38,6 +41,16 @@ pub struct Plan {
     pub disposable: Vec<String>,
     /// The folder for worktrees, relative to the repository.
     pub worktrees: String,
+    /// Whether git hooks in each worktree refuse commits outside the scope.
+    pub git_hooks: bool,
+    /// Whether `verify` must pass before a worker may say that it is complete.
+    pub verify_on_complete: bool,
+    /// Where every signal is pushed to; nowhere when absent.
+    pub remote: Option<String>,
+    /// The command of `pw-setup launch --with custom`.
+    pub launch: Option<String>,
+    /// Whether the user wrote, in words, that sessions skip every permission check.
+    pub skips_permissions: bool,
     pub workers: Vec<Worker>,
 }
 

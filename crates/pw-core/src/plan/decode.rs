@@ -1,6 +1,6 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
-use super::{DEFAULT_WORKTREES, Plan, Problem, ProblemCode, Size, Worker};
+use super::{DEFAULT_WORKTREES, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
 use crate::yaml::{Node, Value};
@@ -17,6 +17,11 @@ pub(super) struct Draft {
     shared: Scope,
     disposable: Vec<String>,
     worktrees: Option<String>,
+    git_hooks: Option<bool>,
+    verify_on_complete: Option<bool>,
+    remote: Option<String>,
+    launch: Option<String>,
+    skips_permissions: bool,
     pub(super) workers: Vec<DraftWorker>,
 }
 
@@ -51,6 +56,11 @@ impl Draft {
             shared: self.shared,
             disposable: self.disposable,
             worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
+            git_hooks: self.git_hooks.unwrap_or(true),
+            verify_on_complete: self.verify_on_complete.unwrap_or(false),
+            remote: self.remote,
+            launch: self.launch,
+            skips_permissions: self.skips_permissions,
             workers: workers?,
         })
     }
@@ -79,11 +89,16 @@ const PLAN_KEYS: &[&str] = &[
     "goal",
     "base",
     "verify",
+    "verify_on_complete",
     "setup",
     "copy",
     "shared",
     "disposable",
     "worktrees",
+    "git_hooks",
+    "permissions",
+    "remote",
+    "launch",
     "workers",
 ];
 const WORKER_KEYS: &[&str] =
@@ -104,6 +119,11 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         shared: reader.scope(&fields, "shared").0,
         disposable: reader.texts(&fields, "disposable").into_iter().map(|(text, _)| text).collect(),
         worktrees: reader.folder(&fields, "worktrees"),
+        git_hooks: reader.flag(&fields, "git_hooks"),
+        verify_on_complete: reader.flag(&fields, "verify_on_complete"),
+        remote: reader.text(&fields, "remote"),
+        launch: reader.text(&fields, "launch"),
+        skips_permissions: reader.skips_permissions(&fields),
         workers: reader.workers(&fields, root),
     }
 }
@@ -189,6 +209,28 @@ impl Reader<'_> {
         let text = self.plain(field(fields, key)?, key)?;
         let text = text.trim_end();
         (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn flag(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
+        let node = field(fields, key)?;
+        if let Value::Bool(flag) = node.value {
+            return Some(flag);
+        }
+        let message = format!("`{key}` is {}, not true or false", node.value.kind());
+        self.report(node.line, ProblemCode::WrongType, message, "write true or false");
+        None
+    }
+
+    /// Only the whole word counts: nobody does without permission checks by accident.
+    fn skips_permissions(&mut self, fields: &Fields<'_>) -> bool {
+        let Some(text) = self.text(fields, "permissions") else { return false };
+        if text != SKIP_PERMISSIONS {
+            let message = format!("`permissions` {text:?} is unknown");
+            let hint = format!("leave it out, or write {SKIP_PERMISSIONS} to do without any check");
+            let line = field(fields, "permissions").map_or(1, |node| node.line);
+            self.report(line, ProblemCode::WrongType, message, hint);
+        }
+        text == SKIP_PERMISSIONS
     }
 
     /// Returns a list of texts with their lines; one text stands for a list of one.
