@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod integrate;
 mod lifecycle;
+mod markdown;
 mod monitor;
 mod real_client;
 mod retro;
