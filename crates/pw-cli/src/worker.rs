@@ -10,7 +10,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::report::NextStep;
+use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::worker_states;
 use pw_core::worker::{self as rules, Committed};
@@ -144,7 +144,8 @@ impl Desk<'_> {
         let Workflow { plan, record, .. } = self.workflow;
         let facts = self.workflow.facts(self.shell.now, Look::Into)?;
         let states = worker_states(plan, record, &facts);
-        let brief = rules::brief(plan, self.worker, &states).context("the worker has no state")?;
+        let brief =
+            rules::brief(plan, record, self.worker, &states).context("the worker has no state")?;
         Answer::of(&brief, view::brief)
     }
 
@@ -178,11 +179,17 @@ impl Desk<'_> {
         let path = self.workflow.worktree(self.worker);
         let tree = self.tree()?;
         rules::require_own_branch(self.worker, &tree)?;
-        self.require_staged_in_scope(&path, &tree)?;
+        let differing = self.differing(&path, &tree)?;
+        self.require_staged_in_scope(&path, &tree, &differing)?;
         let named: Vec<RepoPath> =
             more.paths.iter().map(|path| path.trim_end_matches('/').into()).collect();
-        let selection = rules::select(plan, self.worker, &tree, &named)?;
+        let mut selection = rules::select(plan, self.worker, &tree, &named, &differing)?;
         let merging = tree.operation.is_some();
+        if merging {
+            // The other side's files are in the index, so the merge commit holds them.
+            let unstaged = repo.unstaged(&path)?;
+            selection.leave.retain(|path| unstaged.contains(path) || tree.untracked.contains(path));
+        }
         if selection.take.is_empty() && *signal == Signal::Checkpoint && !merging {
             return Err(Failure::new(
                 Code::NothingToCommit,
@@ -199,15 +206,31 @@ impl Desk<'_> {
         self.announce(&path, signal, subject, &more.detail, selection.leave)
     }
 
+    /// Returns the files that are not as they were at the fork; asked only when it matters.
+    fn differing(&self, path: &Path, tree: &TreeState) -> Result<Vec<RepoPath>> {
+        let Workflow { repo, plan, record, .. } = self.workflow;
+        let foreign = tree.changed.iter().any(|path| !plan.allows(self.worker, path));
+        match record.placements.get(&self.worker.id).filter(|_| foreign) {
+            Some(placement) => repo.differing(path, &placement.fork),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// What is in the index already would be committed, too. A merge puts others' files there.
-    fn require_staged_in_scope(&self, path: &Path, tree: &TreeState) -> Result<()> {
+    fn require_staged_in_scope(
+        &self,
+        path: &Path,
+        tree: &TreeState,
+        differing: &[RepoPath],
+    ) -> Result<()> {
         let (repo, plan) = (&self.workflow.repo, &self.workflow.plan);
         if tree.operation.is_some() || tree.changed.is_empty() {
             return Ok(());
         }
         let staged = repo.staged(path)?;
-        let outside: Vec<&RepoPath> =
-            staged.iter().filter(|path| !plan.allows(self.worker, path)).collect();
+        let foreign =
+            |path: &&RepoPath| !plan.allows(self.worker, path) && differing.contains(path);
+        let outside: Vec<&RepoPath> = staged.iter().filter(foreign).collect();
         match outside.first() {
             Some(first) => Err(rules::out_of_scope(plan, first, &outside).into()),
             None => Ok(()),
@@ -219,12 +242,18 @@ impl Desk<'_> {
         let path = self.workflow.worktree(self.worker);
         let tree = self.tree()?;
         rules::require_own_branch(self.worker, &tree)?;
+        if tree.operation.is_some() {
+            return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
+                .hint("conclude it first")
+                .next("pw-worker checkpoint \"what was taken in\"")
+                .into());
+        }
         let open = tree.uncommitted();
         if let Some(first) = open.first() {
             let owned = open.iter().any(|path| self.workflow.plan.allows(self.worker, path));
             let failure = Failure::new(
                 Code::DirtyTree,
-                format!("{} files are not committed, `{first}` first", open.len()),
+                format!("{} not committed, `{first}` first", counted(open.len(), "file")),
             );
             let failure = if owned {
                 failure.hint("commit them first").next("pw-worker checkpoint \"what was done\"")
@@ -235,7 +264,22 @@ impl Desk<'_> {
             };
             return Err(failure.details(serde_json::json!({ "paths": open })).into());
         }
+        self.require_scope_kept()?;
         self.announce(&path, &Signal::Complete, subject, detail, Vec::new())
+    }
+
+    /// Refuses to call work complete that nobody could merge.
+    fn require_scope_kept(&self) -> Result<()> {
+        let Workflow { plan, record, .. } = self.workflow;
+        let facts = self.workflow.facts(self.shell.now, Look::Past)?;
+        let states = worker_states(plan, record, &facts);
+        let status = states.iter().find(|status| status.id == self.worker.id);
+        let outside: Vec<&RepoPath> =
+            status.iter().flat_map(|status| &status.out_of_scope).collect();
+        match outside.first() {
+            Some(first) => Err(rules::out_of_scope(plan, first, &outside).into()),
+            None => Ok(()),
+        }
     }
 
     /// Commits the index with the marker, and looks whether the commit says so.

@@ -179,7 +179,7 @@ pub fn obstacles(
         if let Some(found) = branch_in_the_way(refs, &worker.branch()) {
             let message =
                 format!("{} needs the branch {}, but {found} exists", worker.id, worker.branch());
-            let hint = format!("rename or delete {found}, or rename the worker");
+            let hint = "give the worker another id or name; the branch may hold somebody's work";
             problems
                 .push(Problem::new(ProblemCode::BranchExists, message, hint).workers([&worker.id]));
         }
@@ -217,7 +217,7 @@ fn branch_in_the_way<'a>(refs: &'a BTreeMap<String, Oid>, branch: &str) -> Optio
 pub fn in_the_way(problems: Vec<Problem>) -> Failure {
     let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
     Failure::new(Code::InTheWay, first)
-        .hint("move away what details.problems names, then run the command again")
+        .hint("do what each entry of details.problems says, then run the command again")
         .details(Problems { problems })
 }
 

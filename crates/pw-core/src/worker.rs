@@ -8,8 +8,9 @@ use crate::failure::{Code, Failure};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
+use crate::record::Record;
 use crate::report::{NextStep, Report};
-use crate::status::{SignalReport, State, WorkerStatus};
+use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,15 @@ pub struct Brief {
     pub worktree: String,
     pub state: State,
     pub signal: Option<SignalReport>,
+    /// What it waits for, while `state` is `waiting`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+    /// Subjects of its own that look like signals and do not count.
+    pub near_misses: Vec<NearMiss>,
+    /// Workers it builds upon.
+    pub after: Vec<WorkerId>,
+    /// The commit it started from; `null` when it was never created.
+    pub fork: Option<Oid>,
     /// Globs of the files this worker owns; nobody else changes them.
     pub owns: Vec<String>,
     /// Globs everybody may touch.
@@ -72,7 +82,12 @@ impl Report for Committed {
 }
 
 /// Returns the assignment of `worker`.
-pub fn brief(plan: &Plan, worker: &Worker, statuses: &[WorkerStatus]) -> Option<Brief> {
+pub fn brief(
+    plan: &Plan,
+    record: &Record,
+    worker: &Worker,
+    statuses: &[WorkerStatus],
+) -> Option<Brief> {
     let status = statuses.iter().find(|status| status.id == worker.id)?;
     let globs = |scope: &crate::scope::Scope| scope.globs().map(str::to_owned).collect::<Vec<_>>();
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
@@ -96,6 +111,10 @@ pub fn brief(plan: &Plan, worker: &Worker, statuses: &[WorkerStatus]) -> Option<
         worktree: plan.worktree(worker),
         state: status.state,
         signal: status.signal.clone(),
+        waits_for: status.waits_for.clone(),
+        near_misses: status.near_misses.clone(),
+        after: worker.after.clone(),
+        fork: record.placements.get(&worker.id).map(|placement| placement.fork.clone()),
         owns: globs(&worker.owns),
         shared: globs(&plan.shared),
         tasks: worker.tasks.clone(),
@@ -106,23 +125,24 @@ pub fn brief(plan: &Plan, worker: &Worker, statuses: &[WorkerStatus]) -> Option<
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),
         others: others.filter_map(other).collect(),
-        next: next(status),
+        next: next(plan, worker, status),
     })
 }
 
-fn next(status: &WorkerStatus) -> Vec<NextStep> {
+fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
     let step = |action: &str, command: &str| NextStep {
         action: action.to_owned(),
         worker: None,
         command: command.to_owned(),
     };
+    if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
+        return vec![step("save", "pw-worker checkpoint \"what was done\"")];
+    }
     match status.state {
-        State::Integrated => Vec::new(),
-        State::Complete if status.uncommitted.is_empty() => Vec::new(),
-        _ if status.uncommitted.is_empty() => {
+        State::InProgress | State::Reopened => {
             vec![step("finish", "pw-worker complete \"what was done\"")]
         }
-        _ => vec![step("save", "pw-worker checkpoint \"what was done\"")],
+        _ => Vec::new(),
     }
 }
 
@@ -159,16 +179,21 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
 }
 
 /// Chooses what to commit: everything changed that is owned, or exactly the `named` files.
+///
+/// A file of somebody else may be committed when it is back as it was at the fork: that is how a
+/// change outside the scope is undone. `differing` are the files that are not.
 pub fn select(
     plan: &Plan,
     worker: &Worker,
     tree: &TreeState,
     named: &[RepoPath],
+    differing: &[RepoPath],
 ) -> Result<Selection, Failure> {
     let changed = tree.uncommitted();
     let named_here =
         |path: &&RepoPath| named.iter().any(|name| name == *path || name.contains(path));
-    let foreign = |path: &&RepoPath| !plan.allows(worker, path);
+    let undone = |path: &RepoPath| !tree.untracked.contains(path) && !differing.contains(path);
+    let foreign = |path: &&RepoPath| !plan.allows(worker, path) && !undone(path);
     let asked: Vec<&RepoPath> =
         changed.iter().filter(|path| named.is_empty() || named_here(path)).collect();
     if !named.is_empty() {

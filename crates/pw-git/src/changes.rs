@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::facts::{TreeState, WorktreeFacts};
+use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
@@ -90,6 +91,14 @@ impl Repo {
             "HEAD",
             "--",
         ];
+        let answer = self.git.at(worktree).user(args).reader().bytes()?;
+        Ok(records(&answer).map(RepoPath::new).collect())
+    }
+
+    /// Returns the tracked files of a worktree that are not as they are in `commit`.
+    pub fn differing(&self, worktree: &Path, commit: &Oid) -> Result<Vec<RepoPath>> {
+        let args = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-relative"];
+        let args = args.into_iter().chain(["--ignore-submodules=none", commit.as_str(), "--"]);
         let answer = self.git.at(worktree).user(args).reader().bytes()?;
         Ok(records(&answer).map(RepoPath::new).collect())
     }

@@ -199,17 +199,12 @@ fn require_own_branch(workflow: &Workflow) -> Result<()> {
                 .next(format!("git branch {branch} {ours}"))
                 .into())
         }
-        (ours, _) => {
-            let failure = Failure::new(
-                Code::IntegrationMoved,
-                format!("{branch} was moved by somebody else"),
-            )
-            .hint("keep those commits under another name, then put the branch back");
-            Err(match ours {
-                Some(ours) => failure.next(format!("git branch -f {branch} {ours}")),
-                None => failure.next(format!("git branch -m {branch} {branch}-by-hand")),
-            }
-            .into())
-        }
+        _ => Err(Failure::new(
+            Code::IntegrationMoved,
+            format!("{branch} was moved by somebody else"),
+        )
+        .hint("keep those commits under another name, then run again to put the branch back")
+        .next(format!("git branch -m {branch} {branch}-by-hand"))
+        .into()),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::{Aborted, FileConflict, Stop};
+use pw_core::integration::{Aborted, ConflictKind, FileConflict, Stop};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Refs, Stopped};
 use pw_core::report::shell_word;
@@ -212,51 +212,39 @@ fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<O
     let WorktreeFacts::Present(tree) = repo.tree_state(&place.path)? else {
         return Err(stand_still(workflow, stopped)?.into());
     };
-    let unresolved =
-        |message: String, hint: &str, next: String, paths: &[RepoPath]| -> Result<Oid> {
-            let conflicts = paths.iter().map(|path| FileConflict {
-                path: path.clone(),
-                kind: pw_core::integration::ConflictKind::Other,
-            });
-            Err(Failure::new(Code::Unresolved, message)
-                .hint(hint)
-                .next(next)
-                .details(place.details(stopped, conflicts.collect()))
-                .into())
-        };
     let scratch = Scratch::new()?;
     let conflicts = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
-    let asked: Vec<RepoPath> = conflicts.into_iter().map(|conflict| conflict.path).collect();
-    let marked = repo.with_markers(&place.path, &asked);
-    if let Some(path) = marked.first() {
-        let message = format!("`{path}` still has conflict markers");
-        return unresolved(
-            message,
+    let asked: Vec<RepoPath> = conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+    let mut not_added = repo.unstaged(&place.path)?;
+    not_added.extend(tree.untracked);
+    let steps = [
+        (
+            repo.with_markers(&place.path, &asked),
+            "still has conflict markers",
             "edit the file until no markers are left",
-            place.git("diff --", &marked),
-            &marked,
-        );
-    }
-    if let Some(path) = tree.unmerged.first() {
-        let message = format!("`{path}` is not marked as resolved");
-        let next = place.git("add --all --", &tree.unmerged);
-        return unresolved(
-            message,
+            "diff --",
+        ),
+        (
+            tree.unmerged,
+            "is not marked as resolved",
             "add what you resolved, also a removed file",
-            next,
-            &tree.unmerged,
-        );
-    }
-    let mut left = repo.unstaged(&place.path)?;
-    left.extend(tree.untracked);
-    if let Some(path) = left.first() {
-        let message = format!("`{path}` was changed and is not added");
-        return unresolved(
-            message,
-            "add it, or undo the change",
-            place.git("add --all --", &left),
-            &left,
-        );
+            "add --all --",
+        ),
+        (not_added, "was changed and is not added", "add it, or undo the change", "add --all --"),
+    ];
+    for (paths, what, hint, command) in steps {
+        let Some(first) = paths.first() else { continue };
+        let kind =
+            |path: &RepoPath| conflicts.iter().find(|known| known.path == *path).map(|c| c.kind);
+        let left = paths.iter().map(|path| FileConflict {
+            path: path.clone(),
+            kind: kind(path).unwrap_or(ConflictKind::Other),
+        });
+        return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
+            .hint(hint)
+            .next(place.git(command, &paths))
+            .details(place.details(stopped, left.collect()))
+            .into());
     }
     repo.index_tree(&place.path)
 }

@@ -129,7 +129,9 @@ fn a_merge_is_concluded_with_the_others_files() {
     let posts = repo.worker("task-2-posts");
     posts.write("api/posts.py", "1").commit("[CHECKPOINT] a");
     posts.git(&["merge", "-q", "--no-commit", "--no-ff", "work/task-1-users"]);
-    posts.pw(&["checkpoint", "took users in"]).data();
+    posts.pw(&["complete"]).error(3, "dirty_tree");
+    let data = posts.pw(&["checkpoint", "took users in"]).data();
+    assert_eq!(data["left"], json!([]));
     let status = repo.pw("pw-monitor status").data();
     assert_eq!(status["workers"][1]["out_of_scope"], json!([]));
 }
@@ -148,4 +150,21 @@ fn hooks_of_the_user_run_and_a_lost_marker_is_noticed() {
     users.write("api/users.py", "2");
     let error = users.pw(&["checkpoint", "model"]).error(1, "git_failed");
     assert_eq!(error["details"]["git"], "no");
+}
+
+#[test]
+fn a_change_outside_the_scope_is_undone_with_the_same_commands() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("README.md", "mine").write("stray", "x").write("api/users.py", "1").commit("oops");
+    assert_eq!(
+        users.pw(&["complete"]).error(3, "out_of_scope")["details"]["paths"],
+        json!(["README.md", "stray"])
+    );
+    users.git(&["restore", "--source", "main", "README.md"]);
+    std::fs::remove_file(users.path.join("stray")).unwrap();
+    let data = users.pw(&["checkpoint", "undone"]).data();
+    assert_eq!((&data["paths"], &data["left"]), (&json!(["README.md", "stray"]), &json!([])));
+    users.pw(&["complete"]).data();
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true);
 }

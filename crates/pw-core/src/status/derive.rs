@@ -13,6 +13,7 @@ use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
+use crate::report::counted;
 use crate::signal::{self, Signal, Subject};
 use crate::time;
 
@@ -266,12 +267,12 @@ fn reasons(
         WorktreeFacts::Unread => {}
         WorktreeFacts::Present(tree) => {
             if !tree.unmerged.is_empty() {
-                let message = format!("{} unmerged files", tree.unmerged.len());
+                let message = counted(tree.unmerged.len(), "unmerged file");
                 add(ReasonKind::Unmerged, message, &tree.unmerged);
             } else if !uncommitted.is_empty() {
                 add(
                     ReasonKind::DirtyTree,
-                    format!("{} uncommitted files", uncommitted.len()),
+                    counted(uncommitted.len(), "uncommitted file"),
                     uncommitted,
                 );
             }
@@ -289,7 +290,7 @@ fn reasons(
         }
     }
     if !out_of_scope.is_empty() {
-        let message = format!("{} files outside the scope", out_of_scope.len());
+        let message = format!("{} outside the scope", counted(out_of_scope.len(), "file"));
         add(ReasonKind::OutOfScope, message, out_of_scope);
     }
     if is_rewritten(record, facts, worker, known) {

@@ -3,7 +3,7 @@
 use super::{State, Status, WorkerStatus};
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, shell_word};
+use crate::report::{NextStep, counted, shell_word};
 
 /// Returns the next steps, the most urgent first.
 pub(super) fn steps(
@@ -11,18 +11,20 @@ pub(super) fn steps(
     status: &Status,
     launch: &dyn Fn(&Worker) -> String,
 ) -> Vec<NextStep> {
-    let mut steps = Vec::new();
+    let workflow = &status.workflow;
     if status.integration.stopped_at.is_some() {
-        steps.push(step("resolve", None, format!("pw-integrate continue {}", status.workflow)));
+        return vec![step("resolve", None, format!("pw-integrate continue {workflow}"))];
     }
+    let mut steps = Vec::new();
     for worker in &status.workers {
         let start = || plan.worker(&worker.id).map(launch).unwrap_or_default();
-        let read = || format!("git log -1 --format=%B {}", shell_word(&worker.branch));
         let (action, command) = match worker.state {
             State::Starting => ("launch", start()),
-            State::Blocked | State::Reopened => ("read", read()),
+            State::Blocked | State::Reopened => ("read", read(worker)),
             State::Waiting if is_satisfied(worker) => ("resume", start()),
-            State::Missing => ("create", format!("pw-setup advance {}", status.workflow)),
+            State::Missing if worker.tip.is_some() => {
+                ("create", format!("pw-setup advance {workflow}"))
+            }
             State::Complete if !worker.ready => {
                 ("look", format!("git -C {} status", shell_word(&worker.worktree)))
             }
@@ -30,16 +32,27 @@ pub(super) fn steps(
         };
         steps.push(step(action, Some(worker), command));
     }
+    for group in &status.deadlocks {
+        let members = status.workers.iter().filter(|worker| group.contains(&worker.id));
+        steps.extend(members.map(|worker| step("decide", Some(worker), read(worker))));
+    }
     if !openable(plan, &status.workers).is_empty() {
-        steps.push(step("advance", None, format!("pw-setup advance {}", status.workflow)));
+        steps.push(step("advance", None, format!("pw-setup advance {workflow}")));
     }
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
-        steps.push(step("review", None, format!("pw-retro report {}", status.workflow)));
+        steps.push(step("review", None, format!("pw-retro report {workflow}")));
     } else if all(|worker| worker.ready || worker.state == State::Integrated) {
-        steps.push(step("integrate", None, format!("pw-integrate run {}", status.workflow)));
+        steps.push(step("integrate", None, format!("pw-integrate run {workflow}")));
     }
     steps
+}
+
+/// Shows what the worker said in full.
+fn read(worker: &WorkerStatus) -> String {
+    let commit = worker.signal.as_ref().map(|signal| signal.commit.to_string());
+    let commit = commit.unwrap_or_else(|| shell_word(&worker.branch));
+    format!("git log -1 --format=%B {commit}")
 }
 
 /// Returns the planned workers all of whose dependencies are ready or integrated.
@@ -83,8 +96,4 @@ pub(super) fn summary(status: &Status) -> String {
         out += &format!("; {}", counted(status.deadlocks.len(), "deadlock"));
     }
     out + "."
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
