@@ -4,6 +4,7 @@
 #
 #   sourced by bin/pw-*        runs the helper of that name
 #   helper.sh session-start    the hook: tells Bash where the cache is, builds ahead, says nothing
+#   helper.sh guard EVENT      the other hooks: asks pw-worker; until that is built they say nothing
 #   helper.sh build            the build itself, detached from whoever asked for it
 #
 # The cache: <data>/<version>/bin/pw-*, <data>/<version>/stamp (holds the plugin folder that was built; its
@@ -75,8 +76,9 @@ case $pw_name in
   helper.sh)
     case ${1-} in
       session-start) session_start; exit 0 ;;
+      guard) if [ -x "$pw_home/bin/pw-worker" ] && is_fresh; then exec "$pw_home/bin/pw-worker" "$@"; fi; exit 0 ;;
       build) build; exit ;;
-      *) echo "usage: helper.sh session-start | build" >&2; exit 2 ;;
+      *) echo "usage: helper.sh session-start | guard EVENT | build" >&2; exit 2 ;;
     esac ;;
 esac
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::permissions;
 use pw_core::plan::{Plan, Worker};
 use pw_core::prompt;
 use pw_core::report::shell_word;
@@ -30,6 +31,13 @@ pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, worktree: &Path) 
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let prompt = folder.join("prompt.md");
     let text = prompt::launcher(worker, &worktree.to_string_lossy(), &prompt.to_string_lossy());
+    let settings = permissions::settings(
+        plan,
+        worker,
+        &repo.root().to_string_lossy(),
+        &worktree.to_string_lossy(),
+    );
+    replace(&folder.join("settings.json"), &format!("{settings:#}\n"))?;
     for (path, text) in
         [(&prompt, prompt::kickoff(plan, worker)), (&folder.join("launch.sh"), text)]
     {

@@ -1,5 +1,6 @@
 //! The helpers: one file for each noun. Only `shell` prints.
 
+mod command;
 mod integrate;
 mod launch;
 mod monitor;

@@ -25,7 +25,9 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
             entry::<integration::Integrated>(),
             entry::<integration::Aborted>(),
         ],
-        "pw-worker" => vec![entry::<worker::Brief>(), entry::<worker::Committed>()],
+        "pw-worker" => {
+            vec![entry::<worker::Brief>(), entry::<worker::Committed>(), entry::<worker::Synced>()]
+        }
         "pw-retro" => vec![entry::<retro::Retro>()],
         _ => Vec::new(),
     };

@@ -81,6 +81,11 @@ impl Context {
         })
     }
 
+    /// Returns the same context in another folder.
+    pub(crate) fn at(&self, directory: &std::path::Path) -> Self {
+        Self { directory: directory.to_owned(), command: self.command.clone(), ..*self }
+    }
+
     /// Says to a person at a terminal what is being done.
     #[expect(clippy::print_stderr, reason = "the one place that prints")]
     pub(crate) fn progress(&self, text: &str) {
@@ -94,24 +99,25 @@ fn default_format() -> Format {
     if std::io::stdout().is_terminal() { Format::Human } else { Format::Json }
 }
 
-/// What a helper answers: a document, and the same for people.
+/// What a helper answers.
 #[derive(Debug)]
-pub struct Answer {
-    schema: &'static str,
-    data: Value,
-    view: String,
+pub enum Answer {
+    /// A document, and the same for people.
+    Document { schema: &'static str, data: Value, view: String },
+    /// What the protocol of a hook wants: its text on stdout, or a refusal on stderr with exit 1.
+    Hook { stdout: String, refusal: Option<String> },
 }
 
 impl Answer {
     pub(crate) fn of<R: Report>(report: &R, view: impl FnOnce(&R) -> String) -> Result<Self> {
         let data = serde_json::to_value(report).context("writing the answer as JSON")?;
-        Ok(Self { schema: R::SCHEMA, data, view: view(report) })
+        Ok(Self::Document { schema: R::SCHEMA, data, view: view(report) })
     }
 
     /// An answer that is a document only.
     pub(crate) fn document(schema: &'static str, data: Value) -> Self {
         let view = serde_json::to_string_pretty(&data).unwrap_or_default();
-        Self { schema, data, view }
+        Self::Document { schema, data, view }
     }
 }
 
@@ -131,10 +137,15 @@ pub fn main<C: Cli>() -> ExitCode {
         Err(error) => return refuse(&failure(&error), default_format()),
     };
     match cli.run(&context) {
-        Ok(answer) if context.format == Format::Human => print(&answer.view, 0),
-        Ok(answer) => {
-            let document = json!({ "schema": answer.schema, "ok": true, "data": answer.data });
+        Ok(Answer::Document { view, .. }) if context.format == Format::Human => print(&view, 0),
+        Ok(Answer::Document { schema, data, .. }) => {
+            let document = json!({ "schema": schema, "ok": true, "data": data });
             print(&format!("{document}\n"), 0)
+        }
+        Ok(Answer::Hook { stdout, refusal: None }) => print(&stdout, 0),
+        Ok(Answer::Hook { refusal: Some(reason), .. }) => {
+            complain(&format!("{}\n", view::plain(&reason)));
+            ExitCode::FAILURE
         }
         Err(error) => refuse(&failure(&error), context.format),
     }

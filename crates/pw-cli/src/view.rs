@@ -12,7 +12,7 @@ use pw_core::retro::Retro;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::status::{SignalReport, State, Status, WorkerStatus};
 use pw_core::time::human;
-use pw_core::worker::{Brief, Committed};
+use pw_core::worker::{Brief, Committed, Synced};
 
 /// Returns text without control characters, except that lines stay lines.
 pub(crate) fn plain(text: &str) -> String {
@@ -308,6 +308,16 @@ pub(crate) fn committed(committed: &Committed) -> String {
         out += &format!("left uncommitted: {}\n", paths(&committed.left));
     }
     out + &next(&committed.next)
+}
+
+pub(crate) fn synced(synced: &Synced) -> String {
+    let mut out = format!("took in {} as {}\n", synced.from, synced.commit.short());
+    for file in &synced.files {
+        let lines =
+            file.added.zip(file.deleted).map_or("binary".to_owned(), |(a, d)| format!("+{a} -{d}"));
+        out += &format!("  {} {lines}\n", plain(&file.path.to_string()));
+    }
+    out + &next(&synced.next)
 }
 
 pub(crate) fn retro(retro: &Retro) -> String {

@@ -1,7 +1,10 @@
 //! `pw-worker`: a worker's hands. Commits only its own files, on its own branch, with a marker
 //! that counts.
 
-use std::path::Path;
+mod guard;
+mod sync;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
@@ -12,9 +15,11 @@ use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
-use pw_core::status::worker_states;
-use pw_core::worker::{self as rules, Committed};
+use pw_core::status::{WorkerStatus, worker_states};
+use pw_core::worker::{self as rules, Committed, Pushed};
 
+use crate::command;
+use crate::launch;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::view;
@@ -69,6 +74,18 @@ enum Command {
         #[arg(long, value_name = "LINE")]
         detail: Vec<String>,
     },
+    /// Takes in the complete work of another worker, or says why not; a conflict changes nothing
+    Sync {
+        /// The worker to take in; else the one that the newest [NEEDS:…] names
+        worker: Option<WorkerId>,
+    },
+    /// Hook entry points; they speak the protocol of the hook, not JSON documents
+    #[command(hide = true)]
+    Guard {
+        event: guard::Event,
+        /// What git hands to the hook
+        arguments: Vec<PathBuf>,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -89,15 +106,17 @@ impl Cli for WorkerCli {
     }
 
     fn run(&self, shell: &Shell) -> Result<Answer> {
-        if let Command::Schema = self.command {
-            return schema::answer::<Self>();
+        match &self.command {
+            Command::Schema => return schema::answer::<Self>(),
+            Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
+            _ => {}
         }
         let (workflow, id) = Workflow::open_here(shell)?;
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let desk = Desk { workflow: &workflow, worker, shell };
         match &self.command {
-            Command::Brief | Command::Schema => desk.brief(),
+            Command::Brief | Command::Guard { .. } | Command::Schema => desk.brief(),
             Command::Checkpoint { text, more } => {
                 desk.commit(&Signal::Checkpoint, &one_line(text), more)
             }
@@ -112,6 +131,7 @@ impl Cli for WorkerCli {
                 desk.commit(&signal, &line(text), more)
             }
             Command::Complete { text, detail } => desk.complete(&line(text), detail),
+            Command::Sync { worker } => sync::sync(&desk, worker.as_ref()),
         }
     }
 }
@@ -157,6 +177,12 @@ impl Desk<'_> {
                 .into());
         }
         self.workflow.worker(provider).map(drop)
+    }
+
+    /// Returns the item that this worker's newest signal asks for.
+    fn waits_for(&self, states: &[WorkerStatus]) -> Option<String> {
+        let own = states.iter().find(|status| status.id == self.worker.id)?;
+        own.waits_for.as_ref().map(|waits| waits.item.clone())
     }
 
     fn tree(&self) -> Result<TreeState> {
@@ -227,7 +253,7 @@ impl Desk<'_> {
         if tree.operation.is_some() || tree.changed.is_empty() {
             return Ok(());
         }
-        let staged = repo.staged(path)?;
+        let staged = repo.staged(path, "HEAD", None)?;
         let foreign =
             |path: &&RepoPath| !plan.allows(self.worker, path) && differing.contains(path);
         let outside: Vec<&RepoPath> = staged.iter().filter(foreign).collect();
@@ -265,7 +291,40 @@ impl Desk<'_> {
             return Err(failure.details(serde_json::json!({ "paths": open })).into());
         }
         self.require_scope_kept()?;
+        self.verify(&path)?;
         self.announce(&path, &Signal::Complete, subject, detail, Vec::new())
+    }
+
+    /// Runs the plan's `verify`, when the plan wants that before a worker is complete.
+    fn verify(&self, path: &Path) -> Result<()> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let Some(command) = plan.verify.as_ref().filter(|_| plan.verify_on_complete) else {
+            return Ok(());
+        };
+        let log = launch::folder(repo, plan, self.worker).join("verify.log");
+        let code = command::run(command, path, &log, &[])?;
+        if code == Some(0) {
+            return Ok(());
+        }
+        Err(Failure::new(Code::VerifyFailed, format!("`{command}` failed"))
+            .hint("correct what the output shows, commit, then complete again")
+            .details(serde_json::json!({
+                "worker": self.worker.id,
+                "command": command,
+                "exit_code": code,
+                "log": log.to_string_lossy(),
+                "output_tail": command::tail(&log),
+            }))
+            .into())
+    }
+
+    /// Pushes the branch, when the plan names a remote. A remote that is away keeps nobody from
+    /// working, so that is told, not refused.
+    fn push(&self, path: &Path) -> Result<Option<Pushed>> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let Some(remote) = &plan.remote else { return Ok(None) };
+        let (ok, message) = repo.push(path, remote, &self.worker.branch())?;
+        Ok(Some(Pushed { remote: remote.clone(), ok, message }))
     }
 
     /// Refuses to call work complete that nobody could merge.
@@ -319,6 +378,7 @@ impl Desk<'_> {
             subject,
             paths: commit.changes.into_iter().map(|change| change.path).collect(),
             left,
+            pushed: self.push(path)?,
             next: next(signal),
         };
         Answer::of(&committed, view::committed)

@@ -1,7 +1,8 @@
 //! What a worker's session is started with.
 
 use crate::plan::{Plan, Worker};
-use crate::report::shell_word;
+use crate::report::{counted, shell_word};
+use crate::status::WorkerStatus;
 
 /// Returns the first prompt of a worker's session.
 ///
@@ -57,4 +58,51 @@ pub fn launcher(worker: &Worker, worktree: &str, prompt: &str) -> String {
         worktree = shell_word(worktree),
         prompt = shell_word(prompt),
     )
+}
+
+/// Returns the git hook that stands under every hook name in a worker's worktree. `guard` is the
+/// absolute path of `pw-worker`.
+pub fn hook(guard: &str) -> String {
+    format!(
+        r#"#!/bin/sh
+# Asks the guard of parallel-workflows, then runs the repository's own hook of this name.
+hook=${{0##*/}}
+case $hook in
+  pre-commit | commit-msg)
+    guard={guard}
+    [ -x "$guard" ] || guard=$(command -v pw-worker) || {{
+      echo 'parallel-workflows: pw-worker is gone, so the scope of this commit cannot be checked;' >&2
+      echo 'run pw-setup create with the plan again' >&2
+      exit 1
+    }}
+    "$guard" guard "$hook" "$@" || exit 1 ;;
+esac
+own=$(git config --local --path --get core.hooksPath || git config --global --path --get core.hooksPath ||
+  git config --system --path --get core.hooksPath) || own=$(git rev-parse --git-common-dir)/hooks
+[ -x "$own/$hook" ] || exit 0
+exec "$own/$hook" "$@"
+"#,
+        guard = shell_word(guard),
+    )
+}
+
+/// Returns what a worker's session is told when it starts, resumes or was compacted.
+pub fn session(
+    plan: &Plan,
+    worker: &Worker,
+    status: &WorkerStatus,
+    others: &[WorkerStatus],
+) -> String {
+    let mut text = kickoff(plan, worker);
+    text += &format!("\nWhere you stand: {}.", status.state.word());
+    if let Some(signal) = &status.signal {
+        text += &format!(" Your newest signal says: {}", plain(&signal.text));
+    }
+    if !status.uncommitted.is_empty() {
+        text += &format!(" Uncommitted: {}.", counted(status.uncommitted.len(), "file"));
+    }
+    for other in others.iter().filter(|other| other.id != worker.id) {
+        text += &format!("\n- {} is {}", other.label, other.state.word());
+    }
+    text + "\n"
 }

@@ -72,6 +72,15 @@ impl Scope {
         self.owned.iter().chain(&self.excluded).map(|glob| glob.text.as_str())
     }
 
+    /// Returns the owned and the excluded paths as plain globs for another program: no braces, no
+    /// `!`, the tree below a literal path said outright.
+    pub fn spelled_out(&self) -> (Vec<String>, Vec<String>) {
+        let spell = |globs: &[Glob]| {
+            globs.iter().flat_map(|glob| &glob.patterns).flat_map(Pattern::spelled_out).collect()
+        };
+        (spell(&self.owned), spell(&self.excluded))
+    }
+
     /// Returns whether the scope owns nothing at all.
     pub fn is_empty(&self) -> bool {
         self.owned.is_empty()

@@ -74,11 +74,49 @@ pub struct Committed {
     pub paths: Vec<RepoPath>,
     /// Changed files that stay uncommitted: not owned, or not named.
     pub left: Vec<RepoPath>,
+    /// Absent when the plan names no remote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Pushed>,
     pub next: Vec<NextStep>,
 }
 
 impl Report for Committed {
     const SCHEMA: &'static str = "pw-worker.commit/1";
+}
+
+/// What became of pushing a worker's branch.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Pushed {
+    pub remote: String,
+    pub ok: bool,
+    /// What git and the remote said.
+    pub message: String,
+}
+
+/// The answer of `pw-worker sync`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Synced {
+    pub worker: WorkerId,
+    /// The worker whose work was taken in.
+    pub from: WorkerId,
+    /// The merge; the branch's tip when there was nothing to take in.
+    pub commit: Oid,
+    pub files: Vec<FileStat>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Synced {
+    const SCHEMA: &'static str = "pw-worker.sync/1";
+}
+
+/// One file of a diff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileStat {
+    pub path: RepoPath,
+    /// Lines; `null` for a binary file.
+    pub added: Option<u64>,
+    /// Lines; `null` for a binary file.
+    pub deleted: Option<u64>,
 }
 
 /// Returns the assignment of `worker`.

@@ -1,5 +1,6 @@
 //! What is not committed in a worktree, read without anybody noticing.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -79,20 +80,21 @@ impl Repo {
         self.git.at(worktree).user(args).input(joined(paths)).run().map(drop)
     }
 
-    /// Returns the paths in a worktree's index that differ from HEAD.
-    pub fn staged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
-        let args = [
-            "diff-index",
-            "--cached",
-            "-z",
-            "--name-only",
-            "--no-renames",
-            "--ignore-submodules=none",
-            "HEAD",
-            "--",
-        ];
-        let answer = self.git.at(worktree).user(args).reader().bytes()?;
-        Ok(records(&answer).map(RepoPath::new).collect())
+    /// Returns the paths in a worktree's index that differ from `commit`. Inside a commit hook the
+    /// commit's own index is the one named in the environment: pass it as `index`.
+    pub fn staged(
+        &self,
+        worktree: &Path,
+        commit: &str,
+        index: Option<&OsStr>,
+    ) -> Result<Vec<RepoPath>> {
+        let args = ["diff-index", "--cached", "-z", "--name-only", "--no-renames"];
+        let args = args.into_iter().chain(["--ignore-submodules=none", commit, "--"]);
+        let mut call = self.git.at(worktree).user(args).reader();
+        if let Some(index) = index {
+            call = call.env("GIT_INDEX_FILE", index);
+        }
+        Ok(records(&call.bytes()?).map(RepoPath::new).collect())
     }
 
     /// Returns the tracked files of a worktree that are not as they are in `commit`.
@@ -101,6 +103,15 @@ impl Repo {
         let args = args.into_iter().chain(["--ignore-submodules=none", commit.as_str(), "--"]);
         let answer = self.git.at(worktree).user(args).reader().bytes()?;
         Ok(records(&answer).map(RepoPath::new).collect())
+    }
+
+    /// Pushes a branch; returns whether the remote took it, and what was said.
+    pub fn push(&self, worktree: &Path, remote: &str, branch: &str) -> Result<(bool, String)> {
+        let refspec = format!("refs/heads/{branch}:refs/heads/{branch}");
+        let call =
+            self.git.at(worktree).user(["push", "--quiet", "--end-of-options", remote, &refspec]);
+        let output = call.any_code().run()?;
+        Ok((output.code == 0, String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
     }
 
     /// Commits the index of a worktree with the user's hooks; returns what hooks and git said.

@@ -4,6 +4,7 @@
 
 mod changes;
 mod history;
+mod hooks;
 mod lock;
 mod merge;
 mod objects;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use pw_core::id::Oid;
 use pw_core::integration::{ConflictKind, FileConflict};
 use pw_core::path::RepoPath;
+use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
 use crate::process::Call;
@@ -127,6 +128,94 @@ impl Repo {
             bail!("git merge of {tip} did not start in {}", worktree.display());
         }
         Ok(())
+    }
+
+    /// Merges `tip` into a worktree's branch, which must be clean and must not conflict with it;
+    /// returns the merge, or the tip of the branch when it contains `tip` already.
+    ///
+    /// The user's hooks and filters run.
+    pub fn take_in(&self, worktree: &Path, tip: &Oid, subject: &str) -> Result<Oid> {
+        let args = [
+            "merge",
+            "--quiet",
+            "--no-ff",
+            "--no-autostash",
+            "--no-log",
+            "--cleanup=whitespace",
+            "-m",
+            subject,
+            tip.as_str(),
+        ];
+        self.git
+            .at(worktree)
+            .user(["-c", "merge.conflictStyle=merge"].into_iter().chain(args))
+            .run()?;
+        let head = self.read_head(worktree)?;
+        if head.parents.get(1) != Some(tip) && !self.is_ancestor(tip, &head.oid)? {
+            bail!("git merge of {tip} left no merge behind");
+        }
+        Ok(head.oid)
+    }
+
+    fn is_ancestor(&self, ancestor: &Oid, commit: &Oid) -> Result<bool> {
+        let call =
+            self.git.plumbing(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()]);
+        Ok(call.reader().codes(&[0, 1]).run()?.code == 0)
+    }
+
+    /// Returns the ignored files of a worktree that a merge of `tip` into `head` would overwrite:
+    /// git does so without a word.
+    pub fn ignored_in_the_way(
+        &self,
+        worktree: &Path,
+        head: &Oid,
+        tip: &Oid,
+    ) -> Result<Vec<RepoPath>> {
+        let range = format!("{head}...{tip}");
+        let args = [
+            "diff",
+            "--name-only",
+            "-z",
+            "--no-renames",
+            "--no-ext-diff",
+            "--diff-filter=A",
+            &range,
+            "--",
+        ];
+        let added = self.git.plumbing(args).reader().bytes()?;
+        let there = |path: &RepoPath| worktree.join(path.to_path()).symlink_metadata().is_ok();
+        let added = crate::process::records(&added).map(RepoPath::new).filter(there);
+        // What HEAD has, too, is no ignored file.
+        let tracked =
+            self.git.plumbing(["ls-tree", "-r", "-z", "--name-only", "--full-tree", head.as_str()]);
+        let tracked = tracked.reader().bytes()?;
+        let tracked: std::collections::HashSet<&[u8]> = crate::process::records(&tracked).collect();
+        Ok(added.filter(|path| !tracked.contains(path.as_bytes())).collect())
+    }
+
+    /// Returns how many lines each file gained and lost between two commits.
+    pub fn stat(&self, from: &Oid, to: &Oid) -> Result<Vec<FileStat>> {
+        let args = [
+            "diff",
+            "--numstat",
+            "-z",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            from.as_str(),
+            to.as_str(),
+            "--",
+        ];
+        let answer = self.git.plumbing(args).reader().bytes()?;
+        let line = |record: &[u8]| {
+            let mut fields = record.splitn(3, |byte| *byte == b'\t');
+            let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
+            let (added, deleted) = (number(), number());
+            Some(FileStat { path: RepoPath::new(fields.next()?), added, deleted })
+        };
+        crate::process::records(&answer)
+            .map(|record| line(record).context("an unreadable stat"))
+            .collect()
     }
 
     /// Returns the commit that a worktree is merging, if it is.

@@ -127,6 +127,7 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
             made.insert(worker.id.clone());
         }
         if ground.record.placements.contains_key(&worker.id) {
+            prepare::hooks(&ground, worker)?;
             launch::write(&ground.repo, &ground.plan, worker, &ground.worktree(worker))?;
         }
     }

@@ -1,14 +1,15 @@
 //! What a new worktree needs before a worker can work in it: ignored files and the setup command.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
+use pw_core::prompt;
 
 use super::Ground;
+use crate::command;
 use crate::launch;
 
 /// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
@@ -52,50 +53,34 @@ pub(super) fn copy(ground: &Ground, worktree: &Path, files: &[RepoPath]) -> Resu
 }
 
 /// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
-#[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
 pub(super) fn run_setup(ground: &Ground, worker: &Worker) -> Result<()> {
     let Some(command) = &ground.plan.setup else { return Ok(()) };
-    let folder = launch::folder(&ground.repo, &ground.plan, worker);
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let log = folder.join("setup.log");
-    let output =
-        std::fs::File::create(&log).with_context(|| format!("writing {}", log.display()))?;
-    let mut shell = Command::new("sh");
-    for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_"))
-    {
-        shell.env_remove(name);
-    }
-    let status = shell
-        .args(["-c", command])
-        .current_dir(ground.worktree(worker))
-        .stdin(Stdio::null())
-        .stderr(output.try_clone().context("sharing the log")?)
-        .stdout(output)
-        .status()
-        .context("starting sh for the plan's setup command")?;
-    if status.success() {
+    let log = launch::folder(&ground.repo, &ground.plan, worker).join("setup.log");
+    let code = command::run(command, &ground.worktree(worker), &log, &[])?;
+    if code == Some(0) {
         return Ok(());
     }
-    Err(Failure::new(
-        Code::SetupFailed,
-        format!("the setup command failed in the worktree of {}", worker.id),
-    )
-    .hint("correct `setup` in the plan or what it needs, then run the same command again")
-    .details(serde_json::json!({
-        "worker": worker.id,
-        "command": command,
-        "exit_code": status.code(),
-        "log": log.to_string_lossy(),
-        "output_tail": tail(&log),
-    }))
-    .into())
+    let message = format!("the setup command failed in the worktree of {}", worker.id);
+    Err(Failure::new(Code::SetupFailed, message)
+        .hint("correct `setup` in the plan or what it needs, then run the same command again")
+        .details(serde_json::json!({
+            "worker": worker.id,
+            "command": command,
+            "exit_code": code,
+            "log": log.to_string_lossy(),
+            "output_tail": command::tail(&log),
+        }))
+        .into())
 }
 
-/// Returns the end of a log, for an answer.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+/// Puts the git hooks of the guard into a worker's worktree, unless the plan does without.
+pub(super) fn hooks(ground: &Ground, worker: &Worker) -> Result<()> {
+    let worktree = ground.worktree(worker);
+    if !ground.plan.git_hooks || !worktree.join(".git").is_file() {
+        return Ok(());
+    }
+    let here = std::env::current_exe().context("finding our own program")?;
+    let guard = here.with_file_name("pw-worker");
+    let folder = ground.repo.write_hooks(&prompt::hook(&guard.to_string_lossy()))?;
+    ground.repo.use_hooks(&worktree, &folder)
 }

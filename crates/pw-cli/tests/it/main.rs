@@ -3,6 +3,7 @@
 
 mod contract;
 mod crash;
+mod guard;
 mod integrate;
 mod lifecycle;
 mod markdown;
@@ -10,6 +11,7 @@ mod monitor;
 mod real_client;
 mod retro;
 mod setup;
+mod sync;
 mod worker;
 mod wrapper;
 

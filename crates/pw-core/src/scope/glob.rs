@@ -26,6 +26,8 @@ fn bad<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, BadG
 /// One alternative of a glob.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pattern {
+    /// The alternative as written, braces expanded.
+    pub(super) text: String,
     pub(super) segments: Vec<Segment>,
 }
 
@@ -115,6 +117,18 @@ impl Pattern {
         segments_match(&self.segments, path)
     }
 
+    /// Returns the same paths as globs in which only `*`, `?`, `**` and classes have a meaning and
+    /// a literal end is that path alone.
+    pub(super) fn spelled_out(&self) -> Vec<String> {
+        let body = self.text.trim_end_matches('/');
+        let below = format!("{body}/**");
+        match self.segments.last() {
+            Some(Segment::Any) => vec![body.to_owned(), below],
+            _ if self.text.ends_with('/') => vec![below],
+            _ => vec![body.to_owned()],
+        }
+    }
+
     /// Returns whether the last segment is a wildcard that stays in its folder.
     pub(super) fn is_shallow(&self) -> bool {
         let ends_open = self.segments.last().is_some_and(|segment| !segment.is_literal());
@@ -128,7 +142,7 @@ impl Pattern {
             Segment::Any => Segment::Any,
             Segment::One(tokens) => Segment::One(fold(tokens)),
         });
-        Self { segments: segments.collect() }
+        Self { text: self.text.clone(), segments: segments.collect() }
     }
 }
 
@@ -290,7 +304,7 @@ fn pattern(glob: &str, text: &str) -> Result<Pattern, BadGlob> {
     } else if last_is_literal {
         segments.push(Segment::Any);
     }
-    Ok(Pattern { segments })
+    Ok(Pattern { text: text.to_owned(), segments })
 }
 
 fn segment(glob: &str, part: &str) -> Result<Segment, BadGlob> {

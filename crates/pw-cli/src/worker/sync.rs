@@ -1,0 +1,103 @@
+//! Taking in what another worker finished: merged in the object database first, so that a conflict
+//! leaves nothing half-merged.
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::WorkerId;
+use pw_core::report::NextStep;
+use pw_core::signal::Signal;
+use pw_core::status::{WorkerStatus, worker_states};
+use pw_core::worker::{self as rules, Synced};
+use pw_git::Scratch;
+
+use super::Desk;
+use crate::shell::Answer;
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> {
+    let Workflow { repo, plan, record, .. } = desk.workflow;
+    let tree = desk.tree()?;
+    rules::require_own_branch(desk.worker, &tree)?;
+    let open = tree.uncommitted();
+    if let Some(first) = open.first() {
+        return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
+            .hint("commit your work first, so that nothing can get mixed up")
+            .next("pw-worker checkpoint \"what was done\"")
+            .details(serde_json::json!({ "paths": open }))
+            .into());
+    }
+    let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
+    let states = worker_states(plan, record, &facts);
+    let provider = provider(desk, &states, named)?;
+    let tip = provider
+        .tip
+        .clone()
+        .or_else(|| record.merged.get(&provider.id).map(|(tip, _)| tip.clone()));
+    let tip = tip.context("a finished worker has a tip")?;
+
+    let path = desk.workflow.worktree(desk.worker);
+    let head = repo.read_head(&path)?.oid;
+    let conflicts = repo.merge(&head, &tip, Some(&Scratch::new()?))?.conflicts;
+    if let Some(first) = conflicts.first() {
+        let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
+        return Err(Failure::new(Code::DependencyConflict, message)
+            .hint("nothing was changed; it can only be a shared file: make yours fit theirs, commit, then sync again")
+            .next(format!("git diff HEAD...{}", provider.branch))
+            .details(serde_json::json!({ "worker": desk.worker.id, "from": provider.id, "conflicts": conflicts }))
+            .into());
+    }
+    let hidden = repo.ignored_in_the_way(&path, &head, &tip)?;
+    if let Some(first) = hidden.first() {
+        return Err(Failure::new(
+            Code::InTheWay,
+            format!("your ignored file `{first}` would be overwritten"),
+        )
+        .hint("move it away, then sync again")
+        .details(serde_json::json!({ "paths": hidden }))
+        .into());
+    }
+    let item = desk.waits_for(&states).map(|item| format!(": {item}")).unwrap_or_default();
+    let subject = format!("{} took in {}{item}", Signal::Checkpoint.marker(), provider.id);
+    let commit = repo.take_in(&path, &tip, &subject)?;
+    let synced = Synced {
+        worker: desk.worker.id.clone(),
+        from: provider.id.clone(),
+        files: repo.stat(&head, &commit)?,
+        commit,
+        next: vec![NextStep {
+            action: "go on".to_owned(),
+            worker: None,
+            command: "pw-worker brief".to_owned(),
+        }],
+    };
+    Answer::of(&synced, view::synced)
+}
+
+/// Returns the worker to take in, which must be complete.
+fn provider<'a>(
+    desk: &Desk<'_>,
+    states: &'a [WorkerStatus],
+    named: Option<&WorkerId>,
+) -> Result<&'a WorkerStatus> {
+    let own = states.iter().find(|status| status.id == desk.worker.id);
+    let needed = own.and_then(|status| status.waits_for.as_ref()).map(|waits| waits.worker.clone());
+    let id = named.cloned().or(needed).ok_or_else(|| {
+        Failure::new(Code::Usage, "you wait for nobody")
+            .hint("name the worker to take in")
+            .next("pw-worker brief")
+    })?;
+    desk.require_other(&id)?;
+    let provider =
+        states.iter().find(|status| status.id == id).context("the worker has no state")?;
+    if provider.state.is_done() {
+        return Ok(provider);
+    }
+    Err(Failure::new(Code::NotReady, format!("{id} is {}, not complete", provider.state.word()))
+        .hint("go on with what does not depend on it; sync when it is complete")
+        .next("pw-worker brief")
+        .details(
+            serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
+        )
+        .into())
+}

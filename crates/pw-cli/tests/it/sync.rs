@@ -1,0 +1,92 @@
+//! `pw-worker sync`, `verify` and pushing.
+
+use pw_testkit::plans::THREE;
+use serde_json::json;
+
+use crate::created;
+
+#[test]
+fn a_worker_takes_in_what_it_waited_for() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    posts.pw(&["sync"]).error(2, "usage");
+    posts.pw(&["needs", "task-1", "UserModel", "authors"]).data();
+    posts.pw(&["sync"]).error(3, "not_ready");
+    users.write("api/users.py", "one\ntwo\n").commit("[COMPLETE] users");
+    posts.write("api/posts.py", "1");
+    posts.pw(&["sync"]).error(3, "dirty_tree");
+    posts.pw(&["checkpoint", "half"]).data();
+    posts.pw(&["needs", "task-1", "UserModel"]).data();
+
+    let data = posts.pw(&["sync"]).data();
+    assert_eq!(data["files"], json!([{"path": "api/users.py", "added": 2, "deleted": 0}]));
+    assert_eq!(posts.git(&["log", "-1", "--format=%s"]), "[CHECKPOINT] took in task-1: UserModel");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(
+        (&status["workers"][1]["state"], &status["workers"][1]["out_of_scope"]),
+        (&json!("in_progress"), &json!([]))
+    );
+    // Once more takes in nothing.
+    let again = posts.pw(&["sync", "task-1"]).data();
+    assert_eq!((&again["commit"], &again["files"]), (&data["commit"], &json!([])));
+}
+
+#[test]
+fn a_conflict_or_an_ignored_file_leaves_nothing_half_merged() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    posts.write("shared.txt", "posts\n").commit("[CHECKPOINT] a");
+    users.write("shared.txt", "users\n").commit("[COMPLETE] b");
+    let before = posts.git(&["rev-parse", "HEAD"]);
+    let error = posts.pw(&["sync", "task-1"]).error(3, "dependency_conflict");
+    assert_eq!(error["details"]["conflicts"][0]["path"], "shared.txt");
+    assert_eq!(
+        (posts.git(&["rev-parse", "HEAD"]), posts.git(&["status", "--porcelain"])),
+        (before.clone(), String::new())
+    );
+
+    repo.write(".git/info/exclude", "/worktrees/\ndata.db\n");
+    let docs = repo.worker("task-3-docs");
+    docs.git(&["config", "core.excludesFile", "/dev/null"]);
+    docs.write("data.db", "precious");
+    users.write("data.db", "theirs").git(&["add", "-f", "data.db"]);
+    users.git(&["commit", "-q", "--no-verify", "-m", "[COMPLETE] c"]);
+    docs.pw(&["sync", "task-1"]).error(3, "in_the_way");
+    assert_eq!(repo.read("worktrees/task-3-docs/data.db"), "precious");
+}
+
+#[test]
+fn complete_runs_the_plans_check_when_it_says_so() {
+    let repo = created(&format!(
+        "{THREE}verify: echo checking; test -f api/users.py\nverify_on_complete: true\n"
+    ));
+    let users = repo.worker("task-1-users");
+    let error = users.pw(&["complete"]).error(3, "verify_failed");
+    assert_eq!(
+        (&error["details"]["exit_code"], &error["details"]["output_tail"]),
+        (&json!(1), &json!("checking"))
+    );
+    users.write("api/users.py", "1");
+    users.pw(&["checkpoint", "x"]).data();
+    users.pw(&["complete"]).data();
+}
+
+#[test]
+fn signals_are_pushed_where_the_plan_says() {
+    let repo = created(&format!("{THREE}remote: origin\n"));
+    repo.git(&["init", "-q", "--bare", "../remote.git"]);
+    repo.git(&["remote", "add", "origin", &repo.beside("remote.git").to_string_lossy()]);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1");
+    let data = users.pw(&["checkpoint", "x"]).data();
+    assert_eq!(
+        (&data["pushed"]["remote"], &data["pushed"]["ok"]),
+        (&json!("origin"), &json!(true)),
+        "{data:#}"
+    );
+    let there = repo.git_in(&repo.beside("remote.git"), &["rev-parse", "work/task-1-users"]);
+    assert_eq!(json!(there), data["commit"]);
+    // A remote that is away keeps nobody from working.
+    std::fs::remove_dir_all(repo.beside("remote.git")).unwrap();
+    assert_eq!(users.pw(&["complete"]).data()["pushed"]["ok"], false);
+}
