@@ -7,8 +7,9 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
+use pw_core::record::Choice;
 use pw_core::report::NextStep;
-use pw_core::status::{State, WorkerStatus, worker_states};
+use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
 use pw_git::Scratch;
 
 use crate::schema;
@@ -43,14 +44,14 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         #[command(flatten)]
-        choice: Choice,
+        choice: ChoiceArgs,
     },
     /// Goes on after the conflict is resolved
     Continue {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         #[command(flatten)]
-        choice: Choice,
+        choice: ChoiceArgs,
     },
     /// Gives a stopped integration up; the resolution so far is kept
     Abort {
@@ -62,14 +63,20 @@ enum Command {
 }
 
 /// Whom to merge.
-#[derive(Clone, Debug, Default, Args)]
-struct Choice {
+#[derive(Clone, Debug, Args)]
+struct ChoiceArgs {
     /// Leave this worker out; may be repeated
     #[arg(long, value_name = "WORKER")]
     without: Vec<WorkerId>,
     /// Merge changes outside a worker's scope, too; the merge commit lists them
     #[arg(long)]
     allow_out_of_scope: bool,
+}
+
+impl From<&ChoiceArgs> for Choice {
+    fn from(args: &ChoiceArgs) -> Self {
+        Self { without: args.without.clone(), allow_out_of_scope: args.allow_out_of_scope }
+    }
 }
 
 impl Cli for Integrate {
@@ -81,9 +88,11 @@ impl Cli for Integrate {
         match &self.command {
             Command::Check { workflow } => check(context, workflow.as_deref()),
             Command::Preview { workflow } => preview(context, workflow.as_deref()),
-            Command::Run { workflow, choice } => merge::run(context, workflow.as_deref(), choice),
+            Command::Run { workflow, choice } => {
+                merge::run(context, workflow.as_deref(), choice.into())
+            }
             Command::Continue { workflow, choice } => {
-                resolve::go_on(context, workflow.as_deref(), choice)
+                resolve::go_on(context, workflow.as_deref(), &choice.into())
             }
             Command::Abort { workflow } => resolve::abort(context, workflow.as_deref()),
             Command::Schema => schema::answer::<Self>(),
@@ -127,7 +136,10 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let facts = workflow.facts(context.now, Look::Into)?;
     let states = worker_states(&workflow.plan, &workflow.record, &facts);
     let order = integration::order(&workflow.plan, &states, &[]);
-    let can_merge = |status: &&WorkerStatus| status.commits > 0 && order.contains(&status.id);
+    let rewritten = |reason: &Reason| reason.kind == ReasonKind::HistoryRewritten;
+    let can_merge = |status: &&WorkerStatus| {
+        status.commits > 0 && order.contains(&status.id) && !status.reasons.iter().any(rewritten)
+    };
     let scratch = Scratch::new()?;
     let mut onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
     let mut steps = Vec::new();

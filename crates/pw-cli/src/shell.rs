@@ -64,7 +64,7 @@ impl Context {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Seconds::try_from(since.as_secs()).unwrap_or(Seconds::MAX)
         };
-        let words: Vec<String> = std::env::args().collect();
+        let words = words();
         let name = words.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         Ok(Self {
             directory: globals
@@ -93,6 +93,11 @@ impl Context {
             eprintln!("{}", view::plain(text));
         }
     }
+}
+
+/// Returns the command line; bytes that are not UTF-8 are replaced, since it is only shown.
+fn words() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 fn default_format() -> Format {
@@ -153,7 +158,7 @@ pub fn main<C: Cli>() -> ExitCode {
 
 /// Returns the format a command line that cannot be parsed asks for.
 fn asked_format() -> Format {
-    let words: Vec<String> = std::env::args().collect();
+    let words = words();
     let human = words.windows(2).any(|pair| pair == ["--format", "human"])
         || words.iter().any(|w| w == "--format=human");
     let json = words.windows(2).any(|pair| pair == ["--format", "json"])

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use pw_core::facts::{TreeState, WorktreeFacts};
+use pw_core::facts::{Commit, TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
@@ -208,7 +208,7 @@ impl Desk<'_> {
         let differing = self.differing(&path, &tree)?;
         self.require_staged_in_scope(&path, &tree, &differing)?;
         let named: Vec<RepoPath> =
-            more.paths.iter().map(|path| path.trim_end_matches('/').into()).collect();
+            more.paths.iter().map(|name| self.named(&path, name)).collect::<Result<_>>()?;
         let mut selection = rules::select(plan, self.worker, &tree, &named, &differing)?;
         let merging = tree.operation.is_some();
         if merging {
@@ -229,7 +229,18 @@ impl Desk<'_> {
         if !selection.take.is_empty() {
             repo.stage(&path, &selection.take)?;
         }
-        self.announce(&path, signal, subject, &more.detail, selection.leave)
+        let only = if named.is_empty() || merging { Vec::new() } else { selection.take };
+        self.announce(&path, signal, subject, &more.detail, &only, selection.leave)
+    }
+
+    /// Returns a file named on the command line as the repository knows it.
+    fn named(&self, worktree: &Path, name: &str) -> Result<RepoPath> {
+        let full = guard::real_path(&self.shell.directory.join(name));
+        let inside = full.strip_prefix(worktree.canonicalize()?).map_err(|_| {
+            Failure::new(Code::Usage, format!("{name} is not in your worktree"))
+                .hint("name files of your own worktree")
+        })?;
+        Ok(RepoPath::new(inside.as_os_str().as_encoded_bytes()))
     }
 
     /// Returns the files that are not as they were at the fork; asked only when it matters.
@@ -292,7 +303,12 @@ impl Desk<'_> {
         }
         self.require_scope_kept()?;
         self.verify(&path)?;
-        self.announce(&path, &Signal::Complete, subject, detail, Vec::new())
+        // Said already, and nothing happened since: saying it again would only reopen it later.
+        let head = self.workflow.repo.read_head(&path)?;
+        if matches!(signal::read(&head.message), Subject::Signal { signal: Signal::Complete, .. }) {
+            return self.committed(&path, head, &Signal::Complete, Vec::new());
+        }
+        self.announce(&path, &Signal::Complete, subject, detail, &[], Vec::new())
     }
 
     /// Runs the plan's `verify`, when the plan wants that before a worker is complete.
@@ -348,13 +364,14 @@ impl Desk<'_> {
         signal: &Signal,
         subject: String,
         detail: &[String],
+        only: &[RepoPath],
         left: Vec<RepoPath>,
     ) -> Result<Answer> {
         let repo = &self.workflow.repo;
         let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
         let message =
             if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") };
-        repo.commit(path, &message)?;
+        repo.commit(path, &message, only)?;
         let commit = repo.read_head(path)?;
         match signal::read(&commit.message) {
             Subject::Signal { signal: found, .. } if found == *signal => {}
@@ -372,10 +389,20 @@ impl Desk<'_> {
                 .into());
             }
         }
+        self.committed(path, commit, signal, left)
+    }
+
+    fn committed(
+        &self,
+        path: &Path,
+        commit: Commit,
+        signal: &Signal,
+        left: Vec<RepoPath>,
+    ) -> Result<Answer> {
         let committed = Committed {
             worker: self.worker.id.clone(),
+            subject: commit.message.lines().next().unwrap_or_default().to_owned(),
             commit: commit.oid,
-            subject,
             paths: commit.changes.into_iter().map(|change| change.path).collect(),
             left,
             pushed: self.push(path)?,

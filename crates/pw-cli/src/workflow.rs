@@ -10,7 +10,7 @@ use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::integration::pairs_that_can_meet;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
-use pw_core::status::{self, Conflict, State, WorkerStatus};
+use pw_core::status::{self, Conflict, ReasonKind, State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{RecordWriter, Repo, Scratch};
 
@@ -71,7 +71,8 @@ impl Workflow {
         };
         let path = repo.worktree_at(&context.directory).ok_or_else(not_here)?.path.clone();
         for (_, tip) in recorded(&refs) {
-            let workflow = Self::load(repo.clone(), refs.clone(), tip)?;
+            // Another workflow's unreadable record is not this worker's trouble.
+            let Ok(workflow) = Self::load(repo.clone(), refs.clone(), tip) else { continue };
             let here =
                 workflow.plan.workers.iter().find(|worker| workflow.worktree(worker) == path);
             if let Some(id) = here.map(|worker| worker.id.clone()) {
@@ -135,8 +136,16 @@ impl Workflow {
         let merged = self.record.merged.values().map(|(tip, _)| tip);
         let stopped = self.record.stopped.iter().map(|stopped| &stopped.onto);
         let all = tips.iter().flatten().copied().chain(merged).chain(stopped);
-        let all = all.chain(&base_tip).chain(self.integration());
         let history = History::new(self.repo.history(all, &self.record.base)?);
+        let trunk: Vec<&Oid> = base_tip
+            .iter()
+            .chain(self.integration())
+            .filter(|tip| **tip != self.record.base)
+            .collect();
+        let trunk = match trunk.is_empty() {
+            true => Vec::new(),
+            false => self.repo.lineage(trunk, &self.record.base)?,
+        };
         let worktrees = self.worktree_facts(look)?;
         let workers =
             self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
@@ -145,6 +154,7 @@ impl Workflow {
         Ok(Facts {
             now,
             history,
+            trunk: History::new(trunk),
             workers: workers.collect(),
             base_tip,
             integration_tip: self.integration().cloned(),
@@ -177,7 +187,12 @@ impl Workflow {
     ) -> Result<Vec<Conflict>> {
         let states = status::worker_states(&self.plan, &self.record, facts);
         let mut changes = Vec::new();
-        for worker in states.iter().filter(|status| status.commits > 0 && among(status)) {
+        // Without the commit it began at, there is nothing to merge it with.
+        let related = |status: &&WorkerStatus| {
+            status.reasons.iter().all(|reason| reason.kind != ReasonKind::HistoryRewritten)
+        };
+        let wanted = states.iter().filter(|status| status.commits > 0 && among(status));
+        for worker in wanted.filter(related) {
             let own =
                 status::own_commits(&self.plan, &self.record, facts, self.worker(&worker.id)?);
             changes.push((worker.id.clone(), net_changes(&own)));

@@ -14,7 +14,7 @@ pub struct Commit {
     /// Committer time.
     pub time: Seconds,
     pub message: String,
-    /// Against the first parent; for a merge only what differs from every parent.
+    /// Against the parent; for a merge, against what merging its parents comes to.
     pub changes: Vec<Change>,
 }
 
@@ -115,7 +115,10 @@ impl TreeState {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub now: Seconds,
+    /// What workers have.
     pub history: History,
+    /// What the base branch and the integration branch have, without messages and changes.
+    pub trunk: History,
     pub workers: BTreeMap<WorkerId, WorkerFacts>,
     /// Where the base branch is now; `None` when it is gone or there was none.
     pub base_tip: Option<Oid>,

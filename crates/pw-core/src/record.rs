@@ -25,7 +25,7 @@ pub enum Event {
     /// The integration branch was moved here, by us.
     Integrated { commit: Oid },
     /// Merging this tip onto that commit needs a resolution.
-    Stopped { worker: WorkerId, tip: Oid, onto: Oid },
+    Stopped(Stopped),
     /// The stopped integration was given up.
     Aborted { worker: WorkerId },
 }
@@ -40,7 +40,9 @@ impl fmt::Display for Event {
             Self::Created { worker, fork } => write!(f, "created {worker} {fork}"),
             Self::Merged { worker, tip } => write!(f, "merged {worker} {tip}"),
             Self::Integrated { commit } => write!(f, "integrated {commit}"),
-            Self::Stopped { worker, tip, onto } => write!(f, "stopped {worker} {tip} {onto}"),
+            Self::Stopped(Stopped { worker, tip, onto, choice }) => {
+                write!(f, "stopped {worker} {tip} {onto}{choice}")
+            }
             Self::Aborted { worker } => write!(f, "aborted {worker}"),
         }
     }
@@ -66,11 +68,12 @@ impl Event {
                 Self::Merged { worker: worker.parse().ok()?, tip: tip.parse().ok()? }
             }
             ["integrated", commit] => Self::Integrated { commit: commit.parse().ok()? },
-            ["stopped", worker, tip, onto] => Self::Stopped {
+            ["stopped", worker, tip, onto, choice @ ..] => Self::Stopped(Stopped {
                 worker: worker.parse().ok()?,
                 tip: tip.parse().ok()?,
                 onto: onto.parse().ok()?,
-            },
+                choice: Choice::parse(choice)?,
+            }),
             ["aborted", worker] => Self::Aborted { worker: worker.parse().ok()? },
             _ => return None,
         };
@@ -96,6 +99,48 @@ pub struct Stopped {
     pub tip: Oid,
     /// The merges before it.
     pub onto: Oid,
+    /// What was asked for when it began; going on keeps to it.
+    pub choice: Choice,
+}
+
+/// Whom an integration merges, beyond everybody who is ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Workers left out.
+    pub without: Vec<WorkerId>,
+    /// Whether changes outside a scope are merged, too.
+    pub allow_out_of_scope: bool,
+}
+
+impl Choice {
+    fn parse(words: &[&str]) -> Option<Self> {
+        let mut choice = Self::default();
+        for word in words {
+            match word.split_once('=') {
+                Some(("without", id)) => choice.without.push(id.parse().ok()?),
+                None if *word == "out-of-scope" => choice.allow_out_of_scope = true,
+                _ => return None,
+            }
+        }
+        Some(choice)
+    }
+
+    /// Returns both choices together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut without = self.without.clone();
+        without.extend(other.without.iter().filter(|id| !self.without.contains(id)).cloned());
+        Self { without, allow_out_of_scope: self.allow_out_of_scope || other.allow_out_of_scope }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.allow_out_of_scope {
+            f.write_str(" out-of-scope")?;
+        }
+        self.without.iter().try_for_each(|id| write!(f, " without={id}"))
+    }
 }
 
 /// The record, read from its first event to its last.
@@ -157,9 +202,9 @@ impl Record {
                 self.integration = Some(commit);
                 self.stopped = None;
             }
-            Event::Stopped { worker, tip, onto } => {
-                *self.stops.entry(worker.clone()).or_default() += 1;
-                self.stopped = Some(Stopped { worker, tip, onto });
+            Event::Stopped(stopped) => {
+                *self.stops.entry(stopped.worker.clone()).or_default() += 1;
+                self.stopped = Some(stopped);
             }
             Event::Aborted { .. } => self.stopped = None,
         }
@@ -210,7 +255,18 @@ mod tests {
             Event::Created { worker: worker.clone(), fork: oid.clone() },
             Event::Merged { worker: worker.clone(), tip: oid.clone() },
             Event::Integrated { commit: oid.clone() },
-            Event::Stopped { worker: worker.clone(), tip: oid.clone(), onto: oid },
+            Event::Stopped(Stopped {
+                worker: worker.clone(),
+                tip: oid.clone(),
+                onto: oid.clone(),
+                choice: Choice::default(),
+            }),
+            Event::Stopped(Stopped {
+                worker: worker.clone(),
+                tip: oid.clone(),
+                onto: oid,
+                choice: Choice { without: vec![worker.clone()], allow_out_of_scope: true },
+            }),
             Event::Aborted { worker },
         ] {
             assert_eq!(Event::parse(&event.to_string()), Some(event));

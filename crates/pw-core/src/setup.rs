@@ -12,6 +12,7 @@ use crate::path::RepoPath;
 use crate::plan::{Plan, Problem, ProblemCode, Problems, Size, Worker};
 use crate::record::Record;
 use crate::report::{NextStep, Report};
+use crate::scope::Scope;
 use crate::status::Base;
 
 /// The answer of `pw-setup check`: what `create` would do.
@@ -148,7 +149,8 @@ pub fn warnings(plan: &Plan, folders: &BTreeSet<RepoPath>) -> Vec<String> {
     let mut warnings = Vec::new();
     for worker in &plan.workers {
         for glob in worker.owns.shallow() {
-            if folders.iter().any(|folder| worker.owns.owns(folder)) {
+            let alone = Scope::parse(&[glob]).unwrap_or_default();
+            if folders.iter().any(|folder| alone.owns(folder)) {
                 warnings.push(format!(
                     "{} owns `{glob}`, which matches folders but nothing in them; write `{glob}/**`",
                     worker.id

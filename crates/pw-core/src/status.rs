@@ -152,7 +152,10 @@ pub enum ReasonKind {
     WrongBranch,
     BranchMissing,
     WorktreeMissing,
+    WorktreeBroken,
     HistoryRewritten,
+    /// Two branches hold the same commits, and nothing tells whose they are.
+    Contested,
 }
 
 /// The newest signal of a worker.

@@ -234,6 +234,13 @@ pub fn select(
     let foreign = |path: &&RepoPath| !plan.allows(worker, path) && !undone(path);
     let asked: Vec<&RepoPath> =
         changed.iter().filter(|path| named.is_empty() || named_here(path)).collect();
+    if let Some(name) =
+        named.iter().find(|name| !changed.iter().any(|path| *name == path || name.contains(path)))
+    {
+        return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
+            .hint("name changed files, relative to the folder you are in")
+            .next("git status"));
+    }
     if !named.is_empty() {
         let outside: Vec<&RepoPath> = asked.iter().copied().filter(foreign).collect();
         if let Some(path) = outside.first() {

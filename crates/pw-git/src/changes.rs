@@ -25,7 +25,10 @@ impl Repo {
     /// Returns the state of the worktree at `path`, which must be one of this repository.
     pub fn tree_state(&self, path: &Path) -> Result<WorktreeFacts> {
         // A folder that lost its `.git` would make git answer for the checkout around it.
-        let Some(own) = self.own_git_dir(path) else { return Ok(WorktreeFacts::Broken) };
+        let Some(own) = self.own_git_dir(path) else {
+            let gone = path.symlink_metadata().is_err();
+            return Ok(if gone { WorktreeFacts::Missing } else { WorktreeFacts::Broken });
+        };
         let answer = self.git.at(path).user(STATUS).reader().bytes()?;
         let mut state = parse_status(&answer)?;
         state.operation = operation(&own).map(str::to_owned);
@@ -114,11 +117,18 @@ impl Repo {
         Ok((output.code == 0, String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
     }
 
-    /// Commits the index of a worktree with the user's hooks; returns what hooks and git said.
-    pub fn commit(&self, worktree: &Path, message: &str) -> Result<String> {
-        let args = ["commit", "--quiet", "--allow-empty", "--cleanup=whitespace", "--file=-"];
-        let output = self.git.at(worktree).user(args).input(message).run()?;
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    /// Commits the index of a worktree, or of it only what is named, with the user's hooks.
+    pub fn commit(&self, worktree: &Path, message: &str, only: &[RepoPath]) -> Result<()> {
+        let args = ["commit", "--quiet", "--allow-empty", "--cleanup=whitespace", "-m", message];
+        let git = self.git.at(worktree);
+        let call = match only {
+            [] => git.user(args),
+            _ => {
+                let named = ["--only", "--pathspec-from-file=-", "--pathspec-file-nul"];
+                git.user(args.into_iter().chain(named)).input(joined(only))
+            }
+        };
+        call.run().map(drop)
     }
 }
 

@@ -22,7 +22,8 @@ const LOG: &[&str] = &[
     "--no-textconv",
     "--no-relative",
     "--ignore-submodules=none",
-    "--diff-merges=combined",
+    // A merge changes what differs from merging its parents: also what it left out of a side.
+    "--diff-merges=remerge",
     "--no-show-signature",
     "--no-notes",
     "--no-decorate",
@@ -43,6 +44,29 @@ impl Repo {
             tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect();
         let call = self.git.plumbing(LOG.iter().chain(&["--stdin"])).reader().input(revisions);
         parse_log(&call.bytes()?)
+    }
+
+    /// Returns the commits that `tips` contain and `base` does not, without messages and changes:
+    /// enough to know who is whose ancestor.
+    pub fn lineage<'a>(
+        &self,
+        tips: impl IntoIterator<Item = &'a Oid>,
+        base: &Oid,
+    ) -> Result<Vec<Commit>> {
+        let revisions: String =
+            tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect();
+        let call =
+            self.git.plumbing(["rev-list", "--parents", "--stdin"]).reader().input(revisions);
+        let answer = call.bytes()?;
+        let commit = |line: &str| {
+            let mut ids = line
+                .split(' ')
+                .map(|id| id.parse().map_err(|_| anyhow::anyhow!("no object id: {id:?}")));
+            let oid = ids.next().context("an empty line")??;
+            let parents = ids.collect::<Result<_>>()?;
+            Ok(Commit { oid, parents, time: 0, message: String::new(), changes: Vec::new() })
+        };
+        String::from_utf8_lossy(&answer).lines().map(commit).collect()
     }
 
     /// Returns the newest commits of a first-parent chain, at most `limit`.
@@ -112,7 +136,8 @@ fn parse_log(bytes: &[u8]) -> Result<Vec<Commit>> {
         commits.push(Commit {
             oid: id(oid)?,
             parents: parents.split_whitespace().map(id).collect::<Result<_>>()?,
-            time: time.parse().with_context(|| format!("the time of {oid}"))?,
+            // A commit somebody wrote by hand may have no readable time; it is a commit all the same.
+            time: time.parse().unwrap_or_default(),
             message,
             changes: Vec::new(),
         });
@@ -120,17 +145,18 @@ fn parse_log(bytes: &[u8]) -> Result<Vec<Commit>> {
     Ok(commits)
 }
 
-/// Reads `:old-mode new-mode old-id new-id status`; one colon, old mode and id more per parent.
+/// Reads `:old-mode new-mode old-id new-id status`.
 fn parse_change(field: &[u8], path: &[u8]) -> Option<Change> {
-    let text = std::str::from_utf8(field).ok()?;
-    let parents = text.bytes().take_while(|byte| *byte == b':').count();
-    let words: Vec<&str> = text[parents..].split(' ').collect();
+    let text = std::str::from_utf8(field).ok()?.strip_prefix(':')?;
+    let words: Vec<&str> = text.split(' ').collect();
+    let [old_mode, new_mode, old_id, new_id, ..] = words[..] else { return None };
     let content =
-        |mode: &str, id: &str| (mode.bytes().any(|b| b != b'0')).then(|| format!("{mode} {id}"));
-    let (modes, ids) = words.get(..2 * (parents + 1))?.split_at(parents + 1);
-    // A merge's own part has no single "before": it is what differs from every parent.
-    let old = if parents == 1 { content(modes[0], ids[0]) } else { Some("merge".to_owned()) };
-    Some(Change { path: RepoPath::new(path), old, new: content(modes[parents], ids[parents]) })
+        |mode: &str, id: &str| mode.bytes().any(|b| b != b'0').then(|| format!("{mode} {id}"));
+    Some(Change {
+        path: RepoPath::new(path),
+        old: content(old_mode, old_id),
+        new: content(new_mode, new_id),
+    })
 }
 
 #[cfg(test)]
@@ -141,13 +167,16 @@ mod tests {
     fn a_log_is_read_with_roots_merges_and_empty_commits() {
         let [a, b, c, z] = ["a", "b", "c", "0"].map(|c| c.repeat(40));
         let text = format!(
-            "{a}\0{b} {c}\099\0merge\n\0\0\0::100644 000000 100644 {a} {z} {b} MA\0evil\0\
+            "{a}\0{b} {c}\099\0merge\n\0\0\0:100644 000000 {a} {z} D\0dropped\0\
              {b}\0{c}\098\0empty\n\0\0{c}\0\097\0:root\n\nbody\n\0\0\n:000000 100644 {z} {a} A\0caf\u{e9}\0"
         );
         let commits = parse_log(text.as_bytes()).unwrap();
         assert_eq!(commits.len(), 3);
         assert_eq!(commits[0].parents.len(), 2);
-        assert_eq!(commits[0].changes[0].old.as_deref(), Some("merge"));
+        assert_eq!(
+            (&commits[0].changes[0].path, &commits[0].changes[0].new),
+            (&"dropped".into(), &None)
+        );
         assert!(commits[1].changes.is_empty());
         assert_eq!((commits[2].message.as_str(), commits[2].time), (":root\n\nbody\n", 97));
         assert_eq!(commits[2].changes[0].path, "café".into());

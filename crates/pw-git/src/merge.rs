@@ -10,8 +10,19 @@ use pw_core::path::RepoPath;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
-use crate::process::Call;
+use crate::process::{Call, GitError};
 use crate::{Author, Repo};
+
+/// Settings of the user's that would change what a merge comes to, for merges in a worktree.
+const MERGE_SETTINGS: &[&str] = &[
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.conflictStyle=merge",
+    "merge.ff=false",
+    "core.hooksPath=/dev/null",
+    // A resolution from another time would be one that nobody looked at.
+    "rerere.enabled=false",
+];
 
 /// What merging two commits comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,9 +120,11 @@ impl Repo {
 
     /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
     /// resolve.
+    ///
+    /// With the user's configuration, since filters and line ends must be those the files were
+    /// checked out with; what would change the meaning of the merge is said outright.
     pub fn start_merge(&self, worktree: &Path, tip: &Oid) -> Result<()> {
-        let git = self.git.at(worktree);
-        let args = [
+        let options = [
             "merge",
             "--quiet",
             "--no-commit",
@@ -119,13 +132,15 @@ impl Repo {
             "--no-autostash",
             "--no-verify-signatures",
         ];
-        // rerere could resolve a conflict that nobody looked at.
-        let args = ["-c", "rerere.enabled=false"].into_iter().chain(args).chain([tip.as_str()]);
-        git.plumbing(args).any_code().run()?;
-        let merging =
-            git.plumbing(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"]).any_code().run()?;
-        if merging.code != 0 {
-            bail!("git merge of {tip} did not start in {}", worktree.display());
+        let settings = MERGE_SETTINGS.iter().flat_map(|setting| ["-c", setting]);
+        let args = settings.chain(options).chain([tip.as_str()]);
+        let call = self.author()?.sign(self.git.at(worktree).user(args).any_code());
+        let output = call.run()?;
+        if self.merge_head(worktree)?.as_ref() != Some(tip) {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            return Err(
+                GitError { command: format!("merge {tip}"), code: output.code, stderr }.into()
+            );
         }
         Ok(())
     }
@@ -157,7 +172,8 @@ impl Repo {
         Ok(head.oid)
     }
 
-    fn is_ancestor(&self, ancestor: &Oid, commit: &Oid) -> Result<bool> {
+    /// Returns whether `commit` contains `ancestor`.
+    pub fn is_ancestor(&self, ancestor: &Oid, commit: &Oid) -> Result<bool> {
         let call =
             self.git.plumbing(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()]);
         Ok(call.reader().codes(&[0, 1]).run()?.code == 0)
@@ -292,7 +308,7 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
             *paths.entry(RepoPath::new(&entry[at + 1..])).or_default() |=
                 entry[..at].ends_with(b" 1");
         }
-        let mut conflicts = Vec::new();
+        let mut named = Vec::new();
         while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
             let count: usize =
                 std::str::from_utf8(count)?.parse().context("a message without a count")?;
@@ -303,42 +319,62 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
             if let (Some(kind), Some(path)) = (conflict_kind(&kind), about.into_iter().next()) {
                 let added = kind == ConflictKind::Content && paths.get(&path) == Some(&false);
                 let kind = if added { ConflictKind::AddAdd } else { kind };
-                conflicts.push(FileConflict { path, kind });
+                named.push(FileConflict { path: without_side(path), kind });
             }
         }
-        if clean == b"0" {
-            // Whatever git names no kind for is unmerged all the same.
-            let unnamed = |path: &RepoPath| !conflicts.iter().any(|known| known.path == *path);
-            let rest: Vec<RepoPath> = paths.into_keys().filter(unnamed).collect();
-            let other = |path| FileConflict { path, kind: ConflictKind::Other };
-            conflicts.extend(rest.into_iter().map(other));
-            conflicts.sort();
-            conflicts.dedup();
-        } else {
-            conflicts.clear();
-        }
-        outcomes.push(MergeOutcome { tree, conflicts });
+        outcomes.push(MergeOutcome {
+            tree,
+            conflicts: if clean == b"0" { all(named, paths) } else { Vec::new() },
+        });
     }
     Ok(outcomes)
 }
 
+/// Returns one conflict for each path: the most telling of those git names, or `other` for a path
+/// that is unmerged without a word.
+fn all(named: Vec<FileConflict>, paths: BTreeMap<RepoPath, bool>) -> Vec<FileConflict> {
+    let mut conflicts: BTreeMap<RepoPath, ConflictKind> = BTreeMap::new();
+    for FileConflict { path, kind } in named {
+        let plain = matches!(kind, ConflictKind::Content | ConflictKind::AddAdd);
+        conflicts
+            .entry(path)
+            .and_modify(|known| {
+                if !plain {
+                    *known = kind
+                }
+            })
+            .or_insert(kind);
+    }
+    for path in paths.into_keys().map(without_side) {
+        conflicts.entry(path).or_insert(ConflictKind::Other);
+    }
+    conflicts.into_iter().map(|(path, kind)| FileConflict { path, kind }).collect()
+}
+
 /// Returns the kind of conflict a message is about; nothing for remarks such as `Auto-merging`.
+/// The words are git's own types (`merge-ort.c`), two of them without a space.
 fn conflict_kind(kind: &str) -> Option<ConflictKind> {
-    let inner = kind.strip_prefix("CONFLICT (")?.trim_end_matches(')');
+    let inner = kind.strip_prefix("CONFLICT")?.trim_start().trim_matches(['(', ')']);
     Some(match inner {
         "contents" => ConflictKind::Content,
-        "modify/delete" => ConflictKind::ModifyDelete,
         "binary" => ConflictKind::Binary,
-        "file/directory" | "distinct modes" | "distinct types" => ConflictKind::FileDirectory,
-        "file location"
-        | "directory rename split"
-        | "directory rename collision"
-        | "directory rename unclear split"
-        | "implicit dir rename" => ConflictKind::DirectoryRename,
+        "modify/delete" => ConflictKind::ModifyDelete,
+        "file/directory" | "distinct modes" => ConflictKind::FileDirectory,
+        _ if inner.contains("directory rename") => ConflictKind::DirectoryRename,
         _ if inner.starts_with("rename") => ConflictKind::Rename,
         _ if inner.contains("submodule") => ConflictKind::Submodule,
         _ => ConflictKind::Other,
     })
+}
+
+/// Returns the name both sides know: git adds `~` and the side's commit where a file and a folder
+/// want one name.
+fn without_side(path: RepoPath) -> RepoPath {
+    let text = path.as_bytes();
+    let Some(at) = text.iter().rposition(|byte| *byte == b'~') else { return path };
+    let side = &text[at + 1..];
+    let is_commit = side.len() >= 40 && side.iter().all(u8::is_ascii_hexdigit);
+    if is_commit || side == b"HEAD" { RepoPath::new(&text[..at]) } else { path }
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use pw_core::id::Oid;
 use crate::Repo;
 
 impl Repo {
-    /// Writes everything in a worktree that git does not ignore as a commit on its HEAD.
-    pub fn snapshot(&self, worktree: &Path, message: &str) -> Result<Oid> {
+    /// Writes everything in a worktree, ignored files too, as a commit on its HEAD. Ignored folders
+    /// named in `disposable` are left out.
+    pub fn snapshot(&self, worktree: &Path, disposable: &[String], message: &str) -> Result<Oid> {
         let git = self.git.at(worktree);
         let folder = tempfile::TempDir::with_prefix("pw-index-")?;
         let index = folder.path().join("index");
@@ -17,7 +18,13 @@ impl Repo {
         let head = crate::objects::oid(head)?;
         git.user(["read-tree", head.as_str()]).env("GIT_INDEX_FILE", &index).run()?;
         // Into an index of our own: the worktree's stays as it is.
-        git.user(["add", "--all", "--", "."]).env("GIT_INDEX_FILE", &index).run()?;
+        let left_out = disposable.iter().flat_map(|name| {
+            let name = name.trim_matches('/');
+            [format!(":(exclude,glob)**/{name}"), format!(":(exclude,glob)**/{name}/**")]
+        });
+        let args =
+            ["add", "--all", "--force", "--", "."].map(str::to_owned).into_iter().chain(left_out);
+        git.user(args).env("GIT_INDEX_FILE", &index).env("GIT_LITERAL_PATHSPECS", "0").run()?;
         let tree = crate::objects::oid(git.user(["write-tree"]).env("GIT_INDEX_FILE", &index))?;
         self.write_commit(&self.author()?, &tree, &[&head], message)
     }

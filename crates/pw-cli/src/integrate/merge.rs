@@ -4,19 +4,19 @@ use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
-use pw_core::record::{Event, Refs};
+use pw_core::record::{Choice, Event, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, worker_states};
 use pw_core::time::rfc3339;
 use pw_git::{Author, Lock, Transaction};
 
-use super::{Choice, resolve};
+use super::resolve;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Look, Workflow};
 
 /// Merges everybody who is still to be merged.
-pub(super) fn run(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
+pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
     if let Some(stopped) = &workflow.record.stopped {
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, name: Option<&str>, choice: &Choice) -> Res
 pub(super) struct Chain<'a> {
     workflow: &'a Workflow,
     context: &'a Context,
-    choice: &'a Choice,
+    choice: Choice,
     states: Vec<WorkerStatus>,
     author: Author,
     /// The newest merge.
@@ -44,7 +44,7 @@ impl<'a> Chain<'a> {
     pub(super) fn new(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: &'a Choice,
+        choice: Choice,
         commit: Oid,
     ) -> Result<Self> {
         require_own_branch(workflow)?;
@@ -56,13 +56,9 @@ impl<'a> Chain<'a> {
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
+        let allow = choice.allow_out_of_scope;
         let chain = Self { workflow, context, choice, states, author, commit, merged };
-        integration::require_ready(
-            &workflow.plan,
-            &chain.states,
-            &chain.order(),
-            choice.allow_out_of_scope,
-        )?;
+        integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow)?;
         Ok(chain)
     }
 
@@ -102,8 +98,8 @@ impl<'a> Chain<'a> {
             self.context.progress(&format!("merging {id}"));
             let outcome = self.workflow.repo.merge(&self.commit, &tip, None)?;
             if !outcome.conflicts.is_empty() {
-                let before = self.merged.iter().map(|merged| merged.worker.clone()).collect();
-                return Err(resolve::stop(self.workflow, &id, &tip, &self.commit, before)?.into());
+                let stopped = Stopped { worker: id, tip, onto: self.commit, choice: self.choice };
+                return Err(resolve::stop(self.workflow, stopped)?.into());
             }
             self.take(&id, &tip, &outcome.tree)?;
         }
@@ -171,7 +167,7 @@ impl<'a> Chain<'a> {
             branch: plan.integration_branch(),
             commit: self.commit,
             merged: self.merged,
-            without: self.choice.without.clone(),
+            without: self.choice.without,
             newer,
             next: vec![review, retro],
         };
@@ -193,6 +189,8 @@ fn require_own_branch(workflow: &Workflow) -> Result<()> {
     }
     match (&workflow.record.integration, workflow.integration()) {
         (ours, now) if ours.as_ref() == now => Ok(()),
+        // Somebody added commits to our result: they stay, and the next merges come on top.
+        (Some(ours), Some(now)) if workflow.repo.is_ancestor(ours, now)? => Ok(()),
         (Some(ours), None) => {
             Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
                 .hint("bring it back where it was")

@@ -3,61 +3,52 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::WorktreeFacts;
+use pw_core::facts::{History, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::{Aborted, ConflictKind, FileConflict, Stop};
+use pw_core::integration::{Aborted, ConflictKind, FileConflict, Stop, merges_since};
 use pw_core::path::RepoPath;
-use pw_core::record::{Event, Refs, Stopped};
-use pw_core::report::shell_word;
+use pw_core::record::{Choice, Event, Refs, Stopped};
+use pw_core::report::{counted, shell_word};
 use pw_core::time::rfc3339;
 use pw_git::{Lock, Repo, Scratch, Transaction};
 
-use super::Choice;
 use super::merge::Chain;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
 /// Records the stop, then makes the worktree to resolve it in; returns what to tell the agent.
-pub(super) fn stop(
-    workflow: &Workflow,
-    worker: &WorkerId,
-    tip: &Oid,
-    onto: &Oid,
-    merged: Vec<WorkerId>,
-) -> Result<Failure> {
+pub(super) fn stop(workflow: &Workflow, stopped: Stopped) -> Result<Failure> {
     let names = Refs(&workflow.plan.workflow);
-    let stopped = Stopped { worker: worker.clone(), tip: tip.clone(), onto: onto.clone() };
     let mut writer = workflow.writer()?;
-    let event = Event::Stopped { worker: worker.clone(), tip: tip.clone(), onto: onto.clone() };
-    writer.add(&workflow.repo, &event)?;
+    writer.add(&workflow.repo, &Event::Stopped(stopped.clone()))?;
     let candidate = workflow.refs.get(&names.candidate());
-    let transaction = Transaction::default().set(&names.candidate(), onto, candidate);
+    let transaction = Transaction::default().set(&names.candidate(), &stopped.onto, candidate);
     if !writer.publish(&workflow.repo, transaction)? {
         return Ok(raced());
     }
-    let failure = stand_still(workflow, &stopped)?;
-    let mut details: Stop =
-        serde_json::from_value(failure.details.clone()).context("reading our own details")?;
-    details.merged = merged;
-    Ok(failure.details(details))
+    stand_still(workflow, &stopped)
 }
 
 /// Makes the resolution's worktree if it is not there, and says what to resolve.
 pub(super) fn stand_still(workflow: &Workflow, stopped: &Stopped) -> Result<Failure> {
     let place = Place::of(workflow, stopped)?;
-    place.prepare(workflow, stopped)?;
+    let kept = place.prepare(workflow, stopped)?;
     let scratch = Scratch::new()?;
     let conflicts = workflow.repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
-    let files = if conflicts.len() == 1 { "file" } else { "files" };
-    let message =
-        format!("{} does not merge: conflicts in {} {files}", stopped.worker, conflicts.len());
-    let hint = format!("resolve the files in {}, git add them there, then continue", place.shown);
-    Ok(Failure::new(Code::MergeConflict, message)
-        .hint(hint)
-        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
-        .details(place.details(stopped, conflicts)))
+    let files = counted(conflicts.len(), "file");
+    let kept =
+        kept.map(|name| format!("; what stood there before is kept as {name}")).unwrap_or_default();
+    let hint =
+        format!("resolve the files in {}, git add them there, then continue{kept}", place.shown);
+    Ok(Failure::new(
+        Code::MergeConflict,
+        format!("{} does not merge: conflicts in {files}", stopped.worker),
+    )
+    .hint(hint)
+    .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+    .details(place.details(workflow, stopped, conflicts)?))
 }
 
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
@@ -75,34 +66,59 @@ impl Place {
         Ok(Self { path: workflow.repo.root().join(&shown), shown })
     }
 
-    fn details(&self, stopped: &Stopped, conflicts: Vec<FileConflict>) -> Stop {
-        Stop {
+    fn details(
+        &self,
+        workflow: &Workflow,
+        stopped: &Stopped,
+        conflicts: Vec<FileConflict>,
+    ) -> Result<Stop> {
+        let Workflow { repo, record, .. } = workflow;
+        let before = History::new(repo.history([&stopped.onto], &record.base)?);
+        let start = workflow.integration().unwrap_or(&record.base);
+        let merged = merges_since(&before, &stopped.onto, start);
+        Ok(Stop {
             worker: stopped.worker.clone(),
             worktree: self.shown.clone(),
             conflicts,
-            merged: Vec::new(),
-        }
+            merged: merged.into_iter().map(|merged| merged.worker).collect(),
+        })
     }
 
     /// Makes the worktree and starts the merge, unless that is done. What an attempt that was given
-    /// up left there is kept under a ref first.
-    fn prepare(&self, workflow: &Workflow, stopped: &Stopped) -> Result<()> {
+    /// up left there is kept under a ref first, whose name is returned.
+    fn prepare(&self, workflow: &Workflow, stopped: &Stopped) -> Result<Option<String>> {
         let repo = &workflow.repo;
+        let mut kept = None;
         match self.standing(repo, stopped)? {
-            Standing::Merging | Standing::Concluded => return Ok(()),
-            Standing::Begun => return repo.start_merge(&self.path, &stopped.tip),
-            Standing::Absent => {}
+            Standing::Merging | Standing::Concluded => return Ok(None),
+            Standing::Begun => {
+                repo.start_merge(&self.path, &stopped.tip)?;
+                return Ok(None);
+            }
+            Standing::Absent => self.forget(repo)?,
             Standing::Other => {
-                let (transaction, _) = self.keep(workflow, &stopped.worker)?;
+                let (transaction, name) = self.keep(workflow, &stopped.worker)?;
                 if !transaction.commit(repo)? {
                     return Err(raced().into());
                 }
+                kept = name;
                 repo.roll_back_worktree(&self.path, None)?;
             }
         }
         let reason = format!("pw {} integration", workflow.plan.workflow);
         repo.add_detached(&self.path, &stopped.onto, &reason)?;
-        repo.start_merge(&self.path, &stopped.tip)
+        repo.start_merge(&self.path, &stopped.tip)?;
+        Ok(kept)
+    }
+
+    /// Takes the worktree off git's list when somebody removed its folder.
+    fn forget(&self, repo: &Repo) -> Result<()> {
+        let mut current = repo.clone();
+        current.refresh()?;
+        match current.worktrees().iter().any(|worktree| worktree.path == self.path) {
+            true => repo.forget_missing_worktree(&self.path),
+            false => Ok(()),
+        }
     }
 
     fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {
@@ -114,14 +130,13 @@ impl Place {
         };
         let head = repo.read_head(&self.path)?;
         let merging = repo.merge_head(&self.path)?;
-        let clean = tree.operation.is_none() && tree.uncommitted().is_empty();
+        let idle = tree.operation.is_none();
+        let has = |commit: &Oid| repo.is_ancestor(commit, &head.oid);
         Ok(if head.oid == stopped.onto && merging.as_ref() == Some(&stopped.tip) {
             Standing::Merging
-        } else if tree.operation.is_none()
-            && head.parents == [stopped.onto.clone(), stopped.tip.clone()]
-        {
+        } else if idle && has(&stopped.onto)? && has(&stopped.tip)? {
             Standing::Concluded
-        } else if head.oid == stopped.onto && clean {
+        } else if head.oid == stopped.onto && idle && tree.uncommitted().is_empty() {
             Standing::Begun
         } else {
             Standing::Other
@@ -140,7 +155,8 @@ impl Place {
             return Ok((Transaction::default(), None));
         }
         let names = Refs(&workflow.plan.workflow);
-        let commit = repo.snapshot(&self.path, &format!("Resolution of {worker}, given up\n"))?;
+        let message = format!("Resolution of {worker}, given up\n");
+        let commit = repo.snapshot(&self.path, &workflow.plan.disposable, &message)?;
         let number =
             (1..).find(|n| !workflow.refs.contains_key(&names.snapshot("integration", *n)));
         let name = names.snapshot("integration", number.context("no number left")?);
@@ -149,7 +165,7 @@ impl Place {
 
     fn git(&self, words: &str, paths: &[RepoPath]) -> String {
         let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
-        format!("git -C {} {words} {}", shell_word(&self.shown), paths.join(" "))
+        format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
     }
 }
 
@@ -191,6 +207,7 @@ pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> R
         return Err(stand_still(&workflow, stopped)?.into());
     }
     let tree = resolution(&workflow, stopped, &place)?;
+    let choice = stopped.choice.and(choice);
     let mut chain = Chain::new(&workflow, context, choice, stopped.onto.clone())?;
     chain.take(&stopped.worker, &stopped.tip, &tree)?;
     let resolved = chain.commit().clone();
@@ -215,21 +232,37 @@ fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<O
     let scratch = Scratch::new()?;
     let conflicts = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
     let asked: Vec<RepoPath> = conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+    let marked = repo.with_markers(&place.path, &asked);
     let mut not_added = repo.unstaged(&place.path)?;
     not_added.extend(tree.untracked);
+    let sided: Vec<RepoPath> =
+        repo.staged(&place.path, "HEAD", None)?.into_iter().filter(is_sided).collect();
+    let edited = |path: &RepoPath| {
+        let kind = conflicts.iter().find(|known| known.path == *path).map(|known| known.kind);
+        matches!(kind, Some(ConflictKind::Content | ConflictKind::AddAdd))
+    };
+    let (edited, decided): (Vec<RepoPath>, Vec<RepoPath>) =
+        tree.unmerged.into_iter().partition(edited);
     let steps = [
         (
-            repo.with_markers(&place.path, &asked),
+            marked,
             "still has conflict markers",
             "edit the file until no markers are left",
             "diff --",
         ),
         (
-            tree.unmerged,
-            "is not marked as resolved",
-            "add what you resolved, also a removed file",
-            "add --all --",
+            decided,
+            "is not decided",
+            "git wrote one side or both: look at both, then git add what shall stay and git rm what shall not",
+            "status --",
         ),
+        (
+            sided,
+            "is a name git made up for one side",
+            "rename it with git mv, or remove it with git rm",
+            "status --",
+        ),
+        (edited, "is not marked as resolved", "add what you resolved", "add --"),
         (not_added, "was changed and is not added", "add it, or undo the change", "add --all --"),
     ];
     for (paths, what, hint, command) in steps {
@@ -243,10 +276,18 @@ fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<O
         return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
             .hint(hint)
             .next(place.git(command, &paths))
-            .details(place.details(stopped, left.collect()))
+            .details(place.details(workflow, stopped, left.collect())?)
             .into());
     }
     repo.index_tree(&place.path)
+}
+
+/// Returns whether a name ends as git ends it where a file and a folder want one name.
+fn is_sided(path: &RepoPath) -> bool {
+    let text = path.as_bytes();
+    let side = text.rsplit(|byte| *byte == b'~').next().unwrap_or_default();
+    let is_commit = side.len() >= 40 && side.iter().all(u8::is_ascii_hexdigit);
+    text.contains(&b'~') && (side == b"HEAD" || is_commit)
 }
 
 /// Gives the stopped integration up; what was in the worktree stays under a ref.
@@ -266,8 +307,9 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     if !writer.publish(repo, transaction)? {
         return Err(raced().into());
     }
-    if place.path.symlink_metadata().is_ok() {
-        repo.roll_back_worktree(&place.path, None)?;
+    match place.path.symlink_metadata().is_ok() {
+        true => repo.roll_back_worktree(&place.path, None)?,
+        false => place.forget(repo)?,
     }
     let restore =
         snapshot.as_ref().map(|name| format!("git branch {}-resolution {name}", plan.workflow));

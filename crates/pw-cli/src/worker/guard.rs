@@ -128,7 +128,7 @@ fn target(workflow: &Workflow, worker: &Worker, path: &Path) -> Target {
 }
 
 /// Resolves the deepest folder that exists; the rest of the path is taken as it is.
-fn real_path(path: &Path) -> PathBuf {
+pub(super) fn real_path(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

@@ -280,3 +280,131 @@ fn one_helper_at_a_time_changes_a_repository() {
     drop(lock);
     repo.pw("pw-integrate run").data();
 }
+
+#[test]
+fn a_conflict_can_be_resolved_with_nothing_but_a_personal_configuration() {
+    let repo = finished(true);
+    let personal = repo.beside("gitconfig");
+    std::fs::write(
+        &personal,
+        "[user]\nname = Me\nemail = me@example.com\n[core]\nautocrlf = true\n[merge]\nff = only\n",
+    )
+    .unwrap();
+    let mut command = repo.helper(&repo.root(), &["pw-integrate", "run"]);
+    for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"]
+    {
+        command.env_remove(name);
+    }
+    let output = command.env("GIT_CONFIG_GLOBAL", &personal).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(repo.read("worktrees/_integration-task-2-posts/shared.txt").contains("<<<<<<<"));
+}
+
+/// Resolves `shared.txt` in the worktree of a stop at task-2.
+fn resolve(repo: &TestRepo, text: &str) {
+    let place = repo.root().join("worktrees/_integration-task-2-posts");
+    std::fs::write(place.join("shared.txt"), text).unwrap();
+    repo.git_in(&place, &["add", "shared.txt"]);
+}
+
+#[test]
+fn going_on_keeps_to_what_was_asked_for() {
+    let repo = finished(true);
+    repo.pw("pw-integrate run --without task-3").error(4, "merge_conflict");
+    repo.worker("task-3-docs").write("docs/b.md", "not finished").commit("[CHECKPOINT] more");
+    resolve(&repo, "both\n");
+    let data = repo.pw("pw-integrate continue").data();
+    assert_eq!(data["without"], json!(["task-3"]));
+    assert_eq!(data["merged"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_merge_that_drops_the_others_work_is_out_of_scope() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    let posts = repo.worker("task-2-posts");
+    posts.write("api/posts.py", "1").commit("[CHECKPOINT] posts");
+    posts.git(&["merge", "-q", "-s", "ours", "-m", "took users in", "work/task-1-users"]);
+    posts.commit("[COMPLETE] posts");
+    let error = repo.pw("pw-integrate run --without task-3").error(3, "out_of_scope");
+    assert_eq!(error["details"]["workers"][0]["reasons"][0]["paths"], json!(["api/users.py"]));
+}
+
+#[test]
+fn what_has_no_markers_is_never_decided_by_following_next() {
+    let repo = created(&THREE.replace("shared: [shared.txt]", "shared: [bin, gone]"));
+    repo.write("bin", "a\0b");
+    repo.write("gone", "text\n");
+    repo.commit("more");
+    let repo = {
+        // Forked from the newer main.
+        repo.git(&["worktree", "remove", "-f", "-f", "worktrees/task-3-docs"]);
+        repo
+    };
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    for worker in [&users, &posts] {
+        worker.git(&["merge", "-q", "--no-ff", "-m", "main", "main"]);
+    }
+    users.write("bin", "users\0").write("gone", "changed\n").commit("[COMPLETE] users");
+    posts.write("bin", "posts\0").git(&["rm", "-q", "gone"]);
+    posts.commit("[COMPLETE] posts");
+    let error = repo.pw("pw-integrate run --without task-3").error(4, "merge_conflict");
+    let kinds: Vec<&Value> =
+        error["details"]["conflicts"].as_array().unwrap().iter().map(|c| &c["kind"]).collect();
+    assert_eq!(kinds, ["binary", "modify_delete"]);
+    for _ in 0..3 {
+        let error = repo.pw("pw-integrate continue").error(4, "unresolved");
+        assert!(
+            repo.shell(error["next"].as_str().unwrap()).status().unwrap().success(),
+            "{error:#}"
+        );
+    }
+    let place = repo.root().join("worktrees/_integration-task-2-posts");
+    std::fs::write(place.join("bin"), "both\0").unwrap();
+    repo.git_in(&place, &["add", "bin"]);
+    repo.git_in(&place, &["rm", "-q", "gone"]);
+    repo.pw("pw-integrate continue").data();
+}
+
+#[test]
+fn a_resolution_folder_that_somebody_removed_is_made_again() {
+    let repo = finished(true);
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let place = repo.root().join("worktrees/_integration-task-2-posts");
+    std::fs::remove_dir_all(&place).unwrap();
+    repo.pw("pw-integrate continue").error(4, "merge_conflict");
+    std::fs::remove_dir_all(&place).unwrap();
+    repo.pw("pw-integrate abort").data();
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    resolve(&repo, "both\n");
+    // Committed by hand, with more on top: a resolution all the same.
+    repo.git_in(&place, &["commit", "-q", "-m", "resolved"]);
+    repo.git_in(&place, &["commit", "-q", "--allow-empty", "-m", "and more"]);
+    repo.pw("pw-integrate continue").data();
+    assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]), "both");
+}
+
+#[test]
+fn a_commit_on_top_of_our_result_stays() {
+    let repo = finished(false);
+    repo.pw("pw-integrate run --without task-3").data();
+    repo.git(&["switch", "-q", "integration/rest-api"]);
+    repo.write("fix.txt", "by hand");
+    repo.git(&["add", "fix.txt"]);
+    repo.git(&["commit", "-q", "-m", "a fix"]);
+    repo.git(&["switch", "-q", "main"]);
+    repo.pw("pw-integrate run").data();
+    assert_eq!(repo.git(&["show", "integration/rest-api:fix.txt"]), "by hand");
+    assert_eq!(repo.git(&["show", "integration/rest-api:docs/a.md"]), "docs");
+}
+
+#[test]
+fn abort_keeps_ignored_files_too() {
+    let repo = finished(true);
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    repo.write(".git/info/exclude", "/worktrees/\n*.log\n");
+    let place = repo.root().join("worktrees/_integration-task-2-posts");
+    std::fs::write(place.join("run.log"), "what I saw").unwrap();
+    let snapshot = repo.pw("pw-integrate abort").data()["snapshot"].as_str().unwrap().to_owned();
+    assert_eq!(repo.git(&["show", &format!("{snapshot}:run.log")]), "what I saw");
+}

@@ -208,6 +208,7 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
         repo.pw(command).data();
         std::fs::read_to_string(&log).unwrap().lines().count()
     };
+    repo.commit("main moves on");
     let few = count(&repo, "pw-monitor status");
     for number in 0..20 {
         repo.worker("task-1-users")
@@ -216,12 +217,12 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
         repo.commit("main moves on");
     }
     let many = count(&repo, "pw-monitor status");
-    assert_eq!((few, many), (6 + 3, 6 + 3));
-    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 6);
+    assert_eq!((few, many), (7 + 3, 7 + 3));
+    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 7);
     // Two workers that could collide cost one process more, for all pairs together.
     repo.worker("task-1-users").write("shared.txt", "1").commit("a");
     repo.worker("task-2-posts").write("shared.txt", "2").commit("b");
-    assert_eq!(count(&repo, "pw-monitor status"), 7 + 3);
+    assert_eq!(count(&repo, "pw-monitor status"), 8 + 3);
 }
 
 #[test]
@@ -272,4 +273,58 @@ fn odd_configuration_changes_no_answer() {
         assert_eq!(repo.pw("pw-monitor status --now 1750009999").data(), plain, "{setting}");
         repo.git(&["config", "--unset", key]);
     }
+}
+
+#[test]
+fn nobody_is_complete_by_being_moved_onto_somebody_elses_signal() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    // Nothing but shared files and empty commits: the scopes cannot tell whose they are.
+    users.write("shared.txt", "1").commit("[COMPLETE] users");
+    posts.git(&["merge", "-q", "--ff-only", "work/task-1-users"]);
+    let now = status(&repo);
+    assert_eq!(
+        (&now["workers"][1]["ready"], &now["workers"][1]["reasons"][0]["kind"]),
+        (&json!(false), &json!("contested"))
+    );
+
+    // Where they can tell, the other may even have gone on since.
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    users.write("api/users.py", "1").commit("[CHECKPOINT] users");
+    posts.git(&["merge", "-q", "--ff-only", "work/task-1-users"]);
+    posts.write("api/posts.py", "1").commit("[COMPLETE] posts");
+    users.write("api/users.py", "2").commit("[COMPLETE] users");
+    let now = status(&repo);
+    assert_eq!(states(&now), ["complete", "complete", "starting"]);
+    assert_eq!(
+        (&now["workers"][0]["ready"], &now["workers"][1]["ready"]),
+        (&json!(true), &json!(true))
+    );
+}
+
+#[test]
+fn work_that_somebody_landed_by_hand_is_integrated() {
+    for how in ["--ff-only", "--no-ff"] {
+        let repo = created(THREE);
+        repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+        repo.git(&["merge", "-q", how, "--no-edit", "work/task-1-users"]);
+        // Pulling that is not landing.
+        repo.worker("task-2-posts").git(&["merge", "-q", "--ff-only", "main"]);
+        let now = status(&repo);
+        assert_eq!(states(&now)[0], "integrated", "{how}");
+    }
+}
+
+#[test]
+fn one_worker_without_a_common_history_keeps_nobody_else_from_being_seen() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("shared.txt", "1").commit("[COMPLETE] a");
+    let posts = repo.worker("task-2-posts");
+    posts.git(&["checkout", "-q", "--orphan", "other"]);
+    posts.write("shared.txt", "2").commit("[COMPLETE] b");
+    posts.git(&["branch", "-q", "-M", "work/task-2-posts"]);
+    assert_eq!(status(&repo)["workers"][0]["ready"], true);
+    repo.pw("pw-integrate preview").data();
+    repo.pw("pw-retro report").data();
 }

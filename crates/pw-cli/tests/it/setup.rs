@@ -345,3 +345,21 @@ fn list_names_every_workflow() {
     repo.pw("pw-monitor status waves").data();
     repo.pw("pw-monitor status nothing").error(3, "unknown_workflow");
 }
+
+#[test]
+fn two_workers_never_share_a_branch() {
+    let repo = repo(
+        "workflow: w\nworkers:\n  - {id: a, name: b-c, owns: [a]}\n  - {id: a-b, name: c, owns: [b]}\n",
+    );
+    let error = repo.pw("pw-setup check plan.yaml").error(3, "plan_invalid");
+    assert_eq!(error["details"]["problems"][0]["workers"], json!(["a", "a-b"]));
+}
+
+#[test]
+fn a_command_line_of_any_bytes_gets_an_answer() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let repo = repo(THREE);
+    let mut command = repo.helper(&repo.root(), &["pw-setup", "check"]);
+    let output = command.arg(std::ffi::OsStr::from_bytes(b"caf\xe9.yaml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}

@@ -168,3 +168,29 @@ fn a_change_outside_the_scope_is_undone_with_the_same_commands() {
     users.pw(&["complete"]).data();
     assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true);
 }
+
+#[test]
+fn only_what_is_named_is_committed() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("tests/users/a", "1").write("tests/users/b", "1").git(&["add", "tests/users/b"]);
+    let inside = users.path.join("tests");
+    let data =
+        repo.pw_in(&inside, &["pw-worker", "checkpoint", "one", "--path", "./users/a"]).data();
+    assert_eq!(
+        (&data["paths"], &data["left"]),
+        (&json!(["tests/users/a"]), &json!(["tests/users/b"]))
+    );
+    users.pw(&["blocked", "x", "--path", "tests/users/typo"]).error(2, "usage");
+    users.pw(&["checkpoint", "x", "--path", "/etc/passwd"]).error(2, "usage");
+}
+
+#[test]
+fn complete_twice_is_complete_once() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1");
+    users.pw(&["checkpoint", "x"]).data();
+    let first = users.pw(&["complete", "x"]).data();
+    assert_eq!(users.pw(&["complete", "x"]).data()["commit"], first["commit"]);
+}

@@ -67,6 +67,11 @@ impl Draft {
 }
 
 impl DraftWorker {
+    /// Returns what the branch and the folder would be called.
+    pub(super) fn branch_label(&self) -> Option<String> {
+        Some(format!("{}-{}", self.id.as_ref()?, self.name.as_ref()?))
+    }
+
     fn finish(self) -> Option<Worker> {
         let after: Option<Vec<WorkerId>> =
             self.after.iter().map(|(id, _)| id.parse().ok()).collect();

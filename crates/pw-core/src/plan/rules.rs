@@ -9,6 +9,7 @@ use crate::scope::{self, Meeting};
 pub(super) fn check(draft: &Draft, problems: &mut Vec<Problem>) {
     let workers = &draft.workers;
     duplicate_ids(workers, problems);
+    duplicate_labels(workers, problems);
     owners(workers, problems);
     dependencies(workers, problems);
     overlaps(workers, problems);
@@ -23,6 +24,26 @@ fn duplicate_ids(workers: &[DraftWorker], problems: &mut Vec<Problem>) {
             let problem =
                 Problem::new(ProblemCode::DuplicateId, message, "give each worker its own id");
             problems.push(problem.at(worker.line).workers([id]));
+        }
+    }
+}
+
+/// `a` named `b-c` and `a-b` named `c` would be one branch and one folder.
+fn duplicate_labels(workers: &[DraftWorker], problems: &mut Vec<Problem>) {
+    for (index, worker) in workers.iter().enumerate() {
+        let twin = |other: &&DraftWorker| {
+            other.branch_label() == worker.branch_label() && other.id != worker.id
+        };
+        if let Some(earlier) =
+            workers[..index].iter().find(twin).filter(|_| worker.branch_label().is_some())
+        {
+            let message = format!(
+                "{} and {} would share one branch and one folder",
+                earlier.label, worker.label
+            );
+            let problem =
+                Problem::new(ProblemCode::DuplicateId, message, "give one of them another name");
+            problems.push(problem.at(worker.line).workers([&earlier.label, &worker.label]));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Base, Conflict, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
     Status, WaitsFor, WorkerStatus,
 };
-use crate::facts::{Commit, Facts, History, WorkerFacts, WorktreeFacts, net_changes};
+use crate::facts::{Commit, Facts, WorkerFacts, WorktreeFacts, net_changes};
 use crate::graph;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
@@ -72,59 +72,66 @@ pub fn own_commits<'a>(
     facts: &'a Facts,
     worker: &Worker,
 ) -> Vec<&'a Commit> {
+    ownership(plan, record, facts, worker).0
+}
+
+/// Returns the worker's own commits, and whether some of them could as well be another worker's.
+fn ownership<'a>(
+    plan: &Plan,
+    record: &Record,
+    facts: &'a Facts,
+    worker: &Worker,
+) -> (Vec<&'a Commit>, bool) {
     // A branch that was cleaned up still has its merged tip.
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
-    let Some(tip) = facts.tip(&worker.id).or_else(|| merged(&worker.id)) else { return Vec::new() };
+    let tip = |id: &WorkerId| facts.tip(id).or_else(|| merged(id));
+    let Some(own_tip) = tip(&worker.id) else { return (Vec::new(), false) };
     let history = &facts.history;
     let mut foreign: HashSet<&Oid> = HashSet::new();
     if let Some(placement) = record.placements.get(&worker.id) {
         foreign.extend(history.ancestors(&placement.fork));
     }
     for dependency in plan.dependencies(&worker.id) {
-        facts
-            .tip(dependency)
-            .into_iter()
-            .chain(merged(dependency))
-            .for_each(|tip| foreign.extend(history.ancestors(tip)));
+        let tips = facts.tip(dependency).into_iter().chain(merged(dependency));
+        tips.for_each(|tip| foreign.extend(history.ancestors(tip)));
     }
-    for tip in facts.base_tip.iter().chain(&facts.integration_tip) {
-        foreign.extend(history.chain(tip).map(|commit| &commit.oid));
-    }
-    let chain: HashSet<&Oid> = history.chain(tip).map(|commit| &commit.oid).collect();
+    let trunk = facts.base_tip.iter().chain(&facts.integration_tip);
+    foreign.extend(trunk.flat_map(|tip| facts.trunk.chain(tip)).map(|commit| &commit.oid));
+    let mut own: Vec<&Commit> =
+        history.chain(own_tip).filter(|commit| !foreign.contains(&commit.oid)).collect();
+    let mut contested = false;
     for other in plan.workers.iter().filter(|other| other.id != worker.id) {
-        let Some(theirs) = facts.tip(&other.id) else { continue };
-        let below = theirs != tip && chain.contains(theirs);
-        if below
-            || (history.chain(theirs).any(|commit| commit.oid == *tip)
-                && is_theirs(plan, worker, other, &foreign, history, tip))
-        {
-            foreign.extend(history.chain(theirs).map(|commit| &commit.oid));
+        let Some(their_tip) = tip(&other.id) else { continue };
+        let theirs: HashSet<&Oid> = history.chain(their_tip).map(|commit| &commit.oid).collect();
+        let common: Vec<&Commit> =
+            own.iter().copied().filter(|commit| theirs.contains(&commit.oid)).collect();
+        match owner(plan, worker, other, &common) {
+            Some(true) => {}
+            Some(false) => own.retain(|commit| !theirs.contains(&commit.oid)),
+            None => {
+                contested |=
+                    !common.is_empty() && !plan.dependencies(&other.id).contains(&&worker.id)
+            }
         }
     }
-    history.chain(tip).filter(|commit| !foreign.contains(&commit.oid)).collect()
+    (own, contested)
 }
 
-/// Returns whether a chain that two workers have in common is the other one's work: it may change
-/// all these files, and we may not. Only the scope can tell who was moved onto whom.
-fn is_theirs(
-    plan: &Plan,
-    worker: &Worker,
-    other: &Worker,
-    foreign: &HashSet<&Oid>,
-    history: &History,
-    tip: &Oid,
-) -> bool {
-    let common: Vec<&Commit> =
-        history.chain(tip).filter(|commit| !foreign.contains(&commit.oid)).collect();
-    let changes = net_changes(&common);
-    let allows = |worker: &Worker| changes.iter().all(|change| plan.allows(worker, &change.path));
-    allows(other) && !allows(worker)
+/// Returns whose commits those are that two workers have on their chains, when one was moved onto
+/// the other: ours if the scope of the other could not have made them, theirs if ours could not.
+fn owner(plan: &Plan, worker: &Worker, other: &Worker, common: &[&Commit]) -> Option<bool> {
+    let allows = |worker: &Worker, commit: &Commit| {
+        commit.changes.iter().all(|change| plan.allows(worker, &change.path))
+    };
+    let only_ours = common.iter().any(|commit| allows(worker, commit) && !allows(other, commit));
+    let only_theirs = common.iter().any(|commit| allows(other, commit) && !allows(worker, commit));
+    (only_ours != only_theirs).then_some(only_ours)
 }
 
 fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -> WorkerStatus {
     let unknown = WorkerFacts::default();
     let known = facts.workers.get(&worker.id).unwrap_or(&unknown);
-    let own = own_commits(plan, record, facts, worker);
+    let (own, contested) = ownership(plan, record, facts, worker);
     let (signals, near_misses) = read_subjects(&own);
     let newest = signals.first();
     let state = state(record, facts, worker, known, &own, newest.map(|(_, signal, _)| signal));
@@ -133,10 +140,18 @@ fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -
         _ => Vec::new(),
     };
     let out_of_scope = out_of_scope(plan, worker, &own, &uncommitted);
-    let reasons = match state {
+    let mut reasons = match state {
         State::Integrated | State::Planned => Vec::new(),
         _ => reasons(record, facts, worker, known, state, &uncommitted, &out_of_scope),
     };
+    if contested && state != State::Integrated {
+        let message = "its commits are on another worker's branch, too, and the scopes do not tell whose they are";
+        reasons.push(Reason {
+            kind: ReasonKind::Contested,
+            message: message.to_owned(),
+            paths: Vec::new(),
+        });
+    }
     WorkerStatus {
         id: worker.id.clone(),
         label: worker.label(),
@@ -206,8 +221,13 @@ fn state(
     newest: Option<&Signal>,
 ) -> State {
     let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
+    let placement = record.placements.get(&worker.id);
+    if placement.is_some_and(|placement| !placement.created) {
+        // Begun and not handed over: nobody works there yet.
+        return State::Planned;
+    }
     let Some(tip) = &known.tip else {
-        return match (merged, record.placements.get(&worker.id)) {
+        return match (merged, placement) {
             (Some(_), _) => State::Integrated,
             (None, Some(_)) => State::Missing,
             (None, None) => State::Planned,
@@ -231,10 +251,13 @@ fn state(
     }
 }
 
-/// Returns whether somebody merged this worker's own work by hand.
+/// Returns whether somebody merged this worker's own work by hand. By fast-forward, its commits
+/// became the branch's own; then the signal at its tip tells them from commits it pulled.
 fn is_landed(facts: &Facts, tip: &Oid, own: &[&Commit]) -> bool {
-    let mut targets = facts.integration_tip.iter().chain(&facts.base_tip);
-    !own.is_empty() && targets.any(|target| facts.history.ancestors(target).contains(tip))
+    let targets = || facts.integration_tip.iter().chain(&facts.base_tip);
+    let contained = targets().any(|target| facts.trunk.ancestors(target).contains(tip));
+    let message = facts.history.commit(tip).map(|commit| signal::read(&commit.message));
+    contained && (!own.is_empty() || matches!(message, Some(Subject::Signal { .. })))
 }
 
 fn reasons(
@@ -257,10 +280,17 @@ fn reasons(
         add(ReasonKind::BranchMissing, format!("the branch {} is gone", worker.branch()), &[]);
     }
     match &known.worktree {
-        WorktreeFacts::Missing | WorktreeFacts::Broken => {
+        WorktreeFacts::Missing => {
             add(
                 ReasonKind::WorktreeMissing,
-                "the worktree is gone or not where it was made".to_owned(),
+                "the worktree is not where it was made".to_owned(),
+                &[],
+            );
+        }
+        WorktreeFacts::Broken => {
+            add(
+                ReasonKind::WorktreeBroken,
+                "the worktree has lost its link to git".to_owned(),
                 &[],
             );
         }

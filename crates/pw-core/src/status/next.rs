@@ -1,6 +1,6 @@
 //! What to do next, as commands, and the summary in one sentence.
 
-use super::{State, Status, WorkerStatus};
+use super::{ReasonKind, State, Status, WorkerStatus};
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, counted, shell_word};
@@ -22,6 +22,9 @@ pub(super) fn steps(
             State::Starting => ("launch", start()),
             State::Blocked | State::Reopened => ("read", read(worker)),
             State::Waiting if is_satisfied(worker) => ("resume", start()),
+            State::Missing if has(worker, ReasonKind::WorktreeBroken) => {
+                ("repair", "git worktree repair".to_owned())
+            }
             State::Missing if worker.tip.is_some() => {
                 ("create", format!("pw-setup advance {workflow}"))
             }
@@ -46,6 +49,10 @@ pub(super) fn steps(
         steps.push(step("integrate", None, format!("pw-integrate run {workflow}")));
     }
     steps
+}
+
+fn has(worker: &WorkerStatus, kind: ReasonKind) -> bool {
+    worker.reasons.iter().any(|reason| reason.kind == kind)
 }
 
 /// Shows what the worker said in full.
