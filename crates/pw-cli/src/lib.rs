@@ -5,6 +5,7 @@ mod launch;
 mod monitor;
 mod retro;
 pub mod schema;
+mod session;
 mod setup;
 mod shell;
 mod view;

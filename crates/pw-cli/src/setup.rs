@@ -179,6 +179,7 @@ impl Ground {
             worktree: self.plan.worktree(worker),
             launch: launch::of(&self.repo, &self.plan, worker),
             status: status(worker),
+            port: self.record.placements.get(&worker.id).and_then(|placement| placement.port),
             owns: worker.owns.globs().map(str::to_owned).collect(),
             after: worker.after.clone(),
             size: worker.size,

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod graph;
 pub mod id;
 pub mod integration;
+pub mod launch;
 pub mod path;
 pub mod plan;
 pub mod prompt;

@@ -114,10 +114,11 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
         context.progress(&format!("creating {}", worker.label()));
         place(&ground, worker, fork)?;
         prepare::copy(&ground, &ground.worktree(worker), &files)?;
-        prepare::run_setup(&ground, worker)?;
+        let port = prepare::free_port(&ground, worker);
+        prepare::run_setup(&ground, worker, port)?;
         journal.add(
             &mut ground,
-            Event::Created { worker: id.clone(), fork: fork.clone() },
+            Event::Created { worker: id.clone(), fork: fork.clone(), port },
             context,
         )?;
         made.insert(id.clone());
@@ -126,8 +127,8 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
         if reattach(&ground, worker)? {
             made.insert(worker.id.clone());
         }
-        if ground.record.placements.contains_key(&worker.id) {
-            launch::write(&ground.repo, &ground.plan, worker, &ground.worktree(worker))?;
+        if let Some(placement) = ground.record.placements.get(&worker.id) {
+            launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
         }
     }
     journal.publish(&ground.repo)?;

@@ -1,15 +1,19 @@
 //! What a new worktree needs before a worker can work in it: ignored files and the setup command.
 
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
+use pw_core::{prompt, setup};
 
 use super::Ground;
 use crate::launch;
+use crate::session::program;
+use crate::workflow::recorded;
 
 /// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
 const INCLUDE: &str = ".worktreeinclude";
@@ -51,25 +55,30 @@ pub(super) fn copy(ground: &Ground, worktree: &Path, files: &[RepoPath]) -> Resu
     Ok(())
 }
 
+/// Returns a port that nothing listens on now and no worker of this repository has.
+pub(super) fn free_port(ground: &Ground, worker: &Worker) -> Option<u16> {
+    let others = recorded(&ground.refs).into_iter();
+    let others = others.filter_map(|(_, tip)| Some(ground.repo.record(&tip).ok()?.1.placements));
+    let placements = others.chain([ground.record.placements.clone()]);
+    let taken: BTreeSet<u16> =
+        placements.flat_map(|placements| placements.into_values()).filter_map(|p| p.port).collect();
+    let root = ground.repo.root().as_os_str().as_encoded_bytes();
+    let binds = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    setup::port(root, &worker.label(), &|port| !taken.contains(&port) && binds(port))
+}
+
 /// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
-#[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
-pub(super) fn run_setup(ground: &Ground, worker: &Worker) -> Result<()> {
+pub(super) fn run_setup(ground: &Ground, worker: &Worker, port: Option<u16>) -> Result<()> {
     let Some(command) = &ground.plan.setup else { return Ok(()) };
     let folder = launch::folder(&ground.repo, &ground.plan, worker);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let log = folder.join("setup.log");
     let output =
         std::fs::File::create(&log).with_context(|| format!("writing {}", log.display()))?;
-    let mut shell = Command::new("sh");
-    for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_"))
-    {
-        shell.env_remove(name);
-    }
-    let status = shell
+    let status = program("sh")
         .args(["-c", command])
+        .envs(prompt::environment(&ground.plan, worker, port))
         .current_dir(ground.worktree(worker))
-        .stdin(Stdio::null())
         .stderr(output.try_clone().context("sharing the log")?)
         .stdout(output)
         .status()

@@ -325,10 +325,43 @@ fn a_launcher_runs_claude_in_the_worktree_with_the_prompt_as_one_argument() {
     let seen = std::fs::read_to_string(seen).unwrap();
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(lines[0], repo.root().join("worktrees/task-1-users").to_string_lossy());
-    assert_eq!(&lines[1..4], ["4", "--model", "opus"]);
+    assert_eq!(&lines[1..3], ["6", "--settings"]);
     assert!(!repo.root().join("worktrees/task-1-users/hacked").exists());
     let prompt = repo.read(".git/pw/rest-api/task-1-users/prompt.md");
     assert!(prompt.contains("it's $(touch hacked) `id` \"x\""), "{prompt}");
+}
+
+#[test]
+fn every_worker_has_a_port_of_its_own_that_stays() {
+    let repo = repo(&format!("setup: echo $PW_PORT $PW_WORKER > port\n{THREE}"));
+    assert!(repo.pw("pw-setup check plan.yaml").data()["workers"][0].get("port").is_none());
+    let ports = |data: Value| -> Vec<u64> {
+        data["workers"].as_array().unwrap().iter().map(|w| w["port"].as_u64().unwrap()).collect()
+    };
+    let first = ports(repo.pw("pw-setup create plan.yaml").data());
+    assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2], "{first:?}");
+    assert!(first.iter().all(|port| (20_000..40_000).contains(port)));
+    assert_eq!(ports(repo.pw("pw-setup create plan.yaml").data()), first);
+    assert_eq!(ports(repo.pw("pw-setup check plan.yaml").data()), first);
+    assert_eq!(repo.read("worktrees/task-2-posts/port"), format!("{} task-2\n", first[1]));
+    assert!(
+        repo.git(&["log", "--format=%s", "refs/pw/rest-api/record"])
+            .lines()
+            .any(|l| l.starts_with("created task-1 ") && l.ends_with(&first[0].to_string()))
+    );
+
+    // Another workflow of the repository keeps clear of them, and later waves have none yet.
+    repo.write(
+        "plan.yaml",
+        &WAVES
+            .replace("id: base, name: model", "id: task-1, name: users")
+            .replace("after: [base", "after: [task-1")
+            .replace("workflow: waves", "worktrees: more\nworkflow: waves"),
+    );
+    repo.git(&["branch", "-m", "work/task-1-users", "kept"]);
+    let other = repo.pw("pw-setup create plan.yaml").data();
+    assert_ne!(other["workers"][0]["port"].as_u64(), Some(first[0]));
+    assert!(other["workers"][2].get("port").is_none());
 }
 
 #[test]
