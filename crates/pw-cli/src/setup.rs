@@ -2,6 +2,8 @@
 
 mod create;
 mod prepare;
+mod start;
+mod tmux;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
-use pw_core::id::Oid;
+use pw_core::id::{Oid, WorkerId};
+use pw_core::launch::How;
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
 use pw_core::record::{Record, Refs};
@@ -58,6 +61,17 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Starts sessions of workers that have none, or says how
+    Launch {
+        /// The workers; all that are neither done nor running when none is named
+        workers: Vec<WorkerId>,
+        /// The workflow; needed only when there are several
+        #[arg(long)]
+        workflow: Option<String>,
+        /// How: print the commands, tmux, background, or custom (the plan's `launch`)
+        #[arg(long = "with", value_name = "HOW", default_value = "print")]
+        how: How,
+    },
     /// Lists the workflows of this repository
     List,
     /// The JSON Schema of every answer
@@ -74,6 +88,9 @@ impl Cli for Setup {
             Command::Check { plan } => check(context, plan),
             Command::Create { plan } => create::create(context, plan),
             Command::Advance { workflow } => create::advance(context, workflow.as_deref()),
+            Command::Launch { workers, workflow, how } => {
+                start::launch(context, workers, workflow.as_deref(), *how)
+            }
             Command::List => list(context),
             Command::Schema => schema::answer::<Self>(),
         }

@@ -102,7 +102,7 @@ pub(super) fn run_setup(ground: &Ground, worker: &Worker, port: Option<u16>) -> 
 }
 
 /// Returns the end of a log, for an answer.
-fn tail(log: &Path) -> String {
+pub(super) fn tail(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

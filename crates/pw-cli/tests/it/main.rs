@@ -4,6 +4,7 @@
 mod contract;
 mod crash;
 mod integrate;
+mod launch;
 mod lifecycle;
 mod monitor;
 mod real_client;
