@@ -98,7 +98,7 @@ fn process(workflow: &Workflow, worker: &Worker) -> Option<(u32, Option<bool>)> 
     let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
     let process = Process::parse(&std::fs::read_to_string(folder.join("session")).ok()?)?;
     let mut ps = program("ps");
-    ps.args(["-o", "lstart=", "-p", &process.pid.to_string()]);
+    ps.args(["-o", "stat=", "-o", "lstart=", "-p", &process.pid.to_string()]);
     let now = ps.env("TZ", "UTC0").env("LC_ALL", "C").output().ok();
     let is_alive = now.and_then(|now| process.is_alive(&String::from_utf8_lossy(&now.stdout)));
     Some((process.pid, is_alive))

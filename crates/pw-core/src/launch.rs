@@ -207,9 +207,12 @@ impl Process {
     }
 
     /// Returns whether the process that has this id now, begun then, is the same; nothing when
-    /// that cannot be told. An empty `now` says that there is none.
+    /// that cannot be told. `now` is what `ps -o stat= -o lstart=` prints: its state and that time,
+    /// or nothing when there is none.
     pub fn is_alive(&self, now: &str) -> Option<bool> {
-        if now.trim().is_empty() {
+        let Some((state, now)) = now.trim().split_once(' ') else { return Some(false) };
+        // Ended, and only its parent has not asked yet.
+        if state.starts_with('Z') {
             return Some(false);
         }
         // The system computes the time anew on each question, and its clock may have been set.
@@ -332,11 +335,12 @@ mod tests {
     fn a_process_is_the_same_only_when_it_began_at_the_same_time() {
         let process = Process::parse("123 Sun Nov  2 11:06:25 2025\n").unwrap();
         assert_eq!(process.pid, 123);
-        assert_eq!(process.is_alive("Sun Nov  2 11:06:26 2025\n"), Some(true));
-        assert_eq!(process.is_alive("Sun Nov  2 11:07:25 2025\n"), Some(false));
+        assert_eq!(process.is_alive("Ss+  Sun Nov  2 11:06:26 2025\n"), Some(true));
+        assert_eq!(process.is_alive("S    Sun Nov  2 11:07:25 2025\n"), Some(false));
+        assert_eq!(process.is_alive("Z    Sun Nov  2 11:06:25 2025\n"), Some(false));
         assert_eq!(process.is_alive("\n"), Some(false));
-        assert_eq!(process.is_alive("yesterday"), None);
-        assert_eq!(Process::parse("123").unwrap().is_alive("Sun Nov  2 11:06:26 2025"), None);
+        assert_eq!(process.is_alive("S yesterday"), None);
+        assert_eq!(Process::parse("123").unwrap().is_alive("S Sun Nov  2 11:06:26 2025"), None);
         assert_eq!(Process::parse("nonsense"), None);
     }
 
