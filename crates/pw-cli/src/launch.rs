@@ -26,24 +26,17 @@ pub(crate) fn of(repo: &Repo, plan: &Plan, worker: &Worker) -> Launch {
 }
 
 /// Writes a worker's prompt and launcher; the same again when they are there.
-pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, worktree: &Path) -> Result<()> {
+pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<()> {
     let folder = folder(repo, plan, worker);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let prompt = folder.join("prompt.md");
-    let text = prompt::launcher(worker, &worktree.to_string_lossy(), &prompt.to_string_lossy());
-    let settings = permissions::settings(
-        plan,
-        worker,
-        &repo.root().to_string_lossy(),
-        &worktree.to_string_lossy(),
-    );
+    let worktree = repo.root().join(plan.worktree(worker));
+    let (worktree, here) = (worktree.to_string_lossy(), folder.to_string_lossy());
+    let settings =
+        permissions::settings(plan, worker, &repo.root().to_string_lossy(), &worktree, port);
+    let script = prompt::launcher(plan, worker, &worktree, &here, port);
     replace(&folder.join("settings.json"), &format!("{settings:#}\n"))?;
-    for (path, text) in
-        [(&prompt, prompt::kickoff(plan, worker)), (&folder.join("launch.sh"), text)]
-    {
-        replace(path, &text)?;
-    }
-    Ok(())
+    replace(&folder.join("prompt.md"), &prompt::kickoff(plan, worker))?;
+    replace(&folder.join("launch.sh"), &script)
 }
 
 /// Writes a file whole or not at all: a launcher may be read while it is written anew.

@@ -6,6 +6,7 @@ mod launch;
 mod monitor;
 mod retro;
 pub mod schema;
+mod session;
 mod setup;
 mod shell;
 mod view;

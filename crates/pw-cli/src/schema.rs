@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use pw_core::failure::Failure;
 use pw_core::report::Report;
-use pw_core::{integration, retro, setup, status, worker};
+use pw_core::{integration, launch, retro, setup, status, worker};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -16,7 +16,12 @@ use crate::shell::{Answer, Cli, ERROR_SCHEMA};
 pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
     let mut schemas = match helper {
         "pw-setup" => {
-            vec![entry::<setup::Check>(), entry::<setup::Created>(), entry::<setup::List>()]
+            vec![
+                entry::<setup::Check>(),
+                entry::<setup::Created>(),
+                entry::<launch::Launched>(),
+                entry::<setup::List>(),
+            ]
         }
         "pw-monitor" => vec![entry::<status::Status>()],
         "pw-integrate" => vec![

@@ -2,6 +2,8 @@
 
 mod create;
 mod prepare;
+mod start;
+mod tmux;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
-use pw_core::id::Oid;
+use pw_core::id::{Oid, WorkerId};
+use pw_core::launch::How;
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
 use pw_core::record::{Record, Refs};
@@ -26,6 +29,8 @@ use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
 use crate::workflow::{read_refs, recorded};
 
+/// Plans above this size are not read; a plan is a page or two.
+const MAX_PLAN: u64 = 1 << 20;
 /// How many of the newest commits `check` looks at for hot files.
 const HOT_COMMITS: usize = 500;
 /// How many hot files it lists.
@@ -58,6 +63,17 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Starts sessions of workers that have none, or says how
+    Launch {
+        /// The workers; all that are neither done nor running when none is named
+        workers: Vec<WorkerId>,
+        /// The workflow; needed only when there are several
+        #[arg(long)]
+        workflow: Option<String>,
+        /// How: print the commands, tmux, background, or custom (the plan's `launch`)
+        #[arg(long = "with", value_name = "HOW", default_value = "print")]
+        how: How,
+    },
     /// Lists the workflows of this repository
     List,
     /// The JSON Schema of every answer
@@ -74,6 +90,9 @@ impl Cli for Setup {
             Command::Check { plan } => check(context, plan),
             Command::Create { plan } => create::create(context, plan),
             Command::Advance { workflow } => create::advance(context, workflow.as_deref()),
+            Command::Launch { workers, workflow, how } => {
+                start::launch(context, workers, workflow.as_deref(), *how)
+            }
             Command::List => list(context),
             Command::Schema => schema::answer::<Self>(),
         }
@@ -93,8 +112,13 @@ impl PlanFile {
             Failure::new(Code::PlanUnreadable, message)
                 .hint("name a YAML file that exists and is UTF-8 text")
         };
-        let bytes = std::fs::read(&full)
-            .map_err(|error| unreadable(format!("{}: {error}", path.display())))?;
+        let failed = |error: std::io::Error| unreadable(format!("{}: {error}", path.display()));
+        let about = std::fs::metadata(&full).map_err(failed)?;
+        if !about.is_file() || about.len() > MAX_PLAN {
+            let message = format!("{} is no file of at most {MAX_PLAN} bytes", path.display());
+            return Err(unreadable(message).into());
+        }
+        let bytes = std::fs::read(&full).map_err(failed)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable(format!("{} is not UTF-8", path.display())))?;
         let again = |failure: Failure| {
@@ -124,6 +148,12 @@ impl Ground {
     fn survey(context: &Context, file: PlanFile) -> Result<Self> {
         let PlanFile { text, plan } = file;
         let repo = Repo::open(&context.directory)?;
+        if repo.root().to_str().is_none() {
+            return Err(Failure::new(Code::InTheWay, "the path of the repository is not UTF-8")
+                .hint("move the repository to a folder whose name is; launchers could not find it")
+                .details(serde_json::json!({ "problems": [] }))
+                .into());
+        }
         let refs = read_refs(&repo)?;
         let record_tip = refs.get(&Refs(&plan.workflow).record()).cloned();
         let record = match &record_tip {
@@ -149,8 +179,25 @@ impl Ground {
             entries.unwrap_or_else(|_| path.symlink_metadata().is_ok())
         };
         let is_new = ground.record_tip.is_none();
+        if is_new {
+            ground.require_free_folder()?;
+        }
         let problems = setup::obstacles(&ground.plan, &new, is_new, &ground.refs, &occupied);
         if problems.is_empty() { Ok(ground) } else { Err(setup::in_the_way(problems).into()) }
+    }
+
+    /// Refuses a folder for worktrees that holds files of the repository: kept out of `git status`,
+    /// new ones among them would never be committed.
+    fn require_free_folder(&self) -> Result<()> {
+        let folder = &self.plan.worktrees;
+        let is_link = self.repo.root().join(folder).is_symlink();
+        if !is_link && !self.repo.is_tracked(&self.record.base, folder)? {
+            return Ok(());
+        }
+        let what = if is_link { "is a link" } else { "holds files of the repository" };
+        let message = format!("the folder {folder} for worktrees {what}");
+        let hint = "name another one with `worktrees:` in the plan";
+        Err(setup::in_the_way(vec![Problem::new(ProblemCode::FolderExists, message, hint)]).into())
     }
 
     fn is_new(&self, worker: &Worker) -> bool {
@@ -179,6 +226,7 @@ impl Ground {
             worktree: self.plan.worktree(worker),
             launch: launch::of(&self.repo, &self.plan, worker),
             status: status(worker),
+            port: self.record.placements.get(&worker.id).and_then(|placement| placement.port),
             owns: worker.owns.globs().map(str::to_owned).collect(),
             after: worker.after.clone(),
             size: worker.size,

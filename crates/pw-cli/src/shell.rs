@@ -64,13 +64,18 @@ impl Context {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Seconds::try_from(since.as_secs()).unwrap_or(Seconds::MAX)
         };
+        let directory =
+            globals.directory.as_ref().map_or_else(|| here.clone(), |dir| here.join(dir));
+        if !directory.is_dir() {
+            let message = format!("{} is no folder", directory.display());
+            return Err(Failure::new(Code::Usage, message)
+                .hint("name a folder that exists with -C")
+                .into());
+        }
         let words = words();
         let name = words.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         Ok(Self {
-            directory: globals
-                .directory
-                .as_ref()
-                .map_or_else(|| here.clone(), |dir| here.join(dir)),
+            directory,
             now: globals.now.unwrap_or_else(clock),
             command: std::iter::once(name)
                 .chain(words.iter().skip(1).map(String::as_str))

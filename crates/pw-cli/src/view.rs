@@ -6,6 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use pw_core::failure::Failure;
 use pw_core::integration::{Aborted, Check as Readiness, FileConflict, Integrated, Preview};
+use pw_core::launch::Launched;
 use pw_core::path::RepoPath;
 use pw_core::report::NextStep;
 use pw_core::retro::Retro;
@@ -187,6 +188,25 @@ pub(crate) fn check(check: &Check) -> String {
 
 pub(crate) fn created(created: &Created) -> String {
     setup(&created.setup, true) + &next(&created.setup.next)
+}
+
+pub(crate) fn launched(launched: &Launched) -> String {
+    let mut out = String::new();
+    for launch in &launched.workers {
+        // Not in a table: a command that is cut cannot be copied.
+        let word = launch.status.word();
+        out += &format!("{} ({word})\n  {}\n", launch.worker, plain(&launch.command));
+    }
+    for skipped in &launched.skipped {
+        out += &format!("  left alone: {}\n", plain(&skipped.message));
+    }
+    for note in &launched.notes {
+        out += &format!("  note: {}\n", plain(note));
+    }
+    if let Some(attach) = &launched.attach {
+        out += &format!("  to see them: {attach}\n");
+    }
+    out + &next(&launched.next)
 }
 
 pub(crate) fn list(list: &List) -> String {

@@ -13,6 +13,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
+use pw_core::prompt;
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::{WorkerStatus, worker_states};
@@ -313,12 +314,13 @@ impl Desk<'_> {
 
     /// Runs the plan's `verify`, when the plan wants that before a worker is complete.
     fn verify(&self, path: &Path) -> Result<()> {
-        let Workflow { repo, plan, .. } = self.workflow;
+        let Workflow { repo, plan, record, .. } = self.workflow;
         let Some(command) = plan.verify.as_ref().filter(|_| plan.verify_on_complete) else {
             return Ok(());
         };
         let log = launch::folder(repo, plan, self.worker).join("verify.log");
-        let code = command::run(command, path, &log, &[])?;
+        let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
+        let code = command::run(command, path, &log, prompt::environment(plan, self.worker, port))?;
         if code == Some(0) {
             return Ok(());
         }

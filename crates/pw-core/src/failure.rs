@@ -68,6 +68,10 @@ pub enum Code {
     SignalLost,
     /// The plan's setup command failed in a new worktree.
     SetupFailed,
+    /// The worker has no branch and worktree to be started in.
+    NotCreated,
+    /// A session could not be started; those before it run.
+    LaunchFailed,
     /// The plan's `verify` command failed.
     VerifyFailed,
     /// A program that is asked for is not installed, or could not be started.
@@ -109,6 +113,8 @@ impl Code {
         Self::WrongBranch,
         Self::SignalLost,
         Self::SetupFailed,
+        Self::NotCreated,
+        Self::LaunchFailed,
         Self::VerifyFailed,
         Self::ProgramMissing,
         Self::SessionAlive,
@@ -119,7 +125,11 @@ impl Code {
         match self {
             Self::Internal | Self::GitFailed | Self::HelperNotBuilt | Self::HelperBuilding => 1,
             Self::Usage | Self::PlanUnreadable => 2,
-            Self::MergeConflict | Self::Unresolved | Self::SignalLost | Self::SetupFailed => 4,
+            Self::MergeConflict
+            | Self::Unresolved
+            | Self::SignalLost
+            | Self::SetupFailed
+            | Self::LaunchFailed => 4,
             _ => 3,
         }
     }

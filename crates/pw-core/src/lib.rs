@@ -9,6 +9,7 @@ pub mod graph;
 pub mod guard;
 pub mod id;
 pub mod integration;
+pub mod launch;
 pub mod path;
 pub mod permissions;
 pub mod plan;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, Worker};
+use crate::prompt;
 
 /// Commands that read, or that are the worker's own way to commit.
 const COMMANDS: &[&str] = &[
@@ -41,7 +42,13 @@ const DENIED: &[&str] = &[
 ///
 /// `root` is the main checkout, `worktree` the worker's; both absolute. File rules are absolute,
 /// because a pattern without a slash would match at any depth.
-pub fn settings(plan: &Plan, worker: &Worker, root: &str, worktree: &str) -> Value {
+pub fn settings(
+    plan: &Plan,
+    worker: &Worker,
+    root: &str,
+    worktree: &str,
+    port: Option<u16>,
+) -> Value {
     let edit = |folder: &str, glob: &str| format!("Edit(/{folder}/{glob})");
     let (mut owned, excluded) = worker.owns.spelled_out();
     let (shared, unshared) = plan.shared.spelled_out();
@@ -59,5 +66,6 @@ pub fn settings(plan: &Plan, worker: &Worker, root: &str, worktree: &str) -> Val
     deny.extend(excluded.iter().chain(&unshared).map(|glob| edit(worktree, glob)));
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     deny.extend(others.map(|other| edit(root, &format!("{}/**", plan.worktree(other)))));
-    json!({ "permissions": { "allow": allow, "deny": deny } })
+    let environment = prompt::environment(plan, worker, port);
+    json!({ "permissions": { "allow": allow, "deny": deny }, "env": environment })
 }

@@ -1,8 +1,13 @@
 //! What a worker's session is started with.
 
+use std::collections::BTreeMap;
+
 use crate::plan::{Plan, Worker};
 use crate::report::{counted, shell_word};
 use crate::status::WorkerStatus;
+
+/// How long a prompt can be: Linux passes at most 128 KiB in one argument.
+const MAX_BYTES: usize = 100_000;
 
 /// Returns the first prompt of a worker's session.
 ///
@@ -26,6 +31,12 @@ pub fn kickoff(plan: &Plan, worker: &Worker) -> String {
     if !worker.notes.is_empty() {
         text += &format!("\nNotes:\n{}", quoted(&worker.notes));
     }
+    if text.len() > MAX_BYTES {
+        let starts = text.char_indices().map(|(at, _)| at);
+        let end = starts.take_while(|at| *at <= MAX_BYTES).last().unwrap_or_default();
+        text.truncate(end);
+        text += "\n\nThe rest is too long for a prompt; `pw-worker brief` prints it all.\n";
+    }
     text
 }
 
@@ -46,17 +57,79 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// What the client tells its children about the session they run in; a worker's is another one.
+pub const NESTED: [&str; 7] = [
+    "CLAUDECODE",
+    "CLAUDE_CODE_AGENT",
+    "CLAUDE_CODE_CHILD_SESSION",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_EFFORT",
+    "CLAUDE_JOB_DIR",
+    "CLAUDE_PID",
+];
+
+/// What to do when there is no client.
+pub const INSTALL: &str = "install Claude Code, the npm package @anthropic-ai/claude-code";
+
+/// Returns what a worker's session finds in its environment.
+///
+/// Settings must say it, too, as their `env`: all background sessions of the client come from one
+/// daemon, which keeps the environment of whichever was started first.
+pub fn environment(
+    plan: &Plan,
+    worker: &Worker,
+    port: Option<u16>,
+) -> BTreeMap<&'static str, String> {
+    let port = port.map(|port| ("PW_PORT", port.to_string()));
+    let names = [("PW_WORKFLOW", plan.workflow.to_string()), ("PW_WORKER", worker.id.to_string())];
+    names.into_iter().chain(port).collect()
+}
+
 /// Returns the launcher script: constants of ours and quoted absolute paths, nothing else.
-pub fn launcher(worker: &Worker, worktree: &str, prompt: &str) -> String {
+///
+/// `folder` holds the prompt and, when they were generated, the settings. The script leaves
+/// `session` there, its process and when that began, which the client keeps through `exec`.
+pub fn launcher(
+    plan: &Plan,
+    worker: &Worker,
+    worktree: &str,
+    folder: &str,
+    port: Option<u16>,
+) -> String {
+    let skip = "set -- --dangerously-skip-permissions \"$@\"\n";
+    let environment = environment(plan, worker, port);
+    let exported: String =
+        environment.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    let settings = serde_json::json!({ "env": environment }).to_string();
     format!(
-        "#!/bin/sh\n\
-         # Starts worker {label} in its worktree. Made by pw-setup; arguments go to claude.\n\
-         set -eu\n\
-         cd {worktree}\n\
-         exec claude \"$@\" -- \"$(cat {prompt})\"\n",
+        r#"#!/bin/sh
+# Starts worker {label} in its worktree. Made by pw-setup; arguments go to claude.
+set -eu
+folder={folder}
+cd {worktree}
+export{exported}
+claude=${{CLAUDE_CODE_EXECPATH:-}}
+if ! [ -f "$claude" ] || ! [ -x "$claude" ]; then
+  claude=$(command -v claude) || {{
+    echo 'claude is not on PATH: {INSTALL}' >&2
+    exit 127
+  }}
+fi
+unset {nested}
+settings={settings}
+[ ! -f "$folder/settings.json" ] || settings=$folder/settings.json
+set -- --settings "$settings" "$@"
+{skip}started=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p $$ 2>/dev/null) || started=
+echo "$$ $started" >"$folder/session.$$"
+mv -f "$folder/session.$$" "$folder/session"
+exec "$claude" "$@" -- "$(cat "$folder/prompt.md")"
+"#,
         label = worker.label(),
+        folder = shell_word(folder),
         worktree = shell_word(worktree),
-        prompt = shell_word(prompt),
+        settings = shell_word(&settings),
+        nested = NESTED.join(" "),
+        skip = if plan.skips_permissions { skip } else { "" },
     )
 }
 
@@ -105,4 +178,31 @@ pub fn session(
         text += &format!("\n- {} is {}", other.label, other.state.word());
     }
     text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(more: &str) -> Plan {
+        let text = "workflow: w\nworkers:\n  - {id: task-1, name: users, owns: [a]";
+        Plan::parse(&format!("{text}, notes: \"{}\"}}\n{more}", "é".repeat(80_000))).unwrap()
+    }
+
+    #[test]
+    fn a_prompt_fits_in_one_argument() {
+        let plan = plan("");
+        let text = kickoff(&plan, &plan.workers[0]);
+        assert!(text.len() < 128 << 10 && text.ends_with("prints it all.\n"));
+    }
+
+    #[test]
+    fn permissions_are_skipped_only_when_the_plan_says_so() {
+        let script = |plan: &Plan| launcher(plan, &plan.workers[0], "/w", "/it's", Some(20_000));
+        let checked = script(&plan(""));
+        assert!(!checked.contains("skip-permissions") && checked.contains(r"folder='/it'\''s'"));
+        assert!(checked.contains("export PW_PORT=20000 PW_WORKER=task-1 PW_WORKFLOW=w\n"));
+        let unchecked = script(&plan("permissions: dangerously-skip-permissions\n"));
+        assert!(unchecked.contains("set -- --dangerously-skip-permissions \"$@\"\nstarted="));
+    }
 }

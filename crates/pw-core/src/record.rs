@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::id::{Oid, Slug, WorkerId};
+use crate::launch::How;
 use crate::time::Seconds;
 
 /// One line of the record, the subject of one of its commits.
@@ -18,8 +19,10 @@ pub enum Event {
     Replanned,
     /// A branch and worktree are about to be made. Written before, so that a kill can be undone.
     Creating { worker: WorkerId, fork: Oid },
-    /// They are there, ready to be handed to an agent.
-    Created { worker: WorkerId, fork: Oid },
+    /// They are there, ready to be handed to an agent, with a port of its own.
+    Created { worker: WorkerId, fork: Oid, port: Option<u16> },
+    /// A session was started for the worker; the client or tmux may have given it an id.
+    Launched { worker: WorkerId, how: How, id: Option<String> },
     /// This tip of the worker is in the integration branch.
     Merged { worker: WorkerId, tip: Oid },
     /// The integration branch was moved here, by us.
@@ -37,7 +40,16 @@ impl fmt::Display for Event {
             Self::Planned { branch: None, base } => write!(f, "planned {base}"),
             Self::Replanned => f.write_str("replanned"),
             Self::Creating { worker, fork } => write!(f, "creating {worker} {fork}"),
-            Self::Created { worker, fork } => write!(f, "created {worker} {fork}"),
+            Self::Created { worker, fork, port: None } => write!(f, "created {worker} {fork}"),
+            Self::Created { worker, fork, port: Some(port) } => {
+                write!(f, "created {worker} {fork} {port}")
+            }
+            Self::Launched { worker, how, id: None } => {
+                write!(f, "launched {worker} {}", how.word())
+            }
+            Self::Launched { worker, how, id: Some(id) } => {
+                write!(f, "launched {worker} {} {id}", how.word())
+            }
             Self::Merged { worker, tip } => write!(f, "merged {worker} {tip}"),
             Self::Integrated { commit } => write!(f, "integrated {commit}"),
             Self::Stopped(Stopped { worker, tip, onto, choice }) => {
@@ -61,9 +73,16 @@ impl Event {
             ["creating", worker, fork] => {
                 Self::Creating { worker: worker.parse().ok()?, fork: fork.parse().ok()? }
             }
-            ["created", worker, fork] => {
-                Self::Created { worker: worker.parse().ok()?, fork: fork.parse().ok()? }
-            }
+            ["created", worker, fork, port @ ..] => Self::Created {
+                worker: worker.parse().ok()?,
+                fork: fork.parse().ok()?,
+                port: port.first().and_then(|port| port.parse().ok()),
+            },
+            ["launched", worker, how, id @ ..] => Self::Launched {
+                worker: worker.parse().ok()?,
+                how: how.parse().ok()?,
+                id: id.first().map(|id| (*id).to_owned()),
+            },
             ["merged", worker, tip] => {
                 Self::Merged { worker: worker.parse().ok()?, tip: tip.parse().ok()? }
             }
@@ -87,7 +106,17 @@ pub struct Placement {
     pub fork: Oid,
     /// False between `creating` and `created`: nobody was told of it, so it may be rolled back.
     pub created: bool,
+    /// The port that is the worker's own; `None` before it was created.
+    pub port: Option<u16>,
     /// When that was recorded.
+    pub at: Seconds,
+}
+
+/// How a worker's newest session was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    pub how: How,
+    pub id: Option<String>,
     pub at: Seconds,
 }
 
@@ -150,6 +179,7 @@ pub struct Record {
     pub base_branch: Option<String>,
     pub base: Oid,
     pub placements: BTreeMap<WorkerId, Placement>,
+    pub launches: BTreeMap<WorkerId, Launch>,
     /// The newest tip of each worker that is in the integration branch, and since when.
     pub merged: BTreeMap<WorkerId, (Oid, Seconds)>,
     /// Where we last put the integration branch.
@@ -167,6 +197,7 @@ impl Record {
             base_branch,
             base,
             placements: BTreeMap::new(),
+            launches: BTreeMap::new(),
             merged: BTreeMap::new(),
             integration: None,
             stopped: None,
@@ -190,10 +221,13 @@ impl Record {
         match event {
             Event::Planned { .. } | Event::Replanned => {}
             Event::Creating { worker, fork } => {
-                self.placements.insert(worker, Placement { fork, created: false, at });
+                self.placements.insert(worker, Placement { fork, created: false, port: None, at });
             }
-            Event::Created { worker, fork } => {
-                self.placements.insert(worker, Placement { fork, created: true, at });
+            Event::Created { worker, fork, port } => {
+                self.placements.insert(worker, Placement { fork, created: true, port, at });
+            }
+            Event::Launched { worker, how, id } => {
+                self.launches.insert(worker, Launch { how, id, at });
             }
             Event::Merged { worker, tip } => {
                 self.merged.insert(worker, (tip, at));
@@ -252,7 +286,10 @@ mod tests {
             Event::Planned { branch: None, base: oid.clone() },
             Event::Replanned,
             Event::Creating { worker: worker.clone(), fork: oid.clone() },
-            Event::Created { worker: worker.clone(), fork: oid.clone() },
+            Event::Created { worker: worker.clone(), fork: oid.clone(), port: None },
+            Event::Created { worker: worker.clone(), fork: oid.clone(), port: Some(20_000) },
+            Event::Launched { worker: worker.clone(), how: How::Custom, id: None },
+            Event::Launched { worker: worker.clone(), how: How::Background, id: Some("ab".into()) },
             Event::Merged { worker: worker.clone(), tip: oid.clone() },
             Event::Integrated { commit: oid.clone() },
             Event::Stopped(Stopped {
@@ -272,5 +309,23 @@ mod tests {
             assert_eq!(Event::parse(&event.to_string()), Some(event));
         }
         assert_eq!(Event::parse("something newer"), None);
+    }
+
+    #[test]
+    fn the_newest_launch_of_a_worker_counts() {
+        let oid: Oid = "a".repeat(40).parse().unwrap();
+        let worker: WorkerId = "task-1".parse().unwrap();
+        let launched = |how, id: Option<&str>| Event::Launched {
+            worker: worker.clone(),
+            how,
+            id: id.map(str::to_owned),
+        };
+        let events = [
+            (Event::Planned { branch: None, base: oid }, 1),
+            (launched(How::Background, Some("ab")), 2),
+            (launched(How::Tmux, None), 3),
+        ];
+        let record = Record::replay(events).unwrap();
+        assert_eq!(record.launches[&worker], Launch { how: How::Tmux, id: None, at: 3 });
     }
 }

@@ -1,6 +1,7 @@
 //! What creating a workflow needs, and what stands in the way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ use crate::record::Record;
 use crate::report::{NextStep, Report};
 use crate::scope::Scope;
 use crate::status::Base;
+
+/// Where workers' ports lie: above well-known services, below what systems give to clients.
+const PORTS: Range<u16> = 20_000..40_000;
 
 /// The answer of `pw-setup check`: what `create` would do.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +66,9 @@ pub struct WorkerSetup {
     pub worktree: String,
     pub launch: Launch,
     pub status: SetupStatus,
+    /// Its own TCP port, `PW_PORT` in its session; absent while it is not created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     pub owns: Vec<String>,
     pub after: Vec<WorkerId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +172,18 @@ pub fn warnings(plan: &Plan, folders: &BTreeSet<RepoPath>) -> Vec<String> {
     warnings
 }
 
+/// Returns a port for a worker, the same again for the same repository and label while it is free.
+pub fn port(root: &[u8], label: &str, is_free: &dyn Fn(u16) -> bool) -> Option<u16> {
+    // FNV-1a: unlike the standard library's hash, it is the same in every release.
+    let hash =
+        root.iter().chain(b"\0").chain(label.as_bytes()).fold(0xcbf2_9ce4_8422_2325, |h, b| {
+            (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    let first = u16::try_from(hash % PORTS.len() as u64).ok()?;
+    let first = PORTS.start + first;
+    (first..PORTS.end).chain(PORTS.start..first).find(|port| is_free(*port))
+}
+
 /// Returns the branches and folders that stand where workers would be made.
 ///
 /// `refs` are full names; `occupied` says whether a folder of the repository exists and is not
@@ -229,6 +248,9 @@ pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(),
     if old.worktrees != new.worktrees {
         contradictions.push("`worktrees` is another folder".to_owned());
     }
+    if old.base != new.base {
+        contradictions.push("`base` is another one".to_owned());
+    }
     for id in record.placements.keys() {
         match (old.worker(id), new.worker(id)) {
             (Some(old), Some(new)) if old.name != new.name => {
@@ -249,4 +271,21 @@ pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(),
     Err(Failure::new(Code::PlanChanged, message)
         .hint("workers that exist keep id, name and `after`; add new ones, or start another `workflow`")
         .details(serde_json::json!({ "contradictions": contradictions })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_stable_and_go_round_until_one_is_free() {
+        let all = |_: u16| true;
+        let first = port(b"/a", "task-1-users", &all).unwrap();
+        assert!(PORTS.contains(&first));
+        assert_eq!(port(b"/a", "task-1-users", &all), Some(first));
+        assert_ne!(port(b"/a", "task-2-posts", &all), Some(first));
+        assert_ne!(port(b"/b", "task-1-users", &all), Some(first));
+        assert_eq!(port(b"/a", "task-1-users", &|port| port == first - 1), Some(first - 1));
+        assert_eq!(port(b"/a", "task-1-users", &|_| false), None);
+    }
 }

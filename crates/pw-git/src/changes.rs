@@ -51,7 +51,7 @@ impl Repo {
     }
 
     /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.
-    fn own_git_dir(&self, path: &Path) -> Option<PathBuf> {
+    pub(crate) fn own_git_dir(&self, path: &Path) -> Option<PathBuf> {
         if std::fs::symlink_metadata(path).ok()?.is_symlink() {
             return None;
         }

@@ -20,6 +20,12 @@ impl Repo {
         Ok(records(&answer).map(RepoPath::new).collect())
     }
 
+    /// Returns whether a commit has anything at `path`.
+    pub fn is_tracked(&self, commit: &Oid, path: &str) -> Result<bool> {
+        let args = ["ls-tree", "-z", "--name-only", "--full-tree", commit.as_str(), "--", path];
+        Ok(!self.git.plumbing(args).reader().bytes()?.is_empty())
+    }
+
     /// Writes a tree with one file.
     pub(crate) fn write_tree_of(&self, name: &str, content: &[u8]) -> Result<Oid> {
         let blob = self.git.plumbing(["hash-object", "-w", "--stdin"]).input(content).line()?;

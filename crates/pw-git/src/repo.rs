@@ -35,8 +35,8 @@ impl Repo {
         let worktrees = crate::worktree::list(&git)?;
         let main = worktrees.first().context("git lists no worktree")?;
         if bare || main.bare || !main.path.join(".git").exists() {
-            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout")
-                .hint("run this in a repository with files checked out, for example a fresh clone")
+            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout with its own .git folder")
+                .hint("bare repositories, submodules and --separate-git-dir are not supported; use a plain clone")
                 .into());
         }
         let root = main.path.clone();
@@ -88,13 +88,15 @@ impl Repo {
         Ok((main.branch.clone(), commit))
     }
 
-    /// Returns the commit that a branch, remote branch, tag or object id names, the branch first.
+    /// Returns the commit that a branch, remote branch, tag or revision names, the branch first.
     pub fn resolve(&self, name: &str) -> Result<Option<Oid>> {
         let candidates =
             ["refs/heads/", "refs/remotes/", "refs/tags/"].map(|p| format!("{p}{name}"));
-        let full = name.parse::<Oid>().ok().map(|oid| oid.to_string());
-        let input: String =
-            candidates.into_iter().chain(full).map(|name| format!("{name}^{{commit}}\n")).collect();
+        let input: String = candidates
+            .into_iter()
+            .chain([name.to_owned()])
+            .map(|name| format!("{name}^{{commit}}\n"))
+            .collect();
         let answer =
             self.git.plumbing(["cat-file", "--batch-check=%(objectname)"]).reader().input(input);
         let answer = answer.bytes()?;

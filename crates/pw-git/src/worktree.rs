@@ -1,12 +1,11 @@
 //! Worktrees: listing them, making them, taking back one that nobody was given.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use pw_core::facts::WorktreeFacts;
 use pw_core::id::Oid;
 
 use crate::Repo;
@@ -147,20 +146,21 @@ impl Repo {
         Ok(())
     }
 
-    /// Returns whether a worktree is as it was made: at `commit`, nothing changed, nothing added.
-    pub fn is_untouched(&self, path: &Path, commit: &Oid) -> Result<bool> {
-        let WorktreeFacts::Present(tree) = self.tree_state(path)? else { return Ok(false) };
-        let at = list(&self.git)?.into_iter().find(|worktree| worktree.path == path);
-        Ok(tree.uncommitted().is_empty()
-            && at.is_some_and(|worktree| worktree.head.as_ref() == Some(commit)))
+    /// Returns whether a worktree was made whole: git writes its index when all files are there.
+    pub fn is_checked_out(&self, path: &Path) -> bool {
+        self.own_git_dir(path).is_some_and(|own| own.join("index").is_file())
     }
 
-    /// Takes one worktree whose folder is gone off git's list; nothing is left of it to lose.
+    /// Takes one worktree whose folder is gone off git's list, if it is on it; nothing is left of
+    /// it to lose.
     pub fn forget_missing_worktree(&self, path: &Path) -> Result<()> {
         if path.symlink_metadata().is_ok() {
             bail!("{} is there, so it is not forgotten", path.display());
         }
-        self.remove(path)
+        match list(&self.git)?.iter().any(|worktree| worktree.path == path) {
+            true => self.remove(path),
+            false => Ok(()),
+        }
     }
 
     /// Removes a worktree of our own that holds nothing anybody could miss.
@@ -209,7 +209,7 @@ impl Repo {
 /// Returns whether a worktree is registered at `path` and has its `.git` file.
 fn is_made(git: &Git, path: &Path) -> Result<bool> {
     let listed = list(git)?.iter().any(|worktree| worktree.path == path);
-    Ok(listed && path.join(".git").is_file() && !path.as_os_str().as_bytes().is_empty())
+    Ok(listed && path.join(".git").is_file())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub const START: i64 = 1_750_000_000;
 /// A repository on branch `main` with one commit, seen by nobody's configuration.
 pub struct TestRepo {
     folder: TempDir,
+    name: String,
     helpers: PathBuf,
     clock: Cell<i64>,
     shim: Option<PathBuf>,
@@ -30,15 +31,17 @@ pub struct Answer {
     pub stderr: String,
 }
 
-impl Answer {
-    fn of(output: Output) -> Self {
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
 
+impl Answer {
     /// Returns the one document on stdout.
     pub fn json(&self) -> Value {
         let parsed = serde_json::from_str(&self.stdout);
@@ -64,9 +67,14 @@ impl Answer {
 impl TestRepo {
     /// Makes a repository; `helpers` is the folder of the compiled helpers.
     pub fn new(helpers: &Path) -> Self {
+        Self::named(helpers, "repo")
+    }
+
+    /// Makes a repository in a folder of this name.
+    pub fn named(helpers: &Path, name: &str) -> Self {
         let folder = TempDir::with_prefix("pw-test-").unwrap();
-        let repo =
-            Self { folder, helpers: helpers.to_owned(), clock: Cell::new(START), shim: None };
+        let (name, helpers) = (name.to_owned(), helpers.to_owned());
+        let repo = Self { folder, name, helpers, clock: Cell::new(START), shim: None };
         std::fs::create_dir(repo.root()).unwrap();
         repo.git(&["init", "-q", "-b", "main"]);
         repo.write("README.md", "a project\n");
@@ -75,7 +83,7 @@ impl TestRepo {
     }
 
     pub fn root(&self) -> PathBuf {
-        self.folder.path().canonicalize().unwrap().join("repo")
+        self.folder.path().canonicalize().unwrap().join(&self.name)
     }
 
     /// A folder beside the repository, for whatever a test needs.
@@ -86,10 +94,14 @@ impl TestRepo {
     /// Puts a script named `git` before the real one on the helpers' search path. In the script,
     /// `$GIT` is the real git.
     pub fn shim_git(&mut self, script: &str) {
+        self.shim("git", &format!("GIT={}\n{script}", real_git().display()));
+    }
+
+    /// Puts a script of this name first on the search path.
+    pub fn shim(&mut self, name: &str, script: &str) {
         let folder = self.beside("shim");
         std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("git");
-        write_program(&path, &format!("#!/bin/sh\nGIT={}\n{script}\n", real_git().display()));
+        write_program(&folder.join(name), &format!("#!/bin/sh\n{script}\n"));
         self.shim = Some(folder);
     }
 
@@ -151,7 +163,7 @@ impl TestRepo {
 
     /// Runs a helper in a folder.
     pub fn pw_in(&self, folder: &Path, words: &[&str]) -> Answer {
-        Answer::of(self.helper(folder, words).output().unwrap())
+        self.helper(folder, words).output().unwrap().into()
     }
 
     /// Runs a helper with this text on its stdin.
@@ -164,7 +176,7 @@ impl TestRepo {
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        Answer::of(child.wait_with_output().unwrap())
+        child.wait_with_output().unwrap().into()
     }
 
     /// Returns a helper about to be run, for tests that need more than its answer.

@@ -95,7 +95,7 @@ impl Place {
                 repo.start_merge(&self.path, &stopped.tip)?;
                 return Ok(None);
             }
-            Standing::Absent => self.forget(repo)?,
+            Standing::Absent => repo.forget_missing_worktree(&self.path)?,
             Standing::Other => {
                 let (transaction, name) = self.keep(workflow, &stopped.worker)?;
                 if !transaction.commit(repo)? {
@@ -109,16 +109,6 @@ impl Place {
         repo.add_detached(&self.path, &stopped.onto, &reason)?;
         repo.start_merge(&self.path, &stopped.tip)?;
         Ok(kept)
-    }
-
-    /// Takes the worktree off git's list when somebody removed its folder.
-    fn forget(&self, repo: &Repo) -> Result<()> {
-        let mut current = repo.clone();
-        current.refresh()?;
-        match current.worktrees().iter().any(|worktree| worktree.path == self.path) {
-            true => repo.forget_missing_worktree(&self.path),
-            false => Ok(()),
-        }
     }
 
     fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {
@@ -309,7 +299,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     }
     match place.path.symlink_metadata().is_ok() {
         true => repo.roll_back_worktree(&place.path, None)?,
-        false => place.forget(repo)?,
+        false => repo.forget_missing_worktree(&place.path)?,
     }
     let restore =
         snapshot.as_ref().map(|name| format!("git branch {}-resolution {name}", plan.workflow));

@@ -51,25 +51,32 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
 }
 
 /// Returns the commit a later worker starts from: the results of those it comes after, together.
+/// Where these are integrated, whoever resolved their conflicts did so for this worker, too.
 fn fork(workflow: &Workflow, worker: &Worker) -> Result<Oid> {
     let Workflow { repo, record, plan, .. } = workflow;
-    let tip = |id: &WorkerId| {
-        let branch = plan.worker(id).and_then(|worker| workflow.branch(&worker.branch()));
-        branch.or_else(|| record.merged.get(id).map(|(tip, _)| tip)).cloned()
-    };
-    let results: Vec<(&WorkerId, Oid)> =
-        worker.after.iter().filter_map(|id| Some((id, tip(id)?))).collect();
+    let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
+    let branch =
+        |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.branch(&worker.branch()));
+    let is_integrated =
+        |id: &WorkerId| merged(id).is_some_and(|tip| branch(id).is_none_or(|now| now == tip));
+    if let Some(integration) = workflow.integration()
+        && !worker.after.is_empty()
+        && worker.after.iter().all(is_integrated)
+    {
+        return Ok(integration.clone());
+    }
     let mut fork: Option<Oid> = None;
-    for (id, tip) in results {
+    for id in &worker.after {
+        let Some(tip) = branch(id).or_else(|| merged(id)) else { continue };
         fork = Some(match fork {
-            None => tip,
+            None => tip.clone(),
             Some(fork) => {
-                let outcome = repo.merge(&fork, &tip, None)?;
+                let outcome = repo.merge(&fork, tip, None)?;
                 if !outcome.conflicts.is_empty() {
                     return Err(contradiction(worker, id, &outcome.conflicts).into());
                 }
                 let message = format!("Start {} from what it builds upon\n", worker.label());
-                repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, &tip], &message)?
+                repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
             }
         });
     }
@@ -107,33 +114,47 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
     journal.publish(&ground.repo)?;
     ground.repo.exclude(&ground.plan.worktrees)?;
 
-    let files = if todo.is_empty() { Vec::new() } else { prepare::files_to_copy(&ground)? };
-    let mut made = BTreeSet::new();
-    for (id, fork) in &todo {
-        let Some(worker) = ground.plan.worker(id) else { continue };
+    let made = make_each(context, &mut ground, &mut journal, &todo);
+    // Whoever was made before a failure is handed over all the same.
+    for worker in &ground.plan.workers {
+        if let Some(placement) = ground.record.placements.get(&worker.id).filter(|p| p.created) {
+            reattach(&ground, worker)?;
+            prepare::hooks(&ground, worker)?;
+            launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
+        }
+    }
+    journal.publish(&ground.repo)?;
+    let made = made?;
+    ground.verify(&todo)?;
+    answer(&ground, &made)
+}
+
+/// Makes one worker after the other; stops at the first that cannot be made.
+fn make_each(
+    context: &Context,
+    ground: &mut Ground,
+    journal: &mut Journal,
+    todo: &[(WorkerId, Oid)],
+) -> Result<BTreeSet<WorkerId>> {
+    let files = if todo.is_empty() { Vec::new() } else { prepare::files_to_copy(ground)? };
+    let lost = |worker: &&Worker| ground.is_detached(worker);
+    let mut made: BTreeSet<WorkerId> =
+        ground.plan.workers.iter().filter(lost).map(|worker| worker.id.clone()).collect();
+    for (id, fork) in todo {
+        let Some(worker) = ground.plan.worker(id).cloned() else { continue };
         context.progress(&format!("creating {}", worker.label()));
-        place(&ground, worker, fork)?;
-        prepare::copy(&ground, &ground.worktree(worker), &files)?;
-        prepare::run_setup(&ground, worker)?;
+        place(ground, &worker, fork)?;
+        prepare::copy(ground, &ground.worktree(&worker), &files)?;
+        let port = prepare::free_port(ground, &worker);
+        prepare::run_setup(ground, &worker, port)?;
         journal.add(
-            &mut ground,
-            Event::Created { worker: id.clone(), fork: fork.clone() },
+            ground,
+            Event::Created { worker: id.clone(), fork: fork.clone(), port },
             context,
         )?;
         made.insert(id.clone());
     }
-    for worker in &ground.plan.workers {
-        if reattach(&ground, worker)? {
-            made.insert(worker.id.clone());
-        }
-        if ground.record.placements.contains_key(&worker.id) {
-            prepare::hooks(&ground, worker)?;
-            launch::write(&ground.repo, &ground.plan, worker, &ground.worktree(worker))?;
-        }
-    }
-    journal.publish(&ground.repo)?;
-    verify(&mut ground, &todo)?;
-    answer(&ground, &made)
+    Ok(made)
 }
 
 /// The record, when there is anything to add to it.
@@ -219,17 +240,20 @@ fn refuse_lost_branches(ground: &Ground) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(in_the_way(problems).into()) }
 }
 
-/// Makes branch and worktree, unless an earlier run that was killed made both whole.
+/// Makes branch and worktree. What an earlier run finished before it was killed stays, whatever
+/// somebody did there since; only a checkout that never got whole is taken back.
 fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     let Ground { repo, plan, .. } = ground;
-    let path = ground.worktree(worker);
-    let branch = worker.branch();
-    if ground.branch(worker).is_some() || path.symlink_metadata().is_ok() {
-        let registered =
-            repo.worktrees().iter().any(|w| w.path == path && w.branch.as_deref() == Some(&branch));
-        if registered && repo.is_untouched(&path, fork)? {
-            return Ok(());
-        }
+    let (path, branch) = (ground.worktree(worker), worker.branch());
+    let there = path.symlink_metadata().is_ok();
+    if there && repo.is_checked_out(&path) {
+        return Ok(());
+    }
+    if !there && ground.branch(worker).is_some_and(|tip| tip != fork) {
+        repo.forget_missing_worktree(&path)?;
+        return repo.attach_worktree(&path, &branch, &reason(plan, worker));
+    }
+    if there || ground.branch(worker).is_some() {
         repo.roll_back_worktree(&path, Some((&branch, fork)))?;
     }
     repo.add_worktree(&path, &branch, fork, &reason(plan, worker))
@@ -240,37 +264,52 @@ fn reason(plan: &Plan, worker: &Worker) -> String {
 }
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.
-fn reattach(ground: &Ground, worker: &Worker) -> Result<bool> {
-    let path = ground.worktree(worker);
-    let created =
-        ground.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
-    let merged = ground.record.merged.get(&worker.id).map(|(tip, _)| tip);
-    let branch = ground.branch(worker);
-    if !created || branch.is_none() || branch == merged || path.symlink_metadata().is_ok() {
-        return Ok(false);
+fn reattach(ground: &Ground, worker: &Worker) -> Result<()> {
+    if !ground.is_detached(worker) {
+        return Ok(());
     }
     let Ground { repo, plan, .. } = ground;
-    if repo.worktrees().iter().any(|worktree| worktree.path == path) {
-        repo.forget_missing_worktree(&path)?;
+    let (path, branch) = (ground.worktree(worker), worker.branch());
+    let elsewhere =
+        repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch) && w.path != path);
+    if let Some(elsewhere) = elsewhere {
+        let message = format!("{branch} is checked out in {}", elsewhere.path.display());
+        let hint = "switch that checkout to another branch, or move it back with git worktree move";
+        let problem = Problem::new(ProblemCode::BranchExists, message, hint).workers([&worker.id]);
+        return Err(in_the_way(vec![problem]).into());
     }
-    repo.attach_worktree(&path, &worker.branch(), &reason(plan, worker))?;
-    Ok(true)
+    repo.forget_missing_worktree(&path)?;
+    repo.attach_worktree(&path, &branch, &reason(plan, worker))
 }
 
-/// Looks whether everything is there: an exit code of git proves nothing.
-fn verify(ground: &mut Ground, todo: &[(WorkerId, Oid)]) -> Result<()> {
-    ground.repo.refresh()?;
-    for (id, _) in todo {
-        let Some(worker) = ground.plan.worker(id) else { continue };
-        let path = ground.worktree(worker);
-        let there =
-            |w: &pw_git::Worktree| w.path == path && w.branch.as_deref() == Some(&worker.branch());
-        anyhow::ensure!(
-            ground.repo.worktrees().iter().any(there),
-            "the worktree of {id} was not made"
-        );
+impl Ground {
+    /// Returns whether a worker that was handed over has a branch to go on with and no worktree.
+    fn is_detached(&self, worker: &Worker) -> bool {
+        let created =
+            self.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
+        let merged = self.record.merged.get(&worker.id).map(|(tip, _)| tip);
+        let branch = self.branch(worker);
+        created
+            && branch.is_some()
+            && branch != merged
+            && self.worktree(worker).symlink_metadata().is_err()
     }
-    Ok(())
+
+    /// Looks whether everything is there: an exit code of git proves nothing.
+    fn verify(&mut self, todo: &[(WorkerId, Oid)]) -> Result<()> {
+        self.repo.refresh()?;
+        for (id, _) in todo {
+            let Some(worker) = self.plan.worker(id) else { continue };
+            let (path, branch) = (self.worktree(worker), worker.branch());
+            let there =
+                |w: &pw_git::Worktree| w.path == path && w.branch.as_deref() == Some(&branch);
+            anyhow::ensure!(
+                self.repo.worktrees().iter().any(there),
+                "the worktree of {id} was not made"
+            );
+        }
+        Ok(())
+    }
 }
 
 fn answer(ground: &Ground, made: &BTreeSet<WorkerId>) -> Result<Answer> {

@@ -1,16 +1,19 @@
 //! What a new worktree needs before a worker can work in it: ignored files and the setup command.
 
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::prompt;
+use pw_core::{prompt, setup};
 
 use super::Ground;
 use crate::command;
 use crate::launch;
+use crate::workflow::recorded;
 
 /// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
 const INCLUDE: &str = ".worktreeinclude";
@@ -25,6 +28,8 @@ pub(super) fn files_to_copy(ground: &Ground) -> Result<Vec<RepoPath>> {
     let included = if has_include { repo.matching(INCLUDE)? } else { Vec::new() };
     let worktrees = RepoPath::from(plan.worktrees.as_str());
     let mut files = repo.ignored()?;
+    // A name that ends in a slash is a repository of its own: not ours to copy.
+    files.retain(|path| !path.as_bytes().ends_with(b"/"));
     files.retain(|path| {
         (plan.copy.owns(path) || included.contains(path)) && !worktrees.contains(path)
     });
@@ -52,11 +57,24 @@ pub(super) fn copy(ground: &Ground, worktree: &Path, files: &[RepoPath]) -> Resu
     Ok(())
 }
 
+/// Returns a port that nothing listens on now and no worker of this repository has.
+pub(super) fn free_port(ground: &Ground, worker: &Worker) -> Option<u16> {
+    let others = recorded(&ground.refs).into_iter();
+    let others = others.filter_map(|(_, tip)| Some(ground.repo.record(&tip).ok()?.1.placements));
+    let placements = others.chain([ground.record.placements.clone()]);
+    let taken: BTreeSet<u16> =
+        placements.flat_map(|placements| placements.into_values()).filter_map(|p| p.port).collect();
+    let root = ground.repo.root().as_os_str().as_encoded_bytes();
+    let binds = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    setup::port(root, &worker.label(), &|port| !taken.contains(&port) && binds(port))
+}
+
 /// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
-pub(super) fn run_setup(ground: &Ground, worker: &Worker) -> Result<()> {
+pub(super) fn run_setup(ground: &Ground, worker: &Worker, port: Option<u16>) -> Result<()> {
     let Some(command) = &ground.plan.setup else { return Ok(()) };
     let log = launch::folder(&ground.repo, &ground.plan, worker).join("setup.log");
-    let code = command::run(command, &ground.worktree(worker), &log, &[])?;
+    let environment = prompt::environment(&ground.plan, worker, port);
+    let code = command::run(command, &ground.worktree(worker), &log, environment)?;
     if code == Some(0) {
         return Ok(());
     }

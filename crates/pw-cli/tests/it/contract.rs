@@ -40,6 +40,8 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-setup check plan.yaml",
         "pw-setup create plan.yaml",
         "pw-setup advance",
+        "pw-setup launch",
+        "pw-setup launch task-1 --with custom",
         "pw-setup list",
         "pw-setup check nothing.yaml",
         "pw-monitor status",
@@ -146,6 +148,7 @@ fn people_get_a_table_and_errors_in_words() {
     );
     for command in [
         "pw-setup check plan.yaml",
+        "pw-setup launch",
         "pw-setup list",
         "pw-integrate check",
         "pw-integrate preview",

@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod guard;
 mod integrate;
+mod launch;
 mod lifecycle;
 mod markdown;
 mod monitor;

@@ -1,5 +1,7 @@
 //! `pw-setup` against real git.
 
+use std::path::Path;
+
 use pw_testkit::plans::{THREE, WAVES};
 use serde_json::{Value, json};
 
@@ -325,10 +327,43 @@ fn a_launcher_runs_claude_in_the_worktree_with_the_prompt_as_one_argument() {
     let seen = std::fs::read_to_string(seen).unwrap();
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(lines[0], repo.root().join("worktrees/task-1-users").to_string_lossy());
-    assert_eq!(&lines[1..4], ["4", "--model", "opus"]);
+    assert_eq!(&lines[1..3], ["6", "--settings"]);
     assert!(!repo.root().join("worktrees/task-1-users/hacked").exists());
     let prompt = repo.read(".git/pw/rest-api/task-1-users/prompt.md");
     assert!(prompt.contains("it's $(touch hacked) `id` \"x\""), "{prompt}");
+}
+
+#[test]
+fn every_worker_has_a_port_of_its_own_that_stays() {
+    let repo = repo(&format!("setup: echo $PW_PORT $PW_WORKER > port\n{THREE}"));
+    assert!(repo.pw("pw-setup check plan.yaml").data()["workers"][0].get("port").is_none());
+    let ports = |data: Value| -> Vec<u64> {
+        data["workers"].as_array().unwrap().iter().map(|w| w["port"].as_u64().unwrap()).collect()
+    };
+    let first = ports(repo.pw("pw-setup create plan.yaml").data());
+    assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2], "{first:?}");
+    assert!(first.iter().all(|port| (20_000..40_000).contains(port)));
+    assert_eq!(ports(repo.pw("pw-setup create plan.yaml").data()), first);
+    assert_eq!(ports(repo.pw("pw-setup check plan.yaml").data()), first);
+    assert_eq!(repo.read("worktrees/task-2-posts/port"), format!("{} task-2\n", first[1]));
+    assert!(
+        repo.git(&["log", "--format=%s", "refs/pw/rest-api/record"])
+            .lines()
+            .any(|l| l.starts_with("created task-1 ") && l.ends_with(&first[0].to_string()))
+    );
+
+    // Another workflow of the repository keeps clear of them, and later waves have none yet.
+    repo.write(
+        "plan.yaml",
+        &WAVES
+            .replace("id: base, name: model", "id: task-1, name: users")
+            .replace("after: [base", "after: [task-1")
+            .replace("workflow: waves", "worktrees: more\nworkflow: waves"),
+    );
+    repo.git(&["branch", "-m", "work/task-1-users", "kept"]);
+    let other = repo.pw("pw-setup create plan.yaml").data();
+    assert_ne!(other["workers"][0]["port"].as_u64(), Some(first[0]));
+    assert!(other["workers"][2].get("port").is_none());
 }
 
 #[test]
@@ -362,4 +397,82 @@ fn a_command_line_of_any_bytes_gets_an_answer() {
     let mut command = repo.helper(&repo.root(), &["pw-setup", "check"]);
     let output = command.arg(std::ffi::OsStr::from_bytes(b"caf\xe9.yaml")).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn whoever_was_made_before_a_failure_keeps_all_work() {
+    let repo = repo(&format!("{THREE}setup: \"case $PWD in *task-2*) exit 1;; esac\"\n"));
+    repo.pw("pw-setup create plan.yaml").error(4, "setup_failed");
+    // The first is handed over, the second is not: nobody is told to start it.
+    let status = repo.pw("pw-monitor status").data();
+    let states: Vec<&Value> =
+        status["workers"].as_array().unwrap().iter().map(|worker| &worker["state"]).collect();
+    assert_eq!(states, ["starting", "planned", "planned"]);
+    let command = status["next"][0]["command"].as_str().unwrap();
+    assert!(Path::new(command.strip_prefix("sh ").unwrap()).is_file(), "{command}");
+    for label in ["task-1-users", "task-2-posts"] {
+        repo.worker(label)
+            .write("untracked", "precious")
+            .commit("[CHECKPOINT] went on")
+            .write("more", "precious");
+    }
+    repo.write("plan.yaml", THREE);
+    repo.pw("pw-setup create plan.yaml").data();
+    for label in ["task-1-users", "task-2-posts"] {
+        assert_eq!(repo.read(&format!("worktrees/{label}/more")), "precious");
+    }
+    assert_eq!(
+        field(&repo.pw("pw-setup create plan.yaml").data(), "status"),
+        ["exists", "exists", "exists"]
+    );
+}
+
+#[test]
+fn a_folder_for_worktrees_holds_nothing_else() {
+    let repo = repo(&format!("{THREE}worktrees: api\n"));
+    repo.write("api/users.py", "1");
+    repo.git(&["add", "api"]);
+    repo.git(&["commit", "-q", "-m", "api"]);
+    let error = repo.pw("pw-setup create plan.yaml").error(3, "in_the_way");
+    assert_eq!(error["details"]["problems"][0]["code"], "folder_exists");
+    repo.write("plan.yaml", &format!("{THREE}worktrees: link\n"));
+    std::os::unix::fs::symlink("/tmp", repo.root().join("link")).unwrap();
+    repo.pw("pw-setup check plan.yaml").error(3, "in_the_way");
+}
+
+#[test]
+fn a_wave_opens_from_what_was_integrated_with_a_resolution() {
+    let plan = WAVES.replace("goal:", "shared: [s]\ngoal:");
+    let repo = created(&plan);
+    repo.worker("base-model").write("s", "1\n").commit("[COMPLETE] model");
+    repo.worker("side-extra").write("s", "2\n").commit("[COMPLETE] extra");
+    repo.pw("pw-setup advance").error(3, "dependency_conflict");
+    repo.pw("pw-integrate run --without top").error(4, "merge_conflict");
+    let place = repo.root().join("worktrees/_integration-side-extra");
+    std::fs::write(place.join("s"), "both\n").unwrap();
+    repo.git_in(&place, &["add", "s"]);
+    repo.pw("pw-integrate continue").data();
+    repo.pw("pw-setup advance").data();
+    assert_eq!(repo.read("worktrees/top-api/s"), "both\n");
+}
+
+#[test]
+fn a_branch_that_is_checked_out_elsewhere_is_named() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    repo.git(&["worktree", "unlock", "worktrees/task-1-users"]);
+    repo.git(&["worktree", "move", "worktrees/task-1-users", "../moved"]);
+    let error = repo.pw("pw-setup create plan.yaml").error(3, "in_the_way");
+    assert!(error["message"].as_str().unwrap().contains("moved"), "{error}");
+    assert!(!users.path.exists());
+}
+
+#[test]
+fn plans_that_are_no_plain_files_are_not_read() {
+    let repo = repo(THREE);
+    repo.pw("pw-setup check /dev/zero").error(2, "plan_unreadable");
+    repo.pw("pw-setup check .").error(2, "plan_unreadable");
+    repo.pw("pw-setup -C nowhere check plan.yaml").error(2, "usage");
+    repo.write("plan.yaml", &format!("{THREE}base: HEAD\n"));
+    repo.pw("pw-setup check plan.yaml").data();
 }

@@ -1,0 +1,327 @@
+//! Starting workers, each only once: whoever has a living session is left alone.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::{Slug, WorkerId};
+use pw_core::launch::{
+    How, LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_living, skip,
+};
+use pw_core::plan::Worker;
+use pw_core::record::Event;
+use pw_core::report::NextStep;
+use pw_core::status::worker_states;
+use pw_core::time::rfc3339;
+use pw_git::{Lock, RecordWriter, Repo, Transaction};
+
+use super::tmux::{self, Tmux};
+use crate::command::{program, tail};
+use crate::launch;
+use crate::session;
+use crate::shell::{Answer, Context as Call};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// How long a background session may take to begin.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(120);
+/// How long the plan's command is waited for; a terminal that stays is fine.
+const CUSTOM_LIMIT: Duration = Duration::from_secs(10);
+
+/// Starts the named workers, or all that need a session; with `print`, says how.
+pub(super) fn launch(
+    call: &Call,
+    ids: &[WorkerId],
+    name: Option<&str>,
+    how: How,
+) -> Result<Answer> {
+    // Held until all are recorded; the workflow is read behind it, so that the record stays ours.
+    let _lock = if how == How::Print {
+        None
+    } else {
+        let repo = Repo::open(&call.directory)?;
+        Some(Lock::take(repo.common(), &call.command, &rfc3339(call.now))?)
+    };
+    let workflow = Workflow::open(call, name)?;
+    let Choice { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
+    let commands = commands(&workflow, &workers, how)?;
+    let workers = match how {
+        How::Print => {
+            commands.into_iter().map(|(worker, command)| printed(worker, command)).collect()
+        }
+        _ => start(call, &workflow, commands, how)?,
+    };
+    let attach = format!("tmux attach -t {}", tmux::name(&workflow.plan.workflow));
+    let launched = Launched {
+        next: next(&workflow, &workers),
+        workflow: workflow.plan.workflow,
+        attach: (how == How::Tmux && !workers.is_empty()).then_some(attach),
+        workers,
+        skipped,
+        notes,
+    };
+    Answer::of(&launched, view::launched)
+}
+
+/// Whom to start, whom not, and what could not be found out.
+struct Choice<'a> {
+    workers: Vec<&'a Worker>,
+    skipped: Vec<Skipped>,
+    notes: Vec<String>,
+}
+
+/// Takes the named workers, of whom each must be able to start, or all that need a session.
+fn choose<'a>(
+    call: &Call,
+    workflow: &'a Workflow,
+    ids: &[WorkerId],
+    how: How,
+) -> Result<Choice<'a>> {
+    ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
+    let is_asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
+    let asked: Vec<&Worker> = workflow.plan.workers.iter().filter(is_asked).collect();
+    let is_created = |worker: &Worker| {
+        let path = workflow.worktree(worker);
+        let placement = workflow.record.placements.get(&worker.id);
+        let is_registered = workflow.repo.worktrees().iter().any(|w| w.path == path);
+        placement.is_some_and(|placement| placement.created) && is_registered && path.is_dir()
+    };
+    let (living, notes) = session::living(workflow, &asked, how);
+    if !ids.is_empty() {
+        let missing = asked.iter().find(|worker| !is_created(worker));
+        missing.map_or(Ok(()), |worker| Err(not_created(&workflow.plan.workflow, worker)))?;
+        refuse_living(&living)?;
+        return Ok(Choice { workers: asked, skipped: Vec::new(), notes });
+    }
+    let facts = workflow.facts(call.now, Look::Past)?;
+    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let mut choice = Choice { workers: Vec::new(), skipped: Vec::new(), notes };
+    for worker in asked {
+        let state = states.iter().find(|status| status.id == worker.id).map(|status| status.state);
+        let living = living.iter().find(|living| living.worker == worker.id);
+        match skip(worker, state, is_created(worker), living) {
+            Some(skipped) => choice.skipped.push(skipped),
+            None => choice.workers.push(worker),
+        }
+    }
+    Ok(choice)
+}
+
+/// Returns what starts each worker, as a shell command; refuses when something it needs is missing.
+fn commands<'a>(
+    workflow: &Workflow,
+    workers: &[&'a Worker],
+    how: How,
+) -> Result<Vec<(&'a Worker, String)>> {
+    if matches!(how, How::Tmux | How::Background) {
+        session::require_client()?;
+    }
+    if how == How::Tmux {
+        Tmux::require()?;
+    }
+    let command = |worker: &Worker| -> Result<String> {
+        let plain = launch::of(&workflow.repo, &workflow.plan, worker).command;
+        Ok(match how {
+            How::Print | How::Tmux => plain,
+            How::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
+            How::Custom => custom(workflow, worker)?,
+        })
+    };
+    workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()
+}
+
+/// Returns what a launcher is told so that the session runs in the background, where nobody can
+/// answer a question.
+fn arguments(workflow: &Workflow, worker: &Worker) -> Vec<String> {
+    let mut words = vec!["--bg".to_owned(), "-n".to_owned(), worker.label()];
+    if !workflow.plan.skips_permissions {
+        words.extend(["--permission-mode", "dontAsk"].map(str::to_owned));
+    }
+    words
+}
+
+fn custom(workflow: &Workflow, worker: &Worker) -> Result<String> {
+    let template = workflow.plan.launch.as_deref().ok_or_else(|| {
+        Failure::new(Code::Usage, "the plan has no `launch` command")
+            .hint("add `launch:` to the plan and create again, or launch in another way")
+            .next("pw-setup launch --help")
+    })?;
+    let script = script(workflow, worker);
+    let worktree = workflow.worktree(worker);
+    let placement = workflow.record.placements.get(&worker.id);
+    let port = placement.and_then(|placement| placement.port).map(|port| port.to_string());
+    let values = [
+        ("script", &*script.to_string_lossy()),
+        ("worktree", &*worktree.to_string_lossy()),
+        ("label", &worker.label()),
+        ("port", port.as_deref().unwrap_or_default()),
+    ];
+    Ok(fill(template, &values)?)
+}
+
+fn script(workflow: &Workflow, worker: &Worker) -> PathBuf {
+    launch::folder(&workflow.repo, &workflow.plan, worker).join("launch.sh")
+}
+
+fn not_created(workflow: &Slug, worker: &Worker) -> Failure {
+    Failure::new(Code::NotCreated, format!("{} has no worktree", worker.id))
+        .hint("create it when the workers in its `after` are complete")
+        .next(format!("pw-setup advance {workflow}"))
+        .details(serde_json::json!({ "worker": worker.id, "after": worker.after }))
+}
+
+fn printed(worker: &Worker, command: String) -> WorkerLaunch {
+    let (how, status) = (How::Print, LaunchStatus::Printed);
+    WorkerLaunch { worker: worker.id.clone(), how, command, status, id: None }
+}
+
+/// Starts one after the other, and records each at once.
+fn start(
+    call: &Call,
+    workflow: &Workflow,
+    commands: Vec<(&Worker, String)>,
+    how: How,
+) -> Result<Vec<WorkerLaunch>> {
+    let Workflow { repo, plan, plan_text, record, record_tip, .. } = workflow;
+    let tip = Some(record_tip.clone());
+    let mut writer = RecordWriter::new(repo, repo.author()?, &plan.workflow, tip, plan_text)?;
+    let mut tmux = match how {
+        How::Tmux if !commands.is_empty() => Some(Tmux::open(&plan.workflow, repo.root())?),
+        _ => None,
+    };
+    let mut started = Vec::new();
+    for (worker, command) in commands {
+        call.progress(&format!("starting {}", worker.label()));
+        let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
+        launch::write(repo, plan, worker, port)?;
+        let (status, id) = match (&mut tmux, how) {
+            (Some(tmux), _) => window(tmux, workflow, worker)?,
+            (None, How::Background) => (LaunchStatus::Started, Some(background(workflow, worker)?)),
+            _ => (LaunchStatus::Started, run_custom(workflow, worker, &command)?),
+        };
+        if status == LaunchStatus::Started {
+            writer
+                .add(repo, &Event::Launched { worker: worker.id.clone(), how, id: id.clone() })?;
+            let published = writer.publish(repo, Transaction::default())?;
+            anyhow::ensure!(published, "the record changed while {} was started", worker.id);
+        }
+        started.push(WorkerLaunch { worker: worker.id.clone(), how, command, status, id });
+    }
+    Ok(started)
+}
+
+fn window(
+    tmux: &mut Tmux,
+    workflow: &Workflow,
+    worker: &Worker,
+) -> Result<(LaunchStatus, Option<String>)> {
+    let label = worker.label();
+    let id = Some(format!("{}:{label}", tmux::name(&workflow.plan.workflow)));
+    if tmux.has(&label) {
+        return Ok((LaunchStatus::Exists, id));
+    }
+    let command = [OsString::from("sh"), script(workflow, worker).into()];
+    tmux.window(&label, command.into_iter(), workflow.repo.root())?;
+    Ok((LaunchStatus::Started, id))
+}
+
+/// Starts a background session, and returns its id.
+fn background(workflow: &Workflow, worker: &Worker) -> Result<String> {
+    let mut shell = program("sh");
+    shell.arg(script(workflow, worker)).args(arguments(workflow, worker));
+    let ended = run(workflow, worker, shell, BACKGROUND_LIMIT, OnLimit::Kill)?;
+    let id = background_id(&ended.said).filter(|_| ended.code == Some(0));
+    id.map(str::to_owned).ok_or_else(|| {
+        let hint = "read details.output_tail; when the workspace is not trusted, run `claude` once \
+                    in the repository, accept the trust question, and launch again";
+        ended.failure(worker, hint).into()
+    })
+}
+
+/// Runs the plan's command, which may stay as long as the session.
+fn run_custom(workflow: &Workflow, worker: &Worker, command: &str) -> Result<Option<String>> {
+    let mut shell = program("sh");
+    shell.args(["-c", command]);
+    let ended = run(workflow, worker, shell, CUSTOM_LIMIT, OnLimit::Leave)?;
+    if matches!(ended.code, Some(0) | None) {
+        return Ok(None);
+    }
+    let hint = "read details.output_tail, correct `launch` in the plan or what it needs, and create and \
+                launch again";
+    Err(ended.failure(worker, hint).into())
+}
+
+/// How a starting program ended.
+struct Ended {
+    /// `None` when it had not ended after its time.
+    code: Option<i32>,
+    /// The end of what it printed.
+    said: String,
+    log: PathBuf,
+}
+
+impl Ended {
+    fn failure(&self, worker: &Worker, hint: &str) -> Failure {
+        Failure::new(Code::LaunchFailed, format!("{} could not be started", worker.id))
+            .hint(hint)
+            .details(serde_json::json!({
+                "worker": worker.id,
+                "exit_code": self.code,
+                "log": self.log.to_string_lossy(),
+                "output_tail": self.said,
+            }))
+    }
+}
+
+/// What to do with a program that goes on after its time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnLimit {
+    Kill,
+    Leave,
+}
+
+/// Runs a program in the worktree, its output kept beside the launcher.
+fn run(
+    workflow: &Workflow,
+    worker: &Worker,
+    mut program: Command,
+    limit: Duration,
+    on_limit: OnLimit,
+) -> Result<Ended> {
+    let log = launch::folder(&workflow.repo, &workflow.plan, worker).join("launch.log");
+    let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+    let mut child = program
+        // A terminal it opens outlives us, and an interrupt meant for us.
+        .process_group(0)
+        .current_dir(workflow.worktree(worker))
+        .stderr(output.try_clone().context("sharing the log")?)
+        .stdout(output)
+        .spawn()
+        .context("starting sh")?;
+    let status = session::wait(&mut child, limit).context("waiting for a launcher")?;
+    if status.is_none() && on_limit == OnLimit::Kill {
+        child.kill().and_then(|()| child.wait()).context("ending a launcher")?;
+    }
+    // A signal is a failure, too, and has no code.
+    let code = status.map(|status| status.code().unwrap_or(-1));
+    Ok(Ended { code, said: tail(&log), log })
+}
+
+fn next(workflow: &Workflow, workers: &[WorkerLaunch]) -> Vec<NextStep> {
+    let attach =
+        workers.iter().filter(|launch| launch.how == How::Background).filter_map(|launch| {
+            let command = format!("claude attach {}", launch.id.as_ref()?);
+            Some(NextStep {
+                action: "attach".to_owned(),
+                worker: Some(launch.worker.clone()),
+                command,
+            })
+        });
+    let command = format!("pw-monitor status {}", workflow.plan.workflow);
+    attach.chain([NextStep { action: "watch".to_owned(), worker: None, command }]).collect()
+}

@@ -1,0 +1,372 @@
+//! Starting workers: how, what came of it, and which sessions are alive.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::DateTime;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Code, Failure};
+use crate::id::{Slug, WorkerId};
+use crate::plan::Worker;
+use crate::report::{NextStep, Report, shell_word};
+use crate::status::State;
+
+/// How workers are started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// Not at all: the commands are for somebody else to run.
+    Print,
+    /// In windows of one detached tmux session.
+    Tmux,
+    /// As background sessions of the client.
+    Background,
+    /// By the plan's `launch` command.
+    Custom,
+}
+
+impl How {
+    const ALL: [Self; 4] = [Self::Print, Self::Tmux, Self::Background, Self::Custom];
+
+    /// Returns the word of the command line, of JSON and of the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Print => "print",
+            Self::Tmux => "tmux",
+            Self::Background => "background",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+/// A word that is no way to start workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownWay;
+
+impl fmt::Display for UnknownWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("use print, tmux, background or custom")
+    }
+}
+
+impl std::error::Error for UnknownWay {}
+
+impl FromStr for How {
+    type Err = UnknownWay;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWay> {
+        Self::ALL.into_iter().find(|how| how.word() == text).ok_or(UnknownWay)
+    }
+}
+
+/// The answer of `pw-setup launch`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Launched {
+    pub workflow: Slug,
+    pub workers: Vec<WorkerLaunch>,
+    /// Workers that nobody named and that need no session now.
+    pub skipped: Vec<Skipped>,
+    /// A command that shows the sessions in this terminal; absent unless they are in tmux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attach: Option<String>,
+    /// What could not be found out.
+    pub notes: Vec<String>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Launched {
+    const SCHEMA: &'static str = "pw-setup.launch/1";
+}
+
+/// One worker that was started, or that the command starts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerLaunch {
+    pub worker: WorkerId,
+    pub how: How,
+    /// The shell command that starts its session, from any folder.
+    pub command: String,
+    pub status: LaunchStatus,
+    /// What the client or tmux calls the session; absent when nobody gave it a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// What was done for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchStatus {
+    /// Nothing; somebody else runs the command.
+    Printed,
+    Started,
+    /// Its window was there already.
+    Exists,
+}
+
+impl LaunchStatus {
+    /// Returns the word used in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Printed => "printed",
+            Self::Started => "started",
+            Self::Exists => "exists",
+        }
+    }
+}
+
+/// A worker that is left alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    pub worker: WorkerId,
+    pub reason: SkipReason,
+    pub message: String,
+}
+
+/// Why a worker needs no session now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// It has no branch and worktree, or lost them.
+    NotCreated,
+    Complete,
+    Integrated,
+    SessionAlive,
+}
+
+/// Returns why a worker that nobody named is left alone; nothing when it needs a session.
+pub fn skip(
+    worker: &Worker,
+    state: Option<State>,
+    is_created: bool,
+    living: Option<&Living>,
+) -> Option<Skipped> {
+    let id = &worker.id;
+    let (reason, message) = match (state, living) {
+        (Some(State::Integrated), _) => (SkipReason::Integrated, format!("{id} is integrated")),
+        (Some(State::Complete), _) => (SkipReason::Complete, format!("{id} is complete")),
+        _ if !is_created => (SkipReason::NotCreated, format!("{id} has no worktree")),
+        (_, Some(living)) => (SkipReason::SessionAlive, living.to_string()),
+        _ => return None,
+    };
+    Some(Skipped { worker: id.clone(), reason, message })
+}
+
+/// A session that is alive, as `details.sessions` of `session_alive` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Living {
+    pub worker: WorkerId,
+    /// Absent for a background session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Absent unless the client or tmux gave it one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// A command that shows it in this terminal; absent when it has a terminal of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attach: Option<String>,
+}
+
+impl fmt::Display for Living {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pid, &self.id) {
+            (Some(pid), Some(id)) => {
+                write!(f, "{} has a living session, process {pid} in {id}", self.worker)
+            }
+            (Some(pid), None) => write!(f, "{} has a living session, process {pid}", self.worker),
+            (None, id) => {
+                write!(f, "{} has a living session, {}", self.worker, id.as_deref().unwrap_or("?"))
+            }
+        }
+    }
+}
+
+/// Returns the refusal to start a second session in one worktree; nothing when none is alive.
+pub fn refuse_living(living: &[Living]) -> Result<(), Failure> {
+    let Some(first) = living.first() else { return Ok(()) };
+    let failure = Failure::new(Code::SessionAlive, first.to_string())
+        .details(serde_json::json!({ "sessions": living }));
+    Err(match &first.attach {
+        Some(command) => failure.hint(format!("attach to it with {command}")).next(command),
+        None => failure.hint("go on in the terminal it runs in, or end it there first"),
+    })
+}
+
+/// A process that a launcher left a note of: its id, and when it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    began: Option<DateTime>,
+}
+
+impl Process {
+    /// Reads `<pid> <start time>`, the time as `ps -o lstart=` prints it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (pid, began) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        Some(Self { pid: pid.parse().ok()?, began: start_time(began) })
+    }
+
+    /// Returns whether the process that has this id now, begun then, is the same; nothing when
+    /// that cannot be told. `now` is what `ps -o stat= -o lstart=` prints: its state and that time,
+    /// or nothing when there is none.
+    pub fn is_alive(&self, now: &str) -> Option<bool> {
+        let Some((state, now)) = now.trim().split_once(' ') else { return Some(false) };
+        // Ended, and only its parent has not asked yet.
+        if state.starts_with('Z') {
+            return Some(false);
+        }
+        // The system computes the time anew on each question, and its clock may have been set.
+        let apart = start_time(now)?.duration_since(self.began?).abs();
+        Some(apart.as_secs() <= 2)
+    }
+}
+
+fn start_time(text: &str) -> Option<DateTime> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    DateTime::strptime("%a %b %d %H:%M:%S %Y", words.join(" ")).ok()
+}
+
+/// A session as `claude agents --json` lists it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Agent {
+    #[serde(default)]
+    pub id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    cwd: String,
+    #[serde(default)]
+    state: String,
+}
+
+impl Agent {
+    /// Reads the list; nothing when it is none.
+    pub fn parse_all(json: &[u8]) -> Option<Vec<Self>> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// Returns whether this is the living session of a worker: the one that was recorded, or one
+    /// that was started before a kill kept us from recording it.
+    pub fn is_alive_for(&self, worker: &Worker, worktree: &str, recorded: Option<&str>) -> bool {
+        let is_known = recorded == Some(self.id.as_str());
+        let is_its_own = self.name == worker.label() && self.cwd == worktree;
+        let is_over = matches!(self.state.as_str(), "done" | "stopped" | "failed");
+        (is_known || is_its_own) && !is_over
+    }
+}
+
+/// Finds the id in `backgrounded · <id> · <name>`, which `claude --bg` prints.
+pub fn background_id(output: &str) -> Option<&str> {
+    let line = output.lines().find_map(|line| line.trim().strip_prefix("backgrounded · "))?;
+    let id = line.split(" · ").next()?.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    ((1..=64).contains(&id.len()) && id.chars().all(plain)).then_some(id)
+}
+
+/// Puts values into a shell command, each as one word in place of `{name}`.
+///
+/// A placeholder inside quotes is refused: there, a word's own quotes would not count.
+pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, Failure> {
+    let refused = |message: String, hint: String| Failure::new(Code::Usage, message).hint(hint);
+    let mut out = String::new();
+    let mut quote: Option<char> = None;
+    let mut rest = template;
+    while let Some(c) = rest.chars().next() {
+        if let Some(name) = placeholder(rest).filter(|_| !out.ends_with('$')) {
+            if quote.is_some() {
+                return Err(refused(
+                    format!("`launch` in the plan has {{{name}}} inside quotes"),
+                    format!("write {{{name}}} without quotes; it becomes one word"),
+                ));
+            }
+            let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
+                let known: Vec<String> =
+                    values.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+                return Err(refused(
+                    format!("`launch` in the plan has the unknown placeholder {{{name}}}"),
+                    format!("use {}", known.join(", ")),
+                ));
+            };
+            out += &shell_word(value);
+            rest = &rest[name.len() + 2..];
+            continue;
+        }
+        let escapes = c == '\\' && quote != Some('\'');
+        let taken: String = rest.chars().take(if escapes { 2 } else { 1 }).collect();
+        quote = match quote {
+            None if matches!(c, '\'' | '"') => Some(c),
+            Some(open) if open == c => None,
+            other => other,
+        };
+        out += &taken;
+        rest = &rest[taken.len()..];
+    }
+    Ok(out)
+}
+
+/// Returns `name` when the text begins with `{name}`.
+fn placeholder(text: &str) -> Option<&str> {
+    let (name, _) = text.strip_prefix('{')?.split_once('}')?;
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    (!name.is_empty() && name.chars().all(plain)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+
+    #[test]
+    fn values_reach_a_command_as_words() {
+        let values = [("script", "/it's $(id)/x"), ("label", "a")];
+        let filled = |template| fill(template, &values).map_err(|failure| failure.message);
+        assert_eq!(filled("sh {script} -t={label}").unwrap(), r"sh '/it'\''s $(id)/x' -t=a");
+        let left = r#"{ echo "${home}" ${HOME} \" ; } # {}"#;
+        assert_eq!(filled(left).unwrap(), left);
+        assert!(filled("sh {nothing}").unwrap_err().contains("unknown placeholder {nothing}"));
+        for quoted in ["sh '{script}'", "sh \"{script}\"", "sh \"\\\"{script}\"", "'\\'\"{label}\""]
+        {
+            assert!(filled(quoted).unwrap_err().contains("inside quotes"), "{quoted}");
+        }
+        assert_eq!(filled("'a' \"b\" {label}").unwrap(), "'a' \"b\" a");
+    }
+
+    #[test]
+    fn a_process_is_the_same_only_when_it_began_at_the_same_time() {
+        let process = Process::parse("123 Sun Nov  2 11:06:25 2025\n").unwrap();
+        assert_eq!(process.pid, 123);
+        assert_eq!(process.is_alive("Ss+  Sun Nov  2 11:06:26 2025\n"), Some(true));
+        assert_eq!(process.is_alive("S    Sun Nov  2 11:07:25 2025\n"), Some(false));
+        assert_eq!(process.is_alive("Z    Sun Nov  2 11:06:25 2025\n"), Some(false));
+        assert_eq!(process.is_alive("\n"), Some(false));
+        assert_eq!(process.is_alive("S yesterday"), None);
+        assert_eq!(Process::parse("123").unwrap().is_alive("S Sun Nov  2 11:06:26 2025"), None);
+        assert_eq!(Process::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn the_client_tells_the_id_of_a_background_session() {
+        let output =
+            "Starting background service…\nbackgrounded · 134cae30 · w1\n  claude agents\n";
+        assert_eq!(background_id(output), Some("134cae30"));
+        for bad in ["", "backgrounded", "backgrounded · $(id) · w1", "backgrounded ·  · w1"] {
+            assert_eq!(background_id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_listed_session_is_alive_until_it_is_over() {
+        let plan = Plan::parse("workflow: w\nworkers:\n  - {id: t, name: n, owns: [a]}\n").unwrap();
+        let alive = |json: &str, recorded| {
+            let agents = Agent::parse_all(json.as_bytes()).unwrap();
+            agents.iter().any(|agent| agent.is_alive_for(&plan.workers[0], "/w", recorded))
+        };
+        let busy = r#"[{"pid": 1, "id": "ab", "cwd": "/x", "state": "working"}]"#;
+        assert!(alive(busy, Some("ab")) && !alive(busy, Some("cd")) && !alive(busy, None));
+        assert!(alive(r#"[{"id": "ab", "cwd": "/w", "name": "t-n", "state": "blocked"}]"#, None));
+        for over in ["done", "stopped", "failed"] {
+            assert!(!alive(&format!(r#"[{{"id": "ab", "state": "{over}"}}]"#), Some("ab")));
+        }
+        assert!(Agent::parse_all(b"not json").is_none());
+    }
+}
