@@ -87,7 +87,7 @@ pub fn environment(
 
 /// Returns the launcher script: constants of ours and quoted absolute paths, nothing else.
 ///
-/// `folder` holds the prompt and, when they were generated, the settings. The script leaves
+/// `folder` holds the prompt and the settings of the session. The script leaves
 /// `session` there, its process and when that began, which the client keeps through `exec`.
 pub fn launcher(
     plan: &Plan,
@@ -100,7 +100,6 @@ pub fn launcher(
     let environment = environment(plan, worker, port);
     let exported: String =
         environment.iter().map(|(name, value)| format!(" {name}={value}")).collect();
-    let settings = serde_json::json!({ "env": environment }).to_string();
     format!(
         r#"#!/bin/sh
 # Starts worker {label} in its worktree. Made by pw-setup; arguments go to claude.
@@ -116,9 +115,7 @@ if ! [ -f "$claude" ] || ! [ -x "$claude" ]; then
   }}
 fi
 unset {nested}
-settings={settings}
-[ ! -f "$folder/settings.json" ] || settings=$folder/settings.json
-set -- --settings "$settings" "$@"
+set -- --settings "$folder/settings.json" "$@"
 {skip}started=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p $$ 2>/dev/null) || started=
 echo "$$ $started" >"$folder/session.$$"
 mv -f "$folder/session.$$" "$folder/session"
@@ -127,7 +124,6 @@ exec "$claude" "$@" -- "$(cat "$folder/prompt.md")"
         label = worker.label(),
         folder = shell_word(folder),
         worktree = shell_word(worktree),
-        settings = shell_word(&settings),
         nested = NESTED.join(" "),
         skip = if plan.skips_permissions { skip } else { "" },
     )

@@ -133,7 +133,7 @@ fn print_says_what_to_run_and_changes_nothing() {
     let prompt = std::fs::read_to_string(ours(&repo, "task-1-users", "prompt.md")).unwrap();
     let expected = format!(
         "{path}\ntask-1 rest-api {port} \n<--settings>\n<{}>\n<--model>\n<opus>\n<-->\n<{}>\n",
-        json!({"env": {"PW_PORT": port, "PW_WORKER": "task-1", "PW_WORKFLOW": "rest-api"}}),
+        ours(&repo, "task-1-users", "settings.json").to_string_lossy(),
         prompt.trim_end()
     );
     assert!(seen(&repo).starts_with(&expected), "{}\n{expected}", seen(&repo));
@@ -150,7 +150,11 @@ fn settings_beside_the_launcher_and_unchecked_sessions_reach_the_client() {
     let mut repo = hostile("permissions: dangerously-skip-permissions\n");
     repo.shim("claude", FAKE);
     let settings = ours(&repo, "task-1-users", "settings.json");
-    std::fs::write(&settings, "{}").unwrap();
+    let text: Value = serde_json::from_str(&std::fs::read_to_string(&settings).unwrap()).unwrap();
+    assert_eq!(
+        (&text["env"]["PW_WORKER"], &text["env"]["PW_WORKFLOW"]),
+        (&json!("task-1"), &json!("rest-api"))
+    );
     let data = launch(&repo, "task-1", &[]).data();
     let command = data["workers"][0]["command"].as_str().unwrap();
     assert!(repo.shell(command).status().unwrap().success());
@@ -250,7 +254,7 @@ fn a_background_session_is_started_once_and_recorded() {
         (&json!("134cae30"), &json!("started"))
     );
     assert_eq!(data["next"][0]["command"], "claude attach 134cae30");
-    let expected = "}}>\n<--bg>\n<-n>\n<task-1-users>\n<--permission-mode>\n<dontAsk>\n<-->\n<You are worker task-1";
+    let expected = "settings.json>\n<--bg>\n<-n>\n<task-1-users>\n<--permission-mode>\n<dontAsk>\n<-->\n<You are worker task-1";
     assert!(seen(&repo).contains(expected), "{}", seen(&repo));
     assert!(record(&repo).starts_with("launched task-1 background 134cae30\n"));
 
