@@ -103,6 +103,11 @@ pub fn shell(worker: &Worker, command: &str) -> Decision {
     }
 }
 
+/// Returns the files that a shell command redirects to, as far as that can be told.
+pub fn redirections(command: &str) -> Vec<String> {
+    ShellText::read(command).writes
+}
+
 /// Returns the words after `git`, past what may stand before it.
 fn git_words(words: &[String]) -> Option<&[String]> {
     let before = |word: &&String| {

@@ -79,7 +79,8 @@ fn tool_use(workflow: &Workflow, worker: &Worker, cwd: &Path, input: &Value) -> 
     let tool = input["tool_name"].as_str().unwrap_or_default();
     let asked = &input["tool_input"];
     let decision = if tool == "Bash" {
-        guard::shell(worker, asked["command"].as_str().unwrap_or_default())
+        let command = asked["command"].as_str().unwrap_or_default();
+        redirected(workflow, worker, cwd, command).unwrap_or_else(|| guard::shell(worker, command))
     } else {
         let path = ["file_path", "notebook_path"].iter().find_map(|key| asked[*key].as_str());
         match path.filter(|path| !path.is_empty()) {
@@ -99,6 +100,17 @@ fn tool_use(workflow: &Workflow, worker: &Worker, cwd: &Path, input: &Value) -> 
         "permissionDecision": word,
         "permissionDecisionReason": reason,
     }}))
+}
+
+/// Refuses a redirection into what others own. What lies outside is left to the client.
+fn redirected(workflow: &Workflow, worker: &Worker, cwd: &Path, command: &str) -> Option<Decision> {
+    guard::redirections(command).iter().find_map(|file| {
+        match target(workflow, worker, &cwd.join(file)) {
+            Target::Outside(_) | Target::Temporary => None,
+            target => Some(guard::write(&workflow.plan, worker, &target)),
+        }
+        .filter(|decision| matches!(decision, Decision::Deny(_)))
+    })
 }
 
 /// Returns where a file really lies: `..` resolved, links followed as far as they exist.

@@ -77,6 +77,17 @@ fn shell_commands_that_harm_others_are_denied_and_helpers_need_no_question() {
     assert_eq!(decide("git stash"), "deny");
     assert_eq!(decide("pw-worker checkpoint \"model\""), "allow");
     assert_eq!(decide("cargo test"), Value::Null);
+    for (command, expected) in [
+        ("echo x > api/posts.py", json!("deny")),
+        ("make 2>> ../task-2-posts/log", json!("deny")),
+        ("echo x > .git/config", json!("deny")),
+        ("echo x > api/users.py", Value::Null),
+        ("make > /dev/null 2>&1", Value::Null),
+    ] {
+        assert_eq!(decide(command), expected, "{command}");
+    }
+    let said = ask(&repo, &at, "Bash", json!({"command": "echo x > api/posts.py"}));
+    assert!(said["permissionDecisionReason"].as_str().unwrap().contains("owned by task-2"));
 }
 
 #[test]
