@@ -3,6 +3,7 @@
 //! The client gets a cleared environment (PATH and what cargo needs remain), a key that is none, and no
 //! reason to leave loopback. Everything lies in one temporary folder that goes with the [`RealClient`].
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -42,6 +43,7 @@ pub struct RealClient<'a> {
     bin: PathBuf,
     api: &'a ScriptedApi,
     folder: TempDir,
+    has_background: Cell<bool>,
 }
 
 /// What a program left behind.
@@ -55,8 +57,8 @@ struct Finished {
 impl<'a> RealClient<'a> {
     /// Prepares a HOME in which the client has no first-run questions left.
     pub fn new(bin: impl Into<PathBuf>, api: &'a ScriptedApi) -> Self {
-        let client =
-            Self { bin: bin.into(), api, folder: TempDir::with_prefix("pw-client-").unwrap() };
+        let folder = TempDir::with_prefix("pw-client-").unwrap();
+        let client = Self { bin: bin.into(), api, folder, has_background: Cell::new(false) };
         fs::create_dir_all(client.home().join(".claude")).unwrap();
         fs::create_dir_all(client.project()).unwrap();
         fs::create_dir_all(client.path("tmp")).unwrap();
@@ -87,8 +89,15 @@ impl<'a> RealClient<'a> {
     /// Panics with the story so far when the client fails, takes longer than it may, or leaves the script.
     #[track_caller]
     pub fn prompt(&self, text: &str, args: &[&str]) -> Run {
+        self.prompt_in(&self.project(), text, args)
+    }
+
+    /// Sends one prompt in a session that works in `folder`, as [`Self::prompt`] does in the project.
+    #[track_caller]
+    pub fn prompt_in(&self, folder: &Path, text: &str, args: &[&str]) -> Run {
         let format = ["--output-format", "stream-json", "--verbose", "--include-hook-events"];
         let mut command = self.command(&self.bin);
+        command.current_dir(folder);
         command.args(["-p", text]).args(format).arg("--forward-subagent-text").args(args);
         let finished = self.finish(command, TIME_LIMIT);
         let run = Run::read(&finished.stdout);
@@ -103,6 +112,27 @@ impl<'a> RealClient<'a> {
         );
         self.api.verdict_so_far();
         run
+    }
+
+    /// Sends one prompt to a background session that works in `folder`, and waits until it is done.
+    /// What it did is in the script's hands; its supervisor ends with the [`RealClient`].
+    #[track_caller]
+    pub fn prompt_background(&self, folder: &Path, text: &str, args: &[&str]) {
+        self.has_background.set(true);
+        let mut command = self.command(&self.bin);
+        command.current_dir(folder).arg("--bg").args(args).args(["--", text]);
+        self.succeed(command, Duration::from_secs(60));
+        let deadline = Instant::now() + TIME_LIMIT;
+        loop {
+            let sessions: Value =
+                serde_json::from_str(&self.claude(&["agents", "--json", "--all"])).unwrap();
+            if sessions[0]["state"] == "done" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{sessions:#}\n{}", self.api.story());
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        self.api.verdict_so_far();
     }
 
     /// Runs git in the project as the user would, and returns its stdout without the last newline.
@@ -209,6 +239,17 @@ impl<'a> RealClient<'a> {
             }
         }
         child.wait().unwrap()
+    }
+}
+
+impl Drop for RealClient<'_> {
+    fn drop(&mut self) {
+        if self.has_background.get() {
+            // Nothing of ours to lose when it does not: the supervisor ends when it is idle.
+            let mut command = self.command(&self.bin);
+            command.args(["daemon", "stop", "--any"]).stdout(Stdio::null()).stderr(Stdio::null());
+            let _ = command.status();
+        }
     }
 }
 

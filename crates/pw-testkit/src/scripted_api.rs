@@ -40,12 +40,14 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Far above any conversation of a test; keeps a runaway client from filling the memory.
 const LARGEST_BODY: u64 = 32 << 20;
 
-/// What the client asks on its own account (mark in the system prompt, answer); no script need know these.
-const SIDE_QUERIES: [(&str, &str); 2] = [
+/// What the client asks on its own account (mark in the system prompt or in the question, answer); no script
+/// need know these.
+const SIDE_QUERIES: [(&str, &str); 3] = [
     (
         "A user kicked off a Claude Code agent to do a coding task and walked away",
         r#"{"state": "done", "detail": "finished", "output": {"result": "finished"}}"#,
     ),
+    ("word lowercase label for this job", "some work"),
     ("You are a strict, terse evaluation judge for coding-agent traces", "PASS"),
 ];
 
@@ -189,8 +191,8 @@ impl Stage {
 
     /// Answers one turn of a conversation: the content block to send, without its id.
     fn answer(&self, turn: Turn) -> Value {
-        if let Some((_, text)) = SIDE_QUERIES.iter().find(|(mark, _)| turn.system().contains(mark))
-        {
+        let is_asked = |mark| turn.system().contains(mark) || turn.first_user().contains(mark);
+        if let Some((_, text)) = SIDE_QUERIES.iter().find(|(mark, _)| is_asked(mark)) {
             return json!({"type": "text", "text": text});
         }
         let chosen = self.tracks.iter().position(|track| track.matches(&turn));

@@ -3,7 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use super::{RealClient, read_json};
 use crate::scripted_api::first_json;
@@ -69,11 +72,8 @@ impl RealClient<'_> {
     pub fn wait_for_helper(&self, plugin: &Plugin, helper: &str, limit: Duration) {
         let deadline = Instant::now() + limit;
         loop {
-            let mut command = self.command(plugin.root.join("bin").join(helper));
-            command
-                .arg("--version")
-                .env("CLAUDE_PLUGIN_ROOT", &plugin.root)
-                .env("CLAUDE_PLUGIN_DATA", &plugin.data);
+            let mut command = self.helper_command(plugin, helper);
+            command.arg("--version");
             let finished = self.finish(command, deadline.saturating_duration_since(Instant::now()));
             if finished.status.success() {
                 return;
@@ -87,6 +87,20 @@ impl RealClient<'_> {
             );
             std::thread::sleep(Duration::from_secs(1));
         }
+    }
+
+    /// Runs a helper of the plugin in the project, as the client's Bash would; returns its answer.
+    #[track_caller]
+    pub fn helper(&self, plugin: &Plugin, helper: &str, args: &[&str]) -> Value {
+        let mut command = self.helper_command(plugin, helper);
+        command.args(args);
+        first_json(&self.succeed(command, Duration::from_secs(60)))
+    }
+
+    fn helper_command(&self, plugin: &Plugin, helper: &str) -> Command {
+        let mut command = self.command(plugin.root.join("bin").join(helper));
+        command.env("CLAUDE_PLUGIN_ROOT", &plugin.root).env("CLAUDE_PLUGIN_DATA", &plugin.data);
+        command
     }
 
     /// Returns the path of a bare repository that holds the tracked files of `checkout`, and nothing else.
