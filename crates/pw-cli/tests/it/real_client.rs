@@ -3,6 +3,7 @@
 //! The script decides what the model would: which skill, which agent, which command. All else is real: the
 //! client, the plugin out of this repository, the helpers that its `bin/` builds, git.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use pw_testkit::real_client::RealClient;
 use pw_testkit::scripted_api::{ScriptedApi, Track};
 use serde_json::{Value, json};
+
+mod guard;
 
 const PLAN: &str = r#"workflow: rest-api
 goal: a REST API with three endpoints
@@ -39,11 +42,8 @@ const BUILD_LIMIT: Duration = Duration::from_secs(600);
 #[test]
 #[ignore = "needs the real client; .ci/run runs it"]
 fn real_client_runs_the_whole_workflow() {
-    let Some(bin) = std::env::var_os("CLAUDE_BIN") else {
-        panic!("set CLAUDE_BIN to the path of the Claude Code client (the `claude` program)");
-    };
     let api = ScriptedApi::start(script());
-    let client = RealClient::new(bin, &api);
+    let client = RealClient::new(bin(), &api);
     fs::write(client.project().join("README.md"), "# shop\n").unwrap();
     client.git(["init", "--quiet"]);
     client.git(["add", "--all"]);
@@ -86,6 +86,12 @@ fn real_client_runs_the_whole_workflow() {
     // The plan is the one thing that the user's checkout gained, and the user asked for it.
     fs::remove_file(client.project().join("plan.yaml")).unwrap();
     assert_eq!(checkout(&client), before);
+}
+
+/// Returns the client to run.
+fn bin() -> OsString {
+    let bin = std::env::var_os("CLAUDE_BIN");
+    bin.expect("set CLAUDE_BIN to the path of the Claude Code client (the `claude` program)")
 }
 
 /// The model's part. The main conversations know the agents by the list in their context; each agent is

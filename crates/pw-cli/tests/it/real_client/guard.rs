@@ -1,0 +1,256 @@
+//! A worker's session in the real client: it knows its assignment, keeps to its scope, and does not
+//! end without saying where it stands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pw_testkit::real_client::{Plugin, RealClient, Run};
+use pw_testkit::scripted_api::{ScriptedApi, Track, Turn};
+use serde_json::{Value, json};
+
+use super::{BUILD_LIMIT, bin, root};
+
+const PLAN: &str = r#"workflow: shop
+goal: users and orders
+workers:
+  - {id: task-1, name: users, owns: [users], tasks: [list the users]}
+  - {id: task-2, name: orders, owns: [orders], tasks: [list the orders]}
+"#;
+
+/// What only the SessionStart hook says.
+const STANDING: &str = "Where you stand: ";
+
+/// A repository with two workers, and the plugin as users have it.
+struct Scene<'a> {
+    client: RealClient<'a>,
+    plugin: Plugin,
+}
+
+impl<'a> Scene<'a> {
+    fn new(api: &'a ScriptedApi) -> Self {
+        let client = RealClient::new(bin(), api);
+        let project = client.project();
+        for (path, text) in
+            [("README.md", "# shop\n"), ("orders/list.txt", "none\n"), ("plan.yaml", PLAN)]
+        {
+            fs::create_dir_all(project.join(path).parent().unwrap()).unwrap();
+            fs::write(project.join(path), text).unwrap();
+        }
+        client.git(["init", "--quiet"]);
+        client.git(["add", "--all"]);
+        client.git(["commit", "--quiet", "--message", "start"]);
+        let plugin = client.install_from_github(&root());
+        client.wait_for_helper(&plugin, "pw-setup", BUILD_LIMIT);
+        let created = client.helper(&plugin, "pw-setup", &["create", "plan.yaml"]);
+        assert_eq!(created["ok"], true, "{created:#}");
+        Self { client, plugin }
+    }
+
+    fn worktree(&self, label: &str) -> PathBuf {
+        self.client.project().join("worktrees").join(label)
+    }
+
+    /// Returns a file that `create` made for a worker.
+    fn made(&self, label: &str, name: &str) -> PathBuf {
+        self.client.project().join(".git/pw/shop").join(label).join(name)
+    }
+
+    fn kickoff(&self, label: &str) -> String {
+        fs::read_to_string(self.made(label, "prompt.md")).unwrap()
+    }
+
+    /// Sends a prompt to a worker's session, which runs by itself within the permissions made for it.
+    fn work(&self, label: &str, text: &str, more: &[&str]) -> Run {
+        let settings = self.made(label, "settings.json");
+        let args = unattended(&settings);
+        self.client.prompt_in(&self.worktree(label), text, &[&args, more].concat())
+    }
+
+    /// Writes the worker's settings with every hook switched off; returns the file.
+    fn settings_without_hooks(&self, label: &str) -> PathBuf {
+        let text = fs::read(self.made(label, "settings.json")).unwrap();
+        let mut settings: Value = serde_json::from_slice(&text).unwrap();
+        settings["disableAllHooks"] = json!(true);
+        // A hook tells Bash where the helpers were built.
+        settings["env"] = json!({"CLAUDE_PLUGIN_DATA": self.plugin.data()});
+        let path = self.client.home().join("settings-without-hooks.json");
+        fs::write(&path, settings.to_string()).unwrap();
+        path
+    }
+
+    /// Returns the files that a worker's commits changed, when nothing else is changed in its worktree.
+    fn changed(&self, label: &str) -> String {
+        assert_eq!(self.git(label, &["status", "--porcelain"]), "");
+        self.git(label, &["diff", "--name-only", "main", "HEAD"])
+    }
+
+    fn git(&self, label: &str, args: &[&str]) -> String {
+        self.client.git_in(&self.worktree(label), args)
+    }
+}
+
+/// How a session is started that nobody watches.
+fn unattended(settings: &Path) -> [&str; 4] {
+    ["--settings", settings.to_str().unwrap(), "--permission-mode", "dontAsk"]
+}
+
+fn write(path: &str, content: &str) -> Value {
+    json!({"file_path": path, "content": content})
+}
+
+fn replace(path: &str, old: &str, new: &str) -> Value {
+    json!({"file_path": path, "old_string": old, "new_string": new})
+}
+
+fn bash(command: &str) -> Value {
+    json!({"command": command})
+}
+
+/// Returns whether a tool call was refused with these words.
+fn refused(words: &'static str) -> impl Fn(&Turn) -> bool + Send + Sync {
+    move |turn| turn.tool_failed() && turn.tool_result().contains(words)
+}
+
+fn done(turn: &Turn) -> bool {
+    !turn.tool_failed()
+}
+
+#[test]
+#[ignore = "needs the real client; .ci/run runs it"]
+fn real_client_keeps_a_worker_in_its_scope() {
+    let api = ScriptedApi::start([after_compaction(), users(), orders(), without_hooks()]);
+    let scene = Scene::new(&api);
+
+    let run = scene.work("task-1-users", &scene.kickoff("task-1-users"), &[]);
+    assert_eq!(run.final_text(), "All is complete.", "{}", api.story());
+    assert_eq!(told(&run), 1, "{:#?}", run.hooks());
+    assert_eq!(sent_back(&run), 1, "{:#?}", run.hooks());
+    assert_eq!(
+        scene.git("task-1-users", &["log", "--format=%s", "main.."]),
+        "[COMPLETE] users\n[CHECKPOINT] the list"
+    );
+    assert_eq!(scene.changed("task-1-users"), "users/list.txt");
+
+    let more = ["--resume", &run.session()];
+    let resumed = scene.work("task-1-users", "Where are we?", &more);
+    assert_eq!(sent_back(&resumed), 0, "{:#?}", resumed.hooks());
+    let compaction = scene.work("task-1-users", "/compact", &more);
+    assert_eq!(told(&compaction), 2, "as it resumed, and after the compaction");
+    let compacted = scene.work("task-1-users", "Go on.", &more);
+    assert_eq!(compacted.final_text(), "Still complete.", "{}", api.story());
+
+    let settings = scene.settings_without_hooks("task-1-users");
+    scene.client.prompt_in(
+        &scene.worktree("task-1-users"),
+        "Work unguarded.",
+        &unattended(&settings),
+    );
+    assert_eq!(scene.changed("task-1-users"), "users/list.txt\nusers/more.txt");
+
+    scene.client.prompt_background(
+        &scene.worktree("task-2-orders"),
+        &scene.kickoff("task-2-orders"),
+        &unattended(&scene.made("task-2-orders", "settings.json")),
+    );
+    assert_eq!(
+        scene.git("task-2-orders", &["log", "--format=%s", "main.."]),
+        "[BLOCKED:no key] the shop refuses it\n[CHECKPOINT] the list"
+    );
+    assert_eq!(scene.changed("task-2-orders"), "orders/new.txt");
+
+    api.verdict();
+    assert_eq!(scene.client.git(["status", "--porcelain"]), "");
+}
+
+/// A session from its first prompt to its end, resumed and compacted.
+fn users() -> Track {
+    Track::when_user_says("You are worker task-1")
+        .sees_context(STANDING)
+        .sees_context("list the users")
+        .sees_context("task-2-orders is starting")
+        .tool("Write", write("users/list.txt", "ann\n"))
+        .sees(done)
+        .tool("Edit", replace("users/list.txt", "ann", "ann, bob"))
+        .sees(done)
+        .tool("Read", json!({"file_path": "orders/list.txt"}))
+        .sees(done)
+        .tool("Edit", replace("orders/list.txt", "none", "mine"))
+        .sees(refused("orders/list.txt is owned by task-2"))
+        .tool("Write", write("orders/new.txt", "mine\n"))
+        .sees(refused("orders/new.txt is owned by task-2"))
+        .tool("Bash", bash("echo mine > orders/list.txt"))
+        .sees(refused("orders/list.txt is owned by task-2"))
+        .tool("Bash", bash("git stash"))
+        .sees(refused("pw-worker checkpoint"))
+        .tool("Bash", bash("pw-worker checkpoint \"the list\""))
+        .sees_ok()
+        .say("I am done.")
+        .sees(|turn| turn.tail().contains("does not say where the work stands"))
+        .tool("Bash", bash("pw-worker complete \"users\""))
+        .sees_ok()
+        .say("All is complete.")
+        .sees(|turn| turn.tail().contains(&format!("{STANDING}complete")))
+        .say("Complete.")
+        .sees(|turn| turn.tail().contains("TEXT ONLY"))
+        .say("<summary>SUMMED UP</summary>")
+}
+
+/// The same session when its beginning is only a summary.
+fn after_compaction() -> Track {
+    Track::when_user_says("SUMMED UP")
+        .say("Complete. The client keeps this newest answer as it was.")
+        .sees(|turn| turn.tail().contains(&format!("{STANDING}complete")))
+        .say("Still complete.")
+}
+
+/// A session in the background.
+fn orders() -> Track {
+    Track::when_user_says("You are worker task-2")
+        .sees_context(STANDING)
+        .tool("Write", write("orders/new.txt", "one\n"))
+        .sees(done)
+        .tool("Write", write("users/list.txt", "mine\n"))
+        .sees(refused("users/list.txt is owned by task-1"))
+        .tool("Bash", bash("echo mine > users/list.txt"))
+        .sees(refused("users/list.txt is owned by task-1"))
+        .tool("Bash", bash("pw-worker checkpoint \"the list\""))
+        .sees_ok()
+        .say("I am done.")
+        .sees(|turn| turn.tail().contains("does not say where the work stands"))
+        .tool("Bash", bash("pw-worker blocked \"no key\" \"the shop refuses it\""))
+        .sees_ok()
+        .say("I am blocked.")
+}
+
+/// What the client's own permissions hold when no hook runs.
+fn without_hooks() -> Track {
+    let refused = |turn: &Turn| turn.tool_failed();
+    Track::when_user_says("Work unguarded")
+        .sees(|turn| !turn.context().contains(STANDING))
+        .tool("Write", write("users/more.txt", "eve\n"))
+        .sees(done)
+        .tool("Write", write("orders/new.txt", "mine\n"))
+        .sees(refused)
+        .tool("Bash", bash("echo mine > orders/new.txt"))
+        .sees(refused)
+        .tool("Bash", bash("git stash"))
+        .sees(refused)
+        .tool("Bash", bash("pw-worker checkpoint \"more\""))
+        .sees_ok()
+        .say("I am done.")
+}
+
+/// Returns how often the session was told its assignment.
+fn told(run: &Run) -> usize {
+    let hooks = run.hooks();
+    hooks
+        .iter()
+        .filter(|hook| hook.event == "SessionStart" && hook.output.contains(STANDING))
+        .count()
+}
+
+/// Returns how often the session wanted to end and was sent back.
+fn sent_back(run: &Run) -> usize {
+    let hooks = run.hooks();
+    hooks.iter().filter(|hook| hook.event == "Stop" && hook.output.contains("\"block\"")).count()
+}
