@@ -10,7 +10,7 @@ use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::integration::pairs_that_can_meet;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
-use pw_core::status::{self, Conflict, ReasonKind, State, WorkerStatus};
+use pw_core::status::{self, Conflict, Places, ReasonKind, State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{RecordWriter, Repo, Scratch};
 
@@ -226,8 +226,21 @@ impl Workflow {
     pub(crate) fn status(&self, now: Seconds, look: Look) -> Result<status::Status> {
         let facts = self.facts(now, look)?;
         let conflicts = self.conflicts(&facts, &|status| status.state != State::Integrated)?;
-        let launch = |worker: &Worker| launch::of(&self.repo, &self.plan, worker).command;
-        Ok(status::derive(&self.plan, &self.record, &facts, conflicts, &launch))
+        Ok(status::derive(&self.plan, &self.record, &facts, conflicts, self))
+    }
+}
+
+impl Places for Workflow {
+    fn launch(&self, worker: &Worker) -> String {
+        launch::of(&self.repo, &self.plan, worker).command
+    }
+
+    fn worktree(&self, worker: &Worker) -> String {
+        self.worktree(worker).to_string_lossy().into_owned()
+    }
+
+    fn root(&self) -> String {
+        self.repo.root().to_string_lossy().into_owned()
     }
 }
 

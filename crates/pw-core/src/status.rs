@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use derive::{derive, own_commits, worker_states};
-pub use next::openable;
+pub use next::{Places, openable};
 
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;

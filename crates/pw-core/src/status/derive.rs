@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::next;
+use super::next::{self, Places};
 use super::{
     Base, Conflict, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
     Status, WaitsFor, WorkerStatus,
@@ -22,14 +22,13 @@ const MAX_TEXT: usize = 500;
 
 /// Returns the state of every worker and what to do next.
 ///
-/// `conflicts` are the pairs that a trial merge found; `launch` gives the command that starts a
-/// worker.
+/// `conflicts` are the pairs that a trial merge found.
 pub fn derive(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
     conflicts: Vec<Conflict>,
-    launch: &dyn Fn(&Worker) -> String,
+    places: &dyn Places,
 ) -> Status {
     let workers = worker_states(plan, record, facts);
     let mut status = Status {
@@ -50,7 +49,7 @@ pub fn derive(
         conflicts,
         next: Vec::new(),
     };
-    status.next = next::steps(plan, &status, launch);
+    status.next = next::steps(plan, &status, places);
     status.summary = next::summary(&status);
     status
 }

@@ -5,31 +5,40 @@ use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, counted, shell_word};
 
+/// Where things are on this machine, for commands that run from any folder.
+pub trait Places {
+    /// The command that starts a worker.
+    fn launch(&self, worker: &Worker) -> String;
+    /// The absolute folder of a worker's worktree.
+    fn worktree(&self, worker: &Worker) -> String;
+    /// The absolute folder of the main checkout.
+    fn root(&self) -> String;
+}
+
 /// Returns the next steps, the most urgent first.
-pub(super) fn steps(
-    plan: &Plan,
-    status: &Status,
-    launch: &dyn Fn(&Worker) -> String,
-) -> Vec<NextStep> {
+pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<NextStep> {
     let workflow = &status.workflow;
     if status.integration.stopped_at.is_some() {
         return vec![step("resolve", None, format!("pw-integrate continue {workflow}"))];
     }
     let mut steps = Vec::new();
     for worker in &status.workers {
-        let start = || plan.worker(&worker.id).map(launch).unwrap_or_default();
+        let start =
+            || plan.worker(&worker.id).map(|worker| places.launch(worker)).unwrap_or_default();
+        let folder =
+            || plan.worker(&worker.id).map(|worker| places.worktree(worker)).unwrap_or_default();
         let (action, command) = match worker.state {
             State::Starting => ("launch", start()),
             State::Blocked | State::Reopened => ("read", read(worker)),
             State::Waiting if is_satisfied(worker) => ("resume", start()),
             State::Missing if has(worker, ReasonKind::WorktreeBroken) => {
-                ("repair", "git worktree repair".to_owned())
+                ("repair", format!("git -C {} worktree repair", shell_word(&places.root())))
             }
             State::Missing if worker.tip.is_some() => {
                 ("create", format!("pw-setup advance {workflow}"))
             }
             State::Complete if !worker.ready => {
-                ("look", format!("git -C {} status", shell_word(&worker.worktree)))
+                ("look", format!("git -C {} status", shell_word(&folder())))
             }
             _ => continue,
         };
