@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::plan::{Plan, Worker};
 use crate::prompt;
 
-/// Commands that read, or that are the worker's own way to commit.
+/// Commands that read, that are the worker's own way to commit, or that take a change back.
 const COMMANDS: &[&str] = &[
     "pw-worker brief",
     "pw-worker checkpoint *",
@@ -24,6 +24,8 @@ const COMMANDS: &[&str] = &[
     "git log",
     "git log *",
     "git show *",
+    "git restore *",
+    "git rm *",
 ];
 
 /// Commands that reach other workers or remotes.
