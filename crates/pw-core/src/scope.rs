@@ -2,8 +2,8 @@
 //!
 //! A scope is a list of globs: `*` and `?` stay within a segment, `**` is any number of segments,
 //! `[a-z]` and `{a,b}` as in a shell, `!glob` takes paths away again. A pattern whose last segment
-//! is literal (`docs`, `src/api`) owns that path and everything below it; a trailing `/` everything
-//! below. [`Scope::owns`] compares exact bytes. [`overlaps`] decides overlap on the globs
+//! is literal (`docs`, `src/api`) owns that path and everything below it, unless it has a `**`; a
+//! trailing `/` owns everything below. [`Scope::owns`] compares exact bytes. [`overlaps`] decides overlap on the globs
 //! themselves, not on the files that exist today, and ignores letter case and Unicode form, since
 //! a clone on another system cannot tell such files apart.
 
@@ -19,6 +19,8 @@ use crate::path::RepoPath;
 
 /// Most globs one worker may list.
 pub const MAX_GLOBS: usize = 200;
+/// Most paths that the braces of all globs of one worker may stand for.
+const MAX_PATTERNS: usize = 1_024;
 
 /// The paths a worker owns.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +42,7 @@ impl Scope {
     /// Reads globs; returns every one that cannot be used, with its index.
     pub fn parse<S: AsRef<str>>(globs: &[S]) -> Result<Self, Vec<(usize, BadGlob)>> {
         let mut scope = Self::default();
-        let mut bad = Vec::new();
+        let (mut bad, mut room) = (Vec::new(), MAX_PATTERNS);
         for (index, text) in globs.iter().enumerate() {
             let text = text.as_ref();
             let (list, body) = match text.strip_prefix('!') {
@@ -48,7 +50,15 @@ impl Scope {
                 None => (&mut scope.owned, text),
             };
             match glob::parse(body) {
+                Ok(patterns) if patterns.len() > room => {
+                    let message = format!(
+                        "the braces up to `{text}` stand for more than {MAX_PATTERNS} paths"
+                    );
+                    let hint = "own folders instead of listing their files".to_owned();
+                    bad.push((index, BadGlob { message, hint }));
+                }
                 Ok(patterns) => {
+                    room -= patterns.len();
                     let folded = patterns.iter().map(Pattern::folded).collect();
                     list.push(Glob { text: text.to_owned(), patterns, folded });
                 }

@@ -301,7 +301,9 @@ fn pattern(glob: &str, text: &str) -> Result<Pattern, BadGlob> {
             segments.push(Segment::Any);
         }
         segments.push(Segment::One(vec![Token::Star]));
-    } else if last_is_literal {
+    } else if last_is_literal && !segments.contains(&Segment::Any) {
+        // Below a `**` a literal end is that name alone: `**/a.rs` and `**/b.rs` would else meet in
+        // `a.rs/b.rs`.
         segments.push(Segment::Any);
     }
     Ok(Pattern { text: text.to_owned(), segments })

@@ -60,13 +60,51 @@ const ANY: usize = 0;
 struct SegmentTable {
     numbers: HashMap<Segment, usize>,
     segments: Vec<Segment>,
+    /// How the names of each segment begin and end.
+    ends: Vec<Ends>,
     meet: HashMap<(usize, usize), bool>,
+}
+
+/// What every name that a segment matches begins and ends with.
+#[derive(Default)]
+struct Ends {
+    prefix: Vec<Symbol>,
+    suffix: Vec<Symbol>,
+    is_literal: bool,
+}
+
+impl Ends {
+    fn of(segment: &Segment) -> Self {
+        let Segment::One(tokens) = segment else { return Self::default() };
+        let literal = |token: &Token| match token {
+            Token::Literal(symbol) => Some(*symbol),
+            _ => None,
+        };
+        Self {
+            prefix: tokens.iter().map_while(literal).collect(),
+            suffix: tokens.iter().rev().map_while(literal).collect(),
+            is_literal: segment.is_literal(),
+        }
+    }
+
+    /// Returns whether two segments could have a name in common, as far as the ends tell.
+    fn fit(&self, other: &Self) -> bool {
+        let agree = |a: &[Symbol], b: &[Symbol]| a.iter().zip(b).all(|(a, b)| a == b);
+        !(self.is_literal && other.is_literal)
+            && agree(&self.prefix, &other.prefix)
+            && agree(&self.suffix, &other.suffix)
+    }
 }
 
 impl Default for SegmentTable {
     fn default() -> Self {
         let numbers = HashMap::from([(Segment::Any, ANY)]);
-        Self { numbers, segments: vec![Segment::Any], meet: HashMap::new() }
+        Self {
+            numbers,
+            segments: vec![Segment::Any],
+            ends: vec![Ends::default()],
+            meet: HashMap::new(),
+        }
     }
 }
 
@@ -89,6 +127,7 @@ impl SegmentTable {
                 Some(number) => *number,
                 None => {
                     self.segments.push(segment.clone());
+                    self.ends.push(Ends::of(segment));
                     self.numbers.insert(segment.clone(), self.segments.len() - 1);
                     self.segments.len() - 1
                 }
@@ -132,10 +171,11 @@ impl SegmentTable {
         if a == b || a == ANY || b == ANY {
             return true;
         }
-        let (one, two) = (&self.segments[a], &self.segments[b]);
-        if one.is_literal() && two.is_literal() {
+        // Settles nearly all; only what is left is worth a table.
+        if !self.ends[a].fit(&self.ends[b]) {
             return false;
         }
+        let (one, two) = (&self.segments[a], &self.segments[b]);
         *self.meet.entry((a.min(b), a.max(b))).or_insert_with(|| match (one, two) {
             (Segment::One(one), Segment::One(two)) => common_name(one, two).is_some(),
             _ => true,
@@ -143,16 +183,14 @@ impl SegmentTable {
     }
 
     fn patterns_meet(&mut self, a: &[usize], b: &[usize]) -> bool {
-        // Most patterns part in a literal folder; no table is needed to see that.
-        for (x, y) in a.iter().zip(b) {
-            if *x == ANY || *y == ANY {
-                return self.alignment(a, b)[0][0];
-            }
-            if !self.segments_meet(*x, *y) {
-                return false;
-            }
-        }
-        self.alignment(a, b)[0][0]
+        // Most patterns part in a literal folder or in the last name, on either side of their
+        // `**`; no table is needed to see that.
+        let before_any = |x: &usize, y: &usize| *x != ANY && *y != ANY;
+        let front = a.iter().zip(b).take_while(|(x, y)| before_any(x, y)).count();
+        let back = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| before_any(x, y)).count();
+        (0..front).all(|at| self.segments_meet(a[at], b[at]))
+            && (1..=back).all(|at| self.segments_meet(a[a.len() - at], b[b.len() - at]))
+            && self.alignment(a, b)[0][0]
     }
 
     /// Returns for every pair of suffixes whether they meet.
