@@ -5,20 +5,27 @@
 //! is literal (`docs`, `src/api`) owns that path and everything below it, unless it has a `**`; a
 //! trailing `/` owns everything below. [`Scope::owns`] compares exact bytes. [`overlaps`] decides overlap on the globs
 //! themselves, not on the files that exist today, and ignores letter case and Unicode form, since
-//! a clone on another system cannot tell such files apart.
+//! a clone on another system cannot tell such files apart. A wildcard's names are spelled as the
+//! other scope spells them, so an exclusion holds for the spelling it names.
 
+mod fold;
 mod glob;
+mod machine;
+mod name;
 mod overlap;
+mod parse;
 mod subtract;
+mod wild;
 
-pub use glob::BadGlob;
 use glob::Pattern;
 pub use overlap::{Meeting, overlaps};
+pub use parse::BadGlob;
 
 use crate::path::RepoPath;
 
 /// Most globs one worker may list.
 pub const MAX_GLOBS: usize = 200;
+
 /// Most paths that the braces of all globs of one worker may stand for.
 const MAX_PATTERNS: usize = 1_024;
 
@@ -34,8 +41,6 @@ pub struct Scope {
 struct Glob {
     text: String,
     patterns: Vec<Pattern>,
-    /// The patterns without letter case and Unicode form.
-    folded: Vec<Pattern>,
 }
 
 impl Scope {
@@ -49,18 +54,10 @@ impl Scope {
                 Some(body) => (&mut scope.excluded, body),
                 None => (&mut scope.owned, text),
             };
-            match glob::parse(body) {
-                Ok(patterns) if patterns.len() > room => {
-                    let message = format!(
-                        "the braces up to `{text}` stand for more than {MAX_PATTERNS} paths"
-                    );
-                    let hint = "own folders instead of listing their files".to_owned();
-                    bad.push((index, BadGlob { message, hint }));
-                }
+            match parse::parse(body, room) {
                 Ok(patterns) => {
                     room -= patterns.len();
-                    let folded = patterns.iter().map(Pattern::folded).collect();
-                    list.push(Glob { text: text.to_owned(), patterns, folded });
+                    list.push(Glob { text: text.to_owned(), patterns });
                 }
                 Err(error) => bad.push((index, error)),
             }

@@ -1,13 +1,16 @@
 //! Decides which scopes could own one path, and names such a path.
 //!
-//! Segment by segment: two patterns meet when their segments can be aligned, `**` taking any
-//! number of them, and every aligned pair of segments meets as a wildcard. Both are small dynamic
-//! programs; each pair of different segments is decided once.
+//! Two patterns meet when their segments can be paired, `**` taking any number of them, and the
+//! segments of every pair meet as wildcards. Nearly every pair of patterns parts at an end, of the
+//! path or of a name, so the answer for a whole plan is quick.
 
 use std::collections::HashMap;
 
-use super::glob::{Pattern, Segment, Symbol, Token, tokens_match};
-use super::subtract::{Remainder, remainder};
+use super::fold::fold;
+use super::glob::{Pattern, Segment};
+use super::name::{Name, utf8};
+use super::subtract::{PLAN_STEPS, Remainder, Side, Spelling, remainder};
+use super::wild::{self, Wild};
 use super::{Glob, Scope};
 use crate::path::RepoPath;
 
@@ -28,279 +31,177 @@ pub struct Meeting {
 
 /// Returns one meeting for each pair of scopes that could own a common path.
 pub fn overlaps(scopes: &[&Scope]) -> Vec<Meeting> {
-    let mut table = SegmentTable::default();
-    let owned: Vec<Vec<Owned<'_>>> = scopes.iter().map(|scope| table.owned(scope)).collect();
-    let mut meetings = Vec::new();
+    let mut table = Table::default();
+    let read: Vec<Read<'_>> = scopes.iter().map(|scope| table.read(scope)).collect();
+    let (mut meetings, mut steps) = (Vec::new(), PLAN_STEPS);
     for second in 0..scopes.len() {
         for first in 0..second {
-            let excluded = [scopes[first], scopes[second]].map(|scope| &scope.excluded);
-            let pairs = owned[first].iter().flat_map(|a| owned[second].iter().map(move |b| (a, b)));
-            let met = pairs.into_iter().find_map(|(a, b)| {
-                let (witness, folded, undecided) = table.meet(a, b, &excluded)?;
+            let (one, two) = (&read[first], &read[second]);
+            let pairs = one.owned.iter().flat_map(|a| two.owned.iter().map(move |b| (a, b)));
+            meetings.extend(pairs.into_iter().find_map(|(a, b)| {
+                let found = table.meeting([a, b], [&one.excluded, &two.excluded], &mut steps)?;
                 let globs = (a.glob.text.clone(), b.glob.text.clone());
+                let Found { witness, folded, undecided } = found;
                 Some(Meeting { scopes: (first, second), globs, witness, folded, undecided })
-            });
-            meetings.extend(met);
+            }));
         }
     }
     meetings
 }
 
-/// One pattern of a scope, exactly and folded, its segments as numbers of the table.
-struct Owned<'a> {
-    glob: &'a Glob,
-    exact: (&'a Pattern, Vec<usize>),
-    folded: (&'a Pattern, Vec<usize>),
+/// A scope, its segments as numbers of the table.
+struct Read<'a> {
+    owned: Vec<Numbered<'a>>,
+    excluded: Vec<Numbered<'a>>,
 }
+
+struct Numbered<'a> {
+    glob: &'a Glob,
+    pattern: &'a Pattern,
+    numbers: Vec<Number>,
+}
+
+/// A path that two patterns have in common.
+struct Found {
+    witness: RepoPath,
+    folded: bool,
+    undecided: bool,
+}
+
+/// The place of a segment in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Number(usize);
 
 /// The number of `**` in every table.
-const ANY: usize = 0;
+const ANY: Number = Number(0);
 
-/// All different segments, and which pairs of them are known to meet.
-struct SegmentTable {
-    numbers: HashMap<Segment, usize>,
-    segments: Vec<Segment>,
-    /// How the names of each segment begin and end.
-    ends: Vec<Ends>,
-    meet: HashMap<(usize, usize), bool>,
+impl Wild for Number {
+    fn is_any(&self) -> bool {
+        *self == ANY
+    }
 }
 
-/// What every name that a segment matches begins and ends with.
+/// All different segments, so that equal ones are not compared again and again.
+struct Table {
+    numbers: HashMap<Segment, Number>,
+    entries: Vec<Entry>,
+}
+
+/// A segment as written, and folded where that differs.
 #[derive(Default)]
-struct Ends {
-    prefix: Vec<Symbol>,
-    suffix: Vec<Symbol>,
-    is_literal: bool,
+struct Entry {
+    exact: Name,
+    folded: Option<Name>,
 }
 
-impl Ends {
-    fn of(segment: &Segment) -> Self {
-        let Segment::One(tokens) = segment else { return Self::default() };
-        let literal = |token: &Token| match token {
-            Token::Literal(symbol) => Some(*symbol),
-            _ => None,
-        };
-        Self {
-            prefix: tokens.iter().map_while(literal).collect(),
-            suffix: tokens.iter().rev().map_while(literal).collect(),
-            is_literal: segment.is_literal(),
-        }
-    }
-
-    /// Returns whether two segments could have a name in common, as far as the ends tell.
-    fn fit(&self, other: &Self) -> bool {
-        let agree = |a: &[Symbol], b: &[Symbol]| a.iter().zip(b).all(|(a, b)| a == b);
-        !(self.is_literal && other.is_literal)
-            && agree(&self.prefix, &other.prefix)
-            && agree(&self.suffix, &other.suffix)
-    }
-}
-
-impl Default for SegmentTable {
+impl Default for Table {
     fn default() -> Self {
         let numbers = HashMap::from([(Segment::Any, ANY)]);
-        Self {
-            numbers,
-            segments: vec![Segment::Any],
-            ends: vec![Ends::default()],
-            meet: HashMap::new(),
-        }
+        Self { numbers, entries: vec![Entry::default()] }
     }
 }
 
-impl SegmentTable {
-    fn owned<'a>(&mut self, scope: &'a Scope) -> Vec<Owned<'a>> {
-        let pairs = |glob: &'a Glob| glob.patterns.iter().zip(&glob.folded).map(move |p| (glob, p));
-        let all = scope.owned.iter().flat_map(pairs);
-        all.map(|(glob, (exact, folded))| Owned {
-            glob,
-            exact: (exact, self.numbers(exact)),
-            folded: (folded, self.numbers(folded)),
-        })
-        .collect()
+impl Table {
+    fn read<'a>(&mut self, scope: &'a Scope) -> Read<'a> {
+        let mut list = |globs: &'a [Glob]| {
+            let patterns =
+                globs.iter().flat_map(|glob| glob.patterns.iter().map(move |p| (glob, p)));
+            let numbered = |(glob, pattern): (&'a Glob, &'a Pattern)| {
+                let numbers = pattern.segments.iter().map(|segment| self.number(segment)).collect();
+                Numbered { glob, pattern, numbers }
+            };
+            patterns.map(numbered).collect()
+        };
+        Read { owned: list(&scope.owned), excluded: list(&scope.excluded) }
     }
 
-    fn numbers(&mut self, pattern: &Pattern) -> Vec<usize> {
-        let segments = pattern.segments.iter();
-        segments
-            .map(|segment| match self.numbers.get(segment) {
-                Some(number) => *number,
-                None => {
-                    self.segments.push(segment.clone());
-                    self.ends.push(Ends::of(segment));
-                    self.numbers.insert(segment.clone(), self.segments.len() - 1);
-                    self.segments.len() - 1
-                }
-            })
-            .collect()
+    fn number(&mut self, segment: &Segment) -> Number {
+        let Segment::One(tokens) = segment else { return ANY };
+        if let Some(number) = self.numbers.get(segment) {
+            return *number;
+        }
+        let number = Number(self.entries.len());
+        self.numbers.insert(segment.clone(), number);
+        let folded = Some(fold(tokens)).filter(|folded| folded != tokens).map(Name::new);
+        self.entries.push(Entry { exact: Name::new(tokens.clone()), folded });
+        number
     }
 
-    /// Returns a common path, whether only folding makes it common, and whether that is a guess.
-    fn meet(
-        &mut self,
-        a: &Owned<'_>,
-        b: &Owned<'_>,
-        excluded: &[&Vec<Glob>; 2],
-    ) -> Option<(RepoPath, bool, bool)> {
-        // Folded patterns match more, so this one question settles nearly every pair.
-        if !self.patterns_meet(&a.folded.1, &b.folded.1) {
+    /// Returns what two patterns have in common and their scopes do not exclude.
+    fn meeting(
+        &self,
+        pair: [&Numbered<'_>; 2],
+        excluded: [&Vec<Numbered<'_>>; 2],
+        plan_steps: &mut usize,
+    ) -> Option<Found> {
+        let [a, b] = pair;
+        if !self.patterns_meet(a, b, Spelling::Any) {
             return None;
         }
-        let excluded = || excluded.iter().flat_map(|globs| globs.iter());
-        let exact: Vec<&Pattern> = excluded().flat_map(|glob| &glob.patterns).collect();
-        let folded: Vec<&Pattern> = excluded().flat_map(|glob| &glob.folded).collect();
-        for (a, b, excluded, is_folded) in
-            [(&a.exact, &b.exact, exact, false), (&a.folded, &b.folded, folded, true)]
-        {
-            if !self.patterns_meet(&a.1, &b.1) {
-                continue;
-            }
-            if excluded.is_empty() {
-                return Some((self.witness(&a.1, &b.1), is_folded, false));
-            }
-            match remainder(a.0, b.0, &excluded) {
-                Remainder::Empty => {}
-                Remainder::Path(path) => return Some((path, is_folded, false)),
-                Remainder::Undecided => return Some((self.witness(&a.1, &b.1), is_folded, true)),
+        let meets_exactly = self.patterns_meet(a, b, Spelling::Same);
+        // An exclusion that misses one of the two takes nothing from what they share.
+        let relevant = |not: &&Numbered<'_>| {
+            pair.iter().all(|pattern| self.patterns_meet(not, pattern, Spelling::Any))
+        };
+        let sides = [0, 1].map(|side| Side {
+            owned: pair[side].pattern,
+            excluded: excluded[side].iter().filter(relevant).map(|not| not.pattern).collect(),
+        });
+        let found = |witness, folded, undecided| Some(Found { witness, folded, undecided });
+        if sides.iter().all(|side| side.excluded.is_empty()) {
+            return found(self.witness(a, b), !meets_exactly, false);
+        }
+        let mut is_taken = false;
+        for spelling in [Spelling::Same, Spelling::Any] {
+            match remainder(&sides, spelling, plan_steps) {
+                Remainder::Path(path) => return found(path, spelling == Spelling::Any, false),
+                Remainder::Undecided => return found(self.witness(a, b), !meets_exactly, true),
+                Remainder::Taken => is_taken = true,
+                Remainder::Apart => {}
             }
         }
-        None
+        // Names that differ in Unicode form, or as ß and ss: no exclusion is read into those.
+        if is_taken { None } else { found(self.witness(a, b), true, false) }
     }
 
-    fn segments_meet(&mut self, a: usize, b: usize) -> bool {
+    fn patterns_meet(&self, a: &Numbered<'_>, b: &Numbered<'_>, spelling: Spelling) -> bool {
+        wild::meet(&a.numbers, &b.numbers, |a, b| self.segments_meet(*a, *b, spelling))
+    }
+
+    fn segments_meet(&self, a: Number, b: Number, spelling: Spelling) -> bool {
         if a == b || a == ANY || b == ANY {
             return true;
         }
-        // Settles nearly all; only what is left is worth a table.
-        if !self.ends[a].fit(&self.ends[b]) {
-            return false;
+        let (one, two) = (&self.entries[a.0], &self.entries[b.0]);
+        if one.exact.meets(&two.exact) {
+            return true;
         }
-        let (one, two) = (&self.segments[a], &self.segments[b]);
-        *self.meet.entry((a.min(b), a.max(b))).or_insert_with(|| match (one, two) {
-            (Segment::One(one), Segment::One(two)) => common_name(one, two).is_some(),
-            _ => true,
-        })
+        let may_fold = one.folded.is_some() || two.folded.is_some();
+        spelling == Spelling::Any && may_fold && one.in_one_case().meets(two.in_one_case())
     }
 
-    fn patterns_meet(&mut self, a: &[usize], b: &[usize]) -> bool {
-        // Most patterns part in a literal folder or in the last name, on either side of their
-        // `**`; no table is needed to see that.
-        let before_any = |x: &usize, y: &usize| *x != ANY && *y != ANY;
-        let front = a.iter().zip(b).take_while(|(x, y)| before_any(x, y)).count();
-        let back = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| before_any(x, y)).count();
-        (0..front).all(|at| self.segments_meet(a[at], b[at]))
-            && (1..=back).all(|at| self.segments_meet(a[a.len() - at], b[b.len() - at]))
-            && self.alignment(a, b)[0][0]
-    }
-
-    /// Returns for every pair of suffixes whether they meet.
-    fn alignment(&mut self, a: &[usize], b: &[usize]) -> Vec<Vec<bool>> {
-        let mut meets = vec![vec![false; b.len() + 1]; a.len() + 1];
-        meets[a.len()][b.len()] = true;
-        for i in (0..=a.len()).rev() {
-            for j in (0..=b.len()).rev() {
-                let (any_a, any_b) = (a.get(i) == Some(&ANY), b.get(j) == Some(&ANY));
-                if any_a || any_b {
-                    meets[i][j] |= i < a.len() && meets[i + 1][j];
-                    meets[i][j] |= j < b.len() && meets[i][j + 1];
-                } else if i < a.len() && j < b.len() && self.segments_meet(a[i], b[j]) {
-                    meets[i][j] = meets[i + 1][j + 1];
-                }
-            }
-        }
-        meets
-    }
-
-    /// Returns a path for two patterns that meet: walks the alignment from its start.
-    fn witness(&mut self, a: &[usize], b: &[usize]) -> RepoPath {
-        let meets = self.alignment(a, b);
-        let (mut i, mut j, mut names) = (0, 0, Vec::new());
-        while i < a.len() || j < b.len() {
-            let (any_a, any_b) = (a.get(i) == Some(&ANY), b.get(j) == Some(&ANY));
-            if !any_a && !any_b {
-                names.push(self.name(a[i], b[j]));
-                (i, j) = (i + 1, j + 1);
-            } else if any_a && meets[i + 1][j] {
-                i += 1;
-            } else if any_b && meets[i][j + 1] {
-                j += 1;
-            } else if any_a {
-                names.push(self.name(b[j], b[j]));
-                j += 1;
-            } else {
-                names.push(self.name(a[i], a[i]));
-                i += 1;
-            }
-        }
+    /// Returns a path for two patterns that meet, in one letter case where the names differ.
+    fn witness(&self, a: &Numbered<'_>, b: &Numbered<'_>) -> RepoPath {
+        let meets_exactly = self.patterns_meet(a, b, Spelling::Same);
+        let spelling = if meets_exactly { Spelling::Same } else { Spelling::Any };
+        let meets = |a: &Number, b: &Number| self.segments_meet(*a, *b, spelling);
+        let pairs = wild::common(&a.numbers, &b.numbers, meets);
+        let names: Vec<Vec<u8>> = pairs.into_iter().map(|(a, b)| self.name(*a, *b)).collect();
         RepoPath::new(names.join(&b'/'))
     }
 
-    fn name(&self, a: usize, b: usize) -> Vec<u8> {
-        match (&self.segments[a], &self.segments[b]) {
-            (Segment::One(a), Segment::One(b)) => utf8(&common_name(a, b).unwrap_or_default()),
-            _ => Vec::new(),
-        }
+    fn name(&self, a: Number, b: Number) -> Vec<u8> {
+        let (one, two) = (&self.entries[a.0], &self.entries[b.0]);
+        let (one, two) = match self.segments_meet(a, b, Spelling::Same) {
+            true => (&one.exact, &two.exact),
+            false => (one.in_one_case(), two.in_one_case()),
+        };
+        utf8(&one.common(two))
     }
 }
 
-/// Returns the UTF-8 of symbols, which holds for every symbol a glob can name.
-pub(super) fn utf8(symbols: &[Symbol]) -> Vec<u8> {
-    symbols.iter().filter_map(|symbol| char::from_u32(*symbol)).collect::<String>().into_bytes()
-}
-
-/// Returns a file name that both token lists match, if there is one.
-fn common_name(a: &[Token], b: &[Token]) -> Option<Vec<Symbol>> {
-    let star = |tokens: &[Token], at: usize| matches!(tokens.get(at), Some(Token::Star));
-    let mut meets = vec![vec![false; b.len() + 1]; a.len() + 1];
-    meets[a.len()][b.len()] = true;
-    for i in (0..=a.len()).rev() {
-        for j in (0..=b.len()).rev() {
-            if star(a, i) || star(b, j) {
-                meets[i][j] |= i < a.len() && meets[i + 1][j];
-                meets[i][j] |= j < b.len() && meets[i][j + 1];
-            } else if i < a.len() && j < b.len() && common_symbol(&a[i], &b[j]).is_some() {
-                meets[i][j] = meets[i + 1][j + 1];
-            }
-        }
+impl Entry {
+    fn in_one_case(&self) -> &Name {
+        self.folded.as_ref().unwrap_or(&self.exact)
     }
-    if !meets[0][0] {
-        return None;
-    }
-    let (mut i, mut j, mut name) = (0, 0, Vec::new());
-    while i < a.len() || j < b.len() {
-        let (star_a, star_b) = (star(a, i), star(b, j));
-        if !star_a && !star_b {
-            name.extend(common_symbol(&a[i], &b[j]));
-            (i, j) = (i + 1, j + 1);
-        } else if star_a && meets[i + 1][j] {
-            i += 1;
-        } else if star_b && meets[i][j + 1] {
-            j += 1;
-        } else if star_a {
-            name.extend(common_symbol(&b[j], &b[j]));
-            j += 1;
-        } else {
-            name.extend(common_symbol(&a[i], &a[i]));
-            i += 1;
-        }
-    }
-    // No file is called "", "." or "..": the stars that allow these allow a longer name, too.
-    let dots = name.len() < 3 && name.iter().all(|symbol| *symbol == u32::from('.'));
-    let longer: Vec<Symbol> = name.iter().copied().chain([u32::from('x')]).collect();
-    if dots && tokens_match(a, &longer) && tokens_match(b, &longer) {
-        name = longer;
-    }
-    (!name.is_empty()).then_some(name)
-}
-
-/// Returns a symbol that both tokens accept, a letter where there is a choice.
-fn common_symbol(a: &Token, b: &Token) -> Option<Symbol> {
-    let ends = |token: &Token| match token {
-        Token::Literal(symbol) => vec![*symbol],
-        Token::Class(class) => class.ranges.iter().flat_map(|(low, high)| [*low, *high]).collect(),
-        Token::One | Token::Star => Vec::new(),
-    };
-    // Two unions of ranges that meet do so at the end of a range.
-    let candidates = [u32::from('x')].into_iter().chain(ends(a)).chain(ends(b));
-    candidates.into_iter().find(|symbol| a.accepts(*symbol) && b.accepts(*symbol))
 }

@@ -3,58 +3,103 @@
 //! Needed only for a pair that meets where one side has `!globs`. All patterns are read as
 //! automata over characters and run together, breadth first, so the first path found is a shortest
 //! one. Exclusions can make this exponential; past a budget the answer is "undecided".
+//!
+//! The two sides may spell the path differently; each then reads its own spelling, its exclusions
+//! too: `!src/x` takes nothing from `Src/**`. They differ only in letters that both patterns write:
+//! a wildcard takes the spelling of the other side, so `src/**` without `src/api/**` is not said to
+//! own `src/API/x`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use super::glob::{Pattern, Segment, Symbol, Token};
-use super::overlap::utf8;
+use super::fold::SPELLINGS;
+use super::glob::{Pattern, Symbol, Token};
+use super::machine::{Letter, Machine, SEPARATOR, State};
+use super::name::utf8;
 use crate::path::RepoPath;
 
-/// Most joint states looked at for one pair.
-const BUDGET: usize = 100_000;
+/// Most steps from one state of one pattern taken for a pair of patterns, and for a whole plan.
+const PAIR_STEPS: usize = 500_000;
+pub(super) const PLAN_STEPS: usize = 2_000_000;
 
-const SEPARATOR: Symbol = '/' as Symbol;
+/// A pattern, and what its scope excludes.
+pub(super) struct Side<'a> {
+    pub(super) owned: &'a Pattern,
+    pub(super) excluded: Vec<&'a Pattern>,
+}
+
+/// Whether two names may differ in letter case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    Same,
+    Any,
+}
 
 pub(super) enum Remainder {
+    /// The two have no path in common, or none with two spellings where these were asked for.
+    Apart,
     /// The exclusions take every common path away.
-    Empty,
-    /// A shortest path that both still own.
+    Taken,
+    /// A shortest path that both still own, as the first spells it.
     Path(RepoPath),
     Undecided,
 }
 
-/// Returns what `a` and `b` both match and none of `excluded` does.
-pub(super) fn remainder(a: &Pattern, b: &Pattern, excluded: &[&Pattern]) -> Remainder {
-    let machines: Vec<Machine<'_>> =
-        [a, b].into_iter().chain(excluded.iter().copied()).map(Machine).collect();
-    let alphabet = alphabet(&machines);
+/// Returns what both sides match and neither excludes; takes its steps from `plan_steps`.
+pub(super) fn remainder(
+    sides: &[Side<'_>; 2],
+    spelling: Spelling,
+    plan_steps: &mut usize,
+) -> Remainder {
+    let machines = machines(sides);
+    let letters = letters(&machines, spelling);
+    if spelling == Spelling::Any && letters.iter().all(|[x, y]| x == y) {
+        return Remainder::Apart;
+    }
     let start: Joint =
         machines.iter().map(|machine| machine.closure([State::segment(0)])).collect();
     // Every joint state seen, with the one it came from and the symbol that led to it.
     let mut trail: Vec<(usize, Symbol)> = vec![(0, 0)];
-    let mut seen: HashMap<Joint, usize> = HashMap::from([(start.clone(), 0)]);
+    let mut seen: HashSet<Joint> = HashSet::from([start.clone()]);
     let mut queue = VecDeque::from([(start, 0)]);
+    let (mut is_taken, mut pair_steps) = (false, PAIR_STEPS);
     while let Some((joint, number)) = queue.pop_front() {
         let accepted = |index: usize| machines[index].accepts(&joint[index]);
-        if accepted(0) && accepted(1) && !(2..machines.len()).any(accepted) {
-            return Remainder::Path(RepoPath::new(utf8(&spell(&trail, number))));
+        if accepted(0) && accepted(1) {
+            if !(2..machines.len()).any(accepted) {
+                return Remainder::Path(RepoPath::new(utf8(&spell(&trail, number))));
+            }
+            is_taken = true;
         }
-        for symbol in &alphabet {
+        let cost = letters.len() * joint.iter().map(|states| 1 + states.len()).sum::<usize>();
+        if pair_steps.min(*plan_steps) < cost {
+            return Remainder::Undecided;
+        }
+        pair_steps -= cost;
+        *plan_steps -= cost;
+        for letter in &letters {
             let step =
-                |(machine, states): (&Machine<'_>, &Vec<State>)| machine.step(states, *symbol);
+                |(machine, states): (&Machine<'_>, &Vec<State>)| machine.step(states, *letter);
             let next: Joint = machines.iter().zip(&joint).map(step).collect();
-            if next[0].is_empty() || next[1].is_empty() || seen.contains_key(&next) {
+            if next[0].is_empty() || next[1].is_empty() || seen.contains(&next) {
                 continue;
             }
-            if trail.len() == BUDGET {
-                return Remainder::Undecided;
-            }
-            trail.push((number, *symbol));
-            seen.insert(next.clone(), trail.len() - 1);
+            trail.push((number, letter[0]));
+            seen.insert(next.clone());
             queue.push_back((next, trail.len() - 1));
         }
     }
-    Remainder::Empty
+    if is_taken { Remainder::Taken } else { Remainder::Apart }
+}
+
+/// Returns the two owners, then all exclusions.
+fn machines<'a>(sides: &[Side<'a>; 2]) -> Vec<Machine<'a>> {
+    let owners = sides.iter().enumerate().map(|(side, from)| (side, from.owned, true));
+    let excluded = sides
+        .iter()
+        .enumerate()
+        .flat_map(|(side, from)| from.excluded.iter().map(move |pattern| (side, *pattern, false)));
+    let machine = |(side, pattern, is_owner)| Machine { pattern, side, is_owner };
+    owners.chain(excluded).map(machine).collect()
 }
 
 /// The states every machine can be in, machine by machine.
@@ -70,14 +115,37 @@ fn spell(trail: &[(usize, Symbol)], mut number: usize) -> Vec<Symbol> {
     symbols
 }
 
-/// Returns one symbol for every set of symbols that no token tells apart, a letter if possible.
-fn alphabet(machines: &[Machine<'_>]) -> Vec<Symbol> {
+/// Returns one letter for every set of letters that no token tells apart.
+fn letters(machines: &[Machine<'_>], spelling: Spelling) -> Vec<Letter> {
+    let starts = starts(machines);
+    let ends = starts.iter().skip(1).copied().chain([Symbol::MAX]);
+    let small =
+        |from: Symbol, to: Symbol| ('a'..='z').map(u32::from).find(|c| (from..to).contains(c));
+    let same = starts.iter().zip(ends).map(|(from, to)| small(*from, to).unwrap_or(*from));
+    let mut letters: Vec<Letter> = same.map(|symbol| [symbol, symbol]).collect();
+    // Small letters first make the path that is found easy to read.
+    letters.sort_by_key(|[symbol, _]| small(*symbol, symbol + 1).is_none());
+    if spelling == Spelling::Any {
+        let set = |symbol: &Symbol| starts.partition_point(|start| start <= symbol);
+        let mut differing = BTreeMap::new();
+        for spellings in SPELLINGS.iter() {
+            let written = |side: usize| {
+                let machine = &machines[side];
+                spellings.iter().filter(move |symbol| machine.writes(**symbol))
+            };
+            for (x, y) in written(0).flat_map(|x| written(1).map(move |y| (x, y))) {
+                differing.entry((set(x), set(y))).or_insert([*x, *y]);
+            }
+        }
+        letters.extend(differing.into_values().filter(|[x, y]| x != y));
+    }
+    letters
+}
+
+/// Returns where the sets of symbols that no token tells apart start.
+fn starts(machines: &[Machine<'_>]) -> Vec<Symbol> {
     let mut starts = vec![1, SEPARATOR, SEPARATOR + 1];
-    let segments = machines.iter().flat_map(|machine| &machine.0.segments);
-    for token in segments.flat_map(|segment| match segment {
-        Segment::Any => &[][..],
-        Segment::One(tokens) => tokens,
-    }) {
+    for token in machines.iter().flat_map(Machine::tokens) {
         match token {
             Token::Literal(symbol) => starts.extend([*symbol, symbol + 1]),
             Token::Class(class) => {
@@ -88,90 +156,5 @@ fn alphabet(machines: &[Machine<'_>]) -> Vec<Symbol> {
     }
     starts.sort_unstable();
     starts.dedup();
-    let ends = starts.iter().skip(1).copied().chain([Symbol::MAX]);
-    let letter =
-        |from: Symbol, to: Symbol| ('a'..='z').map(u32::from).find(|c| (from..to).contains(c));
-    starts.iter().zip(ends).map(|(from, to)| letter(*from, to).unwrap_or(*from)).collect()
-}
-
-/// A pattern read as an automaton.
-struct Machine<'a>(&'a Pattern);
-
-/// A place in a pattern: before token `token` of segment `segment`, or inside a name that a `**`
-/// takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct State {
-    segment: usize,
-    token: usize,
-    /// Whether at least one symbol of the present name was read: no name is empty.
-    named: bool,
-}
-
-impl State {
-    fn segment(segment: usize) -> Self {
-        Self { segment, token: 0, named: false }
-    }
-}
-
-impl Machine<'_> {
-    fn accepts(&self, states: &[State]) -> bool {
-        let rest_is_any = |from: usize| {
-            self.0.segments.iter().skip(from).all(|segment| matches!(segment, Segment::Any))
-        };
-        states
-            .iter()
-            .any(|state| state.named && self.at_end(state) && rest_is_any(state.segment + 1))
-    }
-
-    /// Returns whether the name may end here.
-    fn at_end(&self, state: &State) -> bool {
-        match self.0.segments.get(state.segment) {
-            Some(Segment::Any) => true,
-            Some(Segment::One(tokens)) => state.token == tokens.len(),
-            None => false,
-        }
-    }
-
-    fn step(&self, states: &[State], symbol: Symbol) -> Vec<State> {
-        let next = states.iter().filter_map(|state| {
-            if symbol == SEPARATOR {
-                let any = matches!(self.0.segments[state.segment], Segment::Any);
-                let segment = if any { state.segment } else { state.segment + 1 };
-                return (state.named && self.at_end(state)).then(|| State::segment(segment));
-            }
-            let Segment::One(tokens) = &self.0.segments[state.segment] else {
-                return Some(State { named: true, ..*state });
-            };
-            let token = tokens.get(state.token)?;
-            let stays = matches!(token, Token::Star);
-            let after = if stays { state.token } else { state.token + 1 };
-            token.accepts(symbol).then_some(State { token: after, named: true, ..*state })
-        });
-        self.closure(next)
-    }
-
-    /// Adds what can be reached without reading: past a star, and past a `**` between names.
-    fn closure(&self, states: impl IntoIterator<Item = State>) -> Vec<State> {
-        let mut all: Vec<State> = states.into_iter().collect();
-        let mut at = 0;
-        while let Some(state) = all.get(at).copied() {
-            at += 1;
-            let further = match self.0.segments.get(state.segment) {
-                Some(Segment::Any) if !state.named => State::segment(state.segment + 1),
-                Some(Segment::One(tokens))
-                    if matches!(tokens.get(state.token), Some(Token::Star)) =>
-                {
-                    State { token: state.token + 1, ..state }
-                }
-                _ => continue,
-            };
-            if !all.contains(&further) {
-                all.push(further);
-            }
-        }
-        all.retain(|state| state.segment < self.0.segments.len());
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
+    starts
 }

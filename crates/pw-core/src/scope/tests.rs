@@ -79,6 +79,49 @@ fn names_that_only_some_systems_tell_apart_meet() {
 }
 
 #[test]
+fn folding_is_full_and_letter_by_letter() {
+    for (a, b) in [
+        ("[\u{c9}]", "\u{e9}"),
+        ("ΟΔΟΣ/*", "οδοσ/x"),
+        ("ΟΔΟΣ/*", "οδος/x"),
+        ("straße", "STRASSE"),
+        ("stra\u{1e9e}e", "Strasse/x"),
+        ("K/x", "\u{212a}/x"),
+        ("[Α-Ω]/x", "ς/x"),
+        ("[a-c]/x", "[A-Z]/x"),
+    ] {
+        assert!(meeting(&[a], &[b]).is_some_and(|meeting| meeting.folded), "{a} {b}");
+    }
+    // One name, though folding makes it longer than the `?` allows.
+    for (a, b) in [("stra?e", "straße"), ("stra?e/X", "straße/x"), ("caf??", "cafe\u{301}")] {
+        assert!(meeting(&[a], &[b]).is_some(), "{a} {b}");
+    }
+}
+
+#[test]
+fn exclusions_hold_for_the_spelling_they_name() {
+    for (a, b) in [
+        (&["Src/**", "!src/x"][..], &["src/x"][..]),
+        (&["[Ss]rc/**", "!src/x"], &["src/x"]),
+        (&["**/Src/**", "!src/**"], &["src/**"]),
+        (&["src/x"], &["Src/**", "!src/**"]),
+        (&["straße/**", "!strasse/**"], &["STRASSE/x"]),
+    ] {
+        assert!(meeting(a, b).is_some_and(|meeting| meeting.folded), "{a:?} {b:?}");
+    }
+    for (a, b) in [
+        (&["src/**", "!src/api/**"][..], &["src/api/**"][..]),
+        (&["src/**", "!src/gen/**"], &["src/gen/**"]),
+        (&["Src/**", "!Src/Api/**"], &["Src/Api/**"]),
+        (&["Src/**", "!Src/api/**", "!src/api/**"], &["src/api/**"]),
+        (&["**/*.java", "!**/*Test.java"], &["**/*Test.java"]),
+        (&["straße/**", "!straße/x/**"], &["straße/x/**"]),
+    ] {
+        assert_eq!(witness(a, b), None, "{a:?} {b:?}");
+    }
+}
+
+#[test]
 fn unusable_globs_say_why() {
     for glob in [
         "",
@@ -101,25 +144,47 @@ fn unusable_globs_say_why() {
     }
     let many = format!("{{{}}}", vec!["a"; 300].join(","));
     assert!(Scope::parse(&[many]).is_err());
+    let wide = vec!["{a,b}/".repeat(8) + "x"; 5];
+    assert!(Scope::parse(&wide[..4]).is_ok());
+    assert_eq!(Scope::parse(&wide).unwrap_err()[0].0, 4);
 }
 
-/// Without the ends of names, each of these shapes takes minutes.
+/// Most of these took minutes when every pair of globs filled a table.
 #[test]
 fn a_plan_of_many_globs_is_decided_at_once() {
-    let shapes: [fn(usize, usize) -> String; 5] = [
+    type Shape = fn(usize, usize) -> String;
+    let shapes: [Shape; 7] = [
         |w, g| format!("src/area{}/w{w}/{g}*/**/*.rs", g % 5),
         |w, g| format!("src/mod_{w}_{g}_*.rs"),
         |w, g| format!("**/m{w}_{g}_*x"),
-        |w, g| format!("src/**/w{w}_{g}.rs"),
+        |w, g| format!("src/**/w{w}_{g}_?.rs"),
         |w, g| format!("pkg/*/w{w}_{g}/*.py"),
+        |w, g| format!("Src/**/Mod_{w}_{g}_[A-Z]*.rs"),
+        |w, g| format!("{}w{w}_{g}/*", "{a,b}/".repeat(g % 4)),
     ];
     for shape in shapes {
-        let globs = |w| (0..50).map(|g| shape(w, g)).collect::<Vec<_>>();
-        let workers: Vec<Scope> = (0..32).map(|w| Scope::parse(&globs(w)).unwrap()).collect();
+        let scope = |w| Scope::parse(&(0..12).map(|g| shape(w, g)).collect::<Vec<_>>()).unwrap();
+        let workers: Vec<Scope> = (0..64).map(scope).collect();
         assert_eq!(overlaps(&workers.iter().collect::<Vec<_>>()), []);
     }
-    let braces = "{a,b}".repeat(8);
-    assert!(Scope::parse(&vec![braces; 5]).is_err());
+}
+
+#[test]
+fn one_worker_may_own_the_rest() {
+    let others: Vec<String> = (0..190).map(|g| format!("src/part{g}/**")).collect();
+    let mut rest: Vec<String> = others.iter().map(|glob| format!("!{glob}")).collect();
+    rest.push("src/**".to_owned());
+    let (rest, others) = (Scope::parse(&rest).unwrap(), Scope::parse(&others).unwrap());
+    assert_eq!(overlaps(&[&rest, &others]), []);
+}
+
+#[test]
+fn hostile_exclusions_end_undecided() {
+    let later = "?".repeat(14);
+    let globs = ["*a*", &format!("!*a{later}*"), &format!("!*[!b]{later}b"), "!*a*"];
+    let workers = vec![Scope::parse(&globs).unwrap(); 16];
+    let meetings = overlaps(&workers.iter().collect::<Vec<_>>());
+    assert!(meetings.len() == 120 && meetings.iter().all(|meeting| meeting.undecided));
 }
 
 #[test]
@@ -159,6 +224,65 @@ fn oracle(glob: &str) -> GlobSet {
     set.build().unwrap()
 }
 
+/// A path in two spellings, letter by letter.
+type Spelled = Vec<[&'static str; 2]>;
+
+fn spelled_twice() -> impl Strategy<Value = Spelled> {
+    let letter = prop::sample::select(vec![
+        ["a", "a"],
+        ["a", "A"],
+        ["A", "a"],
+        ["A", "A"],
+        ["b", "B"],
+        ["é", "É"],
+        ["é", "e\u{301}"],
+        ["ς", "σ"],
+        ["Σ", "ς"],
+    ]);
+    (letter.clone(), prop::collection::vec(prop_oneof![4 => letter, 1 => Just(["/", "/"])], 0..5))
+        .prop_map(|(first, rest)| {
+            let mut path = vec![first];
+            path.extend(rest);
+            path.dedup_by(|b, a| a == b && b[0] == "/");
+            if path.ends_with(&[["/", "/"]]) {
+                path.pop();
+            }
+            path
+        })
+}
+
+/// A glob that matches one spelling of a path: `choices` say which letters become a class, and
+/// with `wild` a `?`, a `*` or a whole `**`.
+fn glob_of(path: &Spelled, side: usize, choices: &[u8], wild: bool) -> String {
+    let letter = |(letter, choice): (&[&str; 2], &u8)| match (letter[side], choice) {
+        ("/", _) => "/".to_owned(),
+        (_, 0) if wild => "*".to_owned(),
+        ("e\u{301}", _) => "e\u{301}".to_owned(),
+        (_, 1) if wild => "?".to_owned(),
+        ("a" | "b", 2) => "[a-c]".to_owned(),
+        ("A" | "B", 2) => "[A-C]".to_owned(),
+        (text, 3) => format!("[{text}x]"),
+        ("A" | "B" | "é", 4) => "[!ab]".to_owned(),
+        (text, _) => text.to_owned(),
+    };
+    let glob: String = path.iter().zip(choices).map(letter).collect();
+    let name = |name: &str| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.dedup_by(|b, a| *a == '*' && *b == '*');
+        let is_any = name.len() > 1 && letters == ['*'];
+        if is_any { "**".to_owned() } else { letters.into_iter().collect() }
+    };
+    glob.split('/').map(name).collect::<Vec<_>>().join("/")
+}
+
+fn text(path: &Spelled, side: usize) -> RepoPath {
+    path.iter().map(|letter| letter[side]).collect::<String>().as_str().into()
+}
+
+fn choices() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(0_u8..9, 6)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -194,6 +318,32 @@ proptest! {
             }
             Some(_) => {}
             None => prop_assert!(!(one.owns(&path.as_str().into()) && two.owns(&path.as_str().into())), "{} {} !{} {}", a, b, not, path),
+        }
+    }
+
+    #[test]
+    fn disjoint_scopes_never_own_one_file_in_two_spellings(
+        path in spelled_twice(), a in choices(), b in choices(),
+    ) {
+        let (a, b) = (glob_of(&path, 0, &a, true), glob_of(&path, 1, &b, true));
+        if let (Ok(one), Ok(two)) = (Scope::parse(&[&a]), Scope::parse(&[&b])) {
+            let is_one_file = one.owns(&text(&path, 0)) && two.owns(&text(&path, 1));
+            prop_assert!(!is_one_file || !overlaps(&[&one, &two]).is_empty(), "{} {}", a, b);
+        }
+    }
+
+    /// Where the patterns write every letter no wildcard takes the spelling of the other side.
+    #[test]
+    fn exclusions_never_hide_one_file_in_two_spellings(
+        path in spelled_twice(), a in choices(), b in choices(), not in choices(), side in 0_usize..2,
+    ) {
+        let (a, b) = (glob_of(&path, 0, &a, false), glob_of(&path, 1, &b, false));
+        let not = format!("!{}", glob_of(&path, side, &not, true));
+        if let (Ok(one), Ok(two)) = (Scope::parse(&[&a, &not]), Scope::parse(&[&b])) {
+            let is_one_file = one.owns(&text(&path, 0)) && two.owns(&text(&path, 1));
+            for pair in [[&one, &two], [&two, &one]] {
+                prop_assert!(!is_one_file || !overlaps(&pair).is_empty(), "{} {} {}", a, not, b);
+            }
         }
     }
 }

@@ -1,0 +1,65 @@
+//! The name that one segment of a glob stands for.
+
+use super::glob::{Symbol, Token, tokens_match};
+use super::wild;
+
+/// The tokens of a segment, and the letters they start and end with.
+#[derive(Default)]
+pub(super) struct Name {
+    tokens: Vec<Token>,
+    head: Vec<Symbol>,
+    tail: Vec<Symbol>,
+}
+
+impl Name {
+    pub(super) fn new(tokens: Vec<Token>) -> Self {
+        let letter = |token: &Token| match token {
+            Token::Literal(symbol) => Some(*symbol),
+            _ => None,
+        };
+        let head = tokens.iter().map_while(letter).collect();
+        let mut tail: Vec<Symbol> = tokens.iter().rev().map_while(letter).collect();
+        tail.reverse();
+        Self { tokens, head, tail }
+    }
+
+    /// Returns whether a file name matches both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let head = self.head.len().min(other.head.len());
+        let tail = self.tail.len().min(other.tail.len());
+        self.head[..head] == other.head[..head]
+            && self.tail[self.tail.len() - tail..] == other.tail[other.tail.len() - tail..]
+            && wild::meet(&self.tokens, &other.tokens, Token::meets)
+    }
+
+    /// Returns a file name that both match, if they meet.
+    pub(super) fn common(&self, other: &Self) -> Vec<Symbol> {
+        let (a, b) = (&self.tokens, &other.tokens);
+        let pairs = wild::common(a, b, Token::meets);
+        let mut name: Vec<Symbol> = pairs.iter().filter_map(|(a, b)| common_symbol(a, b)).collect();
+        // No file is called "", "." or "..": the stars that allow these allow a longer name, too.
+        let dots = name.len() < 3 && name.iter().all(|symbol| *symbol == u32::from('.'));
+        let longer: Vec<Symbol> = name.iter().copied().chain([u32::from('x')]).collect();
+        if dots && tokens_match(a, &longer) && tokens_match(b, &longer) {
+            name = longer;
+        }
+        name
+    }
+}
+
+/// Returns the UTF-8 of symbols, which holds for every symbol a glob can name.
+pub(super) fn utf8(symbols: &[Symbol]) -> Vec<u8> {
+    symbols.iter().filter_map(|symbol| char::from_u32(*symbol)).collect::<String>().into_bytes()
+}
+
+/// Returns a symbol that both tokens accept, a letter where there is a choice.
+fn common_symbol(a: &Token, b: &Token) -> Option<Symbol> {
+    let ends = |token: &Token| match token {
+        Token::Literal(symbol) => vec![*symbol],
+        Token::Class(class) => class.ranges.iter().flat_map(|(low, high)| [*low, *high]).collect(),
+        Token::One | Token::Star => Vec::new(),
+    };
+    // Two unions of ranges that meet do so at the end of a range.
+    let candidates = [u32::from('x')].into_iter().chain(ends(a)).chain(ends(b));
+    candidates.into_iter().find(|symbol| a.accepts(*symbol) && b.accepts(*symbol))
+}
