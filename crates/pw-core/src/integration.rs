@@ -92,7 +92,7 @@ pub struct Integrated {
     pub workflow: Slug,
     pub branch: String,
     pub commit: Oid,
-    /// Every worker in the branch, in the order it was merged.
+    /// The workers this run merged, in order; empty when everybody was merged before.
     pub merged: Vec<Merged>,
     /// Workers left out on request.
     pub without: Vec<WorkerId>,
@@ -120,7 +120,7 @@ pub struct Merged {
 pub struct Aborted {
     pub workflow: Slug,
     pub worker: WorkerId,
-    /// What was in the resolution's worktree, kept; absent when nothing was changed there.
+    /// The ref that keeps what was in the resolution's worktree; absent when that was gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
     /// A command that brings it back on a new branch; absent like `snapshot`.

@@ -40,6 +40,15 @@ impl RepoPath {
             && other.0[self.0.len()] == b'/'
     }
 
+    /// Returns the name both sides of a merge know, if this is one that git made up for one side:
+    /// it adds `~` and the side's commit where a file and a folder want one name.
+    pub fn without_side(&self) -> Option<Self> {
+        let at = self.0.iter().rposition(|byte| *byte == b'~')?;
+        let side = &self.0[at + 1..];
+        let is_commit = side.len() >= 40 && side.iter().all(u8::is_ascii_hexdigit);
+        (is_commit || side == b"HEAD").then(|| Self::new(&self.0[..at]))
+    }
+
     /// Returns the folders above this path, the nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.0.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');

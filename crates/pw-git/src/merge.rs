@@ -112,12 +112,6 @@ impl Repo {
         )
     }
 
-    /// Returns whether `first` and `second` have any history in common.
-    pub fn is_related(&self, first: &Oid, second: &Oid) -> Result<bool> {
-        let call = self.git.plumbing(["merge-base", first.as_str(), second.as_str()]);
-        Ok(call.reader().codes(&[0, 1]).run()?.code == 0)
-    }
-
     /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
     /// resolve.
     ///
@@ -319,7 +313,7 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
             if let (Some(kind), Some(path)) = (conflict_kind(&kind), about.into_iter().next()) {
                 let added = kind == ConflictKind::Content && paths.get(&path) == Some(&false);
                 let kind = if added { ConflictKind::AddAdd } else { kind };
-                named.push(FileConflict { path: without_side(path), kind });
+                named.push(FileConflict { path: path.without_side().unwrap_or(path), kind });
             }
         }
         outcomes.push(MergeOutcome {
@@ -345,8 +339,8 @@ fn all(named: Vec<FileConflict>, paths: BTreeMap<RepoPath, bool>) -> Vec<FileCon
             })
             .or_insert(kind);
     }
-    for path in paths.into_keys().map(without_side) {
-        conflicts.entry(path).or_insert(ConflictKind::Other);
+    for path in paths.into_keys() {
+        conflicts.entry(path.without_side().unwrap_or(path)).or_insert(ConflictKind::Other);
     }
     conflicts.into_iter().map(|(path, kind)| FileConflict { path, kind }).collect()
 }
@@ -365,16 +359,6 @@ fn conflict_kind(kind: &str) -> Option<ConflictKind> {
         _ if inner.contains("submodule") => ConflictKind::Submodule,
         _ => ConflictKind::Other,
     })
-}
-
-/// Returns the name both sides know: git adds `~` and the side's commit where a file and a folder
-/// want one name.
-fn without_side(path: RepoPath) -> RepoPath {
-    let text = path.as_bytes();
-    let Some(at) = text.iter().rposition(|byte| *byte == b'~') else { return path };
-    let side = &text[at + 1..];
-    let is_commit = side.len() >= 40 && side.iter().all(u8::is_ascii_hexdigit);
-    if is_commit || side == b"HEAD" { RepoPath::new(&text[..at]) } else { path }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A repository: where it is, and its worktrees.
 
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -141,9 +142,5 @@ fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     } else {
         return error;
     };
-    failure.details(serde_details(git)).into()
-}
-
-fn serde_details(git: &GitError) -> std::collections::BTreeMap<&'static str, String> {
-    [("git", git.stderr.clone())].into()
+    failure.details(BTreeMap::from([("git", &git.stderr)])).into()
 }

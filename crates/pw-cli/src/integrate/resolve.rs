@@ -225,8 +225,11 @@ fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<O
     let marked = repo.with_markers(&place.path, &asked);
     let mut not_added = repo.unstaged(&place.path)?;
     not_added.extend(tree.untracked);
-    let sided: Vec<RepoPath> =
-        repo.staged(&place.path, "HEAD", None)?.into_iter().filter(is_sided).collect();
+    let sided: Vec<RepoPath> = repo
+        .staged(&place.path, "HEAD", None)?
+        .into_iter()
+        .filter(|path| path.without_side().is_some())
+        .collect();
     let edited = |path: &RepoPath| {
         let kind = conflicts.iter().find(|known| known.path == *path).map(|known| known.kind);
         matches!(kind, Some(ConflictKind::Content | ConflictKind::AddAdd))
@@ -270,14 +273,6 @@ fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<O
             .into());
     }
     repo.index_tree(&place.path)
-}
-
-/// Returns whether a name ends as git ends it where a file and a folder want one name.
-fn is_sided(path: &RepoPath) -> bool {
-    let text = path.as_bytes();
-    let side = text.rsplit(|byte| *byte == b'~').next().unwrap_or_default();
-    let is_commit = side.len() >= 40 && side.iter().all(u8::is_ascii_hexdigit);
-    text.contains(&b'~') && (side == b"HEAD" || is_commit)
 }
 
 /// Gives the stopped integration up; what was in the worktree stays under a ref.
