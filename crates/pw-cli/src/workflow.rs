@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::conflict::{Conflict, pairs_that_can_meet};
 use pw_core::facts::{Facts, History, WorkerFacts, WorktreeFacts, net_changes};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
-use pw_core::integration::pairs_that_can_meet;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
-use pw_core::status::{self, Conflict, Places, ReasonKind, State, WorkerStatus};
+use pw_core::status::{self, Places, ReasonKind, State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{RecordWriter, Repo, Scratch};
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conflict::Conflict;
 use crate::facts::{Change, Commit, Facts, net_changes};
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
@@ -10,7 +11,7 @@ use crate::plan::{Plan, Size, Worker};
 use crate::record::Record;
 use crate::report::Report;
 use crate::signal::{self, Signal, Subject};
-use crate::status::{Conflict, State, own_commits, worker_states};
+use crate::status::{State, own_commits, worker_states};
 use crate::time::{Seconds, rfc3339};
 
 /// The answer of `pw-retro report`.

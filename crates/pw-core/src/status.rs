@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use derive::{derive, own_commits, worker_states};
 pub use next::{Places, openable};
 
+use crate::conflict::Conflict;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::report::{NextStep, Report};
@@ -203,11 +204,4 @@ pub struct NearMiss {
     pub subject: String,
     /// The subject that would have counted.
     pub fix: String,
-}
-
-/// Two workers whose committed work collides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Conflict {
-    pub workers: [WorkerId; 2],
-    pub paths: Vec<RepoPath>,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use pw_core::conflict::{ConflictKind, FileConflict};
 use pw_core::id::Oid;
-use pw_core::integration::{ConflictKind, FileConflict};
 use pw_core::path::RepoPath;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use pw_core::conflict::{ConflictKind, FileConflict};
 use pw_core::facts::{History, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::{Aborted, ConflictKind, FileConflict, Stop, merges_since};
+use pw_core::integration::{Aborted, Stop, merges_since};
 use pw_core::path::RepoPath;
 use pw_core::record::{Choice, Event, Refs, Stopped};
 use pw_core::report::{counted, shell_word};

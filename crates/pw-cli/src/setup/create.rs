@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::conflict::FileConflict;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::FileConflict;
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
 use pw_core::report::NextStep;

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::next::{self, Places};
 use super::{
-    Base, Conflict, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
-    Status, WaitsFor, WorkerStatus,
+    Base, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State, Status,
+    WaitsFor, WorkerStatus,
 };
+use crate::conflict::Conflict;
 use crate::facts::{Commit, Facts, WorkerFacts, WorktreeFacts, net_changes};
 use crate::graph;
 use crate::id::{Oid, WorkerId};

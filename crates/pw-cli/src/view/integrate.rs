@@ -1,0 +1,66 @@
+//! Merging, and what stands in its way.
+
+use pw_core::conflict::FileConflict;
+use pw_core::integration::{Aborted, Check, Integrated, Preview};
+use pw_core::path::RepoPath;
+
+use super::{cell, drawn, next, paths, state, table};
+
+pub(crate) fn readiness(check: &Check) -> String {
+    let mut rows = table(&["worker", "state", "ready", "reasons"]);
+    for worker in &check.workers {
+        let reasons: Vec<&str> =
+            worker.reasons.iter().map(|reason| reason.message.as_str()).collect();
+        rows.add_row([
+            cell(&worker.worker),
+            state(worker.state),
+            cell(if worker.ready { "yes" } else { "" }),
+            cell(reasons.join("; ")),
+        ]);
+    }
+    drawn(&rows) + &next(&check.next)
+}
+
+pub(crate) fn preview(preview: &Preview) -> String {
+    let mut out = format!("into {}\n", preview.branch);
+    for step in &preview.steps {
+        let verdict = if step.conflicts.is_empty() {
+            "merges".to_owned()
+        } else {
+            conflicts(&step.conflicts)
+        };
+        out += &format!("  {}: {verdict}\n", step.worker);
+    }
+    for skipped in &preview.skipped {
+        out += &format!("  {}: nothing to merge ({})\n", skipped.worker, skipped.state.word());
+    }
+    out + &next(&preview.next)
+}
+
+fn conflicts(conflicts: &[FileConflict]) -> String {
+    let all: Vec<RepoPath> = conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+    format!("conflicts in {}", paths(&all))
+}
+
+pub(crate) fn integrated(integrated: &Integrated) -> String {
+    let mut out = format!("{} is at {}\n", integrated.branch, integrated.commit.short());
+    for merged in &integrated.merged {
+        out += &format!("  merged {} as {}\n", merged.worker, merged.commit.short());
+    }
+    if integrated.merged.is_empty() {
+        out += "  everybody was merged before\n";
+    }
+    for worker in &integrated.without {
+        out += &format!("  left out {worker}\n");
+    }
+    for worker in &integrated.newer {
+        out += &format!("  {worker} has newer commits\n");
+    }
+    out + &next(&integrated.next)
+}
+
+pub(crate) fn aborted(aborted: &Aborted) -> String {
+    let kept =
+        aborted.restore.as_ref().map(|command| format!("  what was resolved is kept: {command}\n"));
+    format!("the integration of {} is given up\n{}", aborted.worker, kept.unwrap_or_default())
+}

@@ -1,0 +1,92 @@
+//! Plans, worktrees and sessions.
+
+use pw_core::launch::Launched;
+use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
+
+use super::{cell, drawn, next, plain, table};
+
+fn setup(setup: &Setup, done: bool) -> String {
+    let mut rows = table(&["worker", "branch", "worktree", "status", "owns"]);
+    for worker in &setup.workers {
+        let word = match worker.status {
+            SetupStatus::Created if done => "created".to_owned(),
+            SetupStatus::Created => "new".to_owned(),
+            SetupStatus::Exists => "exists".to_owned(),
+            SetupStatus::Waiting => {
+                let after: Vec<&str> = worker.after.iter().map(|id| id.as_str()).collect();
+                format!("after {}", after.join(", "))
+            }
+        };
+        rows.add_row([
+            cell(&worker.label),
+            cell(&worker.branch),
+            cell(&worker.worktree),
+            cell(word),
+            cell(worker.owns.join(" ")),
+        ]);
+    }
+    format!("{} on {}\n\n{}", setup.workflow, setup.base.commit.short(), drawn(&rows))
+}
+
+pub(crate) fn check(check: &Check) -> String {
+    let mut out = setup(&check.setup, false);
+    if !check.hot_files.is_empty() {
+        out += "\nFiles that change often\n";
+        for file in &check.hot_files {
+            let owner = match (&file.owner, file.shared) {
+                (Some(owner), _) => format!("owned by {owner}"),
+                (None, true) => "shared".to_owned(),
+                (None, false) => "owned by nobody".to_owned(),
+            };
+            out += &format!(
+                "  {} ({} commits): {owner}\n",
+                plain(&file.path.to_string()),
+                file.commits
+            );
+        }
+    }
+    for warning in &check.warnings {
+        out += &format!("\nwarning: {}\n", plain(warning));
+    }
+    out + &next(&check.setup.next)
+}
+
+pub(crate) fn created(created: &Created) -> String {
+    setup(&created.setup, true) + &next(&created.setup.next)
+}
+
+pub(crate) fn launched(launched: &Launched) -> String {
+    let mut out = String::new();
+    for launch in &launched.workers {
+        // Not in a table: a command that is cut cannot be copied.
+        let word = launch.status.word();
+        out += &format!("{} ({word})\n  {}\n", launch.worker, plain(&launch.command));
+    }
+    for skipped in &launched.skipped {
+        out += &format!("  left alone: {}\n", plain(&skipped.message));
+    }
+    for note in &launched.notes {
+        out += &format!("  note: {}\n", plain(note));
+    }
+    if let Some(attach) = &launched.attach {
+        out += &format!("  to see them: {attach}\n");
+    }
+    out + &next(&launched.next)
+}
+
+pub(crate) fn list(list: &List) -> String {
+    if list.workflows.is_empty() {
+        return "no workflows\n".to_owned();
+    }
+    let mut rows = table(&["workflow", "workers", "integrated", "started", "goal"]);
+    for line in &list.workflows {
+        rows.add_row([
+            cell(&line.workflow),
+            cell(line.workers),
+            cell(line.integrated),
+            cell(&line.started_at),
+            cell(line.goal.lines().next().unwrap_or_default()),
+        ]);
+    }
+    drawn(&rows)
+}

@@ -1,0 +1,60 @@
+//! What a worker is told.
+
+use pw_core::worker::{Brief, Committed, Synced};
+
+use super::{next, paths, plain};
+
+pub(crate) fn brief(brief: &Brief) -> String {
+    let list = |title: &str, items: &[String]| {
+        let lines: String = items.iter().map(|item| format!("  - {}\n", plain(item))).collect();
+        if items.is_empty() { String::new() } else { format!("\n{title}\n{lines}") }
+    };
+    let mut out = format!(
+        "{} ({}) of {}: {}\n",
+        brief.label,
+        brief.branch,
+        brief.workflow,
+        brief.state.word()
+    );
+    out += &format!("\nGoal\n  {}\n", plain(&brief.goal).replace('\n', "\n  "));
+    out += &list("You own", &brief.owns);
+    out += &list("Everybody may touch", &brief.shared);
+    out += &list("Tasks", &brief.tasks);
+    out += &list("Checkpoints", &brief.checkpoints);
+    out += &list("Others need from you", &brief.provides);
+    if !brief.notes.is_empty() {
+        out += &format!("\nNotes\n  {}\n", plain(&brief.notes).replace('\n', "\n  "));
+    }
+    if !brief.out_of_scope.is_empty() {
+        out += &format!("\nOutside your scope: {}\n", paths(&brief.out_of_scope));
+    }
+    for other in &brief.others {
+        out += &format!(
+            "\n{} ({}) is {}; owns {}",
+            other.worker,
+            other.name,
+            other.state.word(),
+            plain(&other.owns.join(" "))
+        );
+    }
+    out + "\n" + &next(&brief.next)
+}
+
+pub(crate) fn committed(committed: &Committed) -> String {
+    let mut out = format!("{} {}\n", committed.commit.short(), plain(&committed.subject));
+    out.extend(committed.paths.iter().map(|path| format!("  {}\n", plain(&path.to_string()))));
+    if !committed.left.is_empty() {
+        out += &format!("left uncommitted: {}\n", paths(&committed.left));
+    }
+    out + &next(&committed.next)
+}
+
+pub(crate) fn synced(synced: &Synced) -> String {
+    let mut out = format!("took in {} as {}\n", synced.from, synced.commit.short());
+    for file in &synced.files {
+        let lines =
+            file.added.zip(file.deleted).map_or("binary".to_owned(), |(a, d)| format!("+{a} -{d}"));
+        out += &format!("  {} {lines}\n", plain(&file.path.to_string()));
+    }
+    out + &next(&synced.next)
+}
