@@ -2,12 +2,14 @@
 
 mod derive;
 mod next;
+mod stall;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use derive::{derive, own_commits, worker_states};
 pub use next::{Places, openable};
+pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 
 use crate::conflict::Conflict;
 use crate::id::{Oid, Slug, WorkerId};
@@ -84,6 +86,8 @@ pub struct WorkerStatus {
     /// Changed or untracked files in the worktree.
     pub uncommitted: Vec<RepoPath>,
     pub near_misses: Vec<NearMiss>,
+    /// Why it does not move; `null` while it does, or need not.
+    pub stall: Option<Stall>,
 }
 
 /// Where a worker is.

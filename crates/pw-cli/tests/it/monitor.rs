@@ -66,6 +66,26 @@ fn order_is_topology_and_ages_are_never_negative() {
 }
 
 #[test]
+fn who_shows_nothing_for_long_is_stalled_and_who_is_done_is_not() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    let posts = repo.worker("task-2-posts");
+    posts.write("api/posts.py", "1").commit("[CHECKPOINT] posts");
+    let at = |seconds: i64| {
+        let created = repo.git(&["log", "-1", "--format=%ct", "refs/pw/rest-api/record"]);
+        let now = created.parse::<i64>().unwrap() + seconds;
+        let words = ["pw-monitor", "status", "--now", &now.to_string()];
+        let workers = repo.pw_in(&repo.root(), &words).data()["workers"].clone();
+        [0, 1].map(|worker| workers[worker]["stall"].clone())
+    };
+    assert_eq!(at(29 * 60), [Value::Null, Value::Null]);
+    let [complete, stalled] = at(30 * 60);
+    assert_eq!((complete, &stalled["cause"]), (Value::Null, &json!("unknown")));
+    assert_eq!(stalled["since_seconds"], 30 * 60);
+    assert_eq!(stalled["remedy"], "pw-setup launch task-2 --workflow rest-api");
+}
+
+#[test]
 fn near_misses_are_listed_with_their_fix_and_never_count() {
     let repo = created(THREE);
     let users = repo.worker("task-1-users");

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::next::{self, Places};
+use super::stall;
 use super::{
     Base, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State, Status,
     WaitsFor, WorkerStatus,
@@ -31,7 +32,10 @@ pub fn derive(
     conflicts: Vec<Conflict>,
     places: &dyn Places,
 ) -> Status {
-    let workers = worker_states(plan, record, facts);
+    let mut workers = worker_states(plan, record, facts);
+    for (status, worker) in workers.iter_mut().zip(&plan.workers) {
+        status.stall = stall::stall(plan, record, facts, worker, status.state, places);
+    }
     let mut status = Status {
         workflow: plan.workflow.clone(),
         summary: String::new(),
@@ -169,6 +173,7 @@ fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -
         out_of_scope,
         uncommitted,
         near_misses,
+        stall: None,
     }
 }
 
