@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::conflict::{Conflict, pairs_that_can_meet};
-use pw_core::facts::{Facts, History, WorkerFacts, WorktreeFacts, net_changes};
+use pw_core::facts::{Facts, History, TreeState, WorkerFacts, WorktreeFacts, net_changes};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::plan::{Plan, Worker};
@@ -146,6 +146,14 @@ impl Workflow {
             true => Vec::new(),
             false => self.repo.lineage(trunk, &self.record.base)?,
         };
+        let base_changes = match &base_tip {
+            Some(tip) if *tip != self.record.base => self.repo.changed(&self.record.base, tip)?,
+            _ => Vec::new(),
+        };
+        let checkout = match look {
+            Look::Into => Some(self.checkout()?),
+            Look::Past => None,
+        };
         let worktrees = self.worktree_facts(look)?;
         let workers =
             self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
@@ -157,8 +165,22 @@ impl Workflow {
             trunk: History::new(trunk),
             workers: workers.collect(),
             base_tip,
+            base_changes,
+            checkout,
             integration_tip: self.integration().cloned(),
         })
+    }
+
+    /// Returns the state of the user's own checkout, the plan's own file left out.
+    fn checkout(&self) -> Result<TreeState> {
+        let mut state = self.repo.checkout_state()?;
+        let plan = self.plan_text.as_bytes();
+        state.untracked.retain(|path| {
+            let file = self.repo.root().join(path.to_path());
+            let as_long = file.metadata().is_ok_and(|known| known.len() == plan.len() as u64);
+            !(as_long && std::fs::read(file).is_ok_and(|text| text == plan))
+        });
+        Ok(state)
     }
 
     fn worktree_facts(&self, look: Look) -> Result<Vec<WorktreeFacts>> {

@@ -122,7 +122,11 @@ pub struct Facts {
     pub workers: BTreeMap<WorkerId, WorkerFacts>,
     /// Where the base branch is now; `None` when it is gone or there was none.
     pub base_tip: Option<Oid>,
+    /// What differs between the commit the workflow forked from and `base_tip`.
+    pub base_changes: Vec<RepoPath>,
     pub integration_tip: Option<Oid>,
+    /// What is not committed in the user's own checkout; `None` when nobody looked.
+    pub checkout: Option<TreeState>,
 }
 
 impl Facts {

@@ -44,7 +44,7 @@ pub fn cycles(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
 }
 
 /// Returns every node that can be reached from `from` by at least one step.
-fn reachable(edges: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
+pub fn reachable(edges: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
     let mut seen = BTreeSet::new();
     let mut stack: Vec<usize> = edges[from].clone();
     while let Some(node) = stack.pop() {

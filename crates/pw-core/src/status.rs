@@ -3,6 +3,7 @@
 mod derive;
 mod next;
 mod stall;
+mod waiting;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use derive::{derive, own_commits, worker_states};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
+pub use waiting::{Outlook, Waiting};
 
 use crate::conflict::Conflict;
 use crate::id::{Oid, Slug, WorkerId};
@@ -28,8 +30,17 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
     /// Pairs of workers whose committed work cannot be merged as it is.
     pub conflicts: Vec<Conflict>,
+    /// What the base branch did meanwhile; absent when it has not moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// Who waits, for whom, and whether that can end by itself.
+    pub waiting: Vec<Waiting>,
     /// Groups of workers that wait for each other.
     pub deadlocks: Vec<Vec<WorkerId>>,
+    /// Files that are changed and not committed in the user's own checkout: no worker sees them.
+    /// Absent when nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Vec<RepoPath>>,
     pub next: Vec<NextStep>,
 }
 
@@ -46,6 +57,25 @@ pub struct Base {
     pub commit: Oid,
     /// Whether the branch has moved since.
     pub moved: bool,
+}
+
+/// What happened on the base branch since the workflow forked from it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Drift {
+    pub tip: Oid,
+    /// How many commits are new.
+    pub commits: usize,
+    /// Whether the branch no longer contains the commit the workflow forked from.
+    pub rewritten: bool,
+    /// Files changed there that a worker owns.
+    pub touches: Vec<Touch>,
+}
+
+/// Files of one worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Touch {
+    pub worker: WorkerId,
+    pub paths: Vec<RepoPath>,
 }
 
 /// Where the results come together.
@@ -88,6 +118,13 @@ pub struct WorkerStatus {
     pub near_misses: Vec<NearMiss>,
     /// Why it does not move; `null` while it does, or need not.
     pub stall: Option<Stall>,
+}
+
+impl WorkerStatus {
+    /// Returns whether others can build upon its work.
+    pub fn is_usable(&self) -> bool {
+        self.ready || self.state == State::Integrated
+    }
 }
 
 /// Where a worker is.

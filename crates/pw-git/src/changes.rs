@@ -35,6 +35,11 @@ impl Repo {
         Ok(WorktreeFacts::Present(state))
     }
 
+    /// Returns the state of the main checkout, the operation in progress left out.
+    pub fn checkout_state(&self) -> Result<TreeState> {
+        parse_status(&self.git.user(STATUS).reader().bytes()?)
+    }
+
     /// Returns the states of several worktrees, two at a time.
     pub fn tree_states(&self, paths: &[PathBuf]) -> Result<Vec<WorktreeFacts>> {
         let (first, second) = paths.split_at(paths.len() / 2);

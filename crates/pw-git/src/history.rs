@@ -82,6 +82,13 @@ impl Repo {
         parse_log(&self.git.plumbing(args).reader().bytes()?)
     }
 
+    /// Returns the paths that differ between two commits.
+    pub fn changed(&self, from: &Oid, to: &Oid) -> Result<Vec<RepoPath>> {
+        let args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames"];
+        let args = args.into_iter().chain(["--ignore-submodules=none", from.as_str(), to.as_str()]);
+        Ok(records(&self.git.plumbing(args).reader().bytes()?).map(RepoPath::new).collect())
+    }
+
     /// Returns the commit that HEAD of a worktree has.
     pub fn read_head(&self, worktree: &Path) -> Result<Commit> {
         let args = LOG.iter().copied().chain(["-n1", "HEAD", "--"]);

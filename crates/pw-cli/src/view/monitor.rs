@@ -1,7 +1,9 @@
 //! Where every worker is.
 
 use comfy_table::Color;
-use pw_core::status::{SignalReport, State, Status, WorkerStatus};
+use pw_core::id::WorkerId;
+use pw_core::report::counted;
+use pw_core::status::{Drift, Outlook, SignalReport, State, Status, Waiting, WorkerStatus};
 use pw_core::time::human;
 
 use super::{cell, count, drawn, next, paths, plain, state, table};
@@ -30,13 +32,45 @@ pub(crate) fn status(status: &Status) -> String {
         out += &format!("  {first} and {second} collide in {}\n", paths(&conflict.paths));
     }
     for group in &status.deadlocks {
-        let names: Vec<&str> = group.iter().map(|id| id.as_str()).collect();
-        out += &format!("  {} wait for each other\n", names.join(", "));
+        out += &format!("  {} wait for each other\n", ids(group));
     }
-    if status.base.moved {
-        out += "  the base branch has moved since the start\n";
+    out.extend(status.waiting.iter().map(wait));
+    out.extend(status.drift.iter().map(drift));
+    if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
+        out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
     }
     out + &next(&status.next)
+}
+
+fn ids(ids: &[WorkerId]) -> String {
+    ids.iter().map(WorkerId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn wait(wait: &Waiting) -> String {
+    let worker = &wait.worker;
+    match wait.outlook {
+        Outlook::Satisfied if wait.item.is_some() => {
+            format!("  {worker} can go on: what it needs is there\n")
+        }
+        Outlook::Satisfied => format!("  {worker} can be opened: its turn has come\n"),
+        Outlook::Stuck => {
+            format!("  {worker} waits for {}, which need somebody\n", ids(&wait.stuck_on))
+        }
+        Outlook::UnknownWorker => format!("  {worker} waits for a worker that nobody planned\n"),
+        Outlook::Moving | Outlook::Deadlock => String::new(),
+    }
+}
+
+fn drift(drift: &Drift) -> String {
+    let moved = match drift.rewritten {
+        true => "was rewritten".to_owned(),
+        false => format!("has {}", counted(drift.commits, "new commit")),
+    };
+    let mut out = format!("  the base branch {moved}\n");
+    for touch in &drift.touches {
+        out += &format!("    it changed what {} owns: {}\n", touch.worker, paths(&touch.paths));
+    }
+    out
 }
 
 fn signal(signal: &SignalReport) -> String {
@@ -60,9 +94,6 @@ fn remarks(worker: &WorkerStatus) -> String {
             worker.id,
             paths(&worker.out_of_scope)
         );
-    }
-    if worker.waits_for.as_ref().is_some_and(|waits| waits.satisfied) {
-        out += &format!("  {} can go on: what it needs is there\n", worker.id);
     }
     for miss in &worker.near_misses {
         out += &format!(

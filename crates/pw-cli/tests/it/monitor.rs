@@ -1,6 +1,6 @@
 //! `pw-monitor` against real git.
 
-use pw_testkit::plans::THREE;
+use pw_testkit::plans::{THREE, WAVES};
 use pw_testkit::repo::{START, TestRepo};
 use serde_json::{Value, json};
 
@@ -183,6 +183,70 @@ fn collisions_are_predicted_and_deadlocks_named() {
     assert_eq!(now["deadlocks"], json!([["task-1", "task-2"]]));
 }
 
+/// Who waits, how that can end, and who has to move first.
+fn waits(status: &Value) -> Vec<String> {
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let line = |wait: &Value| {
+        let stuck: Vec<String> = wait["stuck_on"].as_array().unwrap().iter().map(word).collect();
+        format!("{} {} {}", word(&wait["worker"]), word(&wait["outlook"]), stuck.join(","))
+            .trim_end()
+            .to_owned()
+    };
+    status["waiting"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn every_wait_says_how_it_can_end() {
+    let repo = created(WAVES);
+    let (base, side) = (repo.worker("base-model"), repo.worker("side-extra"));
+    assert_eq!(waits(&status(&repo)), ["top moving"]);
+
+    side.commit("[NEEDS:base/Model] for the colours");
+    assert_eq!(waits(&status(&repo)), ["side moving", "top moving"]);
+
+    base.commit("[BLOCKED:no schema] which database?");
+    assert_eq!(waits(&status(&repo)), ["side stuck base", "top stuck base"]);
+
+    base.commit("[NEEDS:side/Colours] to go on");
+    assert_eq!(waits(&status(&repo)), ["base deadlock", "side deadlock", "top stuck base,side"]);
+
+    side.commit("[NEEDS:nobody/Fonts] whoever that is");
+    assert_eq!(waits(&status(&repo)), ["base stuck side", "side unknown_worker", "top stuck side"]);
+
+    base.commit("[COMPLETE] without colours");
+    side.commit("[NEEDS:base/Model] again");
+    assert_eq!(waits(&status(&repo)), ["side satisfied", "top stuck side"]);
+
+    side.commit("[COMPLETE] done");
+    assert_eq!(waits(&status(&repo)), ["top satisfied"]);
+}
+
+#[test]
+fn what_happens_outside_the_workers_is_told() {
+    let repo = created(THREE);
+    let now = status(&repo);
+    assert_eq!(now["base"]["moved"], false);
+    assert_eq!(now["unseen"], json!([]));
+
+    repo.write("docs/guide.md", "main's own");
+    repo.commit("main moves on");
+    repo.write("api/users.py", "not committed");
+    let now = status(&repo);
+    assert_eq!(now["drift"]["commits"], 1);
+    assert_eq!(now["drift"]["rewritten"], false);
+    assert_eq!(now["drift"]["touches"], json!([{"worker": "task-3", "paths": ["docs/guide.md"]}]));
+    assert_eq!(now["unseen"], json!(["api/users.py"]));
+    assert!(repo.pw("pw-monitor status --no-worktrees").data().get("unseen").is_none());
+
+    repo.git(&["commit", "--quiet", "--amend", "--message", "main"]);
+    repo.git(&[
+        "update-ref",
+        "refs/heads/main",
+        repo.git(&["commit-tree", "HEAD^{tree}", "-m", "x"]).trim(),
+    ]);
+    assert_eq!(status(&repo)["drift"]["rewritten"], true);
+}
+
 #[test]
 fn paths_of_any_bytes_survive() {
     use std::os::unix::ffi::OsStrExt as _;
@@ -237,12 +301,12 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
         repo.commit("main moves on");
     }
     let many = count(&repo, "pw-monitor status");
-    assert_eq!((few, many), (7 + 3, 7 + 3));
-    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 7);
+    assert_eq!((few, many), (9 + 3, 9 + 3));
+    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 8);
     // Two workers that could collide cost one process more, for all pairs together.
     repo.worker("task-1-users").write("shared.txt", "1").commit("a");
     repo.worker("task-2-posts").write("shared.txt", "2").commit("b");
-    assert_eq!(count(&repo, "pw-monitor status"), 8 + 3);
+    assert_eq!(count(&repo, "pw-monitor status"), 10 + 3);
 }
 
 #[test]

@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 
 use super::next::{self, Places};
-use super::stall;
 use super::{
-    Base, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State, Status,
-    WaitsFor, WorkerStatus,
+    Base, Drift, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
+    Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
 use crate::conflict::Conflict;
-use crate::facts::{Commit, Facts, WorkerFacts, WorktreeFacts, net_changes};
-use crate::graph;
+use crate::facts::{Commit, Facts, TreeState, WorkerFacts, WorktreeFacts, net_changes};
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -36,6 +34,7 @@ pub fn derive(
     for (status, worker) in workers.iter_mut().zip(&plan.workers) {
         status.stall = stall::stall(plan, record, facts, worker, status.state, places);
     }
+    let (waiting, deadlocks) = waiting::waiting(plan, &workers);
     let mut status = Status {
         workflow: plan.workflow.clone(),
         summary: String::new(),
@@ -49,7 +48,10 @@ pub fn derive(
             commit: facts.integration_tip.clone(),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
         },
-        deadlocks: deadlocks(plan, &workers),
+        drift: drift(plan, record, facts),
+        waiting,
+        deadlocks,
+        unseen: facts.checkout.as_ref().map(TreeState::uncommitted),
         workers,
         conflicts,
         next: Vec::new(),
@@ -57,6 +59,22 @@ pub fn derive(
     status.next = next::steps(plan, &status, places);
     status.summary = next::summary(&status);
     status
+}
+
+/// Returns what the base branch did meanwhile; nothing while it stands where it was.
+fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
+    let tip = facts.base_tip.as_ref().filter(|tip| **tip != record.base)?;
+    let touch = |worker: &Worker| {
+        let owned = facts.base_changes.iter().filter(|path| worker.owns.owns(path));
+        let paths: Vec<RepoPath> = owned.cloned().collect();
+        (!paths.is_empty()).then(|| Touch { worker: worker.id.clone(), paths })
+    };
+    Some(Drift {
+        tip: tip.clone(),
+        commits: facts.trunk.ancestors(tip).len(),
+        rewritten: !facts.trunk.contains(tip, &record.base),
+        touches: plan.workers.iter().filter_map(touch).collect(),
+    })
 }
 
 /// Returns the state of every worker, in the order of the plan.
@@ -384,19 +402,4 @@ fn satisfy(workers: &mut [WorkerStatus]) {
     for waits in workers.iter_mut().filter_map(|worker| worker.waits_for.as_mut()) {
         waits.satisfied = done.contains(&waits.worker);
     }
-}
-
-/// Returns the groups that wait for each other: by `[NEEDS:…]`, or because their wave has not come.
-fn deadlocks(plan: &Plan, workers: &[WorkerStatus]) -> Vec<Vec<WorkerId>> {
-    let index = |id: &WorkerId| workers.iter().position(|worker| worker.id == *id);
-    let edges = workers.iter().map(|worker| {
-        let needs =
-            worker.waits_for.iter().filter(|waits| !waits.satisfied).map(|waits| &waits.worker);
-        let planned = plan.worker(&worker.id).filter(|_| worker.state == State::Planned);
-        let after = planned.into_iter().flat_map(|worker| &worker.after);
-        needs.chain(after).filter_map(index).filter(|at| !workers[*at].state.is_done()).collect()
-    });
-    let edges: Vec<Vec<usize>> = edges.collect();
-    let name = |group: Vec<usize>| group.into_iter().map(|at| workers[at].id.clone()).collect();
-    graph::cycles(&edges).into_iter().map(name).collect()
 }

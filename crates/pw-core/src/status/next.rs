@@ -54,7 +54,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
         steps.push(step("review", None, format!("pw-retro report {workflow}")));
-    } else if all(|worker| worker.ready || worker.state == State::Integrated) {
+    } else if all(WorkerStatus::is_usable) {
         steps.push(step("integrate", None, format!("pw-integrate run {workflow}")));
     }
     steps
@@ -74,7 +74,7 @@ fn read(worker: &WorkerStatus) -> String {
 /// Returns the planned workers all of whose dependencies are ready or integrated.
 pub fn openable<'a>(plan: &'a Plan, workers: &[WorkerStatus]) -> Vec<&'a Worker> {
     let find = |id: &WorkerId| workers.iter().find(|worker| worker.id == *id);
-    let done = |id: &WorkerId| find(id).is_some_and(|w| w.ready || w.state == State::Integrated);
+    let done = |id: &WorkerId| find(id).is_some_and(WorkerStatus::is_usable);
     let planned = |worker: &&Worker| find(&worker.id).is_some_and(|w| w.state == State::Planned);
     plan.workers.iter().filter(planned).filter(|worker| worker.after.iter().all(done)).collect()
 }
