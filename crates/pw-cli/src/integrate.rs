@@ -7,10 +7,11 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
+use pw_core::reached::Reached;
 use pw_core::record::Choice;
 use pw_core::report::NextStep;
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
-use pw_git::Scratch;
+use pw_git::{Author, Scratch};
 
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
@@ -140,25 +141,21 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let can_merge = |status: &&WorkerStatus| {
         status.commits > 0 && order.contains(&status.id) && !status.reasons.iter().any(rewritten)
     };
+    let onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
+    let reached = Reached::of(&facts, &workflow.record.base, &onto);
     let scratch = Scratch::new()?;
-    let mut onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
+    let mut merges = workflow.repo.merges(Author::fixed(), onto, reached, Some(&scratch))?;
     let mut steps = Vec::new();
     for id in &order {
         let Some(status) = states.iter().filter(can_merge).find(|status| status.id == *id) else {
             continue;
         };
         let Some(tip) = status.tip.clone() else { continue };
-        // Nothing to merge with yet: the result is the tip itself.
-        let conflicts = if facts.history.contains(&tip, &onto) {
-            onto = tip.clone();
-            Vec::new()
-        } else {
-            let outcome = workflow.repo.merge(&onto, &tip, Some(&scratch))?;
-            if outcome.conflicts.is_empty() {
-                onto = workflow.repo.write_trial_commit(&outcome.tree, &[&onto, &tip], &scratch)?;
-            }
-            outcome.conflicts
-        };
+        let outcome = merges.merge(&tip)?;
+        if outcome.conflicts.is_empty() {
+            merges.take(&tip, &outcome.tree, "trial\n")?;
+        }
+        let conflicts = outcome.conflicts;
         steps.push(PreviewStep { worker: id.clone(), tip, ready: status.ready, conflicts });
     }
     let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));

@@ -41,6 +41,11 @@ impl History {
         self.commits.get(oid)
     }
 
+    /// Returns every commit with its parents.
+    pub fn parents(&self) -> impl Iterator<Item = (&Oid, &[Oid])> {
+        self.commits.iter().map(|(oid, commit)| (oid, commit.parents.as_slice()))
+    }
+
     /// Returns the first-parent chain from `tip` down to the base, the newest first.
     pub fn chain(&self, tip: &Oid) -> impl Iterator<Item = &Commit> {
         let parent =

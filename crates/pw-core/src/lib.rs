@@ -15,6 +15,7 @@ pub mod path;
 pub mod permissions;
 pub mod plan;
 pub mod prompt;
+pub mod reached;
 pub mod record;
 pub mod report;
 pub mod retro;

@@ -16,8 +16,8 @@ mod snapshot;
 mod worktree;
 
 pub use lock::Lock;
-pub use merge::{MergeOutcome, Scratch};
-pub use objects::Author;
+pub use merge::{MergeOutcome, Merges, Scratch};
+pub use objects::{Author, CommitWriter};
 pub use process::GitError;
 pub use record::RecordWriter;
 pub use refs::Transaction;

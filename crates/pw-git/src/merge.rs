@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, bail};
 use pw_core::conflict::{ConflictKind, FileConflict};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
+use pw_core::reached::Reached;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
 use crate::process::{Call, GitError};
-use crate::{Author, Repo};
+use crate::{Author, CommitWriter, Repo};
 
 /// Settings of the user's that would change what a merge comes to, for merges in a worktree.
 const MERGE_SETTINGS: &[&str] = &[
@@ -46,7 +47,7 @@ impl Scratch {
         })
     }
 
-    fn apply(&self, call: Call, repo: &Repo) -> Call {
+    pub(crate) fn apply(&self, call: Call, repo: &Repo) -> Call {
         call.env("GIT_OBJECT_DIRECTORY", self.folder.path())
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repo.common().join("objects")))
     }
@@ -70,20 +71,28 @@ impl Repo {
         pairs: &[(Oid, Oid)],
         scratch: Option<&Scratch>,
     ) -> Result<Vec<MergeOutcome>> {
-        if pairs.is_empty() {
+        let lines: Vec<String> =
+            pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect();
+        self.merge_lines(&lines, scratch)
+    }
+
+    fn merge_lines(
+        &self,
+        lines: &[String],
+        scratch: Option<&Scratch>,
+    ) -> Result<Vec<MergeOutcome>> {
+        if lines.is_empty() {
             return Ok(Vec::new());
         }
-        let input: String =
-            pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect();
         let call = self.git.plumbing(["merge-tree", "--write-tree", "-z", "--messages", "--stdin"]);
-        let call = call.reader().input(input);
+        let call = call.reader().input(lines.concat());
         let call = match scratch {
             Some(scratch) => scratch.apply(call, self),
             None => call,
         };
         let outcomes = parse_merges(&call.bytes()?)?;
-        if outcomes.len() != pairs.len() {
-            bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
+        if outcomes.len() != lines.len() {
+            bail!("git merge-tree answered {} of {} merges", outcomes.len(), lines.len());
         }
         Ok(outcomes)
     }
@@ -99,17 +108,17 @@ impl Repo {
         outcomes.pop().context("git merge-tree answered nothing")
     }
 
-    /// Writes a commit of a trial merge where its tree is.
-    pub fn write_trial_commit(
-        &self,
-        tree: &Oid,
-        parents: &[&Oid],
-        scratch: &Scratch,
-    ) -> Result<Oid> {
-        let author = Author { name: "trial".to_owned(), email: "trial@localhost".to_owned() };
-        crate::objects::oid(
-            author.sign(scratch.apply(self.commit_tree(tree, parents, "trial\n"), self)),
-        )
+    /// Begins a chain of merges upon `onto`, which has `reached` what it contains. In `scratch`,
+    /// it is a trial.
+    pub fn merges<'a>(
+        &'a self,
+        author: Author,
+        onto: Oid,
+        reached: Reached,
+        scratch: Option<&'a Scratch>,
+    ) -> Result<Merges<'a>> {
+        let commits = self.commit_writer(author, scratch)?;
+        Ok(Merges { repo: self, scratch, commits, head: onto, reached, gives_bases: true })
     }
 
     /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
@@ -274,6 +283,49 @@ impl Repo {
             std::fs::read(file).is_ok_and(|content| has_markers(&content))
         };
         paths.iter().filter(marked).cloned().collect()
+    }
+}
+
+/// Merges upon merges: one process for each, and one for all their commits.
+#[derive(Debug)]
+pub struct Merges<'a> {
+    repo: &'a Repo,
+    scratch: Option<&'a Scratch>,
+    commits: CommitWriter,
+    head: Oid,
+    reached: Reached,
+    /// Whether git takes a merge base from us: since 2.40.
+    gives_bases: bool,
+}
+
+impl Merges<'_> {
+    /// The newest merge.
+    pub fn head(&self) -> &Oid {
+        &self.head
+    }
+
+    /// Returns what merging `tip` comes to; the chain stays as it is.
+    pub fn merge(&mut self, tip: &Oid) -> Result<MergeOutcome> {
+        let line = format!("{} {tip}\n", self.head);
+        let base = self.reached.merge_base(tip).filter(|_| self.gives_bases);
+        if let Some(base) = base {
+            // Searching for it would be most of the work, over and over.
+            let outcomes = self.repo.merge_lines(&[format!("{base} -- {line}")], self.scratch).ok();
+            if let Some(outcome) = outcomes.and_then(|mut outcomes| outcomes.pop()) {
+                return Ok(outcome);
+            }
+            self.gives_bases = false;
+        }
+        let mut outcomes = self.repo.merge_lines(&[line], self.scratch)?;
+        outcomes.pop().context("git merge-tree answered nothing")
+    }
+
+    /// Goes on with a merge of `tip` that has this tree; returns its commit.
+    pub fn take(&mut self, tip: &Oid, tree: &Oid, message: &str) -> Result<Oid> {
+        let merge = self.commits.write(tree, &[&self.head, tip], message)?;
+        self.reached.add(&merge, tip);
+        self.head = merge.clone();
+        Ok(merge)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Objects: blobs, trees and commits written without any checkout.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context as _, Result};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
+use tempfile::TempDir;
 
-use crate::Repo;
-use crate::process::{Call, records};
+use crate::process::{Call, Dialogue, records};
+use crate::{Repo, Scratch};
 
 impl Repo {
     /// Returns the content of `revision:path`.
@@ -41,12 +44,40 @@ impl Repo {
         parents: &[&Oid],
         message: &str,
     ) -> Result<Oid> {
-        oid(author.sign(self.commit_tree(tree, parents, message)))
+        self.commit_writer(author.clone(), None)?.write(tree, parents, message)
     }
 
-    pub(crate) fn commit_tree(&self, tree: &Oid, parents: &[&Oid], message: &str) -> Call {
-        let parents = parents.iter().flat_map(|parent| ["-p", parent.as_str()]);
-        self.git.plumbing(["commit-tree", tree.as_str()].into_iter().chain(parents)).input(message)
+    /// Begins to write commits, into the repository or where the objects of a trial go.
+    pub fn commit_writer(&self, author: Author, scratch: Option<&Scratch>) -> Result<CommitWriter> {
+        let folder = TempDir::with_prefix("pw-commit-").context("making a temporary folder")?;
+        let args = ["hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"];
+        let call = self.git.plumbing(args);
+        let call = match scratch {
+            Some(scratch) => scratch.apply(call, self),
+            None => call,
+        };
+        Ok(CommitWriter { author, git: call.dialogue()?, folder })
+    }
+}
+
+/// Writes commits, all of them through one process; nothing points to them yet.
+#[derive(Debug)]
+pub struct CommitWriter {
+    author: Author,
+    git: Dialogue,
+    folder: TempDir,
+}
+
+impl CommitWriter {
+    pub fn write(&mut self, tree: &Oid, parents: &[&Oid], message: &str) -> Result<Oid> {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let Author { name, email, zone } = &self.author;
+        let who = format!("{name} <{email}> {seconds} {zone}");
+        let parents: String = parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+        let text = format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n\n{message}");
+        let file = self.folder.path().join("commit");
+        std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+        self.git.ask(file.as_os_str())?.parse().ok().context("git printed no object id")
     }
 }
 
@@ -55,9 +86,32 @@ impl Repo {
 pub struct Author {
     pub(crate) name: String,
     pub(crate) email: String,
+    /// The offset from UTC, as `+0200`.
+    pub(crate) zone: String,
 }
 
 impl Author {
+    /// The author when git knows none, and of commits that nobody keeps.
+    pub fn fixed() -> Self {
+        Self {
+            name: "parallel-workflows".to_owned(),
+            email: "pw@localhost".to_owned(),
+            zone: "+0000".to_owned(),
+        }
+    }
+
+    /// Reads `Name <email> seconds zone`.
+    pub(crate) fn parse(ident: &str) -> Option<Self> {
+        let (name, rest) = ident.split_once(" <")?;
+        let (email, time) = rest.split_once("> ")?;
+        let (_, zone) = time.trim_end().split_once(' ')?;
+        (!name.is_empty()).then(|| Self {
+            name: name.to_owned(),
+            email: email.to_owned(),
+            zone: zone.to_owned(),
+        })
+    }
+
     pub(crate) fn sign(&self, call: Call) -> Call {
         call.env("GIT_AUTHOR_NAME", &self.name)
             .env("GIT_AUTHOR_EMAIL", &self.email)
@@ -68,4 +122,16 @@ impl Author {
 
 pub(crate) fn oid(call: Call) -> Result<Oid> {
     call.line()?.parse().ok().context("git printed no object id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ident_is_read() {
+        let author = Author::parse("A B <a@b> 1750000000 -0330\n").unwrap();
+        assert_eq!((&*author.name, &*author.email, &*author.zone), ("A B", "a@b", "-0330"));
+        assert!(Author::parse(" <> 1750000000 +0000").is_none());
+    }
 }

@@ -1,10 +1,11 @@
 //! Starts git: one place for its environment, its configuration and its failures.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
@@ -173,8 +174,7 @@ impl Call {
     }
 
     pub(crate) fn run(mut self) -> Result<Output> {
-        let words: Vec<_> = self.args.iter().map(|arg| arg.to_string_lossy()).collect();
-        let shown = words.join(" ");
+        let shown = self.shown();
         if self.input.is_some() {
             self.command.stdin(Stdio::piped());
         }
@@ -199,6 +199,23 @@ impl Call {
         Ok(Output { code, stdout: output.stdout, stderr: output.stderr })
     }
 
+    /// Starts a command that answers each line of its input with a line, and leaves it running.
+    pub(crate) fn dialogue(mut self) -> Result<Dialogue> {
+        let shown = self.shown();
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting git {shown}"))?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
+        Ok(Dialogue { child, stdin, stdout, shown })
+    }
+
+    fn shown(&self) -> String {
+        let words: Vec<_> = self.args.iter().map(|arg| arg.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
     pub(crate) fn bytes(self) -> Result<Vec<u8>> {
         Ok(self.run()?.stdout)
     }
@@ -208,6 +225,48 @@ impl Call {
         let bytes = self.bytes()?;
         let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         String::from_utf8(line.to_vec()).context("git printed bytes that are not UTF-8")
+    }
+}
+
+/// A running git that is asked line by line; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Dialogue {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
+    shown: String,
+}
+
+impl Dialogue {
+    /// Sends one line and returns the answer, both without their newline.
+    pub(crate) fn ask(&mut self, line: &OsStr) -> Result<String> {
+        let mut answer = String::new();
+        if let (Some(stdin), Some(stdout)) = (&mut self.stdin, &mut self.stdout) {
+            // A broken pipe means git ended; what it said tells why.
+            let _ = stdin.write_all(&[line.as_bytes(), b"\n"].concat());
+            stdout.read_line(&mut answer).with_context(|| format!("reading git {}", self.shown))?;
+        }
+        match answer.strip_suffix('\n') {
+            Some(answer) => Ok(answer.to_owned()),
+            None => Err(self.failed()?.into()),
+        }
+    }
+
+    fn failed(&mut self) -> Result<GitError> {
+        self.stdin = None;
+        let mut stderr = String::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            let _ = pipe.read_to_string(&mut stderr);
+        }
+        let code = self.child.wait()?.code().unwrap_or(-1);
+        Ok(GitError { command: self.shown.clone(), code, stderr: stderr.trim_end().to_owned() })
+    }
+}
+
+impl Drop for Dialogue {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.child.wait();
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use pw_core::id::{Oid, Slug};
 use pw_core::record::{Event, Record, Refs};
 
-use crate::{Author, Repo, Transaction};
+use crate::{Author, CommitWriter, Repo, Transaction};
 
 impl Repo {
     /// Returns the plan and the record that end at `tip`.
@@ -31,6 +31,8 @@ pub struct RecordWriter {
     published: Option<Oid>,
     tip: Option<Oid>,
     author: Author,
+    /// Begun with the first event.
+    commits: Option<CommitWriter>,
 }
 
 impl RecordWriter {
@@ -48,14 +50,19 @@ impl RecordWriter {
             tip: published.clone(),
             published,
             author,
+            commits: None,
         })
     }
 
     /// Writes one event.
     pub fn add(&mut self, repo: &Repo, event: &Event) -> Result<()> {
         let parents: Vec<&Oid> = self.tip.iter().collect();
-        self.tip =
-            Some(repo.write_commit(&self.author, &self.tree, &parents, &format!("{event}\n"))?);
+        let mut commits = match self.commits.take() {
+            Some(commits) => commits,
+            None => repo.commit_writer(self.author.clone(), None)?,
+        };
+        self.tip = Some(commits.write(&self.tree, &parents, &format!("{event}\n"))?);
+        self.commits = Some(commits);
         Ok(())
     }
 

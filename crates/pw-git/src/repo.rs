@@ -107,16 +107,8 @@ impl Repo {
     /// Returns who writes commits of ours: the user, or a fixed name when git knows none.
     pub fn author(&self) -> Result<Author> {
         let output = self.git.user(["var", "GIT_COMMITTER_IDENT"]).any_code().run()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let known = || {
-            let (name, rest) = text.split_once(" <")?;
-            let (email, _) = rest.split_once('>')?;
-            let named = output.code == 0 && !name.is_empty();
-            named.then(|| Author { name: name.to_owned(), email: email.to_owned() })
-        };
-        let fixed =
-            || Author { name: "parallel-workflows".to_owned(), email: "pw@localhost".to_owned() };
-        Ok(known().unwrap_or_else(fixed))
+        let known = Author::parse(&String::from_utf8_lossy(&output.stdout));
+        Ok(known.filter(|_| output.code == 0).unwrap_or_else(Author::fixed))
     }
 }
 

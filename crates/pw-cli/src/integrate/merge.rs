@@ -4,11 +4,12 @@ use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
+use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, worker_states};
 use pw_core::time::rfc3339;
-use pw_git::{Author, Lock, Transaction};
+use pw_git::{Lock, Merges, Transaction};
 
 use super::resolve;
 use crate::shell::{Answer, Context};
@@ -32,9 +33,7 @@ pub(super) struct Chain<'a> {
     context: &'a Context,
     choice: Choice,
     states: Vec<WorkerStatus>,
-    author: Author,
-    /// The newest merge.
-    commit: Oid,
+    merges: Merges<'a>,
     merged: Vec<Merged>,
 }
 
@@ -53,11 +52,13 @@ impl<'a> Chain<'a> {
         }
         let facts = workflow.facts(context.now, Look::Into)?;
         let states = worker_states(&workflow.plan, &workflow.record, &facts);
+        let reached = Reached::of(&facts, &workflow.record.base, &commit);
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
+        let merges = workflow.repo.merges(author, commit, reached, None)?;
         let allow = choice.allow_out_of_scope;
-        let chain = Self { workflow, context, choice, states, author, commit, merged };
+        let chain = Self { workflow, context, choice, states, merges, merged };
         integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow)?;
         Ok(chain)
     }
@@ -75,16 +76,13 @@ impl<'a> Chain<'a> {
             return Ok(());
         };
         let message = integration::merge_message(plan, worker_plan, status, tip);
-        self.commit =
-            self.workflow.repo.write_commit(&self.author, tree, &[&self.commit, tip], &message)?;
-        let merged =
-            Merged { worker: worker.clone(), commit: self.commit.clone(), tip: tip.clone() };
-        self.merged.push(merged);
+        let commit = self.merges.take(tip, tree, &message)?;
+        self.merged.push(Merged { worker: worker.clone(), commit, tip: tip.clone() });
         Ok(())
     }
 
     pub(super) fn commit(&self) -> &Oid {
-        &self.commit
+        self.merges.head()
     }
 
     /// Merges who is left, publishes, and answers; or stops at the first conflict.
@@ -96,9 +94,10 @@ impl<'a> Chain<'a> {
                 continue;
             };
             self.context.progress(&format!("merging {id}"));
-            let outcome = self.workflow.repo.merge(&self.commit, &tip, None)?;
+            let outcome = self.merges.merge(&tip)?;
             if !outcome.conflicts.is_empty() {
-                let stopped = Stopped { worker: id, tip, onto: self.commit, choice: self.choice };
+                let onto = self.commit().clone();
+                let stopped = Stopped { worker: id, tip, onto, choice: self.choice };
                 return Err(resolve::stop(self.workflow, stopped)?.into());
             }
             self.take(&id, &tip, &outcome.tree)?;
@@ -117,7 +116,7 @@ impl<'a> Chain<'a> {
         let mut writer = self.workflow.writer()?;
         let mut transaction = Transaction::default().set(
             &names.integration(),
-            &self.commit,
+            self.commit(),
             self.workflow.integration(),
         );
         for Merged { worker, tip, .. } in &self.merged {
@@ -125,7 +124,7 @@ impl<'a> Chain<'a> {
             transaction = transaction.set(&name, tip, refs.get(&name));
             writer.add(repo, &Event::Merged { worker: worker.clone(), tip: tip.clone() })?;
         }
-        writer.add(repo, &Event::Integrated { commit: self.commit.clone() })?;
+        writer.add(repo, &Event::Integrated { commit: self.commit().clone() })?;
         if let Some(candidate) = refs.get(&names.candidate()) {
             transaction = transaction.delete(&names.candidate(), candidate);
         }
@@ -165,7 +164,7 @@ impl<'a> Chain<'a> {
         let answer = Integrated {
             workflow: plan.workflow.clone(),
             branch: plan.integration_branch(),
-            commit: self.commit,
+            commit: self.commit().clone(),
             merged: self.merged,
             without: self.choice.without,
             newer,

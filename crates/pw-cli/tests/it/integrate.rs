@@ -408,3 +408,47 @@ fn abort_keeps_ignored_files_too() {
     let snapshot = repo.pw("pw-integrate abort").data()["snapshot"].as_str().unwrap().to_owned();
     assert_eq!(repo.git(&["show", &format!("{snapshot}:run.log")]), "what I saw");
 }
+
+#[test]
+fn each_worker_costs_one_process_and_git_searches_for_no_base() {
+    let mut repo = finished(false);
+    let (calls, merges) = (repo.beside("calls"), repo.beside("merges"));
+    repo.shim_git(&format!(
+        "echo call >> {}\ncase \"$*\" in\n*merge-tree*) tee -a {} | $GIT \"$@\" ;;\n*) exec $GIT \"$@\" ;;\nesac",
+        calls.display(),
+        merges.display()
+    ));
+    let count = |command: &str| {
+        let _ = std::fs::remove_file(&calls);
+        repo.pw(command).data();
+        std::fs::read_to_string(&calls).unwrap().lines().count()
+    };
+    let (two, one) = (
+        count("pw-integrate run --without task-3"),
+        count("pw-integrate run --without task-1 --without task-2"),
+    );
+    assert_eq!((two, one), (14 + 3 + 2, 14 + 3 + 1 + 1), "the second time, the branch is there");
+    let base = repo.git(&["rev-parse", "main"]);
+    let asked = std::fs::read_to_string(&merges).unwrap();
+    assert_eq!(asked.lines().count(), 3);
+    assert!(asked.lines().all(|line| line.starts_with(&format!("{base} -- "))), "{asked}");
+}
+
+#[test]
+fn a_git_that_takes_no_base_merges_all_the_same() {
+    let repo_of = || finished(true);
+    let trees = |repo: &TestRepo| {
+        let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+        let onto = repo.git(&["rev-parse", "refs/pw/rest-api/candidate^{tree}"]);
+        (error["details"]["conflicts"].clone(), onto)
+    };
+    let newer = trees(&repo_of());
+    let mut repo = repo_of();
+    // As git 2.39 does.
+    repo.shim_git(
+        "case \"$*\" in\n*merge-tree*) input=$(cat)\n\
+         case $input in *' -- '*) echo 'fatal: malformed input line' >&2; exit 128 ;; esac\n\
+         printf '%s\\n' \"$input\" | $GIT \"$@\" ;;\n*) exec $GIT \"$@\" ;;\nesac",
+    );
+    assert_eq!(trees(&repo), newer);
+}
