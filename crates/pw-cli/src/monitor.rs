@@ -1,5 +1,8 @@
 //! `pw-monitor`: where every worker is. Reads only.
 
+mod notice;
+mod wait;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::status::Status;
@@ -29,6 +32,7 @@ enum Command {
         #[arg(long)]
         no_worktrees: bool,
     },
+    Wait(wait::Wait),
     /// The JSON Schema of every answer
     Schema,
 }
@@ -46,6 +50,7 @@ impl Cli for Monitor {
                     Workflow::open(context, workflow.as_deref())?.status(context.now, look)?;
                 Answer::of(&status, view::status)
             }
+            Command::Wait(wait) => wait.run(context),
             Command::Schema => schema::answer::<Self>(),
         }
     }

@@ -23,7 +23,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<setup::List>(),
             ]
         }
-        "pw-monitor" => vec![entry::<status::Status>()],
+        "pw-monitor" => vec![entry::<status::Status>(), entry::<status::Waited>()],
         "pw-integrate" => vec![
             entry::<integration::Check>(),
             entry::<integration::Preview>(),

@@ -1,6 +1,8 @@
 //! Where every worker is, what stands in the way, and what to do next.
 
+mod change;
 mod derive;
+mod matter;
 mod next;
 mod stall;
 mod waiting;
@@ -8,6 +10,7 @@ mod waiting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use change::{Awaited, Change, ChangeKind, Cursor, Waited, news};
 pub use derive::{derive, own_commits, worker_states};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
@@ -183,7 +186,7 @@ pub struct Reason {
 }
 
 /// The kinds of reasons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
     NotComplete,

@@ -17,6 +17,12 @@ pub fn human(seconds: Seconds) -> String {
     format!("{:#}", SignedDuration::from_secs(rounded))
 }
 
+/// Reads a duration as people write it, `90s`, `30m`, `1h 5m`; it must not be negative.
+pub fn parse_human(text: &str) -> Result<Seconds, String> {
+    let duration = text.parse::<SignedDuration>().ok().filter(|duration| !duration.is_negative());
+    duration.map(|d| d.as_secs()).ok_or_else(|| "write a duration like 90s, 30m or 1h".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +33,15 @@ mod tests {
         assert_eq!(rfc3339(4_985_000_000), "2127-12-20T18:13:20Z");
         assert!(rfc3339(i64::MAX).starts_with("9999"));
         assert_eq!(human(3_905), "1h 5m");
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_shown() {
+        for seconds in [0, 45, 1_800, 3_900, 90_000] {
+            assert_eq!(parse_human(&human(seconds)), Ok(seconds));
+        }
+        for bad in ["", "5", "-5m", "soon"] {
+            assert!(parse_human(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use comfy_table::Color;
 use pw_core::id::WorkerId;
 use pw_core::report::counted;
-use pw_core::status::{Drift, Outlook, SignalReport, State, Status, Waiting, WorkerStatus};
+use pw_core::status::{Drift, Outlook, SignalReport, State, Status, Waited, Waiting, WorkerStatus};
 use pw_core::time::human;
 
 use super::{cell, count, drawn, next, paths, plain, state, table};
@@ -71,6 +71,23 @@ fn drift(drift: &Drift) -> String {
         out += &format!("    it changed what {} owns: {}\n", touch.worker, paths(&touch.paths));
     }
     out
+}
+
+pub(crate) fn waited(waited: &Waited) -> String {
+    let mut out = String::new();
+    for change in &waited.changes {
+        out += &format!("{}\n", plain(&change.text));
+        if let Some(command) = &change.command {
+            out += &format!("  {}\n", plain(command));
+        }
+    }
+    if !waited.happened {
+        out += &format!("Nothing to act on in {}.\n", human(waited.waited_seconds));
+    }
+    out += &format!("\n{}: {}\n", waited.workflow, waited.summary);
+    out.extend(waited.notes.iter().map(|note| format!("note: {}\n", plain(note))));
+    let on = waited.next.iter().filter(|step| step.action == "wait").cloned();
+    out + &next(&on.collect::<Vec<_>>())
 }
 
 fn signal(signal: &SignalReport) -> String {

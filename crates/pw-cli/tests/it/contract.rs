@@ -46,6 +46,7 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-setup check nothing.yaml",
         "pw-monitor status",
         "pw-monitor status --no-worktrees",
+        "pw-monitor wait --timeout 0s",
         "pw-monitor nonsense",
         "pw-integrate check",
         "pw-integrate preview",

@@ -13,6 +13,7 @@ mod real_client;
 mod retro;
 mod setup;
 mod sync;
+mod wait;
 mod worker;
 mod wrapper;
 

@@ -269,6 +269,7 @@ fn looking_leaves_no_trace() {
     let before = repo.fingerprint();
     for command in [
         "pw-monitor status",
+        "pw-monitor wait --timeout 0s",
         "pw-integrate check",
         "pw-integrate preview",
         "pw-retro report",

@@ -1,0 +1,145 @@
+//! `pw-monitor wait`: returns when something happened that somebody must act on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use pw_core::report::{NextStep, shell_word};
+use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
+use pw_core::time::{Seconds, human};
+
+use super::notice::Notices;
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// Returns when something happened that somebody must act on
+///
+/// At once if there is such a thing that --since does not cover, else as soon as there is one, or when
+/// the time is up: then `happened` is false, and the exit code 0.
+///
+/// It is one of these: a worker is complete, went on after that, is blocked, needs another or can go
+/// on, wrote a signal that does not count, is stalled or missing; two workers do not merge, or wait for
+/// each other; a next wave can be created; everybody can be merged or is merged; a merge waits for its
+/// resolution. A checkpoint is nothing to act on.
+///
+/// Each answer carries a cursor. With it as --since nothing is told twice, nothing that happened
+/// between two waits is lost, and what was settled meanwhile is not told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Wait {
+    /// The workflow; needed only when there are several
+    workflow: Option<String>,
+    /// What to wait for
+    #[arg(long = "for", value_enum, default_value = "any", value_name = "WHAT")]
+    awaited: For,
+    /// How long at most: 90s, 30m, 1h; 0s only looks
+    #[arg(long, default_value = "30m", value_parser = pw_core::time::parse_human)]
+    timeout: Seconds,
+    /// The cursor of the answer before; without it, all that needs somebody now is told
+    #[arg(long, value_name = "CURSOR")]
+    since: Option<Cursor>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum For {
+    /// Somebody is complete or went on after it; a next wave; all can be merged, or are
+    Complete,
+    /// Somebody cannot go on without an answer or another worker; a merge is stopped
+    Blocked,
+    /// Somebody does not move any more, or is missing
+    Stalled,
+    /// All that somebody must act on, conflicts included
+    Any,
+}
+
+impl For {
+    fn awaited(self) -> Awaited {
+        match self {
+            Self::Complete => Awaited::Complete,
+            Self::Blocked => Awaited::Blocked,
+            Self::Stalled => Awaited::Stalled,
+            Self::Any => Awaited::Any,
+        }
+    }
+}
+
+/// How often a look may fail while waiting: a worktree that is just being made cannot be read.
+const PATIENCE: u32 = 3;
+/// A year, in seconds.
+const LONGEST: Seconds = 365 * 24 * 60 * 60;
+
+impl Wait {
+    pub(super) fn run(&self, context: &Context) -> Result<Answer> {
+        let begin = Instant::now();
+        let limit = u64::try_from(self.timeout.min(LONGEST)).unwrap_or_default();
+        let end = begin + Duration::from_secs(limit);
+        let mut notices = Notices::new();
+        let mut told = self.since.clone().unwrap_or_default();
+        let mut before = None;
+        let mut failures = 0;
+        loop {
+            let look = Instant::now();
+            let now = context.now + seconds(begin.elapsed());
+            let status = match self.look(context, &mut notices, now) {
+                Ok(status) => status,
+                Err(_) if before.is_some() && failures < PATIENCE => {
+                    failures += 1;
+                    std::thread::sleep(super::notice::QUIET);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            failures = 0;
+            let (changes, cursor) =
+                news(&told, self.awaited.awaited(), before.as_ref(), &status, now);
+            if !changes.is_empty() || Instant::now() >= end {
+                let waited = Waited {
+                    workflow: status.workflow.clone(),
+                    happened: !changes.is_empty(),
+                    changes,
+                    waited_seconds: seconds(begin.elapsed()),
+                    summary: status.summary.clone(),
+                    next: self.next(&status, &cursor),
+                    cursor,
+                    notes: notices.notes(),
+                };
+                return Answer::of(&waited, view::waited);
+            }
+            if before.is_none() {
+                let limit = human(self.timeout);
+                context.progress(&format!("{} Waiting, at most {limit}.", status.summary));
+            }
+            (told, before) = (cursor, Some(status));
+            notices.wait(look.elapsed(), end);
+        }
+    }
+
+    fn look(&self, context: &Context, notices: &mut Notices, now: Seconds) -> Result<Status> {
+        let workflow = Workflow::open(context, self.workflow.as_deref())?;
+        notices.watch(&workflow);
+        workflow.status(now, Look::Into)
+    }
+
+    /// Returns the status's next steps, and how to wait on while anything can still happen.
+    fn next(&self, status: &Status, cursor: &Cursor) -> Vec<NextStep> {
+        let mut next = status.next.clone();
+        if status.workers.iter().any(|worker| worker.state != State::Integrated) {
+            let mut command = format!("pw-monitor wait {}", status.workflow);
+            if let Some(value) = self.awaited.to_possible_value().filter(|v| v.get_name() != "any")
+            {
+                command += &format!(" --for {}", value.get_name());
+            }
+            command += &format!(
+                " --timeout {}s --since {}",
+                self.timeout,
+                shell_word(&cursor.to_string())
+            );
+            next.push(NextStep { action: "wait".to_owned(), worker: None, command });
+        }
+        next
+    }
+}
+
+fn seconds(duration: Duration) -> Seconds {
+    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
+}

@@ -1,0 +1,172 @@
+//! Whatever needs somebody now. Work that merely goes on, a checkpoint say, is no matter.
+//!
+//! A matter's mark is made of what it is about (a commit, a set of files), not of when it was seen:
+//! the same matter has the same mark for as long as it lasts, and another one another.
+
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+
+use super::change::{Change, ChangeKind};
+use super::{Outlook, SignalKind, SignalReport, State, Status, Waiting, WorkerStatus};
+use crate::id::WorkerId;
+use crate::path::RepoPath;
+use crate::report::NextStep;
+use crate::time::Seconds;
+
+/// Returns everything that needs somebody at the time of `status`, each with its mark.
+pub(super) fn matters(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
+    let mut list = Matters { status, found: Vec::new() };
+    if let Some(worker) = &status.integration.stopped_at {
+        let text = format!("the integration waits at {worker} for its resolution");
+        list.add(ChangeKind::Stopped, "resolve", (worker, &status.integration.commit), text);
+    }
+    for group in &status.deadlocks {
+        let members = status.workers.iter().filter(|worker| group.contains(&worker.id));
+        let said: Vec<_> = members.map(|worker| (&worker.id, commit(worker))).collect();
+        let names: Vec<&str> = group.iter().map(WorkerId::as_str).collect();
+        let text = format!("{} wait for each other", names.join(", "));
+        list.add(ChangeKind::Deadlock, "decide", said, text);
+    }
+    for worker in &status.workers {
+        list.add_state(worker);
+        if !worker.state.is_done() {
+            list.add_near_misses(worker);
+        }
+        if let Some(stall) = &worker.stall {
+            // Since when, not for how long: the same stall, however often it is looked at.
+            let since = stall.since_seconds.map(|seconds| now - seconds);
+            let text = format!("is stalled: {}", stall.message);
+            list.add_of(worker, ChangeKind::Stalled, (stall.cause, since, &worker.tip), &text);
+            if let Some((_, change)) = list.found.last_mut() {
+                change.command = Some(stall.remedy.clone());
+            }
+        }
+    }
+    for conflict in &status.conflicts {
+        let [first, second] = &conflict.workers;
+        let text = format!("{first} and {second} do not merge: {}", listed(&conflict.paths));
+        list.add(ChangeKind::Conflict, "", (&conflict.workers, &conflict.paths), text);
+    }
+    list.add_whole();
+    list.found
+}
+
+struct Matters<'a> {
+    status: &'a Status,
+    found: Vec<(u32, Change)>,
+}
+
+impl Matters<'_> {
+    /// Adds what is about several workers; `action` is the next step that deals with it.
+    fn add(&mut self, kind: ChangeKind, action: &str, about: impl Hash, text: String) {
+        let command = self.command(|step| step.action == action);
+        let change = Change { kind, worker: None, from: None, to: None, text, command };
+        self.found.push((self.mark(kind, about), change));
+    }
+
+    fn add_of(&mut self, worker: &WorkerStatus, kind: ChangeKind, about: impl Hash, text: &str) {
+        let command = self.command(|step| step.worker.as_ref() == Some(&worker.id));
+        let text = format!("{} {text}", worker.id);
+        let (id, to) = (Some(worker.id.clone()), Some(worker.state));
+        let change = Change { kind, worker: id, from: None, to, text, command };
+        self.found.push((self.mark(kind, (&worker.id, about)), change));
+    }
+
+    fn command(&self, is_its: impl Fn(&NextStep) -> bool) -> Option<String> {
+        self.status.next.iter().find(|step| is_its(step)).map(|step| step.command.clone())
+    }
+
+    /// The standard hasher has no seed, so a mark is the same in the next process.
+    fn mark(&self, kind: ChangeKind, about: impl Hash) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        (&self.status.workflow, kind, about).hash(&mut hasher);
+        let [_, _, _, _, mark @ ..] = hasher.finish().to_be_bytes();
+        u32::from_be_bytes(mark)
+    }
+
+    fn add_state(&mut self, worker: &WorkerStatus) {
+        let (commit, said) = (commit(worker), said(worker));
+        let is_satisfied = worker.waits_for.as_ref().is_some_and(|waits| waits.satisfied);
+        let kind_and_text = match worker.state {
+            State::Complete => (ChangeKind::Completed, format!("is complete{said}")),
+            State::Reopened => (ChangeKind::Reopened, "went on after it was complete".to_owned()),
+            State::Blocked => (ChangeKind::Blocked, format!("is blocked{said}")),
+            State::Waiting if is_satisfied => {
+                (ChangeKind::Satisfied, format!("can go on, what it needs is there{said}"))
+            }
+            State::Waiting => (ChangeKind::Needs, format!("waits{said}")),
+            State::Missing => {
+                let text = format!("is missing: {}", reasons(worker));
+                return self.add_of(worker, ChangeKind::Missing, &worker.tip, &text);
+            }
+            State::Planned | State::Starting | State::InProgress | State::Integrated => return,
+        };
+        let (kind, text) = kind_and_text;
+        self.add_of(worker, kind, commit, &text);
+        if worker.state == State::Complete && !worker.ready {
+            let kinds: Vec<_> = worker.reasons.iter().map(|reason| reason.kind).collect();
+            let text = format!("cannot be merged yet: {}", reasons(worker));
+            self.add_of(worker, ChangeKind::NotReady, (commit, kinds), &text);
+        }
+    }
+
+    fn add_near_misses(&mut self, worker: &WorkerStatus) {
+        for miss in &worker.near_misses {
+            let text = format!("wrote \"{}\", which counts only as \"{}\"", miss.subject, miss.fix);
+            self.add_of(worker, ChangeKind::NearMiss, &miss.commit, &text);
+        }
+    }
+
+    /// Adds what is about all workers together.
+    fn add_whole(&mut self) {
+        let workers = &self.status.workers;
+        let all = |test: fn(&WorkerStatus) -> bool| workers.iter().all(test);
+        let tips: Vec<_> = workers.iter().map(|worker| &worker.tip).collect();
+        let can_open = |wait: &&Waiting| wait.item.is_none() && wait.outlook == Outlook::Satisfied;
+        let opening: Vec<_> =
+            self.status.waiting.iter().filter(can_open).map(|wait| &wait.worker).collect();
+        if !opening.is_empty() {
+            let names: Vec<&str> = opening.iter().map(|id| id.as_str()).collect();
+            let text = format!("it is the turn of {}", names.join(", "));
+            self.add(ChangeKind::Advance, "advance", opening, text);
+        }
+        if all(|worker| worker.state == State::Integrated) {
+            let text = "every worker is merged".to_owned();
+            self.add(ChangeKind::Integrated, "review", tips, text);
+        } else if all(WorkerStatus::is_usable) {
+            let text = "every worker is ready to be merged".to_owned();
+            self.add(ChangeKind::Ready, "integrate", tips, text);
+        }
+    }
+}
+
+fn commit(worker: &WorkerStatus) -> Option<&crate::id::Oid> {
+    worker.signal.as_ref().map(|signal| &signal.commit)
+}
+
+/// Returns what the worker's newest signal says, to stand behind its state.
+fn said(worker: &WorkerStatus) -> String {
+    let Some(SignalReport { kind, text, reason, worker, item, .. }) = &worker.signal else {
+        return String::new();
+    };
+    let what = match kind {
+        SignalKind::Blocked => reason.clone(),
+        SignalKind::Needs => {
+            worker.as_ref().zip(item.as_ref()).map(|(w, item)| format!("{item} of {w}"))
+        }
+        SignalKind::Checkpoint | SignalKind::Complete => None,
+    };
+    let text = Some(text).filter(|text| !text.is_empty()).cloned();
+    let words: Vec<String> = what.into_iter().chain(text).collect();
+    if words.is_empty() { String::new() } else { format!(": {}", words.join(": ")) }
+}
+
+fn reasons(worker: &WorkerStatus) -> String {
+    let messages: Vec<&str> = worker.reasons.iter().map(|reason| reason.message.as_str()).collect();
+    messages.join("; ")
+}
+
+fn listed(paths: &[RepoPath]) -> String {
+    let shown: Vec<String> = paths.iter().take(3).map(ToString::to_string).collect();
+    let more = paths.len().saturating_sub(3);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
