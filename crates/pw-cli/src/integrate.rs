@@ -1,7 +1,9 @@
 //! `pw-integrate`: from the workers' branches to one integration branch.
 
 mod merge;
+mod place;
 mod resolve;
+mod stop;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};

@@ -9,7 +9,7 @@ use pw_core::facts::{Facts, History, TreeState, WorkerFacts, WorktreeFacts, net_
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::plan::{Plan, Worker};
-use pw_core::record::{Record, Refs};
+use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, ReasonKind, State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{RecordWriter, Repo, Scratch};
@@ -134,7 +134,7 @@ impl Workflow {
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
         let merged = self.record.merged.values().map(|(tip, _)| tip);
-        let stopped = self.record.stopped.iter().map(|stopped| &stopped.onto);
+        let stopped = self.record.stopped.iter().map(Stopped::commit);
         let all = tips.iter().flatten().copied().chain(merged).chain(stopped);
         let history = History::new(self.repo.history(all, &self.record.base)?);
         let trunk: Vec<&Oid> = base_tip

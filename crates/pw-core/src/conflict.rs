@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Change;
-use crate::id::WorkerId;
+use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 
 /// Two workers whose committed work collides.
@@ -21,6 +21,22 @@ pub struct Conflict {
 pub struct FileConflict {
     pub path: RepoPath,
     pub kind: ConflictKind,
+}
+
+/// A file's content and mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Blob {
+    pub oid: Oid,
+    /// As git writes it: `100644`, `100755`, `120000` for a link, `160000` for a submodule.
+    pub mode: String,
+}
+
+/// What a path held before both sides began, and what it holds on each; `null` where it is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stages {
+    pub base: Option<Blob>,
+    pub ours: Option<Blob>,
+    pub theirs: Option<Blob>,
 }
 
 /// Why a path does not merge, in git's terms.

@@ -52,6 +52,8 @@ pub enum Code {
     MergeConflict,
     /// The resolution is not finished: markers or unmerged files are left.
     Unresolved,
+    /// A resolution is taken in, and who comes after it is not ready.
+    WaitingForWorkers,
     /// There is no stopped integration to continue or abort.
     NothingStopped,
     /// The integration branch is checked out, or was moved by somebody else.
@@ -105,6 +107,7 @@ impl Code {
         Self::DependencyConflict,
         Self::MergeConflict,
         Self::Unresolved,
+        Self::WaitingForWorkers,
         Self::NothingStopped,
         Self::IntegrationMoved,
         Self::OutOfScope,
@@ -127,6 +130,7 @@ impl Code {
             Self::Usage | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
+            | Self::WaitingForWorkers
             | Self::SignalLost
             | Self::SetupFailed
             | Self::LaunchFailed => 4,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::FileConflict;
-use crate::facts::History;
+use crate::facts::{Commit, History};
 use crate::failure::{Code, Failure};
 use crate::graph;
 use crate::id::{Oid, Slug, WorkerId};
@@ -130,17 +130,6 @@ impl Report for Aborted {
     const SCHEMA: &'static str = "pw-integrate.abort/1";
 }
 
-/// `details` of `merge_conflict` and `unresolved`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Stop {
-    pub worker: WorkerId,
-    /// Where to resolve, relative to the repository.
-    pub worktree: String,
-    pub conflicts: Vec<FileConflict>,
-    /// Workers merged before it; they need no second look.
-    pub merged: Vec<WorkerId>,
-}
-
 /// Returns the workers still to be merged, dependencies first, else in the order of the plan.
 pub fn order(plan: &Plan, workers: &[WorkerStatus], without: &[WorkerId]) -> Vec<WorkerId> {
     let open = |id: &WorkerId| {
@@ -207,22 +196,36 @@ fn require_dependencies(
     Ok(())
 }
 
-/// Returns the message of the merge commit for a worker.
-pub fn merge_message(plan: &Plan, worker: &Worker, status: &WorkerStatus, tip: &Oid) -> String {
+/// How many of a worker's signals a merge message repeats.
+const MAX_SIGNALS: usize = 20;
+
+/// Returns the message of the merge commit for a worker. `signals` are its own since it was last
+/// merged, the oldest first.
+pub fn merge_message(
+    plan: &Plan,
+    worker: &Worker,
+    status: &WorkerStatus,
+    signals: &[String],
+    tip: &Oid,
+) -> String {
     let said = |signal: &SignalReport| signal.text.lines().next().unwrap_or_default().to_owned();
     let text = status.signal.as_ref().map(said).filter(|text| !text.is_empty());
     let mut message = format!("Merge {} into {}\n", worker.label(), plan.integration_branch());
     if let Some(text) = text {
         message += &format!("\n{text}\n");
     }
-    if !worker.tasks.is_empty() {
-        message += "\nTasks:\n";
-        message.extend(worker.tasks.iter().map(|task| format!("- {}\n", one_line(task))));
-    }
-    if !status.out_of_scope.is_empty() {
-        message += "\nMerged although outside the scope:\n";
-        message.extend(status.out_of_scope.iter().map(|path| format!("- {path}\n")));
-    }
+    let mut list = |title: &str, lines: &mut dyn Iterator<Item = String>| {
+        let lines: String = lines.map(|line| format!("- {}\n", one_line(&line))).collect();
+        if !lines.is_empty() {
+            message += &format!("\n{title}:\n{lines}");
+        }
+    };
+    list("Tasks", &mut worker.tasks.iter().cloned());
+    let older = signals.len().saturating_sub(MAX_SIGNALS);
+    let note = (older > 0).then(|| format!("({older} more before these)"));
+    list("Signals", &mut note.into_iter().chain(signals[older..].iter().cloned()));
+    let strangers = status.out_of_scope.iter().map(ToString::to_string);
+    list("Merged although outside the scope", &mut { strangers });
     message
         + &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id)
 }
@@ -231,9 +234,8 @@ pub fn merge_message(plan: &Plan, worker: &Worker, status: &WorkerStatus, tip: &
 /// what a stopped integration had merged before it stopped.
 pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
     let ours = history.chain(tip).take_while(|commit| commit.oid != *start).filter_map(|commit| {
-        let trailer = |line: &str| line.strip_prefix("Pw-Worker: ").and_then(|id| id.parse().ok());
         Some(Merged {
-            worker: commit.message.lines().rev().find_map(trailer)?,
+            worker: merged_worker(commit)?,
             commit: commit.oid.clone(),
             tip: commit.parents.get(1)?.clone(),
         })
@@ -241,6 +243,12 @@ pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
     let mut merged: Vec<Merged> = ours.collect();
     merged.reverse();
     merged
+}
+
+/// Returns whom a commit merges, if it is a merge of ours.
+pub fn merged_worker(commit: &Commit) -> Option<WorkerId> {
+    let trailer = |line: &str| line.strip_prefix("Pw-Worker: ").and_then(|id| id.parse().ok());
+    commit.message.lines().rev().find_map(trailer)
 }
 
 fn one_line(text: &str) -> String {

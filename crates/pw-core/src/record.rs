@@ -29,6 +29,8 @@ pub enum Event {
     Integrated { commit: Oid },
     /// Merging this tip onto that commit needs a resolution.
     Stopped(Stopped),
+    /// That merge was resolved as this commit; who comes after it is still to be merged.
+    Resolved { worker: WorkerId, commit: Oid },
     /// The stopped integration was given up.
     Aborted { worker: WorkerId },
 }
@@ -52,9 +54,10 @@ impl fmt::Display for Event {
             }
             Self::Merged { worker, tip } => write!(f, "merged {worker} {tip}"),
             Self::Integrated { commit } => write!(f, "integrated {commit}"),
-            Self::Stopped(Stopped { worker, tip, onto, choice }) => {
+            Self::Stopped(Stopped { worker, tip, onto, choice, resolution: _ }) => {
                 write!(f, "stopped {worker} {tip} {onto}{choice}")
             }
+            Self::Resolved { worker, commit } => write!(f, "resolved {worker} {commit}"),
             Self::Aborted { worker } => write!(f, "aborted {worker}"),
         }
     }
@@ -92,7 +95,11 @@ impl Event {
                 tip: tip.parse().ok()?,
                 onto: onto.parse().ok()?,
                 choice: Choice::parse(choice)?,
+                resolution: None,
             }),
+            ["resolved", worker, commit] => {
+                Self::Resolved { worker: worker.parse().ok()?, commit: commit.parse().ok()? }
+            }
             ["aborted", worker] => Self::Aborted { worker: worker.parse().ok()? },
             _ => return None,
         };
@@ -130,6 +137,15 @@ pub struct Stopped {
     pub onto: Oid,
     /// What was asked for when it began; going on keeps to it.
     pub choice: Choice,
+    /// The merge as somebody resolved it, once that is done and others are still to be merged.
+    pub resolution: Option<Oid>,
+}
+
+impl Stopped {
+    /// Returns the newest merge: what is to be merged next comes on top of it.
+    pub fn commit(&self) -> &Oid {
+        self.resolution.as_ref().unwrap_or(&self.onto)
+    }
 }
 
 /// Whom an integration merges, beyond everybody who is ready.
@@ -240,6 +256,11 @@ impl Record {
                 *self.stops.entry(stopped.worker.clone()).or_default() += 1;
                 self.stopped = Some(stopped);
             }
+            Event::Resolved { commit, .. } => {
+                if let Some(stopped) = &mut self.stopped {
+                    stopped.resolution = Some(commit);
+                }
+            }
             Event::Aborted { .. } => self.stopped = None,
         }
     }
@@ -262,6 +283,11 @@ impl Refs<'_> {
     /// The merges made before an integration stopped.
     pub fn candidate(&self) -> String {
         format!("refs/pw/{}/candidate", self.0)
+    }
+
+    /// What git remembers of resolutions, for the next time the same hunks meet.
+    pub fn memory(&self) -> String {
+        format!("refs/pw/{}/rerere", self.0)
     }
 
     pub fn snapshot(&self, what: &str, number: usize) -> String {
@@ -297,13 +323,16 @@ mod tests {
                 tip: oid.clone(),
                 onto: oid.clone(),
                 choice: Choice::default(),
+                resolution: None,
             }),
             Event::Stopped(Stopped {
                 worker: worker.clone(),
                 tip: oid.clone(),
-                onto: oid,
+                onto: oid.clone(),
                 choice: Choice { without: vec![worker.clone()], allow_out_of_scope: true },
+                resolution: None,
             }),
+            Event::Resolved { worker: worker.clone(), commit: oid },
             Event::Aborted { worker },
         ] {
             assert_eq!(Event::parse(&event.to_string()), Some(event));

@@ -137,7 +137,7 @@ impl Repo {
     }
 }
 
-fn joined(paths: &[RepoPath]) -> Vec<u8> {
+pub(crate) fn joined(paths: &[RepoPath]) -> Vec<u8> {
     paths.iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
 }
 

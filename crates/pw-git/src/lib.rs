@@ -12,6 +12,8 @@ mod process;
 mod record;
 mod refs;
 mod repo;
+mod rerere;
+mod resolution;
 mod snapshot;
 mod worktree;
 
@@ -22,4 +24,5 @@ pub use process::GitError;
 pub use record::RecordWriter;
 pub use refs::Transaction;
 pub use repo::Repo;
+pub use rerere::Unmerged;
 pub use worktree::Worktree;

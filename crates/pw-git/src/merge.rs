@@ -4,26 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use pw_core::conflict::{ConflictKind, FileConflict};
+use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::reached::Reached;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
-use crate::process::{Call, GitError};
+use crate::process::Call;
 use crate::{Author, CommitWriter, Repo};
-
-/// Settings of the user's that would change what a merge comes to, for merges in a worktree.
-const MERGE_SETTINGS: &[&str] = &[
-    "merge.renames=true",
-    "merge.directoryRenames=conflict",
-    "merge.conflictStyle=merge",
-    "merge.ff=false",
-    "core.hooksPath=/dev/null",
-    // A resolution from another time would be one that nobody looked at.
-    "rerere.enabled=false",
-];
 
 /// What merging two commits comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +21,8 @@ pub struct MergeOutcome {
     pub tree: Oid,
     /// Empty when the merge is clean. Sorted by path.
     pub conflicts: Vec<FileConflict>,
+    /// What the unmerged paths hold.
+    pub stages: BTreeMap<RepoPath, Stages>,
 }
 
 /// A folder for objects that nobody will need again: trial merges leave no trace in the repository.
@@ -119,33 +110,6 @@ impl Repo {
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
         Ok(Merges { repo: self, scratch, commits, head: onto, reached, gives_bases: true })
-    }
-
-    /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
-    /// resolve.
-    ///
-    /// With the user's configuration, since filters and line ends must be those the files were
-    /// checked out with; what would change the meaning of the merge is said outright.
-    pub fn start_merge(&self, worktree: &Path, tip: &Oid) -> Result<()> {
-        let options = [
-            "merge",
-            "--quiet",
-            "--no-commit",
-            "--no-ff",
-            "--no-autostash",
-            "--no-verify-signatures",
-        ];
-        let settings = MERGE_SETTINGS.iter().flat_map(|setting| ["-c", setting]);
-        let args = settings.chain(options).chain([tip.as_str()]);
-        let call = self.author()?.sign(self.git.at(worktree).user(args).any_code());
-        let output = call.run()?;
-        if self.merge_head(worktree)?.as_ref() != Some(tip) {
-            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-            return Err(
-                GitError { command: format!("merge {tip}"), code: output.code, stderr }.into()
-            );
-        }
-        Ok(())
     }
 
     /// Merges `tip` into a worktree's branch, which must be clean and must not conflict with it;
@@ -236,54 +200,6 @@ impl Repo {
             .map(|record| line(record).context("an unreadable stat"))
             .collect()
     }
-
-    /// Returns the commit that a worktree is merging, if it is.
-    pub fn merge_head(&self, worktree: &Path) -> Result<Option<Oid>> {
-        let git = self.git.at(worktree);
-        let asked = git
-            .plumbing(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"])
-            .codes(&[0, 1])
-            .run()?;
-        Ok(String::from_utf8_lossy(&asked.stdout).trim_end().parse().ok())
-    }
-
-    /// Returns the files of a worktree that differ from its index.
-    pub fn unstaged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
-        let git = self.git.at(worktree);
-        // Refreshes what git remembers of file times; only then are differences real.
-        git.user(["update-index", "-q", "--refresh"]).any_code().run()?;
-        let answer = git.user([
-            "diff-files",
-            "-z",
-            "--name-only",
-            "--no-renames",
-            "--ignore-submodules=none",
-        ]);
-        Ok(crate::process::records(&answer.bytes()?).map(RepoPath::new).collect())
-    }
-
-    /// Ends the merge in a worktree of our own by putting its HEAD on `commit`, which has the
-    /// index's tree: afterwards nothing in it is uncommitted.
-    pub fn conclude_merge(&self, worktree: &Path, commit: &Oid) -> Result<()> {
-        let git = self.git.at(worktree);
-        git.plumbing(["merge", "--quit"]).run()?;
-        git.plumbing(["update-ref", "--no-deref", "HEAD", commit.as_str()]).run()?;
-        Ok(())
-    }
-
-    /// Returns the tree of a worktree's index.
-    pub fn index_tree(&self, worktree: &Path) -> Result<Oid> {
-        crate::objects::oid(self.git.at(worktree).plumbing(["write-tree"]))
-    }
-
-    /// Returns the files of a worktree, among `paths`, that still have conflict markers.
-    pub fn with_markers(&self, worktree: &Path, paths: &[RepoPath]) -> Vec<RepoPath> {
-        let marked = |path: &&RepoPath| {
-            let file = worktree.join(path.to_path());
-            std::fs::read(file).is_ok_and(|content| has_markers(&content))
-        };
-        paths.iter().filter(marked).cloned().collect()
-    }
 }
 
 /// Merges upon merges: one process for each, and one for all their commits.
@@ -329,13 +245,6 @@ impl Merges<'_> {
     }
 }
 
-/// Returns whether a text has an opening and a closing conflict marker at the start of lines.
-fn has_markers(content: &[u8]) -> bool {
-    let has =
-        |marker: &[u8]| content.split(|byte| *byte == b'\n').any(|line| line.starts_with(marker));
-    has(b"<<<<<<< ") && has(b">>>>>>> ")
-}
-
 /// Reads what `git merge-tree --write-tree -z --messages --stdin` prints, merge after merge.
 fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
     let mut fields = bytes.split(|byte| *byte == 0);
@@ -344,15 +253,16 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
     while let Some(clean) = fields.next().filter(|field| !field.is_empty()) {
         let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
         let tree = tree.context("git merge-tree printed no tree")?;
-        // Each unmerged path, and whether it was there before both sides began.
-        let mut paths: BTreeMap<RepoPath, bool> = BTreeMap::new();
+        let mut stages: BTreeMap<RepoPath, Stages> = BTreeMap::new();
         while let Some(entry) = fields.next().filter(|field| !field.is_empty()) {
-            let at = entry
-                .iter()
-                .position(|byte| *byte == b'\t')
-                .context("a conflict without a path")?;
-            *paths.entry(RepoPath::new(&entry[at + 1..])).or_default() |=
-                entry[..at].ends_with(b" 1");
+            let (path, number, blob) = parse_stage(entry).context("an unreadable conflict")?;
+            let path = path.without_side().unwrap_or(path);
+            let stages = stages.entry(path).or_default();
+            match number {
+                b'1' => stages.base = Some(blob),
+                b'2' => stages.ours = Some(blob),
+                _ => stages.theirs = Some(blob),
+            }
         }
         let mut named = Vec::new();
         while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
@@ -363,22 +273,36 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
                 .into_owned();
             fields.next();
             if let (Some(kind), Some(path)) = (conflict_kind(&kind), about.into_iter().next()) {
-                let added = kind == ConflictKind::Content && paths.get(&path) == Some(&false);
-                let kind = if added { ConflictKind::AddAdd } else { kind };
-                named.push(FileConflict { path: path.without_side().unwrap_or(path), kind });
+                let path = path.without_side().unwrap_or(path);
+                let added = stages.get(&path).is_some_and(|stages| stages.base.is_none());
+                let kind = match kind {
+                    ConflictKind::Content if added => ConflictKind::AddAdd,
+                    kind => kind,
+                };
+                named.push(FileConflict { path, kind });
             }
         }
-        outcomes.push(MergeOutcome {
-            tree,
-            conflicts: if clean == b"0" { all(named, paths) } else { Vec::new() },
-        });
+        let conflicts = if clean == b"0" { all(named, stages.keys()) } else { Vec::new() };
+        outcomes.push(MergeOutcome { tree, conflicts, stages });
     }
     Ok(outcomes)
 }
 
+/// Reads `mode id stage<TAB>path`.
+fn parse_stage(entry: &[u8]) -> Option<(RepoPath, u8, Blob)> {
+    let at = entry.iter().position(|byte| *byte == b'\t')?;
+    let about = std::str::from_utf8(&entry[..at]).ok()?;
+    let [mode, oid, number] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let blob = Blob { oid: oid.parse().ok()?, mode: mode.to_owned() };
+    Some((RepoPath::new(&entry[at + 1..]), *number.as_bytes().first()?, blob))
+}
+
 /// Returns one conflict for each path: the most telling of those git names, or `other` for a path
 /// that is unmerged without a word.
-fn all(named: Vec<FileConflict>, paths: BTreeMap<RepoPath, bool>) -> Vec<FileConflict> {
+fn all<'a>(
+    named: Vec<FileConflict>,
+    paths: impl Iterator<Item = &'a RepoPath>,
+) -> Vec<FileConflict> {
     let mut conflicts: BTreeMap<RepoPath, ConflictKind> = BTreeMap::new();
     for FileConflict { path, kind } in named {
         let plain = matches!(kind, ConflictKind::Content | ConflictKind::AddAdd);
@@ -391,8 +315,8 @@ fn all(named: Vec<FileConflict>, paths: BTreeMap<RepoPath, bool>) -> Vec<FileCon
             })
             .or_insert(kind);
     }
-    for path in paths.into_keys() {
-        conflicts.entry(path.without_side().unwrap_or(path)).or_insert(ConflictKind::Other);
+    for path in paths {
+        conflicts.entry(path.clone()).or_insert(ConflictKind::Other);
     }
     conflicts.into_iter().map(|(path, kind)| FileConflict { path, kind }).collect()
 }
@@ -435,11 +359,5 @@ mod tests {
             kinds,
             [("x y".into(), ConflictKind::Content), ("z".into(), ConflictKind::Other)]
         );
-    }
-
-    #[test]
-    fn markers_are_told_from_text_about_markers() {
-        assert!(has_markers(b"a\n<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> abc\n"));
-        assert!(!has_markers(b"see <<<<<<< HEAD\n=======\n"));
     }
 }

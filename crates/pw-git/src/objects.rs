@@ -1,8 +1,10 @@
 //! Objects: blobs, trees and commits written without any checkout.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use tempfile::TempDir;
@@ -27,6 +29,51 @@ impl Repo {
     pub fn is_tracked(&self, commit: &Oid, path: &str) -> Result<bool> {
         let args = ["ls-tree", "-z", "--name-only", "--full-tree", commit.as_str(), "--", path];
         Ok(!self.git.plumbing(args).reader().bytes()?.is_empty())
+    }
+
+    /// Returns the blobs that a tree has at `paths`, as far as it has any there.
+    pub fn blobs_at(
+        &self,
+        tree: &Oid,
+        paths: &[RepoPath],
+        scratch: Option<&Scratch>,
+    ) -> Result<BTreeMap<RepoPath, Oid>> {
+        if paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let paths: Vec<_> = paths.iter().map(RepoPath::to_path).collect();
+        let words = ["ls-tree", "-r", "-z", "--full-tree", tree.as_str(), "--"];
+        let words = words.map(OsStr::new).into_iter().chain(paths.iter().map(|p| p.as_os_str()));
+        let call = self.git.plumbing(words).reader();
+        let call = match scratch {
+            Some(scratch) => scratch.apply(call, self),
+            None => call,
+        };
+        let entry = |record: &[u8]| {
+            let at = record.iter().position(|byte| *byte == b'\t')?;
+            let about = std::str::from_utf8(&record[..at]).ok()?;
+            let [_, "blob", id] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
+            Some((RepoPath::new(&record[at + 1..]), id.parse().ok()?))
+        };
+        Ok(records(&call.bytes()?).filter_map(entry).collect())
+    }
+
+    /// Returns the contents of objects, all in one process.
+    pub fn contents(&self, ids: &[Oid], scratch: Option<&Scratch>) -> Result<Vec<Vec<u8>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let call = self.git.plumbing(["cat-file", "--batch"]).reader().input(input);
+        let call = match scratch {
+            Some(scratch) => scratch.apply(call, self),
+            None => call,
+        };
+        let contents = parse_batch(&call.bytes()?).context("reading git cat-file")?;
+        if contents.len() != ids.len() {
+            bail!("git cat-file answered {} of {} objects", contents.len(), ids.len());
+        }
+        Ok(contents)
     }
 
     /// Writes a tree with one file.
@@ -124,6 +171,20 @@ pub(crate) fn oid(call: Call) -> Result<Oid> {
     call.line()?.parse().ok().context("git printed no object id")
 }
 
+/// Reads what `git cat-file --batch` prints: `id type size`, the content, a newline.
+fn parse_batch(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut contents = Vec::new();
+    while !bytes.is_empty() {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let size: usize = head.rsplit(' ').next()?.parse().ok()?;
+        let rest = &bytes[end + 1..];
+        contents.push(rest.get(..size)?.to_vec());
+        bytes = rest.get(size + 1..)?;
+    }
+    Some(contents)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +194,13 @@ mod tests {
         let author = Author::parse("A B <a@b> 1750000000 -0330\n").unwrap();
         assert_eq!((&*author.name, &*author.email, &*author.zone), ("A B", "a@b", "-0330"));
         assert!(Author::parse(" <> 1750000000 +0000").is_none());
+    }
+
+    #[test]
+    fn a_batch_is_read_with_any_content() {
+        let text = b"a1 blob 3\n\n\0x\nb2 blob 0\n\n";
+        assert_eq!(parse_batch(text), Some(vec![b"\n\0x".to_vec(), Vec::new()]));
+        assert_eq!(parse_batch(b"a1 missing\n"), None);
+        assert_eq!(parse_batch(b"a1 blob 9\nshort\n"), None);
     }
 }

@@ -1,13 +1,14 @@
 //! The merge itself: in the object database, published in one transaction or not at all.
 
 use anyhow::Result;
+use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
 use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Refs, Stopped};
 use pw_core::report::NextStep;
-use pw_core::status::{State, WorkerStatus, worker_states};
+use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
 use pw_core::time::rfc3339;
 use pw_git::{Lock, Merges, Transaction};
 
@@ -20,8 +21,13 @@ use crate::workflow::{Look, Workflow};
 pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
-    if let Some(stopped) = &workflow.record.stopped {
-        return Err(resolve::stand_still(&workflow, stopped)?.into());
+    match &workflow.record.stopped {
+        Some(Stopped { resolution: Some(_), choice: begun, .. }) => {
+            let choice = begun.and(&choice);
+            return resolve::resume(context, workflow, choice);
+        }
+        Some(stopped) => return Err(resolve::stand_still(&workflow, context, stopped)?.into()),
+        None => {}
     }
     let start = workflow.integration().unwrap_or(&workflow.record.base).clone();
     Chain::new(&workflow, context, choice, start)?.finish()
@@ -32,6 +38,7 @@ pub(super) struct Chain<'a> {
     workflow: &'a Workflow,
     context: &'a Context,
     choice: Choice,
+    facts: Facts,
     states: Vec<WorkerStatus>,
     merges: Merges<'a>,
     merged: Vec<Merged>,
@@ -47,6 +54,19 @@ impl<'a> Chain<'a> {
         commit: Oid,
     ) -> Result<Self> {
         require_own_branch(workflow)?;
+        let allow = choice.allow_out_of_scope;
+        let chain = Self::begin(workflow, context, choice, commit)?;
+        integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow)?;
+        Ok(chain)
+    }
+
+    /// Begins at `commit`, whoever is ready.
+    pub(super) fn begin(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: Choice,
+        commit: Oid,
+    ) -> Result<Self> {
         for id in &choice.without {
             workflow.worker(id)?;
         }
@@ -57,10 +77,7 @@ impl<'a> Chain<'a> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, reached, None)?;
-        let allow = choice.allow_out_of_scope;
-        let chain = Self { workflow, context, choice, states, merges, merged };
-        integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow)?;
-        Ok(chain)
+        Ok(Self { workflow, context, choice, facts, states, merges, merged })
     }
 
     fn order(&self) -> Vec<WorkerId> {
@@ -75,7 +92,8 @@ impl<'a> Chain<'a> {
         let Some(status) = self.states.iter().find(|status| status.id == *worker) else {
             return Ok(());
         };
-        let message = integration::merge_message(plan, worker_plan, status, tip);
+        let signals = signal_lines(plan, &self.workflow.record, &self.facts, worker_plan);
+        let message = integration::merge_message(plan, worker_plan, status, &signals, tip);
         let commit = self.merges.take(tip, tree, &message)?;
         self.merged.push(Merged { worker: worker.clone(), commit, tip: tip.clone() });
         Ok(())
@@ -96,9 +114,9 @@ impl<'a> Chain<'a> {
             self.context.progress(&format!("merging {id}"));
             let outcome = self.merges.merge(&tip)?;
             if !outcome.conflicts.is_empty() {
-                let onto = self.commit().clone();
-                let stopped = Stopped { worker: id, tip, onto, choice: self.choice };
-                return Err(resolve::stop(self.workflow, stopped)?.into());
+                let (onto, choice) = (self.commit().clone(), self.choice);
+                let stopped = Stopped { worker: id, tip, onto, choice, resolution: None };
+                return Err(resolve::stop(self.workflow, self.context, stopped)?.into());
             }
             self.take(&id, &tip, &outcome.tree)?;
         }
@@ -175,7 +193,7 @@ impl<'a> Chain<'a> {
 }
 
 /// Refuses when the integration branch is checked out or is not where we left it.
-fn require_own_branch(workflow: &Workflow) -> Result<()> {
+pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
     let branch = workflow.plan.integration_branch();
     let checked_out =
         workflow.repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch));

@@ -1,26 +1,27 @@
-//! A stopped integration: a worktree of our own in which somebody resolves one merge.
+//! A stopped integration: recorded, resolved by somebody, gone on with or given up.
 
-use std::path::PathBuf;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
-use pw_core::facts::{History, WorktreeFacts};
+use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::{Aborted, Stop, merges_since};
+use pw_core::id::Oid;
+use pw_core::integration::{Aborted, Readiness};
 use pw_core::path::RepoPath;
 use pw_core::record::{Choice, Event, Refs, Stopped};
-use pw_core::report::{counted, shell_word};
+use pw_core::report::counted;
+use pw_core::stop::Stop;
 use pw_core::time::rfc3339;
-use pw_git::{Lock, Repo, Scratch, Transaction};
+use pw_git::{Lock, Transaction};
 
-use super::merge::Chain;
+use super::merge::{self, Chain};
+use super::place::{Place, Standing, free_name};
+use super::stop::Trial;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
 /// Records the stop, then makes the worktree to resolve it in; returns what to tell the agent.
-pub(super) fn stop(workflow: &Workflow, stopped: Stopped) -> Result<Failure> {
+pub(super) fn stop(workflow: &Workflow, context: &Context, stopped: Stopped) -> Result<Failure> {
     let names = Refs(&workflow.plan.workflow);
     let mut writer = workflow.writer()?;
     writer.add(&workflow.repo, &Event::Stopped(stopped.clone()))?;
@@ -29,152 +30,41 @@ pub(super) fn stop(workflow: &Workflow, stopped: Stopped) -> Result<Failure> {
     if !writer.publish(&workflow.repo, transaction)? {
         return Ok(raced());
     }
-    stand_still(workflow, &stopped)
+    stand_still(workflow, context, &stopped)
 }
 
 /// Makes the resolution's worktree if it is not there, and says what to resolve.
-pub(super) fn stand_still(workflow: &Workflow, stopped: &Stopped) -> Result<Failure> {
+pub(super) fn stand_still(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: &Stopped,
+) -> Result<Failure> {
     let place = Place::of(workflow, stopped)?;
-    let kept = place.prepare(workflow, stopped)?;
-    let scratch = Scratch::new()?;
-    let conflicts = workflow.repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
-    let files = counted(conflicts.len(), "file");
+    let trial = Trial::of(workflow, stopped)?;
+    let kept = place.prepare(workflow, stopped, &trial)?;
+    let conflicts = &trial.outcome.conflicts;
+    let details = trial.details(workflow, context, stopped, &place, conflicts)?;
     let kept =
         kept.map(|name| format!("; what stood there before is kept as {name}")).unwrap_or_default();
-    let hint =
-        format!("resolve the files in {}, git add them there, then continue{kept}", place.shown);
+    let remembered = match details.conflicts.iter().filter(|file| file.remembered).count() {
+        0 => String::new(),
+        n => format!("; {} as resolved before: look before you add", counted(n, "file")),
+    };
+    let hint = format!(
+        "resolve the files in {}, git add them there, then continue{remembered}{kept}",
+        place.shown
+    );
+    let files = counted(conflicts.len(), "file");
     Ok(Failure::new(
         Code::MergeConflict,
         format!("{} does not merge: conflicts in {files}", stopped.worker),
     )
     .hint(hint)
     .next(format!("pw-integrate continue {}", workflow.plan.workflow))
-    .details(place.details(workflow, stopped, conflicts)?))
+    .details(details))
 }
 
-/// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
-/// one's files.
-struct Place {
-    /// Relative to the repository.
-    shown: String,
-    path: PathBuf,
-}
-
-impl Place {
-    fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
-        let label = workflow.worker(&stopped.worker)?.label();
-        let shown = format!("{}/_integration-{label}", workflow.plan.worktrees);
-        Ok(Self { path: workflow.repo.root().join(&shown), shown })
-    }
-
-    fn details(
-        &self,
-        workflow: &Workflow,
-        stopped: &Stopped,
-        conflicts: Vec<FileConflict>,
-    ) -> Result<Stop> {
-        let Workflow { repo, record, .. } = workflow;
-        let before = History::new(repo.history([&stopped.onto], &record.base)?);
-        let start = workflow.integration().unwrap_or(&record.base);
-        let merged = merges_since(&before, &stopped.onto, start);
-        Ok(Stop {
-            worker: stopped.worker.clone(),
-            worktree: self.shown.clone(),
-            conflicts,
-            merged: merged.into_iter().map(|merged| merged.worker).collect(),
-        })
-    }
-
-    /// Makes the worktree and starts the merge, unless that is done. What an attempt that was given
-    /// up left there is kept under a ref first, whose name is returned.
-    fn prepare(&self, workflow: &Workflow, stopped: &Stopped) -> Result<Option<String>> {
-        let repo = &workflow.repo;
-        let mut kept = None;
-        match self.standing(repo, stopped)? {
-            Standing::Merging | Standing::Concluded => return Ok(None),
-            Standing::Begun => {
-                repo.start_merge(&self.path, &stopped.tip)?;
-                return Ok(None);
-            }
-            Standing::Absent => repo.forget_missing_worktree(&self.path)?,
-            Standing::Other => {
-                let (transaction, name) = self.keep(workflow, &stopped.worker)?;
-                if !transaction.commit(repo)? {
-                    return Err(raced().into());
-                }
-                kept = name;
-                repo.roll_back_worktree(&self.path, None)?;
-            }
-        }
-        let reason = format!("pw {} integration", workflow.plan.workflow);
-        repo.add_detached(&self.path, &stopped.onto, &reason)?;
-        repo.start_merge(&self.path, &stopped.tip)?;
-        Ok(kept)
-    }
-
-    fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {
-        if self.path.symlink_metadata().is_err() {
-            return Ok(Standing::Absent);
-        }
-        let WorktreeFacts::Present(tree) = repo.tree_state(&self.path)? else {
-            return Ok(Standing::Other);
-        };
-        let head = repo.read_head(&self.path)?;
-        let merging = repo.merge_head(&self.path)?;
-        let idle = tree.operation.is_none();
-        let has = |commit: &Oid| repo.is_ancestor(commit, &head.oid);
-        Ok(if head.oid == stopped.onto && merging.as_ref() == Some(&stopped.tip) {
-            Standing::Merging
-        } else if idle && has(&stopped.onto)? && has(&stopped.tip)? {
-            Standing::Concluded
-        } else if head.oid == stopped.onto && idle && tree.uncommitted().is_empty() {
-            Standing::Begun
-        } else {
-            Standing::Other
-        })
-    }
-
-    /// Keeps everything in the worktree as a snapshot; returns the change of refs that makes it
-    /// stay, and the ref's name.
-    fn keep(
-        &self,
-        workflow: &Workflow,
-        worker: &WorkerId,
-    ) -> Result<(Transaction, Option<String>)> {
-        let repo = &workflow.repo;
-        if !matches!(repo.tree_state(&self.path)?, WorktreeFacts::Present(_)) {
-            return Ok((Transaction::default(), None));
-        }
-        let names = Refs(&workflow.plan.workflow);
-        let message = format!("Resolution of {worker}, given up\n");
-        let commit = repo.snapshot(&self.path, &workflow.plan.disposable, &message)?;
-        let number =
-            (1..).find(|n| !workflow.refs.contains_key(&names.snapshot("integration", *n)));
-        let name = names.snapshot("integration", number.context("no number left")?);
-        Ok((Transaction::default().set(&name, &commit, None), Some(name)))
-    }
-
-    fn git(&self, words: &str, paths: &[RepoPath]) -> String {
-        let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
-        format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
-    }
-}
-
-/// How far a resolution has come.
-enum Standing {
-    /// There is no folder.
-    Absent,
-    /// The worktree was made, the merge not yet started.
-    Begun,
-    /// The merge is started and not committed.
-    Merging,
-    /// Somebody committed the merge by hand.
-    Concluded,
-    /// Anything else, for example left over from another attempt.
-    Other,
-}
-
-fn raced() -> Failure {
+pub(super) fn raced() -> Failure {
     Failure::new(Code::Locked, "the record changed while this ran").hint("run the command again")
 }
 
@@ -191,50 +81,130 @@ fn stopped(workflow: &Workflow) -> Result<&Stopped> {
 pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
-    let stopped = stopped(&workflow)?;
-    let place = Place::of(&workflow, stopped)?;
-    if !matches!(place.standing(&workflow.repo, stopped)?, Standing::Merging | Standing::Concluded)
-    {
-        return Err(stand_still(&workflow, stopped)?.into());
+    let choice = stopped(&workflow)?.choice.and(choice);
+    resume(context, workflow, choice)
+}
+
+/// Goes on with a workflow that is stopped.
+pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> Result<Answer> {
+    let stopped = stopped(&workflow)?.clone();
+    merge::require_own_branch(&workflow)?;
+    require_nothing_beside(&workflow, &stopped)?;
+    let place = Place::of(&workflow, &stopped)?;
+    let resolved = match &stopped.resolution {
+        Some(commit) => commit.clone(),
+        None => match place.standing(&workflow.repo, &stopped)? {
+            Standing::Merging | Standing::Concluded => {
+                take(&workflow, context, &stopped, &place, &choice)?
+            }
+            _ => return Err(stand_still(&workflow, context, &stopped)?.into()),
+        },
+    };
+    // From here on the resolution is a commit of the candidate, whatever becomes of the rest.
+    place.leave(&workflow, &stopped, &resolved)?;
+    let workflow = Workflow::open(context, Some(workflow.plan.workflow.as_str()))?;
+    let chain = Chain::new(&workflow, context, choice, resolved);
+    chain.map_err(|error| waiting(error, &stopped, &place))?.finish()
+}
+
+/// Refuses when the integration branch has commits that the stopped merge does not build upon:
+/// publishing it would leave them behind.
+fn require_nothing_beside(workflow: &Workflow, stopped: &Stopped) -> Result<()> {
+    let Some(now) = workflow.integration() else { return Ok(()) };
+    if workflow.repo.is_ancestor(now, &stopped.onto)? {
+        return Ok(());
     }
-    let tree = resolution(&workflow, stopped, &place)?;
-    let choice = stopped.choice.and(choice);
-    let mut chain = Chain::new(&workflow, context, choice, stopped.onto.clone())?;
+    let message = format!(
+        "{} has got commits since the merge of {} stopped",
+        workflow.plan.integration_branch(),
+        stopped.worker
+    );
+    Err(Failure::new(Code::IntegrationMoved, message)
+        .hint("give the stopped merge up and run again on top of them; what is resolved and added is remembered")
+        .next(format!("pw-integrate abort {}", workflow.plan.workflow))
+        .into())
+}
+
+/// Writes the resolution as a commit of the candidate and records it; returns the commit.
+fn take(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: &Stopped,
+    place: &Place,
+    choice: &Choice,
+) -> Result<Oid> {
+    let trial = Trial::of(workflow, stopped)?;
+    let tree = resolution(workflow, context, stopped, place, &trial)?;
+    let mut chain = Chain::begin(workflow, context, choice.clone(), stopped.onto.clone())?;
     chain.take(&stopped.worker, &stopped.tip, &tree)?;
     let resolved = chain.commit().clone();
-    let answer = chain.finish();
-    let is_conflict = |error: &anyhow::Error| {
-        error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == Code::MergeConflict)
-    };
-    // Published, or the next stop is recorded upon it: the resolution is safe in a commit.
-    if answer.as_ref().err().is_none_or(is_conflict) {
-        workflow.repo.conclude_merge(&place.path, &resolved)?;
-        workflow.repo.remove_worktree(&place.path)?;
+    let names = Refs(&workflow.plan.workflow);
+    let mut writer = workflow.writer()?;
+    let event = Event::Resolved { worker: stopped.worker.clone(), commit: resolved.clone() };
+    writer.add(&workflow.repo, &event)?;
+    let candidate = workflow.refs.get(&names.candidate());
+    let mut transaction = Transaction::default().set(&names.candidate(), &resolved, candidate);
+    if let Some(memory) = trial.memorize(workflow, place)? {
+        transaction = remember(workflow, transaction, &memory);
     }
-    answer
+    match writer.publish(&workflow.repo, transaction)? {
+        true => Ok(resolved),
+        false => Err(raced().into()),
+    }
+}
+
+fn remember(workflow: &Workflow, transaction: Transaction, memory: &Oid) -> Transaction {
+    let name = Refs(&workflow.plan.workflow).memory();
+    transaction.set(&name, memory, workflow.refs.get(&name))
+}
+
+/// Says who is missing, now that the resolution is kept.
+fn waiting(error: anyhow::Error, stopped: &Stopped, place: &Place) -> anyhow::Error {
+    let Some(failure) = error.downcast_ref::<Failure>() else { return error };
+    if !matches!(failure.code, Code::NotReady | Code::OutOfScope) {
+        return error;
+    }
+    let workers = failure.details.get("workers").cloned().unwrap_or_default();
+    let workers: Vec<Readiness> = serde_json::from_value(workers).unwrap_or_default();
+    let details = Stop {
+        worker: stopped.worker.clone(),
+        worktree: place.shown.clone(),
+        conflicts: Vec::new(),
+        merged: vec![stopped.worker.clone()],
+        intents: Vec::new(),
+        workers,
+    };
+    let message =
+        format!("{} is resolved, and the resolution is kept; {}", stopped.worker, failure.message);
+    let mut waiting = Failure::new(Code::WaitingForWorkers, message)
+        .hint(format!("{}; then continue", failure.hint))
+        .details(details);
+    waiting.next.clone_from(&failure.next);
+    waiting.into()
 }
 
 /// Returns the resolved tree, or refuses with what is left to do.
-fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<Oid> {
+fn resolution(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: &Stopped,
+    place: &Place,
+    trial: &Trial,
+) -> Result<Oid> {
     let repo = &workflow.repo;
     let WorktreeFacts::Present(tree) = repo.tree_state(&place.path)? else {
-        return Err(stand_still(workflow, stopped)?.into());
+        return Err(stand_still(workflow, context, stopped)?.into());
     };
-    let scratch = Scratch::new()?;
-    let conflicts = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?.conflicts;
-    let asked: Vec<RepoPath> = conflicts.iter().map(|conflict| conflict.path.clone()).collect();
-    let marked = repo.with_markers(&place.path, &asked);
+    let conflicts = &trial.outcome.conflicts;
+    let kind = |path: &RepoPath| conflicts.iter().find(|known| known.path == *path).map(|c| c.kind);
+    let changed = repo.staged(&place.path, stopped.onto.as_str(), None)?;
+    let marked = marked(workflow, stopped, place, trial, &changed)?;
     let mut not_added = repo.unstaged(&place.path)?;
     not_added.extend(tree.untracked);
-    let sided: Vec<RepoPath> = repo
-        .staged(&place.path, "HEAD", None)?
-        .into_iter()
-        .filter(|path| path.without_side().is_some())
-        .collect();
-    let edited = |path: &RepoPath| {
-        let kind = conflicts.iter().find(|known| known.path == *path).map(|known| known.kind);
-        matches!(kind, Some(ConflictKind::Content | ConflictKind::AddAdd))
-    };
+    let sided: Vec<RepoPath> =
+        changed.into_iter().filter(|path| path.without_side().is_some()).collect();
+    let edited =
+        |path: &RepoPath| matches!(kind(path), Some(ConflictKind::Content | ConflictKind::AddAdd));
     let (edited, decided): (Vec<RepoPath>, Vec<RepoPath>) =
         tree.unmerged.into_iter().partition(edited);
     let steps = [
@@ -261,19 +231,48 @@ fn resolution(workflow: &Workflow, stopped: &Stopped, place: &Place) -> Result<O
     ];
     for (paths, what, hint, command) in steps {
         let Some(first) = paths.first() else { continue };
-        let kind =
-            |path: &RepoPath| conflicts.iter().find(|known| known.path == *path).map(|c| c.kind);
         let left = paths.iter().map(|path| FileConflict {
             path: path.clone(),
             kind: kind(path).unwrap_or(ConflictKind::Other),
         });
+        let left: Vec<FileConflict> = left.collect();
         return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
             .hint(hint)
             .next(place.git(command, &paths))
-            .details(place.details(workflow, stopped, left.collect())?)
+            .details(trial.details(workflow, context, stopped, place, &left)?)
             .into());
     }
     repo.index_tree(&place.path)
+}
+
+/// Returns the files in which markers of this merge are left: conflicted ones with any marker that
+/// neither side had, others (a file may have been renamed to resolve it) with the one that names
+/// the worker's commit.
+fn marked(
+    workflow: &Workflow,
+    stopped: &Stopped,
+    place: &Place,
+    trial: &Trial,
+    changed: &[RepoPath],
+) -> Result<Vec<RepoPath>> {
+    let content = |path: &RepoPath| std::fs::read(place.path.join(path.to_path())).ok();
+    let mut marked = Vec::new();
+    for FileConflict { path, .. } in &trial.outcome.conflicts {
+        if let Some(content) = content(path)
+            && trial.is_marked(workflow, path, &content)?
+        {
+            marked.push(path.clone());
+        }
+    }
+    let ours = format!("> {}", stopped.tip);
+    let names_tip = |line: &[u8]| line.starts_with(b">>>") && line.ends_with(ours.as_bytes());
+    let moved = changed.iter().filter(|path| {
+        content(path).is_some_and(|text| text.split(|byte| *byte == b'\n').any(names_tip))
+    });
+    marked.extend(moved.cloned());
+    marked.sort();
+    marked.dedup();
+    Ok(marked)
 }
 
 /// Gives the stopped integration up; what was in the worktree stays under a ref.
@@ -284,7 +283,19 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     let place = Place::of(&workflow, stopped)?;
     let Workflow { repo, plan, refs, .. } = &workflow;
     let names = Refs(&plan.workflow);
-    let (mut transaction, snapshot) = place.keep(&workflow, &stopped.worker)?;
+    let (mut transaction, snapshot) = match &stopped.resolution {
+        Some(commit) => {
+            let name = free_name(&workflow)?;
+            (Transaction::default().set(&name, commit, None), Some(name))
+        }
+        None => place.keep(&workflow, &stopped.worker)?,
+    };
+    if stopped.resolution.is_none()
+        && matches!(place.standing(repo, stopped)?, Standing::Merging | Standing::Concluded)
+        && let Some(memory) = Trial::of(&workflow, stopped)?.memorize(&workflow, &place)?
+    {
+        transaction = remember(&workflow, transaction, &memory);
+    }
     if let Some(candidate) = refs.get(&names.candidate()) {
         transaction = transaction.delete(&names.candidate(), candidate);
     }

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use page::{HELPERS, Page, pages};
 use pw_core::failure::{Code, Failure};
-use pw_core::integration::{Readiness, Stop};
+use pw_core::integration::Readiness;
 use pw_core::plan::{Plan, Problem};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::{ReasonKind, State};
+use pw_core::stop::Stop;
 use schemars::JsonSchema;
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::counted;
+use crate::report::{self, counted};
 use crate::signal::{self, Signal, Subject};
 use crate::time;
 
@@ -95,6 +95,18 @@ pub fn own_commits<'a>(
     worker: &Worker,
 ) -> Vec<&'a Commit> {
     ownership(plan, record, facts, worker).0
+}
+
+/// Returns the signals the worker gave since it was last merged, the oldest first, each as it
+/// stands in its subject.
+pub fn signal_lines(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -> Vec<String> {
+    let mut own = own_commits(plan, record, facts, worker);
+    if let Some((merged, _)) = record.merged.get(&worker.id) {
+        let merged = facts.history.ancestors(merged);
+        own.retain(|commit| !merged.contains(&commit.oid));
+    }
+    let line = |(_, signal, text): &Announced<'_>| bounded(&format!("{} {text}", signal.marker()));
+    read_subjects(&own).0.iter().rev().map(line).collect()
 }
 
 /// Returns the worker's own commits, and whether some of them could as well be another worker's.
@@ -229,10 +241,7 @@ fn read_subjects<'a>(own: &[&'a Commit]) -> (Vec<Announced<'a>>, Vec<NearMiss>) 
 }
 
 fn bounded(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    report::bounded(text, MAX_TEXT)
 }
 
 fn state(

@@ -1,0 +1,166 @@
+//! What a stopped merge is about: tried again in a folder of its own, and explained.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use pw_core::conflict::{ConflictKind, FileConflict};
+use pw_core::facts::History;
+use pw_core::id::Oid;
+use pw_core::integration::merges_since;
+use pw_core::marker;
+use pw_core::path::RepoPath;
+use pw_core::record::{Refs, Stopped};
+use pw_core::status::worker_states;
+use pw_core::stop::{self, Sides, Stop, StoppedFile};
+use pw_git::{MergeOutcome, Scratch, Unmerged};
+
+use super::place::Place;
+use crate::shell::Context;
+use crate::workflow::{Look, Workflow};
+
+/// Of how many files the hunks are read.
+const MAX_FILES: usize = 50;
+
+/// The merge that stopped, tried again.
+pub(super) struct Trial {
+    pub(super) outcome: MergeOutcome,
+    /// The files that git merged line by line and could not finish.
+    unmerged: BTreeMap<RepoPath, Unmerged>,
+    /// What somebody made of the same hunks before.
+    pub(super) recalled: BTreeMap<RepoPath, Vec<u8>>,
+}
+
+impl Trial {
+    pub(super) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
+        let repo = &workflow.repo;
+        let scratch = Scratch::new()?;
+        let outcome = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?;
+        let by_line = |conflict: &&FileConflict| {
+            matches!(conflict.kind, ConflictKind::Content | ConflictKind::AddAdd)
+        };
+        let paths = outcome.conflicts.iter().filter(by_line).take(MAX_FILES);
+        let paths: Vec<RepoPath> = paths.map(|conflict| conflict.path.clone()).collect();
+        let mut unmerged = BTreeMap::new();
+        if !paths.is_empty() {
+            let sizes = repo.marker_sizes(repo.root(), &paths)?;
+            let blobs = repo.blobs_at(&outcome.tree, &paths, Some(&scratch))?;
+            let ids: Vec<Oid> = paths.iter().filter_map(|path| blobs.get(path).cloned()).collect();
+            let mut contents = repo.contents(&ids, Some(&scratch))?.into_iter();
+            for (path, size) in paths.into_iter().zip(sizes).filter(|(p, _)| blobs.contains_key(p))
+            {
+                let side = outcome.stages.get(&path).and_then(|stages| stages.ours.clone());
+                if let (Some(marked), Some(side)) = (contents.next(), side) {
+                    unmerged.insert(path, Unmerged { marked, size, side: side.oid });
+                }
+            }
+        }
+        let recalled = recall(workflow, &unmerged)?;
+        Ok(Self { outcome, unmerged, recalled })
+    }
+
+    /// Returns the length of a file's conflict markers.
+    fn size(&self, path: &RepoPath) -> usize {
+        self.unmerged.get(path).map_or(marker::MARKER_SIZE, |file| file.size)
+    }
+
+    /// Returns whether `content` is no resolution of a file: a marker of the merge is left in it.
+    pub(super) fn is_marked(
+        &self,
+        workflow: &Workflow,
+        path: &RepoPath,
+        content: &[u8],
+    ) -> Result<bool> {
+        let size = self.size(path);
+        if !marker::is_left_over(content, size, &[]) {
+            return Ok(false);
+        }
+        let stages = self.outcome.stages.get(path).cloned().unwrap_or_default();
+        let sides: Vec<Oid> =
+            stages.ours.into_iter().chain(stages.theirs).map(|blob| blob.oid).collect();
+        let sides = workflow.repo.contents(&sides, None)?;
+        let sides: Vec<&[u8]> = sides.iter().map(Vec::as_slice).collect();
+        Ok(marker::is_left_over(content, size, &sides))
+    }
+
+    /// Returns git's memory with what was resolved in the worktree; nothing when that is nothing.
+    pub(super) fn memorize(&self, workflow: &Workflow, place: &Place) -> Result<Option<Oid>> {
+        let repo = &workflow.repo;
+        let paths: Vec<RepoPath> = self.unmerged.keys().cloned().collect();
+        let added = repo.index_blobs(&place.path, &paths)?;
+        let ids: Vec<Oid> = added.values().cloned().collect();
+        let (mut files, mut resolutions) = (Vec::new(), Vec::new());
+        for (path, content) in added.keys().zip(repo.contents(&ids, None)?) {
+            if let Some(file) = self.unmerged.get(path)
+                && !self.is_marked(workflow, path, &content)?
+            {
+                files.push(file.clone());
+                resolutions.push(content);
+            }
+        }
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let memory = workflow.refs.get(&Refs(&workflow.plan.workflow).memory());
+        repo.memorize(memory, &files, &resolutions).map(Some)
+    }
+
+    /// Explains the stop; `left` is what is still to be resolved.
+    pub(super) fn details(
+        &self,
+        workflow: &Workflow,
+        context: &Context,
+        stopped: &Stopped,
+        place: &Place,
+        left: &[FileConflict],
+    ) -> Result<Stop> {
+        let Workflow { repo, plan, record, .. } = workflow;
+        let facts = workflow.facts(context.now, Look::Past)?;
+        let states = worker_states(plan, record, &facts);
+        let history = History::new(repo.history([&stopped.onto, &stopped.tip], &record.base)?);
+        let start = workflow.integration().unwrap_or(&record.base);
+        let merged = merges_since(&history, &stopped.onto, start);
+        let sides = Sides::of(plan, record, &facts, &history, stopped);
+        let labels = [stopped.onto.as_str(), stopped.tip.as_str()];
+        let file = |FileConflict { path, kind }: &FileConflict| {
+            let hunks = self.unmerged.get(path);
+            let hunks = hunks.map(|file| marker::hunks(&file.marked, file.size, labels));
+            let (hunks, hunk_count) = hunks.unwrap_or_default();
+            Ok(StoppedFile {
+                path: path.clone(),
+                kind: *kind,
+                stages: self.outcome.stages.get(path).cloned().unwrap_or_default(),
+                changed_by: sides.changed_by(path),
+                hunks,
+                hunk_count,
+                remembered: self.is_remembered(workflow, place, path)?,
+            })
+        };
+        let conflicts: Vec<StoppedFile> = left.iter().map(file).collect::<Result<_>>()?;
+        Ok(Stop {
+            worker: stopped.worker.clone(),
+            worktree: place.shown.clone(),
+            intents: stop::intents(plan, &states, &conflicts),
+            conflicts,
+            merged: merged.into_iter().map(|merged| merged.worker).collect(),
+            workers: Vec::new(),
+        })
+    }
+
+    fn is_remembered(&self, workflow: &Workflow, place: &Place, path: &RepoPath) -> Result<bool> {
+        let Some(content) = self.recalled.get(path) else { return Ok(false) };
+        let content = workflow.repo.checked_out(&place.path, path, content)?;
+        Ok(std::fs::read(place.path.join(path.to_path())).is_ok_and(|now| now == content))
+    }
+}
+
+fn recall(
+    workflow: &Workflow,
+    unmerged: &BTreeMap<RepoPath, Unmerged>,
+) -> Result<BTreeMap<RepoPath, Vec<u8>>> {
+    let memory = workflow.refs.get(&Refs(&workflow.plan.workflow).memory());
+    let Some(memory) = memory.filter(|_| !unmerged.is_empty()) else { return Ok(BTreeMap::new()) };
+    let files: Vec<Unmerged> = unmerged.values().cloned().collect();
+    let known = workflow.repo.recall(memory, &files)?;
+    let known = unmerged.keys().zip(known);
+    Ok(known.filter_map(|(path, content)| Some((path.clone(), content?))).collect())
+}

@@ -1,0 +1,172 @@
+//! A stopped integration as an agent sees it: what does not merge, who changed it, and why.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::conflict::{ConflictKind, Stages};
+use crate::facts::{Commit, Facts, History};
+use crate::id::{Oid, WorkerId};
+use crate::integration::{Readiness, merged_worker};
+use crate::marker::Hunk;
+use crate::path::RepoPath;
+use crate::plan::{Plan, Worker};
+use crate::record::{Record, Stopped};
+use crate::report::{Report, bounded};
+use crate::status::{self, WorkerStatus};
+
+/// Longest text of the plan or of a worker that is repeated, in characters.
+const MAX_TEXT: usize = 500;
+/// How many tasks of a worker are repeated.
+const MAX_TASKS: usize = 20;
+
+/// `details` of `merge_conflict`, `unresolved` and `waiting_for_workers`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Stop {
+    pub worker: WorkerId,
+    /// Where to resolve, relative to the repository.
+    pub worktree: String,
+    /// What is to be resolved; with `unresolved`, what is left of it.
+    pub conflicts: Vec<StoppedFile>,
+    /// Workers merged before it; they need no second look.
+    pub merged: Vec<WorkerId>,
+    /// What those who changed the conflicted files were asked to do, and last said.
+    pub intents: Vec<Intent>,
+    /// With `waiting_for_workers`, who is not ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<Readiness>,
+}
+
+/// No answer of its own: its schema is printed with those of the answers.
+impl Report for Stop {
+    const SCHEMA: &'static str = "pw-integrate.stop/1";
+}
+
+/// One path that does not merge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoppedFile {
+    pub path: RepoPath,
+    pub kind: ConflictKind,
+    #[serde(flatten)]
+    pub stages: Stages,
+    /// Who changed it, the merges before first; each with its newest commit that did.
+    pub changed_by: Vec<ChangedBy>,
+    /// The first hunks, as git wrote them; empty where a file cannot be merged line by line.
+    pub hunks: Vec<Hunk>,
+    /// How many hunks there are in all.
+    pub hunk_count: usize,
+    /// Whether the file in the worktree is as somebody resolved the same hunks before. It stays
+    /// unmerged until somebody looks and adds it.
+    pub remembered: bool,
+}
+
+/// A change of a conflicted path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedBy {
+    pub side: Side,
+    /// Absent for a commit that no worker made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    pub commit: Oid,
+    pub subject: String,
+}
+
+/// Which side of a merge, in git's words.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The merges before.
+    Ours,
+    /// The worker that is being merged.
+    Theirs,
+}
+
+/// What a worker is there for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Intent {
+    pub worker: WorkerId,
+    pub tasks: Vec<String>,
+    pub notes: String,
+    /// The text of its newest signal; `null` when it gave none.
+    pub said: Option<String>,
+}
+
+impl Intent {
+    fn of(worker: &Worker, status: Option<&WorkerStatus>) -> Self {
+        let said = status.and_then(|status| status.signal.as_ref());
+        Self {
+            worker: worker.id.clone(),
+            tasks: worker
+                .tasks
+                .iter()
+                .take(MAX_TASKS)
+                .map(|task| bounded(task, MAX_TEXT))
+                .collect(),
+            notes: bounded(&worker.notes, MAX_TEXT),
+            said: said.map(|signal| signal.text.clone()),
+        }
+    }
+}
+
+/// Returns what the workers were asked to do who changed any of `files`, in the order of the plan.
+pub fn intents(plan: &Plan, states: &[WorkerStatus], files: &[StoppedFile]) -> Vec<Intent> {
+    let concerned = |worker: &&Worker| {
+        let mut changes = files.iter().flat_map(|file| &file.changed_by);
+        changes.any(|change| change.worker.as_ref() == Some(&worker.id))
+    };
+    let intent =
+        |worker: &Worker| Intent::of(worker, states.iter().find(|status| status.id == worker.id));
+    plan.workers.iter().filter(concerned).map(intent).collect()
+}
+
+/// Both sides of a merge: who made which of their commits.
+pub struct Sides<'a> {
+    /// The newest first; nobody's commits last.
+    commits: Vec<(Side, Option<&'a WorkerId>, Vec<&'a Commit>)>,
+}
+
+impl<'a> Sides<'a> {
+    /// `history` holds what both sides have since the base.
+    pub fn of(
+        plan: &'a Plan,
+        record: &'a Record,
+        facts: &'a Facts,
+        history: &'a History,
+        stopped: &'a Stopped,
+    ) -> Self {
+        let ours = history.ancestors(&stopped.onto);
+        let theirs = history.ancestors(&stopped.tip);
+        let mut commits = Vec::new();
+        for worker in &plan.workers {
+            let mut own = status::own_commits(plan, record, facts, worker);
+            let side = if worker.id == stopped.worker { Side::Theirs } else { Side::Ours };
+            let there = if side == Side::Theirs { &theirs } else { &ours };
+            own.retain(|commit| there.contains(&commit.oid));
+            commits.push((side, Some(&worker.id), own));
+        }
+        let by_hand = history.chain(&stopped.onto).filter(|c| merged_worker(c).is_none());
+        commits.push((Side::Ours, None, by_hand.collect()));
+        commits.sort_by_key(|(side, worker, _)| (*side, worker.is_none()));
+        Self { commits }
+    }
+
+    /// Returns the newest commit of everybody that changed `path`, or anything above or below it.
+    pub fn changed_by(&self, path: &RepoPath) -> Vec<ChangedBy> {
+        let touches = |commit: &&&Commit| {
+            let paths = commit.changes.iter().map(|change| &change.path);
+            paths.into_iter().any(|p| p == path || p.contains(path) || path.contains(p))
+        };
+        let newest = |(side, worker, commits): &(Side, Option<&WorkerId>, Vec<&Commit>)| {
+            let commit = commits.iter().find(touches)?;
+            let subject = commit.message.lines().next().unwrap_or_default();
+            Some(ChangedBy {
+                side: *side,
+                worker: worker.cloned(),
+                commit: commit.oid.clone(),
+                subject: bounded(subject, MAX_TEXT),
+            })
+        };
+        self.commits.iter().filter_map(newest).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! A merge in a worktree of our own, which somebody resolves.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use pw_core::id::Oid;
+use pw_core::marker::MARKER_SIZE;
+use pw_core::path::RepoPath;
+
+use crate::Repo;
+use crate::process::{GitError, records};
+
+/// Settings of the user's that would change what a merge comes to.
+const MERGE_SETTINGS: &[&str] = &[
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.conflictStyle=merge",
+    "merge.ff=false",
+    "core.hooksPath=/dev/null",
+    // A resolution from another time would be one that nobody looked at.
+    "rerere.enabled=false",
+];
+
+impl Repo {
+    /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
+    /// resolve.
+    ///
+    /// With the user's configuration, since filters and line ends must be those the files were
+    /// checked out with; what would change the meaning of the merge is said outright.
+    pub fn start_merge(&self, worktree: &Path, tip: &Oid) -> Result<()> {
+        let options = [
+            "merge",
+            "--quiet",
+            "--no-commit",
+            "--no-ff",
+            "--no-autostash",
+            "--no-verify-signatures",
+        ];
+        let settings = MERGE_SETTINGS.iter().flat_map(|setting| ["-c", setting]);
+        let args = settings.chain(options).chain([tip.as_str()]);
+        let call = self.author()?.sign(self.git.at(worktree).user(args).any_code());
+        let output = call.run()?;
+        if self.merge_head(worktree)?.as_ref() != Some(tip) {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            return Err(
+                GitError { command: format!("merge {tip}"), code: output.code, stderr }.into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns the commit that a worktree is merging, if it is.
+    pub fn merge_head(&self, worktree: &Path) -> Result<Option<Oid>> {
+        let git = self.git.at(worktree);
+        let asked = git
+            .plumbing(["rev-parse", "--verify", "--quiet", "MERGE_HEAD"])
+            .codes(&[0, 1])
+            .run()?;
+        Ok(String::from_utf8_lossy(&asked.stdout).trim_end().parse().ok())
+    }
+
+    /// Returns the files of a worktree that differ from its index.
+    pub fn unstaged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
+        let git = self.git.at(worktree);
+        // Refreshes what git remembers of file times; only then are differences real.
+        git.user(["update-index", "-q", "--refresh"]).any_code().run()?;
+        let answer = git.user([
+            "diff-files",
+            "-z",
+            "--name-only",
+            "--no-renames",
+            "--ignore-submodules=none",
+        ]);
+        Ok(crate::process::records(&answer.bytes()?).map(RepoPath::new).collect())
+    }
+
+    /// Ends the merge in a worktree of our own by putting its HEAD on `commit`, which has the
+    /// index's tree: afterwards nothing in it is uncommitted.
+    pub fn conclude_merge(&self, worktree: &Path, commit: &Oid) -> Result<()> {
+        let git = self.git.at(worktree);
+        git.plumbing(["merge", "--quit"]).run()?;
+        git.plumbing(["update-ref", "--no-deref", "HEAD", commit.as_str()]).run()?;
+        Ok(())
+    }
+
+    /// Returns the tree of a worktree's index.
+    pub fn index_tree(&self, worktree: &Path) -> Result<Oid> {
+        crate::objects::oid(self.git.at(worktree).plumbing(["write-tree"]))
+    }
+
+    /// Returns the blobs that are resolved in a worktree's index, among `paths`.
+    pub fn index_blobs(
+        &self,
+        worktree: &Path,
+        paths: &[RepoPath],
+    ) -> Result<BTreeMap<RepoPath, Oid>> {
+        if paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let words = ["ls-files", "-z", "--stage", "--"].map(std::ffi::OsString::from);
+        let paths = paths.iter().map(|path| path.to_path().into_os_string());
+        let call = self.git.at(worktree).plumbing(words.into_iter().chain(paths)).reader();
+        let entry = |record: &[u8]| {
+            let at = record.iter().position(|byte| *byte == b'\t')?;
+            let about = std::str::from_utf8(&record[..at]).ok()?;
+            let [_, id, "0"] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
+            Some((RepoPath::new(&record[at + 1..]), id.parse().ok()?))
+        };
+        Ok(records(&call.bytes()?).filter_map(entry).collect())
+    }
+
+    /// Returns the tree of a commit.
+    pub fn tree_of(&self, commit: &Oid) -> Result<Oid> {
+        let name = format!("{commit}^{{tree}}");
+        crate::objects::oid(self.git.plumbing(["rev-parse", "--verify", &name]).reader())
+    }
+
+    /// Returns how long conflict markers in each of `paths` are: what the attribute
+    /// `conflict-marker-size` says.
+    pub fn marker_sizes(&self, worktree: &Path, paths: &[RepoPath]) -> Result<Vec<usize>> {
+        let asked =
+            self.git.at(worktree).user(["check-attr", "-z", "--stdin", "conflict-marker-size"]);
+        let answer = asked.reader().input(crate::changes::joined(paths)).bytes()?;
+        let fields: Vec<&[u8]> = records(&answer).collect();
+        let size = |fields: &[&[u8]]| std::str::from_utf8(fields.get(2)?).ok()?.parse().ok();
+        let sizes = fields.chunks(3).map(|fields| size(fields).filter(|n| *n > 0));
+        Ok(sizes.map(|size| size.unwrap_or(MARKER_SIZE)).collect())
+    }
+
+    /// Writes a file of a worktree as git would check `content` out there: with its line ends and
+    /// filters.
+    pub fn write_checked_out(
+        &self,
+        worktree: &Path,
+        path: &RepoPath,
+        content: &[u8],
+    ) -> Result<()> {
+        let content = self.checked_out(worktree, path, content)?;
+        let file = worktree.join(path.to_path());
+        std::fs::write(&file, content).with_context(|| format!("writing {}", file.display()))
+    }
+
+    /// Returns what git would write to a worktree's file that has this content.
+    pub fn checked_out(&self, worktree: &Path, path: &RepoPath, content: &[u8]) -> Result<Vec<u8>> {
+        let blob = self.git.plumbing(["hash-object", "-w", "--stdin"]).input(content).line()?;
+        let mut option = std::ffi::OsString::from("--path=");
+        option.push(path.to_path());
+        let words = ["cat-file".into(), "--filters".into(), option, blob.into()];
+        self.git.at(worktree).user(words).reader().bytes()
+    }
+}
