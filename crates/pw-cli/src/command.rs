@@ -1,20 +1,29 @@
 //! Starts programs other than git.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use pw_core::prompt::NESTED;
+use pw_core::gate::{End, Gate};
+use pw_core::prompt::{ENVIRONMENT, NESTED};
+use pw_core::time::Seconds;
 
-/// Returns a program about to be started, without what git hooks and the client tell their own: a
-/// hook's `GIT_DIR` would lead it to another repository.
+/// How much of the end of a log an answer holds, in bytes and in lines.
+const TAIL: (u64, usize) = (8 * 1024, 20);
+
+/// Returns a program about to be started, without what git hooks, the client and we ourselves tell
+/// our own: a hook's `GIT_DIR` would lead it to another repository.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("GIT_") || NESTED.contains(&&*text) {
+        if text.starts_with("GIT_") || NESTED.contains(&&*text) || ENVIRONMENT.contains(&&*text) {
             command.env_remove(name);
         }
     }
@@ -30,25 +39,109 @@ pub(crate) fn run(
     log: &Path,
     environment: impl IntoIterator<Item = (&'static str, String)>,
 ) -> Result<Option<i32>> {
+    let (mut shell, _) = shell(command, folder, log, environment)?;
+    Ok(shell.status().with_context(|| format!("starting sh for `{command}`"))?.code())
+}
+
+/// Runs a gate on a leash: when its time is over, when it ends, or when we are killed, everything
+/// it started is ended. `hold` is kept open by all of it, as a stdin that reads as empty; `follow`
+/// gets the lines it prints while it runs. Returns how it ended, and how long that took.
+pub(crate) fn run_gate(
+    gate: &Gate,
+    folder: &Path,
+    log: &Path,
+    environment: impl IntoIterator<Item = (&'static str, String)>,
+    hold: Option<&File>,
+    follow: &mut dyn FnMut(&str),
+) -> Result<(End, Seconds)> {
+    let (mut shell, mut output) = shell(&gate.command, folder, log, environment)?;
+    let limit = Duration::from_secs(gate.timeout_seconds.unsigned_abs());
+    if let Some(hold) = hold {
+        shell.stdin(hold.try_clone().context("sharing the lock")?);
+    }
+    let began = Instant::now();
+    let starting = || format!("starting sh for `{}`", gate.command);
+    let mut child = shell.process_group(0).spawn().with_context(starting)?;
+    let leash = Leash::on(&child).with_context(starting)?;
+    let mut pause = Duration::from_millis(1);
+    let mut unfinished = Vec::new();
+    let status = loop {
+        let ended = child.try_wait()?;
+        follow_lines(&mut output, &mut unfinished, follow);
+        if ended.is_some() || began.elapsed() >= limit {
+            break ended;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    };
+    drop(leash);
+    child.wait()?;
+    let seconds = Seconds::try_from(began.elapsed().as_secs()).unwrap_or(Seconds::MAX);
+    let end = |status: ExitStatus| status.code().map_or(End::Signal, End::Exit);
+    Ok((status.map_or(End::Timeout, end), seconds))
+}
+
+/// Returns a shell about to be run with its output in a file, and that file for reading.
+fn shell(
+    command: &str,
+    folder: &Path,
+    log: &Path,
+    environment: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<(Command, File)> {
     let home = log.parent().context("a log has a folder")?;
     std::fs::create_dir_all(home).with_context(|| format!("making {}", home.display()))?;
-    let output =
-        std::fs::File::create(log).with_context(|| format!("writing {}", log.display()))?;
-    let status = program("sh")
-        .args(["-c", command])
-        .envs(environment)
-        .current_dir(folder)
-        .stderr(output.try_clone().context("sharing the log")?)
-        .stdout(output)
-        .status()
-        .with_context(|| format!("starting sh for `{command}`"))?;
-    Ok(status.code())
+    let output = File::create(log).with_context(|| format!("writing {}", log.display()))?;
+    let mut shell = program("sh");
+    shell.args(["-c", command]).envs(environment).current_dir(folder);
+    shell.stderr(output.try_clone().context("sharing the log")?).stdout(output);
+    Ok((shell, File::open(log).with_context(|| format!("reading {}", log.display()))?))
+}
+
+/// Hands on the whole lines that were printed since the last look.
+fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn FnMut(&str)) {
+    if output.read_to_end(unfinished).is_err() {
+        return;
+    }
+    let Some(end) = unfinished.iter().rposition(|byte| *byte == b'\n') else { return };
+    let rest = unfinished.split_off(end + 1);
+    String::from_utf8_lossy(unfinished).lines().for_each(&mut *follow);
+    *unfinished = rest;
+}
+
+/// A process that ends a group of others once our end of its pipe is closed: when this is
+/// dropped, or when we are killed.
+struct Leash(Child);
+
+impl Leash {
+    fn on(leader: &Child) -> std::io::Result<Self> {
+        let mut keeper = program("sh");
+        let script = "read -r _; kill -s KILL -- \"-$1\"";
+        keeper.args(["-c", script, "sh", &leader.id().to_string()]);
+        keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A Ctrl-C at the terminal ends us, and only then the others.
+        keeper.process_group(0).spawn().map(Self)
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 /// Returns the end of a log, for an answer.
 pub(crate) fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL.0)))?;
+        let mut end = Vec::new();
+        file.read_to_end(&mut end)?;
+        Ok(end)
+    };
+    let text = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    lines[lines.len().saturating_sub(TAIL.1)..].join("\n")
 }

@@ -1,5 +1,7 @@
 //! `pw-integrate`: from the workers' branches to one integration branch.
 
+mod bench;
+mod gate;
 mod merge;
 mod place;
 mod resolve;
@@ -7,6 +9,7 @@ mod stop;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use pw_core::gate::Mode;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
 use pw_core::reached::Reached;
@@ -42,21 +45,21 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
-    /// Merges everybody, or stops at the first conflict
+    /// Merges everybody and tests the result; stops at the first conflict, or when a gate fails
     Run {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         #[command(flatten)]
         choice: ChoiceArgs,
     },
-    /// Goes on after the conflict is resolved
+    /// Goes on after the conflict is resolved, or tests again after a gate failed
     Continue {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         #[command(flatten)]
         choice: ChoiceArgs,
     },
-    /// Gives a stopped integration up; the resolution so far is kept
+    /// Gives a stopped integration up; a resolution so far is kept
     Abort {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
@@ -74,11 +77,31 @@ struct ChoiceArgs {
     /// Merge changes outside a worker's scope, too; the merge commit lists them
     #[arg(long)]
     allow_out_of_scope: bool,
+    /// When to test: the result of all merges, or after each; default final
+    #[arg(long, value_name = "WHEN", value_parser = ["final", "each"])]
+    gate: Option<String>,
+    /// Test with this command instead of the plan's gates
+    #[arg(long, value_name = "COMMAND")]
+    verify: Option<String>,
+    /// Publish without any test; the record says so
+    #[arg(long, conflicts_with_all = ["gate", "verify", "retest"])]
+    no_gate: bool,
+    /// Test again what was tested before
+    #[arg(long)]
+    retest: bool,
 }
 
 impl From<&ChoiceArgs> for Choice {
     fn from(args: &ChoiceArgs) -> Self {
-        Self { without: args.without.clone(), allow_out_of_scope: args.allow_out_of_scope }
+        let asked =
+            args.gate.as_deref().map(|when| if when == "each" { Mode::Each } else { Mode::Final });
+        Self {
+            without: args.without.clone(),
+            allow_out_of_scope: args.allow_out_of_scope,
+            gate: if args.no_gate { Some(Mode::None) } else { asked },
+            verify: args.verify.clone(),
+            retest: args.retest,
+        }
     }
 }
 

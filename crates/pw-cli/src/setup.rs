@@ -1,7 +1,7 @@
 //! `pw-setup`: from a plan to branches, worktrees and launchers.
 
 mod create;
-mod prepare;
+pub(crate) mod prepare;
 mod start;
 mod tmux;
 

@@ -312,28 +312,33 @@ impl Desk<'_> {
         self.announce(&path, &Signal::Complete, subject, detail, &[], Vec::new())
     }
 
-    /// Runs the plan's `verify`, when the plan wants that before a worker is complete.
+    /// Runs the plan's gates, when the plan wants that before a worker is complete.
     fn verify(&self, path: &Path) -> Result<()> {
         let Workflow { repo, plan, record, .. } = self.workflow;
-        let Some(command) = plan.verify.as_ref().filter(|_| plan.verify_on_complete) else {
-            return Ok(());
-        };
-        let log = launch::folder(repo, plan, self.worker).join("verify.log");
         let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
-        let code = command::run(command, path, &log, prompt::environment(plan, self.worker, port))?;
-        if code == Some(0) {
-            return Ok(());
+        let environment = prompt::environment(plan, self.worker, port);
+        for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
+            let folder = launch::folder(repo, plan, self.worker);
+            let log = folder.join(format!("gate-{}.log", gate.name));
+            let follow = &mut |line: &str| self.shell.progress(line);
+            let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);
+            let (end, _) = run?;
+            if !end.passed() {
+                let message = format!("`{}` {}", gate.command, end.words());
+                return Err(Failure::new(Code::VerifyFailed, message)
+                    .hint("correct what the output shows, commit, then complete again")
+                    .details(serde_json::json!({
+                        "worker": self.worker.id,
+                        "gate": gate.name,
+                        "command": gate.command,
+                        "exit_code": end.code(),
+                        "log": log.to_string_lossy(),
+                        "output_tail": command::tail(&log),
+                    }))
+                    .into());
+            }
         }
-        Err(Failure::new(Code::VerifyFailed, format!("`{command}` failed"))
-            .hint("correct what the output shows, commit, then complete again")
-            .details(serde_json::json!({
-                "worker": self.worker.id,
-                "command": command,
-                "exit_code": code,
-                "log": log.to_string_lossy(),
-                "output_tail": command::tail(&log),
-            }))
-            .into())
+        Ok(())
     }
 
     /// Pushes the branch, when the plan names a remote. A remote that is away keeps nobody from

@@ -134,7 +134,8 @@ impl Workflow {
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
         let merged = self.record.merged.values().map(|(tip, _)| tip);
-        let stopped = self.record.stopped.iter().map(Stopped::commit);
+        let red = self.record.red.iter().map(|red| &red.candidate);
+        let stopped = self.record.stopped.iter().map(Stopped::commit).chain(red);
         let all = tips.iter().flatten().copied().chain(merged).chain(stopped);
         let history = History::new(self.repo.history(all, &self.record.base)?);
         let trunk: Vec<&Oid> = base_tip

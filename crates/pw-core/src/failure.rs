@@ -54,6 +54,8 @@ pub enum Code {
     Unresolved,
     /// A resolution is taken in, and who comes after it is not ready.
     WaitingForWorkers,
+    /// The result of the merges did not pass a gate; nothing was published.
+    GateFailed,
     /// There is no stopped integration to continue or abort.
     NothingStopped,
     /// The integration branch is checked out, or was moved by somebody else.
@@ -74,7 +76,7 @@ pub enum Code {
     NotCreated,
     /// A session could not be started; those before it run.
     LaunchFailed,
-    /// The plan's `verify` command failed.
+    /// A command of the plan's `verify` failed.
     VerifyFailed,
     /// A program that is asked for is not installed, or could not be started.
     ProgramMissing,
@@ -108,6 +110,7 @@ impl Code {
         Self::MergeConflict,
         Self::Unresolved,
         Self::WaitingForWorkers,
+        Self::GateFailed,
         Self::NothingStopped,
         Self::IntegrationMoved,
         Self::OutOfScope,
@@ -131,6 +134,7 @@ impl Code {
             Self::MergeConflict
             | Self::Unresolved
             | Self::WaitingForWorkers
+            | Self::GateFailed
             | Self::SignalLost
             | Self::SetupFailed
             | Self::LaunchFailed => 4,

@@ -80,6 +80,11 @@ name!(
     WorkerId,
     ['-', '_']
 );
+name!(
+    /// What one gate of a plan is called.
+    GateName,
+    ['-', '_']
+);
 
 /// A full object id, SHA-1 or SHA-256.
 #[derive(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::FileConflict;
 use crate::facts::{Commit, History};
 use crate::failure::{Code, Failure};
+use crate::gate::GateReport;
 use crate::graph;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::plan::{Plan, Worker};
@@ -96,6 +97,10 @@ pub struct Integrated {
     pub without: Vec<WorkerId>,
     /// Workers with commits newer than what was merged.
     pub newer: Vec<WorkerId>,
+    /// How the result was tested; `null` when nothing was, and `notes` says why.
+    pub gate: Option<GateReport>,
+    /// What somebody should know about how it was tested.
+    pub notes: Vec<String>,
     pub next: Vec<NextStep>,
 }
 
@@ -117,7 +122,9 @@ pub struct Merged {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Aborted {
     pub workflow: Slug,
-    pub worker: WorkerId,
+    /// Whose merge was to be resolved; absent when the result had not passed a gate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
     /// The ref that keeps what was in the resolution's worktree; absent when that was gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
@@ -249,6 +256,30 @@ pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
 pub fn merged_worker(commit: &Commit) -> Option<WorkerId> {
     let trailer = |line: &str| line.strip_prefix("Pw-Worker: ").and_then(|id| id.parse().ok());
     commit.message.lines().rev().find_map(trailer)
+}
+
+/// Returns the merges of an earlier candidate that are the ones to be made now, upon `start`, as far
+/// as they go: somebody may have resolved conflicts in them.
+pub fn still_wanted(
+    merges: Vec<Merged>,
+    order: &[WorkerId],
+    workers: &[WorkerStatus],
+    history: &History,
+    start: &Oid,
+) -> Vec<Merged> {
+    let tip = |id: &WorkerId| workers.iter().find(|worker| worker.id == *id)?.tip.as_ref();
+    let parent = |commit: &Oid| history.commit(commit)?.parents.first();
+    let mut head = start;
+    let mut wanted = 0;
+    for (merged, id) in merges.iter().zip(order) {
+        let same = merged.worker == *id && tip(id) == Some(&merged.tip);
+        if !same || parent(&merged.commit) != Some(head) {
+            break;
+        }
+        head = &merged.commit;
+        wanted += 1;
+    }
+    merges.into_iter().take(wanted).collect()
 }
 
 fn one_line(text: &str) -> String {

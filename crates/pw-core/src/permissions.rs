@@ -61,8 +61,8 @@ pub fn settings(
     allow.extend(
         plan.verify
             .iter()
-            .filter(|verify| !verify.contains('\n'))
-            .map(|verify| bash(&verify.as_str())),
+            .filter(|gate| !gate.command.contains('\n'))
+            .map(|gate| bash(&gate.command.as_str())),
     );
     let mut deny: Vec<String> = DENIED.iter().map(bash).collect();
     deny.extend(excluded.iter().chain(&unshared).map(|glob| edit(worktree, glob)));

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
+use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::scope::Scope;
@@ -29,8 +30,8 @@ pub struct Plan {
     pub goal: String,
     /// The branch to fork from; the one checked out when absent.
     pub base: Option<String>,
-    /// The command that says whether the result is good.
-    pub verify: Option<String>,
+    /// The commands that say whether the result is good, in the order they run.
+    pub verify: Vec<Gate>,
     /// The command run once in each new worktree.
     pub setup: Option<String>,
     /// Ignored files carried over into each new worktree.

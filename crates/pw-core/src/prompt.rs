@@ -68,6 +68,9 @@ pub const NESTED: [&str; 7] = [
     "CLAUDE_PID",
 ];
 
+/// What we tell a worker's session about itself; nobody else's is one.
+pub const ENVIRONMENT: [&str; 3] = ["PW_PORT", "PW_WORKER", "PW_WORKFLOW"];
+
 /// What to do when there is no client.
 pub const INSTALL: &str = "install Claude Code, the npm package @anthropic-ai/claude-code";
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::id::{Oid, Slug, WorkerId};
+use crate::gate::{End, Mode, Verdict};
+use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::launch::How;
 use crate::time::Seconds;
 
@@ -25,14 +26,18 @@ pub enum Event {
     Launched { worker: WorkerId, how: How, id: Option<String> },
     /// This tip of the worker is in the integration branch.
     Merged { worker: WorkerId, tip: Oid },
-    /// The integration branch was moved here, by us.
-    Integrated { commit: Oid },
+    /// The integration branch was moved here, by us, after this proof.
+    Integrated { commit: Oid, proof: Proof },
+    /// A gate ran on this tree; `terms` is the blob of all else that its verdict depends on.
+    Gated { tree: Oid, terms: Oid, end: End, seconds: Seconds },
+    /// The result of all merges did not pass.
+    Red(Red),
     /// Merging this tip onto that commit needs a resolution.
     Stopped(Stopped),
     /// That merge was resolved as this commit; who comes after it is still to be merged.
     Resolved { worker: WorkerId, commit: Oid },
-    /// The stopped integration was given up.
-    Aborted { worker: WorkerId },
+    /// The stopped integration was given up; a worker when it had stopped at one.
+    Aborted { worker: Option<WorkerId> },
 }
 
 impl fmt::Display for Event {
@@ -53,12 +58,23 @@ impl fmt::Display for Event {
                 write!(f, "launched {worker} {} {id}", how.word())
             }
             Self::Merged { worker, tip } => write!(f, "merged {worker} {tip}"),
-            Self::Integrated { commit } => write!(f, "integrated {commit}"),
+            Self::Integrated { commit, proof } => {
+                write!(f, "integrated {commit} {}", proof.word())
+            }
+            Self::Gated { tree, terms, end, seconds } => {
+                write!(f, "gated {tree} {terms} {end} {seconds}")
+            }
+            Self::Red(Red { candidate, gate, workers, choice }) => {
+                write!(f, "red {candidate} {gate}")?;
+                workers.iter().try_for_each(|id| write!(f, " worker={id}"))?;
+                write!(f, "{choice}")
+            }
             Self::Stopped(Stopped { worker, tip, onto, choice, resolution: _ }) => {
                 write!(f, "stopped {worker} {tip} {onto}{choice}")
             }
             Self::Resolved { worker, commit } => write!(f, "resolved {worker} {commit}"),
-            Self::Aborted { worker } => write!(f, "aborted {worker}"),
+            Self::Aborted { worker: Some(worker) } => write!(f, "aborted {worker}"),
+            Self::Aborted { worker: None } => f.write_str("aborted"),
         }
     }
 }
@@ -89,7 +105,26 @@ impl Event {
             ["merged", worker, tip] => {
                 Self::Merged { worker: worker.parse().ok()?, tip: tip.parse().ok()? }
             }
-            ["integrated", commit] => Self::Integrated { commit: commit.parse().ok()? },
+            ["integrated", commit, proof @ ..] => Self::Integrated {
+                commit: commit.parse().ok()?,
+                proof: proof.first().and_then(|word| Proof::parse(word)).unwrap_or_default(),
+            },
+            ["gated", tree, terms, end, seconds] => Self::Gated {
+                tree: tree.parse().ok()?,
+                terms: terms.parse().ok()?,
+                end: End::parse(end)?,
+                seconds: seconds.parse().ok()?,
+            },
+            ["red", candidate, gate, words @ ..] => {
+                let worker = |word: &&str| word.strip_prefix("worker=")?.parse().ok();
+                let workers: Vec<WorkerId> = words.iter().map_while(worker).collect();
+                Self::Red(Red {
+                    candidate: candidate.parse().ok()?,
+                    gate: gate.parse().ok()?,
+                    choice: Choice::parse(&words[workers.len()..])?,
+                    workers,
+                })
+            }
             ["stopped", worker, tip, onto, choice @ ..] => Self::Stopped(Stopped {
                 worker: worker.parse().ok()?,
                 tip: tip.parse().ok()?,
@@ -100,7 +135,8 @@ impl Event {
             ["resolved", worker, commit] => {
                 Self::Resolved { worker: worker.parse().ok()?, commit: commit.parse().ok()? }
             }
-            ["aborted", worker] => Self::Aborted { worker: worker.parse().ok()? },
+            ["aborted"] => Self::Aborted { worker: None },
+            ["aborted", worker] => Self::Aborted { worker: Some(worker.parse().ok()?) },
             _ => return None,
         };
         Some(event)
@@ -148,13 +184,57 @@ impl Stopped {
     }
 }
 
-/// Whom an integration merges, beyond everybody who is ready.
+/// An integration that did not pass its gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Red {
+    /// What was tested.
+    pub candidate: Oid,
+    pub gate: GateName,
+    /// Who is at fault, in merge order; empty when that is not known.
+    pub workers: Vec<WorkerId>,
+    /// What was asked for when it began; going on keeps to it.
+    pub choice: Choice,
+}
+
+/// What was known of a commit when the integration branch moved to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Every gate passed on its tree.
+    Passed,
+    /// Nothing: somebody decided to do without the gate.
+    NoGate,
+    /// Nothing: the plan has no `verify`.
+    #[default]
+    NoVerify,
+}
+
+impl Proof {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::NoGate => "no-gate",
+            Self::NoVerify => "no-verify",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Passed, Self::NoGate, Self::NoVerify].into_iter().find(|proof| proof.word() == word)
+    }
+}
+
+/// Whom an integration merges, beyond everybody who is ready, and how it is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// Workers left out.
     pub without: Vec<WorkerId>,
     /// Whether changes outside a scope are merged, too.
     pub allow_out_of_scope: bool,
+    /// When the gates run, if it was said.
+    pub gate: Option<Mode>,
+    /// The command that takes the place of the plan's gates.
+    pub verify: Option<String>,
+    /// Whether what gates said before is forgotten; for one run alone, so it is not recorded.
+    pub retest: bool,
 }
 
 impl Choice {
@@ -163,6 +243,8 @@ impl Choice {
         for word in words {
             match word.split_once('=') {
                 Some(("without", id)) => choice.without.push(id.parse().ok()?),
+                Some(("gate", mode)) => choice.gate = Some(Mode::parse(mode)?),
+                Some(("verify", json)) => choice.verify = Some(serde_json::from_str(json).ok()?),
                 None if *word == "out-of-scope" => choice.allow_out_of_scope = true,
                 _ => return None,
             }
@@ -170,12 +252,18 @@ impl Choice {
         Some(choice)
     }
 
-    /// Returns both choices together.
+    /// Returns both choices together; what `other` says of the gates counts.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let mut without = self.without.clone();
         without.extend(other.without.iter().filter(|id| !self.without.contains(id)).cloned());
-        Self { without, allow_out_of_scope: self.allow_out_of_scope || other.allow_out_of_scope }
+        Self {
+            without,
+            allow_out_of_scope: self.allow_out_of_scope || other.allow_out_of_scope,
+            gate: other.gate.or(self.gate),
+            verify: other.verify.clone().or_else(|| self.verify.clone()),
+            retest: self.retest || other.retest,
+        }
     }
 }
 
@@ -184,7 +272,13 @@ impl fmt::Display for Choice {
         if self.allow_out_of_scope {
             f.write_str(" out-of-scope")?;
         }
-        self.without.iter().try_for_each(|id| write!(f, " without={id}"))
+        self.without.iter().try_for_each(|id| write!(f, " without={id}"))?;
+        if let Some(mode) = self.gate {
+            write!(f, " gate={}", mode.word())?;
+        }
+        // One word on one line, whatever the command is.
+        let json = self.verify.as_ref().map(|command| serde_json::json!(command).to_string());
+        json.map_or(Ok(()), |json| write!(f, " verify={}", json.replace(' ', "\\u0020")))
     }
 }
 
@@ -201,6 +295,10 @@ pub struct Record {
     /// Where we last put the integration branch.
     pub integration: Option<Oid>,
     pub stopped: Option<Stopped>,
+    /// The integration that did not pass its gate, when that was the last thing to happen.
+    pub red: Option<Red>,
+    /// What gates said about trees, by tree and terms.
+    pub verdicts: BTreeMap<(Oid, Oid), Verdict>,
     /// How often an integration stopped at a worker.
     pub stops: BTreeMap<WorkerId, u32>,
     pub started: Seconds,
@@ -217,6 +315,8 @@ impl Record {
             merged: BTreeMap::new(),
             integration: None,
             stopped: None,
+            red: None,
+            verdicts: BTreeMap::new(),
             stops: BTreeMap::new(),
             started,
         }
@@ -248,11 +348,21 @@ impl Record {
             Event::Merged { worker, tip } => {
                 self.merged.insert(worker, (tip, at));
             }
-            Event::Integrated { commit } => {
+            Event::Integrated { commit, .. } => {
                 self.integration = Some(commit);
+                (self.stopped, self.red) = (None, None);
+            }
+            Event::Gated { tree, terms, end, seconds } => {
+                let key = (tree, terms);
+                let verdict = Verdict::after(self.verdicts.get(&key).copied(), end, seconds);
+                self.verdicts.insert(key, verdict);
+            }
+            Event::Red(red) => {
                 self.stopped = None;
+                self.red = Some(red);
             }
             Event::Stopped(stopped) => {
+                self.red = None;
                 *self.stops.entry(stopped.worker.clone()).or_default() += 1;
                 self.stopped = Some(stopped);
             }
@@ -261,7 +371,7 @@ impl Record {
                     stopped.resolution = Some(commit);
                 }
             }
-            Event::Aborted { .. } => self.stopped = None,
+            Event::Aborted { .. } => (self.stopped, self.red) = (None, None),
         }
     }
 }
@@ -280,7 +390,7 @@ impl Refs<'_> {
         format!("refs/pw/{}/merged/{worker}", self.0)
     }
 
-    /// The merges made before an integration stopped.
+    /// The merges made before an integration stopped, and what is being tested.
     pub fn candidate(&self) -> String {
         format!("refs/pw/{}/candidate", self.0)
     }
@@ -317,7 +427,21 @@ mod tests {
             Event::Launched { worker: worker.clone(), how: How::Custom, id: None },
             Event::Launched { worker: worker.clone(), how: How::Background, id: Some("ab".into()) },
             Event::Merged { worker: worker.clone(), tip: oid.clone() },
-            Event::Integrated { commit: oid.clone() },
+            Event::Integrated { commit: oid.clone(), proof: Proof::Passed },
+            Event::Integrated { commit: oid.clone(), proof: Proof::NoGate },
+            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Exit(1), seconds: 9 },
+            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Timeout, seconds: 9 },
+            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Signal, seconds: 0 },
+            Event::Red(Red {
+                candidate: oid.clone(),
+                gate: "lint".parse().unwrap(),
+                workers: vec![worker.clone(), worker.clone()],
+                choice: Choice {
+                    gate: Some(Mode::Each),
+                    verify: Some("test  -f \"a b\"\n\\u0020".to_owned()),
+                    ..Choice::default()
+                },
+            }),
             Event::Stopped(Stopped {
                 worker: worker.clone(),
                 tip: oid.clone(),
@@ -329,11 +453,16 @@ mod tests {
                 worker: worker.clone(),
                 tip: oid.clone(),
                 onto: oid.clone(),
-                choice: Choice { without: vec![worker.clone()], allow_out_of_scope: true },
+                choice: Choice {
+                    without: vec![worker.clone()],
+                    allow_out_of_scope: true,
+                    ..Choice::default()
+                },
                 resolution: None,
             }),
             Event::Resolved { worker: worker.clone(), commit: oid },
-            Event::Aborted { worker },
+            Event::Aborted { worker: Some(worker) },
+            Event::Aborted { worker: None },
         ] {
             assert_eq!(Event::parse(&event.to_string()), Some(event));
         }

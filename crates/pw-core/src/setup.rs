@@ -165,7 +165,7 @@ pub fn warnings(plan: &Plan, folders: &BTreeSet<RepoPath>) -> Vec<String> {
             }
         }
     }
-    if plan.verify.is_none() {
+    if plan.verify.is_empty() {
         warnings
             .push("the plan has no `verify` command, so nothing will test the result".to_owned());
     }

@@ -17,7 +17,7 @@ pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use waiting::{Outlook, Waiting};
 
 use crate::conflict::Conflict;
-use crate::id::{Oid, Slug, WorkerId};
+use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::report::{NextStep, Report};
 use crate::time::Seconds;
@@ -90,6 +90,17 @@ pub struct Integration {
     /// The worker whose merge waits for a resolution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WorkerId>,
+    /// The gate that the result of the merges did not pass, while nothing was done about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub red: Option<RedGate>,
+}
+
+/// A gate that stopped an integration.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RedGate {
+    pub gate: GateName,
+    /// Who is at fault, in merge order; empty when that is not known.
+    pub workers: Vec<WorkerId>,
 }
 
 /// One worker.

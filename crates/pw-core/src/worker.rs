@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
+use crate::gate::Gate;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -40,9 +41,8 @@ pub struct Brief {
     pub checkpoints: Vec<String>,
     pub provides: Vec<String>,
     pub notes: String,
-    /// The command that says whether the whole result is good; absent when the plan has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verify: Option<String>,
+    /// The commands that say whether the whole result is good; empty when the plan has none.
+    pub verify: Vec<Gate>,
     pub out_of_scope: Vec<RepoPath>,
     pub uncommitted: Vec<RepoPath>,
     pub others: Vec<Other>,

@@ -18,6 +18,11 @@ impl Repo {
         self.git.plumbing(["cat-file", "blob", &format!("{commit}:{path}")]).reader().bytes()
     }
 
+    /// Returns the id that a blob of this content has; nothing is written.
+    pub fn blob_id(&self, content: &str) -> Result<Oid> {
+        oid(self.git.plumbing(["hash-object", "--stdin"]).input(content))
+    }
+
     /// Returns the folders of a commit.
     pub fn folders(&self, commit: &Oid) -> Result<Vec<RepoPath>> {
         let args = ["ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", commit.as_str()];

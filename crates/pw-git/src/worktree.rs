@@ -146,6 +146,20 @@ impl Repo {
         Ok(())
     }
 
+    /// Puts a worktree of our own on `commit`, whatever it holds: tracked files as they are there,
+    /// nothing untracked; ignored files stay. Returns whether that worked.
+    pub fn reset_worktree(&self, path: &Path, commit: &Oid) -> Result<bool> {
+        if self.own_git_dir(path).is_none() {
+            return Ok(false);
+        }
+        let git = self.git.at(path);
+        let quiet = ["-c", "core.hooksPath=/dev/null"];
+        let checkout = ["checkout", "--quiet", "--detach", "--force", commit.as_str(), "--"];
+        git.user(quiet.into_iter().chain(checkout)).any_code().run()?;
+        git.user(["clean", "-d", "-f", "-f", "--quiet"]).any_code().run()?;
+        Ok(self.read_head(path).is_ok_and(|head| head.oid == *commit))
+    }
+
     /// Returns whether a worktree was made whole: git writes its index when all files are there.
     pub fn is_checked_out(&self, path: &Path) -> bool {
         self.own_git_dir(path).is_some_and(|own| own.join("index").is_file())

@@ -3,15 +3,17 @@
 use anyhow::Result;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
+use pw_core::gate::{GateReport, GateStop, Mode};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
 use pw_core::reached::Reached;
-use pw_core::record::{Choice, Event, Refs, Stopped};
+use pw_core::record::{Choice, Event, Proof, Red, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
 use pw_core::time::rfc3339;
 use pw_git::{Lock, Merges, Transaction};
 
+use super::gate::{Gatekeeper, Judgement};
 use super::resolve;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -29,8 +31,7 @@ pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Resu
         Some(stopped) => return Err(resolve::stand_still(&workflow, context, stopped)?.into()),
         None => {}
     }
-    let start = workflow.integration().unwrap_or(&workflow.record.base).clone();
-    Chain::new(&workflow, context, choice, start)?.finish()
+    Chain::anew(&workflow, context, choice)?.finish()
 }
 
 /// A chain of merges that nobody sees until it is whole.
@@ -58,6 +59,25 @@ impl<'a> Chain<'a> {
         let chain = Self::begin(workflow, context, choice, commit)?;
         integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow)?;
         Ok(chain)
+    }
+
+    /// Begins where the integration branch is, or with the merges of a candidate that was red, as
+    /// far as they are those to be made now: somebody may have resolved conflicts in them.
+    pub(super) fn anew(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: Choice,
+    ) -> Result<Self> {
+        let start = workflow.integration().unwrap_or(&workflow.record.base);
+        let chain = Self::new(workflow, context, choice.clone(), start.clone())?;
+        let Some(red) = &workflow.record.red else { return Ok(chain) };
+        let history = &chain.facts.history;
+        let known = integration::merges_since(history, &red.candidate, start);
+        let known = integration::still_wanted(known, &chain.order(), &chain.states, history, start);
+        match known.last() {
+            Some(merged) => Self::begin(workflow, context, choice, merged.commit.clone()),
+            None => Ok(chain),
+        }
     }
 
     /// Begins at `commit`, whoever is ready.
@@ -103,8 +123,10 @@ impl<'a> Chain<'a> {
         self.merges.head()
     }
 
-    /// Merges who is left, publishes, and answers; or stops at the first conflict.
+    /// Merges who is left, tests, publishes, and answers; or stops at the first conflict, or when a
+    /// gate fails.
     pub(super) fn finish(mut self) -> Result<Answer> {
+        let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.choice)?;
         for id in self.order() {
             let Some(tip) =
                 self.states.iter().find(|status| status.id == id).and_then(|s| s.tip.clone())
@@ -116,22 +138,83 @@ impl<'a> Chain<'a> {
             if !outcome.conflicts.is_empty() {
                 let (onto, choice) = (self.commit().clone(), self.choice);
                 let stopped = Stopped { worker: id, tip, onto, choice, resolution: None };
-                return Err(resolve::stop(self.workflow, self.context, stopped)?.into());
+                return Err(
+                    resolve::stop(self.workflow, self.context, stopped, &mut keeper)?.into()
+                );
             }
             self.take(&id, &tip, &outcome.tree)?;
         }
-        self.publish()?;
-        self.answer()
+        let gate = self.test(&mut keeper)?;
+        self.publish(&mut keeper, gate.is_some())?;
+        self.answer(gate, keeper.notes)
+    }
+
+    /// Runs the gates on the result; nothing when there are none, or nothing to test.
+    fn test(&self, keeper: &mut Gatekeeper) -> Result<Option<GateReport>> {
+        if self.merged.is_empty() && self.workflow.integration().is_none() {
+            return Ok(None);
+        }
+        if keeper.is_absent() {
+            let note = match self.choice.gate {
+                Some(Mode::None) => "nothing was tested: --no-gate",
+                _ => "nothing was tested: the plan has no `verify`",
+            };
+            keeper.notes.push(note.to_owned());
+            return Ok(None);
+        }
+        let commit = self.commit().clone();
+        if !self.merged.is_empty() {
+            keeper.keep(&commit)?;
+        }
+        let judgement = keeper.judge(&commit)?;
+        match judgement.red {
+            None => Ok(Some(keeper.report(judgement))),
+            Some(_) => Err(self.red(keeper, judgement)?.into()),
+        }
+    }
+
+    /// Records that the result did not pass; returns what to tell the agent.
+    fn red(&self, keeper: &mut Gatekeeper, judgement: Judgement) -> Result<Failure> {
+        let workflow = &self.workflow.plan.workflow;
+        let Some(result) = judgement.gates.last().cloned() else {
+            anyhow::bail!("a red gate without a result");
+        };
+        let red = Red {
+            candidate: judgement.commit.clone(),
+            gate: result.name.clone(),
+            workers: Vec::new(),
+            choice: Choice { retest: false, ..self.choice.clone() },
+        };
+        if self.workflow.record.red.as_ref() != Some(&red) {
+            keeper.record(&Event::Red(red), Transaction::default())?;
+        }
+        let message = format!("the gate {} does not pass; nothing was published", result.name);
+        Ok(Failure::new(Code::GateFailed, message)
+            .hint("have it corrected, then continue")
+            .next(format!("pw-integrate continue {workflow}"))
+            .details(GateStop {
+                workers: Vec::new(),
+                gate: result.name,
+                command: result.command,
+                exit_code: result.exit_code,
+                timed_out: result.timed_out,
+                output_tail: result.output_tail,
+                log: result.log,
+                commit: judgement.commit,
+                tree: judgement.tree,
+                runs: keeper.runs,
+                notes: keeper.notes.clone(),
+            }))
     }
 
     /// Moves the integration branch, remembers the merged tips and records it, all or nothing.
-    fn publish(&self) -> Result<()> {
+    fn publish(&self, keeper: &mut Gatekeeper, passed: bool) -> Result<()> {
         let Workflow { repo, plan, refs, record, .. } = self.workflow;
         if self.merged.is_empty() && record.stopped.is_none() {
             return Ok(());
         }
         let names = Refs(&plan.workflow);
-        let mut writer = self.workflow.writer()?;
+        let writer = &mut keeper.writer;
         let mut transaction = Transaction::default().set(
             &names.integration(),
             self.commit(),
@@ -142,8 +225,13 @@ impl<'a> Chain<'a> {
             transaction = transaction.set(&name, tip, refs.get(&name));
             writer.add(repo, &Event::Merged { worker: worker.clone(), tip: tip.clone() })?;
         }
-        writer.add(repo, &Event::Integrated { commit: self.commit().clone() })?;
-        if let Some(candidate) = refs.get(&names.candidate()) {
+        let proof = match self.choice.gate {
+            _ if passed => Proof::Passed,
+            Some(Mode::None) => Proof::NoGate,
+            _ => Proof::NoVerify,
+        };
+        writer.add(repo, &Event::Integrated { commit: self.commit().clone(), proof })?;
+        if let Some(candidate) = &keeper.candidate {
             transaction = transaction.delete(&names.candidate(), candidate);
         }
         if writer.publish(repo, transaction)? {
@@ -158,7 +246,7 @@ impl<'a> Chain<'a> {
         .into())
     }
 
-    fn answer(self) -> Result<Answer> {
+    fn answer(self, gate: Option<GateReport>, notes: Vec<String>) -> Result<Answer> {
         let Workflow { plan, record, .. } = self.workflow;
         let is_newer = |status: &&WorkerStatus| {
             let merged = self.merged.iter().any(|merged| merged.worker == status.id);
@@ -186,6 +274,8 @@ impl<'a> Chain<'a> {
             merged: self.merged,
             without: self.choice.without,
             newer,
+            gate,
+            notes,
             next: vec![review, retro],
         };
         Answer::of(&answer, view::integrated)

@@ -13,6 +13,8 @@ use pw_core::stop::Stop;
 use pw_core::time::rfc3339;
 use pw_git::{Lock, Transaction};
 
+use super::bench::Bench;
+use super::gate::Gatekeeper;
 use super::merge::{self, Chain};
 use super::place::{Place, Standing, free_name};
 use super::stop::Trial;
@@ -21,15 +23,16 @@ use crate::view;
 use crate::workflow::Workflow;
 
 /// Records the stop, then makes the worktree to resolve it in; returns what to tell the agent.
-pub(super) fn stop(workflow: &Workflow, context: &Context, stopped: Stopped) -> Result<Failure> {
-    let names = Refs(&workflow.plan.workflow);
-    let mut writer = workflow.writer()?;
-    writer.add(&workflow.repo, &Event::Stopped(stopped.clone()))?;
-    let candidate = workflow.refs.get(&names.candidate());
-    let transaction = Transaction::default().set(&names.candidate(), &stopped.onto, candidate);
-    if !writer.publish(&workflow.repo, transaction)? {
-        return Ok(raced());
-    }
+pub(super) fn stop(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: Stopped,
+    keeper: &mut Gatekeeper,
+) -> Result<Failure> {
+    let name = Refs(&workflow.plan.workflow).candidate();
+    let candidate = keeper.candidate.as_ref();
+    let transaction = Transaction::default().set(&name, &stopped.onto, candidate);
+    keeper.record(&Event::Stopped(stopped.clone()), transaction)?;
     stand_still(workflow, context, &stopped)
 }
 
@@ -81,6 +84,9 @@ fn stopped(workflow: &Workflow) -> Result<&Stopped> {
 pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    if let Some(red) = &workflow.record.red {
+        return Chain::anew(&workflow, context, red.choice.and(choice))?.finish();
+    }
     let choice = stopped(&workflow)?.choice.and(choice);
     resume(context, workflow, choice)
 }
@@ -279,6 +285,9 @@ fn marked(
 pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    if workflow.record.red.is_some() {
+        return abort_red(&workflow);
+    }
     let stopped = stopped(&workflow)?;
     let place = Place::of(&workflow, stopped)?;
     let Workflow { repo, plan, refs, .. } = &workflow;
@@ -300,7 +309,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
         transaction = transaction.delete(&names.candidate(), candidate);
     }
     let mut writer = workflow.writer()?;
-    writer.add(repo, &Event::Aborted { worker: stopped.worker.clone() })?;
+    writer.add(repo, &Event::Aborted { worker: Some(stopped.worker.clone()) })?;
     if !writer.publish(repo, transaction)? {
         return Err(raced().into());
     }
@@ -312,9 +321,27 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
         snapshot.as_ref().map(|name| format!("git branch {}-resolution {name}", plan.workflow));
     let aborted = Aborted {
         workflow: plan.workflow.clone(),
-        worker: stopped.worker.clone(),
+        worker: Some(stopped.worker.clone()),
         snapshot,
         restore,
     };
     Answer::of(&aborted, view::aborted)
+}
+
+/// Gives an integration up whose result did not pass a gate; what was resolved is remembered.
+fn abort_red(workflow: &Workflow) -> Result<Answer> {
+    let Workflow { repo, plan, refs, .. } = workflow;
+    let name = Refs(&plan.workflow).candidate();
+    let mut transaction = Transaction::default();
+    if let Some(candidate) = refs.get(&name) {
+        transaction = transaction.delete(&name, candidate);
+    }
+    Bench::remove(workflow)?;
+    let mut writer = workflow.writer()?;
+    writer.add(repo, &Event::Aborted { worker: None })?;
+    if !writer.publish(repo, transaction)? {
+        return Err(raced().into());
+    }
+    let workflow = plan.workflow.clone();
+    Answer::of(&Aborted { workflow, worker: None, snapshot: None, restore: None }, view::aborted)
 }

@@ -136,7 +136,11 @@ fn make_each(
     journal: &mut Journal,
     todo: &[(WorkerId, Oid)],
 ) -> Result<BTreeSet<WorkerId>> {
-    let files = if todo.is_empty() { Vec::new() } else { prepare::files_to_copy(ground)? };
+    let files = if todo.is_empty() {
+        Vec::new()
+    } else {
+        prepare::files_to_copy(&ground.repo, &ground.plan)?
+    };
     let lost = |worker: &&Worker| ground.is_detached(worker);
     let mut made: BTreeSet<WorkerId> =
         ground.plan.workers.iter().filter(lost).map(|worker| worker.id.clone()).collect();
@@ -144,7 +148,7 @@ fn make_each(
         let Some(worker) = ground.plan.worker(id).cloned() else { continue };
         context.progress(&format!("creating {}", worker.label()));
         place(ground, &worker, fork)?;
-        prepare::copy(ground, &ground.worktree(&worker), &files)?;
+        prepare::copy(&ground.repo, &ground.worktree(&worker), &files)?;
         let port = prepare::free_port(ground, &worker);
         prepare::run_setup(ground, &worker, port)?;
         journal.add(

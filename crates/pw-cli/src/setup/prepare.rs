@@ -7,8 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::path::RepoPath;
-use pw_core::plan::Worker;
+use pw_core::plan::{Plan, Worker};
 use pw_core::{prompt, setup};
+use pw_git::Repo;
 
 use super::Ground;
 use crate::command;
@@ -19,8 +20,7 @@ use crate::workflow::recorded;
 const INCLUDE: &str = ".worktreeinclude";
 
 /// Returns the ignored files of the main checkout that the plan or `.worktreeinclude` names.
-pub(super) fn files_to_copy(ground: &Ground) -> Result<Vec<RepoPath>> {
-    let Ground { repo, plan, .. } = ground;
+pub(crate) fn files_to_copy(repo: &Repo, plan: &Plan) -> Result<Vec<RepoPath>> {
     let has_include = repo.root().join(INCLUDE).is_file();
     if plan.copy.is_empty() && !has_include {
         return Ok(Vec::new());
@@ -37,10 +37,10 @@ pub(super) fn files_to_copy(ground: &Ground) -> Result<Vec<RepoPath>> {
 }
 
 /// Copies files into a new worktree; what is there already stays.
-pub(super) fn copy(ground: &Ground, worktree: &Path, files: &[RepoPath]) -> Result<()> {
+pub(crate) fn copy(repo: &Repo, worktree: &Path, files: &[RepoPath]) -> Result<()> {
     for file in files {
         let name = file.to_path();
-        let (from, to) = (ground.repo.root().join(&name), worktree.join(&name));
+        let (from, to) = (repo.root().join(&name), worktree.join(&name));
         let about = from.symlink_metadata().with_context(|| format!("reading {file}"))?;
         if to.symlink_metadata().is_ok() {
             continue;

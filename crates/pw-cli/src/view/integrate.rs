@@ -4,7 +4,7 @@ use pw_core::conflict::FileConflict;
 use pw_core::integration::{Aborted, Check, Integrated, Preview};
 use pw_core::path::RepoPath;
 
-use super::{cell, drawn, next, paths, state, table};
+use super::{cell, drawn, next, paths, plain, state, table};
 
 pub(crate) fn readiness(check: &Check) -> String {
     let mut rows = table(&["worker", "state", "ready", "reasons"]);
@@ -56,11 +56,23 @@ pub(crate) fn integrated(integrated: &Integrated) -> String {
     for worker in &integrated.newer {
         out += &format!("  {worker} has newer commits\n");
     }
+    for gate in integrated.gate.iter().flat_map(|report| &report.gates) {
+        let how = match (gate.cached, gate.flaky) {
+            (_, true) => " at the second attempt: it is flaky",
+            (true, false) => ", as known from an earlier run",
+            (false, false) => "",
+        };
+        out += &format!("  gate {} passed{how}\n", gate.name);
+    }
+    for note in &integrated.notes {
+        out += &format!("  {}\n", plain(note));
+    }
     out + &next(&integrated.next)
 }
 
 pub(crate) fn aborted(aborted: &Aborted) -> String {
     let kept =
         aborted.restore.as_ref().map(|command| format!("  what was resolved is kept: {command}\n"));
-    format!("the integration of {} is given up\n{}", aborted.worker, kept.unwrap_or_default())
+    let what = aborted.worker.as_ref().map(|worker| format!(" of {worker}")).unwrap_or_default();
+    format!("the integration{what} is given up\n{}", kept.unwrap_or_default())
 }

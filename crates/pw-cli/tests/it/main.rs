@@ -4,6 +4,7 @@
 mod conflicts;
 mod contract;
 mod crash;
+mod gate;
 mod guard;
 mod integrate;
 mod launch;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use page::{HELPERS, Page, pages};
 use pw_core::failure::{Code, Failure};
+use pw_core::gate::GateStop;
 use pw_core::integration::Readiness;
 use pw_core::plan::{Plan, Problem};
 use pw_core::signal::{self, Signal, Subject};
@@ -64,6 +65,8 @@ fn quoted_fields_are_in_the_schema() {
 struct Details {
     #[schemars(flatten)]
     stop: Stop,
+    #[schemars(flatten)]
+    red: GateStop,
     problems: Vec<Problem>,
     workers: Vec<Readiness>,
     paths: Vec<String>,

@@ -1,8 +1,12 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
+use jiff::SignedDuration;
+
 use super::{DEFAULT_WORKTREES, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker};
+use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
+use crate::time::Seconds;
 use crate::yaml::{Node, Value};
 
 /// What could be read of a plan; `None` where a problem was reported instead.
@@ -11,7 +15,7 @@ pub(super) struct Draft {
     workflow: Option<Slug>,
     goal: String,
     base: Option<String>,
-    verify: Option<String>,
+    verify: Vec<Gate>,
     setup: Option<String>,
     copy: Scope,
     shared: Scope,
@@ -106,6 +110,7 @@ const PLAN_KEYS: &[&str] = &[
     "launch",
     "workers",
 ];
+const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
 const WORKER_KEYS: &[&str] =
     &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes"];
 
@@ -118,7 +123,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         workflow: workflow.and_then(|node| reader.name(node, "workflow", id::SLUG_RULE)),
         goal: reader.text(&fields, "goal").unwrap_or_default(),
         base: reader.text(&fields, "base"),
-        verify: reader.text(&fields, "verify"),
+        verify: reader.gates(&fields),
         setup: reader.text(&fields, "setup"),
         copy: reader.scope(&fields, "copy").0,
         shared: reader.scope(&fields, "shared").0,
@@ -224,6 +229,54 @@ impl Reader<'_> {
         let message = format!("`{key}` is {}, not true or false", node.value.kind());
         self.report(node.line, ProblemCode::WrongType, message, "write true or false");
         None
+    }
+
+    /// Returns the gates of `verify`: one command, or a list of named ones.
+    fn gates(&mut self, fields: &Fields<'_>) -> Vec<Gate> {
+        let Some(Node { value: Value::List(items), tag: None, .. }) = field(fields, "verify")
+        else {
+            return self.text(fields, "verify").and_then(Gate::only).into_iter().collect();
+        };
+        let mut gates: Vec<Gate> = Vec::new();
+        for item in items {
+            let Some(gate) = self.gate(item) else { continue };
+            if gates.iter().any(|known| known.name == gate.name) {
+                let message = format!("the gate {} is there twice", gate.name);
+                self.report(item.line, ProblemCode::DuplicateId, message, "give it another name");
+            } else {
+                gates.push(gate);
+            }
+        }
+        gates
+    }
+
+    fn gate(&mut self, node: &Node) -> Option<Gate> {
+        let fields = self.fields(node, "a gate of `verify`", GATE_KEYS)?;
+        let name = self.required(&fields, node, "name", "a gate of `verify`");
+        let run = self.required(&fields, node, "run", "a gate of `verify`");
+        let timeout = field(&fields, "timeout").map(|node| self.timeout(node));
+        let name = name.and_then(|node| self.name(node, "name", id::NAME_RULE));
+        Some(Gate {
+            name: name?,
+            command: run.and_then(|node| self.plain(node, "run"))?.trim_end().to_owned(),
+            timeout_seconds: timeout.unwrap_or(Some(gate::DEFAULT_TIMEOUT))?,
+        })
+    }
+
+    fn timeout(&mut self, node: &Node) -> Option<Seconds> {
+        let text = match &node.value {
+            Value::Text(text) if node.tag.is_none() => text.as_str(),
+            Value::Number(number) => number,
+            _ => "",
+        };
+        let seconds = text.parse().ok().map(|duration: SignedDuration| duration.as_secs());
+        let seconds = seconds.filter(|seconds| (1..=gate::MAX_TIMEOUT).contains(seconds));
+        if seconds.is_none() {
+            let message = format!("`timeout` {text:?} is no time a gate may take");
+            let hint = "write 90s, 10m or 1h30m, at most 24h";
+            self.report(node.line, ProblemCode::WrongType, message, hint);
+        }
+        seconds
     }
 
     /// Only the whole word counts: nobody does without permission checks by accident.

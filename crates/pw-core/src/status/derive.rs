@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::next::{self, Places};
 use super::{
-    Base, Drift, Integration, NearMiss, Reason, ReasonKind, SignalKind, SignalReport, State,
-    Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
+    Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, SignalKind, SignalReport,
+    State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
 use crate::conflict::Conflict;
 use crate::facts::{Commit, Facts, TreeState, WorkerFacts, WorktreeFacts, net_changes};
@@ -47,6 +47,10 @@ pub fn derive(
             branch: plan.integration_branch(),
             commit: facts.integration_tip.clone(),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
+            red: record
+                .red
+                .as_ref()
+                .map(|red| RedGate { gate: red.gate.clone(), workers: red.workers.clone() }),
         },
         drift: drift(plan, record, facts),
         waiting,

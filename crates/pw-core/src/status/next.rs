@@ -22,6 +22,9 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         return vec![step("resolve", None, format!("pw-integrate continue {workflow}"))];
     }
     let mut steps = Vec::new();
+    if status.integration.red.is_some() {
+        steps.push(step("correct", None, format!("pw-integrate continue {workflow}")));
+    }
     for worker in &status.workers {
         let start =
             || plan.worker(&worker.id).map(|worker| places.launch(worker)).unwrap_or_default();
@@ -54,7 +57,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
         steps.push(step("review", None, format!("pw-retro report {workflow}")));
-    } else if all(WorkerStatus::is_usable) {
+    } else if status.integration.red.is_none() && all(WorkerStatus::is_usable) {
         steps.push(step("integrate", None, format!("pw-integrate run {workflow}")));
     }
     steps
@@ -110,6 +113,9 @@ pub(super) fn summary(status: &Status) -> String {
     }
     if !status.deadlocks.is_empty() {
         out += &format!("; {}", counted(status.deadlocks.len(), "deadlock"));
+    }
+    if let Some(red) = &status.integration.red {
+        out += &format!("; the gate {} does not pass", red.gate);
     }
     out + "."
 }

@@ -1,0 +1,191 @@
+//! The gate: the plan's `verify`, run on exactly one commit; the integration branch moves only to
+//! what passed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use pw_core::gate::{Gate, GateReport, GateResult, Mode, Verdict, asked_for};
+use pw_core::id::Oid;
+use pw_core::record::{Choice, Event, Refs};
+use pw_git::{RecordWriter, Transaction};
+
+use super::bench::Bench;
+use crate::command;
+use crate::shell::Context;
+use crate::workflow::Workflow;
+
+/// Tests commits, and remembers every verdict in the record, so that no tree is tested twice.
+pub(super) struct Gatekeeper<'a> {
+    workflow: &'a Workflow,
+    context: &'a Context,
+    mode: Mode,
+    /// Each with the id of its terms.
+    gates: Vec<(Gate, Oid)>,
+    verdicts: BTreeMap<(Oid, Oid), Verdict>,
+    /// Made when the first gate has to run.
+    bench: Option<Bench>,
+    pub(super) writer: RecordWriter,
+    /// Where the ref is that keeps what is tested reachable.
+    pub(super) candidate: Option<Oid>,
+    /// How often a gate's command was started.
+    pub(super) runs: u32,
+    /// What somebody should know about how it was tested.
+    pub(super) notes: Vec<String>,
+}
+
+/// What the gates said about one commit.
+pub(super) struct Judgement {
+    pub(super) commit: Oid,
+    pub(super) tree: Oid,
+    /// Up to the first that failed.
+    pub(super) gates: Vec<GateResult>,
+    /// The index of the gate that failed.
+    pub(super) red: Option<usize>,
+}
+
+impl<'a> Gatekeeper<'a> {
+    /// Reads which gates were asked for; in a retest, what they said in earlier runs is forgotten.
+    pub(super) fn new(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: &Choice,
+    ) -> Result<Self> {
+        let Workflow { repo, plan, record, refs, .. } = workflow;
+        let with_terms = |gate: Gate| Ok((gate.clone(), repo.blob_id(&gate.terms(plan))?));
+        let gates: Result<Vec<_>> = asked_for(plan, choice).into_iter().map(with_terms).collect();
+        Ok(Self {
+            workflow,
+            context,
+            mode: choice.gate.unwrap_or_default(),
+            gates: gates?,
+            verdicts: if choice.retest { BTreeMap::new() } else { record.verdicts.clone() },
+            bench: None,
+            writer: workflow.writer()?,
+            candidate: refs.get(&Refs(&plan.workflow).candidate()).cloned(),
+            runs: 0,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Whether there is nothing to run: every commit may pass, and nothing is known about it.
+    pub(super) fn is_absent(&self) -> bool {
+        self.gates.is_empty()
+    }
+
+    /// Runs every gate on a commit, up to the first that fails twice. One that fails and then
+    /// passes is flaky, and has passed.
+    pub(super) fn judge(&mut self, commit: &Oid) -> Result<Judgement> {
+        let tree = self.workflow.repo.tree_of(commit)?;
+        let mut judgement =
+            Judgement { commit: commit.clone(), tree, gates: Vec::new(), red: None };
+        for index in 0..self.gates.len() {
+            let result = self.ask(index, commit, &judgement.tree, true)?;
+            let passed = result.passed;
+            judgement.gates.push(result);
+            if !passed {
+                judgement.red = Some(index);
+                break;
+            }
+        }
+        Ok(judgement)
+    }
+
+    /// Returns what a gate says about a commit; asks it only when that is not known, and, with
+    /// `retry`, once more before it is taken to have failed.
+    fn ask(&mut self, index: usize, commit: &Oid, tree: &Oid, retry: bool) -> Result<GateResult> {
+        let (gate, terms) = self.gates[index].clone();
+        let key = (tree.clone(), terms);
+        let before = self.runs;
+        let verdict = loop {
+            match self.verdicts.get(&key) {
+                Some(known) if known.passed() || known.is_confirmed() || !retry => break *known,
+                _ => self.run(&gate, commit, &key)?,
+            }
+        };
+        let log = self.log(&gate, tree);
+        Ok(GateResult {
+            passed: verdict.passed(),
+            exit_code: verdict.end.code(),
+            timed_out: verdict.end.timed_out(),
+            seconds: verdict.seconds,
+            cached: self.runs == before,
+            flaky: verdict.is_flaky(),
+            output_tail: command::tail(&log),
+            log: log.to_string_lossy().into_owned(),
+            name: gate.name,
+            command: gate.command,
+        })
+    }
+
+    fn run(&mut self, gate: &Gate, commit: &Oid, key: &(Oid, Oid)) -> Result<()> {
+        let Self { workflow, context, .. } = *self;
+        context.progress(&format!("gate {} on {}", gate.name, commit.short()));
+        let log = self.log(gate, &key.0);
+        let mut bench = match self.bench.take() {
+            Some(bench) => bench,
+            None => Bench::open(workflow)?,
+        };
+        let odd = bench.show(workflow, context, commit)?;
+        let environment = [
+            ("PW_WORKFLOW", workflow.plan.workflow.to_string()),
+            ("PW_GATE", gate.name.to_string()),
+            ("PW_COMMIT", commit.to_string()),
+        ];
+        self.runs += 1;
+        let follow = &mut |line: &str| context.progress(&format!("  | {line}"));
+        let run =
+            command::run_gate(gate, &bench.path, &log, environment, Some(&bench.lock), follow);
+        let (end, seconds) = run?;
+        let note = match odd {
+            Some(path) => Some(format!("`{path}` differs right after it is checked out")),
+            None => bench.traces(workflow, commit)?.map(|path| {
+                format!("the gate {} changed `{path}`; the verdict is about the commit", gate.name)
+            }),
+        };
+        self.notes.extend(note.filter(|note| !self.notes.contains(note)));
+        self.bench = Some(bench);
+        let verdict = Verdict::after(self.verdicts.get(key).copied(), end, seconds);
+        self.verdicts.insert(key.clone(), verdict);
+        let (tree, terms) = key.clone();
+        self.record(&Event::Gated { tree, terms, end, seconds }, Transaction::default())
+    }
+
+    /// Adds an event to the record, with a change of refs.
+    pub(super) fn record(&mut self, event: &Event, transaction: Transaction) -> Result<()> {
+        self.writer.add(&self.workflow.repo, event)?;
+        match self.writer.publish(&self.workflow.repo, transaction)? {
+            true => Ok(()),
+            false => Err(super::resolve::raced().into()),
+        }
+    }
+
+    /// Keeps a commit reachable while it is tested.
+    pub(super) fn keep(&mut self, commit: &Oid) -> Result<()> {
+        if self.candidate.as_ref() == Some(commit) {
+            return Ok(());
+        }
+        let name = Refs(&self.workflow.plan.workflow).candidate();
+        let transaction = Transaction::default().set(&name, commit, self.candidate.as_ref());
+        if !transaction.commit(&self.workflow.repo)? {
+            return Err(super::resolve::raced().into());
+        }
+        self.candidate = Some(commit.clone());
+        Ok(())
+    }
+
+    /// Returns what to answer about a commit that passed.
+    pub(super) fn report(&self, judgement: Judgement) -> GateReport {
+        GateReport {
+            commit: judgement.commit,
+            tree: judgement.tree,
+            mode: self.mode,
+            runs: self.runs,
+            gates: judgement.gates,
+        }
+    }
+
+    fn log(&self, gate: &Gate, tree: &Oid) -> PathBuf {
+        Bench::folder(self.workflow).join(format!("{}-{}.log", tree.short(), gate.name))
+    }
+}

@@ -1,0 +1,249 @@
+//! Gates: the integration branch moves only to what passed them.
+
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::TestRepo;
+use serde_json::{Value, json};
+
+use crate::created;
+
+/// All three workers of a plan with this `verify` are complete.
+fn finished(verify: &str) -> TestRepo {
+    let repo = created(&format!("{THREE}{verify}"));
+    complete(&repo);
+    repo
+}
+
+fn complete(repo: &TestRepo) {
+    for (label, path) in [
+        ("task-1-users", "api/users.py"),
+        ("task-2-posts", "api/posts.py"),
+        ("task-3-docs", "docs/a.md"),
+    ] {
+        repo.worker(label).write(path, "1\n").commit("[COMPLETE] done");
+    }
+}
+
+/// Whether a process still runs; one that nobody waited for does not.
+fn runs_still(repo: &TestRepo, pid: &str) -> bool {
+    let state = repo.shell(&format!("ps -o stat= -p {}", pid.trim())).output().unwrap();
+    !state.stdout.is_empty() && !state.stdout.starts_with(b"Z")
+}
+
+fn has_integration(repo: &TestRepo) -> bool {
+    let name = ["rev-parse", "-q", "--verify", "refs/heads/integration/rest-api"];
+    repo.try_git(&repo.root(), &name).status.success()
+}
+
+/// A gate that writes a line outside its worktree each time it runs, then does this.
+fn counted(repo: &TestRepo, command: &str) -> String {
+    format!("echo run >> {}; {command}", repo.beside("runs").display())
+}
+
+fn runs(repo: &TestRepo) -> usize {
+    std::fs::read_to_string(repo.beside("runs")).unwrap_or_default().lines().count()
+}
+
+/// Runs `pw-integrate run --verify` with this command.
+fn verify(repo: &TestRepo, command: &str, more: &[&str]) -> pw_testkit::repo::Answer {
+    let words = ["pw-integrate", "run", "--verify", command];
+    repo.pw_in(&repo.root(), &words.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_gate_sees_exactly_the_candidate_in_a_clean_environment() {
+    let plan = "verify:\n  - {name: files, run: test -f docs/a.md && test -f api/users.py}\n  \
+                - name: clean\n    run: |\n      echo \"at $PW_COMMIT $PW_GATE\"\n      \
+                test \"$(git rev-parse HEAD)\" = \"$PW_COMMIT\" && test -z \"$(git status --porcelain)\" && \
+                test -z \"$GIT_DIR$PW_WORKER$CLAUDECODE\" && test \"$(cat)\" = ''\n    timeout: 10m\n";
+    let repo = finished(plan);
+    let mut command = repo.helper(&repo.root(), &["pw-integrate", "run"]);
+    command.env("GIT_DIR", "/nowhere").env("CLAUDECODE", "1").env("PW_WORKER", "task-9");
+    command.env_remove("GIT_DIR");
+    let answer: pw_testkit::repo::Answer = command.output().unwrap().into();
+    let data = answer.data();
+    let gate = &data["gate"];
+    assert_eq!((&gate["commit"], &gate["mode"]), (&data["commit"], &json!("final")));
+    assert_eq!(gate["gates"][0]["name"], "files");
+    assert_eq!(
+        gate["gates"][1]["output_tail"],
+        format!("at {} clean", data["commit"].as_str().unwrap())
+    );
+    assert!(
+        repo.git(&["log", "-1", "--format=%s", "refs/pw/rest-api/record"]).ends_with(" passed")
+    );
+    // Asking again tests nothing.
+    let again = repo.pw("pw-integrate run").data();
+    assert_eq!(
+        (&again["gate"]["runs"], &again["gate"]["gates"][1]["cached"]),
+        (&json!(0), &json!(true))
+    );
+    assert_eq!(repo.git(&["status", "--porcelain"]), "?? plan.yaml");
+}
+
+#[test]
+fn nothing_tested_is_never_called_passed() {
+    let repo = finished("");
+    let data = repo.pw("pw-integrate run").data();
+    assert_eq!(data["gate"], Value::Null);
+    assert!(data["notes"][0].as_str().unwrap().contains("nothing was tested"));
+    assert!(
+        repo.git(&["log", "-1", "--format=%s", "refs/pw/rest-api/record"]).ends_with(" no-verify")
+    );
+
+    let repo = finished("verify: 'false'\n");
+    let data = repo.pw("pw-integrate run --no-gate").data();
+    assert_eq!(
+        (&data["gate"], &data["notes"]),
+        (&Value::Null, &json!(["nothing was tested: --no-gate"]))
+    );
+    assert!(
+        repo.git(&["log", "-1", "--format=%s", "refs/pw/rest-api/record"]).ends_with(" no-gate")
+    );
+}
+
+#[test]
+fn a_red_gate_publishes_nothing_and_goes_on_when_it_is_corrected() {
+    let repo = finished("verify: echo looking; grep -q 2 api/posts.py\n");
+    let error = repo.pw("pw-integrate run").error(4, "gate_failed");
+    let details = &error["details"];
+    assert_eq!((&details["exit_code"], &details["gate"]), (&json!(1), &json!("verify")));
+    assert_eq!(details["output_tail"], "looking");
+    assert!(!has_integration(&repo));
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["integration"]["red"]["gate"], "verify");
+    assert_eq!(status["next"][0]["command"], "pw-integrate continue rest-api");
+
+    // Nothing changed, so nothing is tested again.
+    let again = repo.pw("pw-integrate continue").error(4, "gate_failed");
+    assert_eq!(again["details"]["runs"], 0);
+    repo.worker("task-2-posts").write("api/posts.py", "2\n").commit("[COMPLETE] corrected");
+    let data = repo.pw("pw-integrate continue").data();
+    assert_eq!(data["merged"].as_array().unwrap().len(), 3);
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["integration"].get("red"), None);
+    repo.pw("pw-integrate continue").error(3, "nothing_stopped");
+}
+
+#[test]
+fn abort_after_a_red_gate_leaves_no_trace() {
+    let repo = finished("verify: 'false'\n");
+    repo.pw("pw-integrate run").error(4, "gate_failed");
+    let data = repo.pw("pw-integrate abort").data();
+    assert_eq!((data.get("worker"), data.get("snapshot")), (None, None));
+    assert!(!has_integration(&repo));
+    assert!(!repo.git(&["for-each-ref"]).contains("candidate"));
+    assert!(!repo.git(&["worktree", "list"]).contains("/pw/gate/"));
+    assert!(!repo.root().join(".git/pw/gate/rest-api").exists());
+    repo.pw("pw-integrate abort").error(3, "nothing_stopped");
+}
+
+#[test]
+fn what_passes_at_the_second_attempt_is_flaky() {
+    let repo = finished("");
+    let seen = repo.beside("seen");
+    let command = format!("test -e {0} || {{ touch {0}; exit 1; }}", seen.display());
+    let data = verify(&repo, &command, &[]).data();
+    let gate = &data["gate"];
+    assert_eq!((&gate["runs"], &gate["gates"][0]["flaky"]), (&json!(2), &json!(true)));
+    let again = verify(&repo, &command, &[]).data();
+    assert_eq!(
+        (&again["gate"]["gates"][0]["flaky"], &again["gate"]["gates"][0]["cached"]),
+        (&json!(true), &json!(true))
+    );
+}
+
+#[test]
+fn no_tree_is_tested_twice_unless_asked_for() {
+    let repo = finished("");
+    let command = counted(&repo, "false");
+    verify(&repo, &command, &["--without", "task-3"]).error(4, "gate_failed");
+    let before = runs(&repo);
+    assert!(before >= 2);
+    verify(&repo, &command, &["--without", "task-3"]).error(4, "gate_failed");
+    assert_eq!(runs(&repo), before);
+    verify(&repo, &command, &["--without", "task-3", "--retest"]).error(4, "gate_failed");
+    assert!(runs(&repo) > before);
+}
+
+#[test]
+fn the_worktree_is_used_again_and_what_builds_leave_behind_stays() {
+    let verify = "setup: echo made >> made\nverify: |\n  cat made built 2>/dev/null\n  echo once >> built\n  \
+                  echo x > stray; echo x >> api/users.py\n  git -c user.name=g -c user.email=g commit -qam mine; git switch -q -C gate-branch\n";
+    let repo = crate::repo(&format!("{THREE}{verify}"));
+    std::fs::write(repo.root().join(".git/info/exclude"), "made\nbuilt\n").unwrap();
+    repo.pw("pw-setup create plan.yaml").data();
+    complete(&repo);
+    let data = repo.pw("pw-integrate run --without task-3").data();
+    assert_eq!(data["gate"]["gates"][0]["output_tail"], "made");
+    assert!(data["notes"][0].as_str().unwrap().contains("the gate verify changed"), "{data:#}");
+    let data = repo.pw("pw-integrate run").data();
+    assert_eq!(data["gate"]["gates"][0]["output_tail"], "made\nonce");
+    assert_eq!(repo.git(&["show", "integration/rest-api:api/users.py"]), "1");
+}
+
+#[test]
+fn what_takes_too_long_is_ended_with_all_it_started() {
+    let repo = finished("");
+    let pid = repo.beside("pid");
+    let plan = repo.read("plan.yaml");
+    let run = format!("sleep 600 & echo $! > {}; wait", pid.display());
+    repo.write(
+        "plan.yaml",
+        &format!("{plan}verify:\n  - {{name: slow, run: '{run}', timeout: 1s}}\n"),
+    );
+    repo.pw("pw-setup create plan.yaml").data();
+    let error = repo.pw("pw-integrate run").error(4, "gate_failed");
+    assert_eq!(error["details"]["timed_out"], true);
+    assert!(!runs_still(&repo, &std::fs::read_to_string(&pid).unwrap()));
+}
+
+#[test]
+fn a_killed_helper_takes_its_gate_with_it() {
+    let repo = finished("");
+    let pid = repo.beside("pid");
+    // The gate kills the helper, which is the parent of its shell, and would go on for ever.
+    let command =
+        format!("test -e {0} || {{ echo $$ > {0}; kill -9 $PPID; sleep 600; }}", pid.display());
+    assert_eq!(verify(&repo, &command, &[]).code, None);
+    assert!(!has_integration(&repo));
+    let data = verify(&repo, &command, &[]).data();
+    assert_eq!(data["gate"]["gates"][0]["flaky"], false);
+    assert!(!runs_still(&repo, &std::fs::read_to_string(&pid).unwrap()));
+}
+
+#[test]
+fn a_process_that_fled_keeps_the_next_gate_away() {
+    let repo = finished("");
+    let pid = repo.beside("pid");
+    let command = format!(
+        "test -s {0} || setsid -f sh -c 'echo $$ > {0}; exec sleep 600'; until test -s {0}; do :; done",
+        pid.display()
+    );
+    verify(&repo, &command, &[]).data();
+    let error = verify(&repo, &command, &["--retest"]).error(3, "locked");
+    assert!(error["hint"].as_str().unwrap().contains("end it"));
+    let fled = std::fs::read_to_string(&pid).unwrap();
+    assert!(repo.shell(&format!("kill -9 {}", fled.trim())).status().unwrap().success());
+    verify(&repo, &command, &["--retest"]).data();
+}
+
+#[test]
+fn what_is_not_ours_is_not_touched() {
+    let repo = finished("verify: 'true'\n");
+    let place = repo.root().join(".git/pw/gate/rest-api");
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::create_dir(repo.beside("precious")).unwrap();
+    std::os::unix::fs::symlink(repo.beside("precious"), &place).unwrap();
+    std::fs::write(repo.beside("precious/work"), "mine").unwrap();
+    repo.pw("pw-integrate run").error(3, "in_the_way");
+    std::fs::remove_file(&place).unwrap();
+    repo.git(&["init", "-q", place.to_str().unwrap()]);
+    repo.pw("pw-integrate run").error(3, "in_the_way");
+    repo.git(&["worktree", "add", "-q", "--detach", "../theirs"]);
+    std::fs::remove_dir_all(&place).unwrap();
+    repo.git(&["worktree", "move", "../theirs", place.to_str().unwrap()]);
+    repo.pw("pw-integrate run").error(3, "in_the_way");
+    repo.git(&["worktree", "remove", place.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(repo.beside("precious/work")).unwrap(), "mine");
+    repo.pw("pw-integrate run").data();
+}

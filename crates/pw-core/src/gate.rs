@@ -1,0 +1,242 @@
+//! Gates: the commands of the plan that say whether a tree is good, and what they said.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{GateName, Oid, WorkerId};
+use crate::plan::Plan;
+use crate::record::Choice;
+use crate::time::Seconds;
+
+/// What the only gate of a plan is called, and that of `--verify`.
+pub const ONLY: &str = "verify";
+/// How long a gate may run when the plan does not say.
+pub const DEFAULT_TIMEOUT: Seconds = 60 * 60;
+/// How long a plan may let it run.
+pub const MAX_TIMEOUT: Seconds = 24 * 60 * 60;
+
+/// One command that says whether a tree is good: it is when it exits with 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gate {
+    pub name: GateName,
+    /// A shell command.
+    pub command: String,
+    /// How long it may run; afterwards everything it started is ended, and it has failed.
+    pub timeout_seconds: Seconds,
+}
+
+impl Gate {
+    /// Returns a gate of this command alone.
+    pub fn only(command: impl Into<String>) -> Option<Self> {
+        let name = ONLY.parse().ok()?;
+        Some(Self { name, command: command.into(), timeout_seconds: DEFAULT_TIMEOUT })
+    }
+
+    /// Returns what its verdict on a tree depends on besides the tree: a verdict under other terms
+    /// is another one.
+    pub fn terms(&self, plan: &Plan) -> String {
+        let setup = plan.setup.as_deref().unwrap_or_default();
+        format!("{}\0{}\0{setup}", self.command, self.timeout_seconds)
+    }
+}
+
+/// Returns the gates of one integration: those of the plan, unless it was asked for others.
+pub fn asked_for(plan: &Plan, choice: &Choice) -> Vec<Gate> {
+    match (choice.gate, &choice.verify) {
+        (Some(Mode::None), _) => Vec::new(),
+        (_, Some(command)) => Gate::only(command).into_iter().collect(),
+        (_, None) => plan.verify.clone(),
+    }
+}
+
+/// When gates run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Once, on the result of all merges; when that is red, on parts of it, to find out why.
+    #[default]
+    Final,
+    /// After every merge.
+    Each,
+    /// Never, as somebody decided.
+    None,
+}
+
+impl Mode {
+    /// Returns the word of the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Final => "final",
+            Self::Each => "each",
+            Self::None => "none",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Final, Self::Each, Self::None].into_iter().find(|mode| mode.word() == word)
+    }
+}
+
+/// How a gate's command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Exit(i32),
+    /// A signal ended it.
+    Signal,
+    /// It ran longer than it may.
+    Timeout,
+}
+
+impl End {
+    pub fn passed(self) -> bool {
+        self == Self::Exit(0)
+    }
+
+    /// Returns the exit code; `None` when it did not exit by itself.
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Exit(code) => Some(code),
+            Self::Signal | Self::Timeout => None,
+        }
+    }
+
+    pub fn timed_out(self) -> bool {
+        self == Self::Timeout
+    }
+
+    /// Returns what to say of a command that ended like this.
+    pub fn words(self) -> String {
+        match self {
+            Self::Exit(0) => "passed".to_owned(),
+            Self::Exit(code) => format!("failed with exit code {code}"),
+            Self::Signal => "was ended by a signal".to_owned(),
+            Self::Timeout => "took longer than it may".to_owned(),
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "signal" => Some(Self::Signal),
+            "timeout" => Some(Self::Timeout),
+            _ => word.strip_prefix("exit=")?.parse().ok().map(Self::Exit),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "exit={code}"),
+            Self::Signal => f.write_str("signal"),
+            Self::Timeout => f.write_str("timeout"),
+        }
+    }
+}
+
+/// What a gate said about a tree so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How its newest run ended.
+    pub end: End,
+    /// How long that took.
+    pub seconds: Seconds,
+    /// How often it failed.
+    pub failures: u32,
+}
+
+impl Verdict {
+    /// Returns the verdict after one more run.
+    pub fn after(before: Option<Self>, end: End, seconds: Seconds) -> Self {
+        let failures = before.map_or(0, |before| before.failures) + u32::from(!end.passed());
+        Self { end, seconds, failures }
+    }
+
+    pub fn passed(self) -> bool {
+        self.end.passed()
+    }
+
+    /// Whether it passed only after it had failed on the same tree.
+    pub fn is_flaky(self) -> bool {
+        self.passed() && self.failures > 0
+    }
+
+    /// Whether it failed twice on the same tree.
+    pub fn is_confirmed(self) -> bool {
+        !self.passed() && self.failures > 1
+    }
+}
+
+/// `data.gate`: a commit that passed every gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateReport {
+    pub commit: Oid,
+    pub tree: Oid,
+    pub mode: Mode,
+    /// How often a gate's command was started for this answer, for any tree; what was tested
+    /// before is not tested again.
+    pub runs: u32,
+    pub gates: Vec<GateResult>,
+}
+
+/// What one gate said about a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateResult {
+    pub name: GateName,
+    pub command: String,
+    pub passed: bool,
+    /// Absent when it did not exit by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    pub timed_out: bool,
+    pub seconds: Seconds,
+    /// Whether this is the verdict of an earlier run on the same tree.
+    pub cached: bool,
+    /// Whether it failed on the same tree before it passed.
+    pub flaky: bool,
+    /// The last lines it printed; empty when the log is gone.
+    pub output_tail: String,
+    /// The file with all it printed.
+    pub log: String,
+}
+
+/// `details` of `gate_failed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateStop {
+    /// Who is at fault, in merge order; empty when that is not known.
+    pub workers: Vec<WorkerId>,
+    /// The gate that failed.
+    pub gate: GateName,
+    pub command: String,
+    /// Absent when it did not exit by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    pub timed_out: bool,
+    /// The last lines it printed; empty when the log is gone.
+    pub output_tail: String,
+    /// The file with all it printed.
+    pub log: String,
+    /// What was tested.
+    pub commit: Oid,
+    pub tree: Oid,
+    /// How often a gate's command was started for this answer.
+    pub runs: u32,
+    /// What else there is to know about how it was tested.
+    pub notes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_run_decides_and_failures_before_it_are_not_forgotten() {
+        let run = |before, code| Some(Verdict::after(before, End::Exit(code), 1));
+        let red = run(None, 1);
+        assert!(!red.unwrap().is_confirmed());
+        assert!(run(red, 1).unwrap().is_confirmed());
+        assert!(run(red, 0).unwrap().is_flaky());
+        assert!(!run(None, 0).unwrap().is_flaky());
+    }
+}
