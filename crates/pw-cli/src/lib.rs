@@ -4,6 +4,7 @@ mod command;
 mod integrate;
 mod launch;
 mod monitor;
+mod radar;
 mod retro;
 pub mod schema;
 mod session;

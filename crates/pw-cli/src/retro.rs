@@ -3,7 +3,9 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::retro;
+use pw_core::status::worker_states;
 
+use crate::radar::Radar;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
@@ -40,7 +42,8 @@ impl Cli for RetroCli {
             Command::Report { workflow } => {
                 let workflow = Workflow::open(context, workflow.as_deref())?;
                 let facts = workflow.facts(context.now, Look::Past)?;
-                let conflicts = workflow.conflicts(&facts, &|_| true)?;
+                let states = worker_states(&workflow.plan, &workflow.record, &facts);
+                let conflicts = Radar::new(&workflow, &facts, &states)?.conflicts(&|_| true)?;
                 let retro = retro::measure(&workflow.plan, &workflow.record, &facts, conflicts);
                 Answer::of(&retro, view::retro)
             }

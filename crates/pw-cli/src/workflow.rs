@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pw_core::conflict::{Conflict, pairs_that_can_meet};
-use pw_core::facts::{Facts, History, TreeState, WorkerFacts, WorktreeFacts, net_changes};
+use pw_core::facts::{Facts, History, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
+use pw_core::integration;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs, Stopped};
-use pw_core::status::{self, Places, ReasonKind, State, WorkerStatus};
+use pw_core::status::{self, Places, State, WorkerStatus};
 use pw_core::time::Seconds;
-use pw_git::{RecordWriter, Repo, Scratch};
+use pw_git::{RecordWriter, Repo};
 
 use crate::launch;
+use crate::radar::Radar;
 use crate::shell::Context;
 
 /// A recorded workflow.
@@ -201,55 +202,15 @@ impl Workflow {
         Ok(paths.iter().map(&mut fact).collect())
     }
 
-    /// Returns the pairs of workers whose committed work does not merge, by one trial of all pairs
-    /// that could collide. Nothing is written to the repository.
-    pub(crate) fn conflicts(
-        &self,
-        facts: &Facts,
-        among: &dyn Fn(&WorkerStatus) -> bool,
-    ) -> Result<Vec<Conflict>> {
-        let states = status::worker_states(&self.plan, &self.record, facts);
-        let mut changes = Vec::new();
-        // Without the commit it began at, there is nothing to merge it with.
-        let related = |status: &&WorkerStatus| {
-            status.reasons.iter().all(|reason| reason.kind != ReasonKind::HistoryRewritten)
-        };
-        let wanted = states.iter().filter(|status| status.commits > 0 && among(status));
-        for worker in wanted.filter(related) {
-            let own =
-                status::own_commits(&self.plan, &self.record, facts, self.worker(&worker.id)?);
-            changes.push((worker.id.clone(), net_changes(&own)));
-        }
-        let tip = |id: &WorkerId| {
-            facts.tip(id).or_else(|| self.record.merged.get(id).map(|(tip, _)| tip)).cloned()
-        };
-        let mut pairs = Vec::new();
-        for (first, second) in pairs_that_can_meet(&changes) {
-            let Some(tips) = tip(&first).zip(tip(&second)) else { continue };
-            // Who contains the other merges with it by definition.
-            let nested = |a: &Oid, b: &Oid| facts.history.contains(a, b);
-            if !nested(&tips.0, &tips.1) && !nested(&tips.1, &tips.0) {
-                pairs.push(([first, second], tips));
-            }
-        }
-        let tips: Vec<(Oid, Oid)> = pairs.iter().map(|(_, tips)| tips.clone()).collect();
-        let scratch = if tips.is_empty() { None } else { Some(Scratch::new()?) };
-        let outcomes = self.repo.merge_pairs(&tips, scratch.as_ref())?;
-        let conflict = |(pair, outcome): ((_, _), pw_git::MergeOutcome)| {
-            let (workers, _) = pair;
-            let mut paths: Vec<_> =
-                outcome.conflicts.into_iter().map(|conflict| conflict.path).collect();
-            paths.dedup();
-            (!paths.is_empty()).then_some(Conflict { workers, paths })
-        };
-        Ok(pairs.into_iter().zip(outcomes).filter_map(conflict).collect())
-    }
-
     /// Returns the whole picture.
     pub(crate) fn status(&self, now: Seconds, look: Look) -> Result<status::Status> {
         let facts = self.facts(now, look)?;
-        let conflicts = self.conflicts(&facts, &|status| status.state != State::Integrated)?;
-        Ok(status::derive(&self.plan, &self.record, &facts, conflicts, self))
+        let states = status::worker_states(&self.plan, &self.record, &facts);
+        let open = |status: &WorkerStatus| status.state != State::Integrated;
+        let mut radar = Radar::new(self, &facts, &states)?;
+        let conflicts = radar.conflicts(&open)?;
+        let trial = radar.trial(&integration::order(&self.plan, &states, &[]), &conflicts)?;
+        Ok(status::derive(&self.plan, &self.record, &facts, conflicts, trial, self))
     }
 }
 

@@ -7,20 +7,66 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Change;
 use crate::id::{Oid, WorkerId};
+use crate::marker::Hunk;
 use crate::path::RepoPath;
 
-/// Two workers whose committed work collides.
+/// Two workers whose work collides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conflict {
     pub workers: [WorkerId; 2],
     pub paths: Vec<RepoPath>,
+    /// Why, path by path.
+    pub findings: Vec<FileConflict>,
+    /// Whether they collide only with what is not committed yet.
+    pub uncommitted: bool,
+}
+
+/// What merging everybody, one after the other, would come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    /// The workers not yet integrated that have something to merge, in merge order.
+    pub order: Vec<WorkerId>,
+    /// Those that would not merge; they are left out of what the next build upon.
+    pub stops: Vec<TrialStop>,
+    /// Workers whose uncommitted files could not be read, or are in the middle of a git operation:
+    /// only their commits were tried.
+    pub commits_only: Vec<WorkerId>,
+}
+
+impl Trial {
+    /// Returns the stops that no pair tells of.
+    pub fn beyond<'a>(&'a self, pairs: &'a [Conflict]) -> impl Iterator<Item = &'a TrialStop> {
+        let is_pair = |stop: &TrialStop, pair: &Conflict| {
+            let other = |id: &WorkerId| *id == stop.worker || stop.with.contains(id);
+            pair.workers.contains(&stop.worker) && pair.workers.iter().all(other)
+        };
+        self.stops.iter().filter(move |stop| !pairs.iter().any(|pair| is_pair(stop, pair)))
+    }
+}
+
+/// A worker that would not merge after those before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialStop {
+    pub worker: WorkerId,
+    /// The workers before it that changed the same files.
+    pub with: Vec<WorkerId>,
+    pub findings: Vec<FileConflict>,
 }
 
 /// One path that does not merge.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileConflict {
     pub path: RepoPath,
     pub kind: ConflictKind,
+    /// The first lines that both sides changed differently; absent where there are none to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hunk: Option<Hunk>,
+}
+
+impl FileConflict {
+    pub fn new(path: RepoPath, kind: ConflictKind) -> Self {
+        Self { path, kind, hunk: None }
+    }
 }
 
 /// A file's content and mode.
@@ -62,22 +108,33 @@ pub enum ConflictKind {
     Other,
 }
 
-/// Returns the pairs of workers whose changes could collide; all others merge in any order.
+impl ConflictKind {
+    /// Returns whether the merged file has both sides in it, between markers.
+    pub fn has_markers(self) -> bool {
+        matches!(self, Self::Content | Self::AddAdd | Self::Rename | Self::DirectoryRename)
+    }
+}
+
+/// Returns the pairs, by index, whose changes could collide; all others merge in any order.
 ///
 /// A common path, a file where the other has a folder, or a file added to a folder from which the
 /// other took files away (a renamed folder) can collide; nothing else can.
-pub fn pairs_that_can_meet(changes: &[(WorkerId, Vec<Change>)]) -> Vec<(WorkerId, WorkerId)> {
-    let prints: Vec<Footprint<'_>> =
-        changes.iter().map(|(_, changes)| Footprint::of(changes)).collect();
-    let mut pairs = Vec::new();
-    for second in 0..changes.len() {
-        for first in 0..second {
-            if prints[first].can_meet(&prints[second]) {
-                pairs.push((changes[first].0.clone(), changes[second].0.clone()));
-            }
-        }
-    }
-    pairs
+pub fn pairs_that_can_meet(changes: &[&[Change]]) -> Vec<(usize, usize)> {
+    let prints: Vec<Footprint<'_>> = changes.iter().map(|changes| Footprint::of(changes)).collect();
+    let pairs = (0..prints.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    pairs.filter(|(first, second)| prints[*first].can_meet(&prints[*second])).collect()
+}
+
+/// Returns whether two sets of changes could collide.
+pub fn can_meet(some: &[Change], others: &[Change]) -> bool {
+    !pairs_that_can_meet(&[some, others]).is_empty()
+}
+
+/// Returns whether changes touch a path, or something above or below it.
+pub fn touches(changes: &[Change], path: &RepoPath) -> bool {
+    changes.iter().any(|change| {
+        change.path == *path || change.path.contains(path) || path.contains(&change.path)
+    })
 }
 
 /// What of a worker's changes matters for collisions.
@@ -128,19 +185,15 @@ mod tests {
 
     #[test]
     fn only_pairs_that_can_collide_are_tried() {
-        let worker = |id: &str, changes: Vec<Change>| (id.parse().unwrap(), changes);
-        let pairs = pairs_that_can_meet(&[
-            worker("edits", vec![change("src/a.rs", Some("1"), Some("2"))]),
-            worker("also", vec![change("src/a.rs", Some("1"), Some("3"))]),
-            worker("alone", vec![change("docs/a.md", None, Some("4"))]),
-            worker(
-                "renames",
-                vec![change("lib/x.rs", Some("5"), None), change("new/x.rs", None, Some("5"))],
-            ),
-            worker("adds", vec![change("lib/y.rs", None, Some("6"))]),
-            worker("file", vec![change("docs", None, Some("7"))]),
-        ]);
-        let names: Vec<String> = pairs.iter().map(|(a, b)| format!("{a}-{b}")).collect();
-        assert_eq!(names, ["edits-also", "renames-adds", "alone-file"]);
+        let changes = [
+            vec![change("src/a.rs", Some("1"), Some("2"))],
+            vec![change("src/a.rs", Some("1"), Some("3"))],
+            vec![change("docs/a.md", None, Some("4"))],
+            vec![change("lib/x.rs", Some("5"), None), change("new/x.rs", None, Some("5"))],
+            vec![change("lib/y.rs", None, Some("6"))],
+            vec![change("docs", None, Some("7"))],
+        ];
+        let changes: Vec<&[Change]> = changes.iter().map(Vec::as_slice).collect();
+        assert_eq!(pairs_that_can_meet(&changes), [(0, 1), (3, 4), (2, 5)]);
     }
 }

@@ -104,6 +104,10 @@ pub struct TreeState {
     pub changed: Vec<RepoPath>,
     pub untracked: Vec<RepoPath>,
     pub unmerged: Vec<RepoPath>,
+    /// Those of `changed` that HEAD does not have.
+    pub added: Vec<RepoPath>,
+    /// Those of `changed` that are no longer there.
+    pub removed: Vec<RepoPath>,
     /// A git operation that is under way, `rebase` for example.
     pub operation: Option<String>,
 }
@@ -113,6 +117,19 @@ impl TreeState {
     pub fn uncommitted(&self) -> Vec<RepoPath> {
         let all = self.changed.iter().chain(&self.untracked).chain(&self.unmerged);
         all.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Returns the files that a commit of everything would change; their contents are not known.
+    pub fn changes(&self) -> Vec<Change> {
+        let content = |there: bool| there.then(String::new);
+        let change = |path: &RepoPath| Change {
+            path: path.clone(),
+            old: content(!self.added.contains(path) && !self.untracked.contains(path)),
+            new: content(!self.removed.contains(path)),
+        };
+        // A folder here is a repository of its own: no file that could be committed.
+        let is_file = |path: &&RepoPath| !path.as_bytes().ends_with(b"/");
+        self.changed.iter().chain(&self.untracked).filter(is_file).map(change).collect()
     }
 }
 

@@ -43,6 +43,19 @@ pub fn cycles(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     groups
 }
 
+/// Returns the groups of at least two nodes that pairs connect, each in ascending order.
+pub fn groups(pairs: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<BTreeSet<usize>> = Vec::new();
+    for (first, second) in pairs {
+        let holds = |group: &BTreeSet<usize>| group.contains(first) || group.contains(second);
+        let (touched, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(holds);
+        let both = BTreeSet::from([*first, *second]);
+        apart.push(touched.into_iter().flatten().chain(both).collect());
+        groups = apart;
+    }
+    groups.into_iter().map(|group| group.into_iter().collect()).collect()
+}
+
 /// Returns every node that can be reached from `from` by at least one step.
 pub fn reachable(edges: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
     let mut seen = BTreeSet::new();
@@ -58,6 +71,14 @@ pub fn reachable(edges: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_make_groups() {
+        assert_eq!(
+            groups(&[(0, 1), (2, 3), (1, 4), (5, 6), (6, 2)]),
+            [vec![0, 1, 4], vec![2, 3, 5, 6]]
+        );
+    }
 
     #[test]
     fn circles_are_found_with_their_members() {

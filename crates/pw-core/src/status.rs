@@ -16,7 +16,7 @@ pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use waiting::{Outlook, Waiting};
 
-use crate::conflict::Conflict;
+use crate::conflict::{Conflict, Trial};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::report::{NextStep, Report};
@@ -31,8 +31,10 @@ pub struct Status {
     pub base: Base,
     pub integration: Integration,
     pub workers: Vec<WorkerStatus>,
-    /// Pairs of workers whose committed work cannot be merged as it is.
+    /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
+    /// The same for everybody together, in merge order.
+    pub trial: Trial,
     /// What the base branch did meanwhile; absent when it has not moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,

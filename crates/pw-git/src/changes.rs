@@ -164,7 +164,15 @@ fn parse_status(bytes: &[u8]) -> Result<TreeState> {
             Ok(RepoPath::new(path.context("a status line without a path")?))
         };
         match record.first() {
-            Some(b'1') => state.changed.push(rest_after(8)?),
+            Some(b'1') => {
+                let path = rest_after(8)?;
+                // The modes in HEAD and in the worktree: zero where there is no file.
+                let is_absent =
+                    |field: usize| record.split(|byte| *byte == b' ').nth(field) == Some(b"000000");
+                state.added.extend(is_absent(3).then(|| path.clone()));
+                state.removed.extend(is_absent(5).then(|| path.clone()));
+                state.changed.push(path);
+            }
             Some(b'u') => state.unmerged.push(rest_after(10)?),
             Some(b'?') => state.untracked.push(rest_after(1)?),
             Some(b'#') => {
@@ -189,13 +197,16 @@ mod tests {
         let text = [
             format!("# branch.oid {oid}\0# branch.head work/task-1-a\0").into_bytes(),
             format!("1 .M N... 100644 100644 100644 {oid} {oid} a b\0").into_bytes(),
+            format!("1 A. N... 000000 100644 100644 {oid} {oid} new\0").into_bytes(),
+            format!("1 .D N... 100644 100644 000000 {oid} {oid} old\0").into_bytes(),
             format!("u UU N... 100644 100644 100644 100644 {oid} {oid} {oid} c d\0").into_bytes(),
             b"? caf\xe9\nx\0".to_vec(),
         ]
         .concat();
         let state = parse_status(&text).unwrap();
         assert_eq!(state.branch.as_deref(), Some("work/task-1-a"));
-        assert_eq!(state.changed, ["a b".into()]);
+        assert_eq!(state.changed, ["a b", "new", "old"].map(RepoPath::from));
+        assert_eq!((state.added, state.removed), (vec!["new".into()], vec!["old".into()]));
         assert_eq!(state.unmerged, ["c d".into()]);
         assert_eq!(state.untracked, [RepoPath::new(b"caf\xe9\nx".to_vec())]);
         assert_eq!(parse_status(b"# branch.head (detached)\0").unwrap().branch, None);

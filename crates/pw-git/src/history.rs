@@ -7,8 +7,8 @@ use pw_core::facts::{Change, Commit};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
-use crate::Repo;
-use crate::process::records;
+use crate::process::{Call, records};
+use crate::{Repo, Scratch};
 
 /// `git log` with everything a configuration could change said outright.
 const LOG: &[&str] = &[
@@ -43,7 +43,7 @@ impl Repo {
         let revisions: String =
             tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect();
         let call = self.git.plumbing(LOG.iter().chain(&["--stdin"])).reader().input(revisions);
-        parse_log(&call.bytes()?)
+        self.read_log(call)
     }
 
     /// Returns the commits that `tips` contain and `base` does not, without messages and changes:
@@ -79,7 +79,13 @@ impl Repo {
             tip.as_str(),
             "--",
         ]);
-        parse_log(&self.git.plumbing(args).reader().bytes()?)
+        self.read_log(self.git.plumbing(args).reader())
+    }
+
+    /// Runs [`LOG`]: to show what a merge changed, git merges its parents anew.
+    fn read_log(&self, call: Call) -> Result<Vec<Commit>> {
+        let scratch = Scratch::new()?;
+        parse_log(&scratch.apply(call, self).bytes()?)
     }
 
     /// Returns the paths that differ between two commits.
@@ -92,8 +98,9 @@ impl Repo {
     /// Returns the commit that HEAD of a worktree has.
     pub fn read_head(&self, worktree: &Path) -> Result<Commit> {
         let args = LOG.iter().copied().chain(["-n1", "HEAD", "--"]);
-        let answer = self.git.at(worktree).plumbing(args).reader().bytes()?;
-        parse_log(&answer)?.pop().context("HEAD has no commit")
+        self.read_log(self.git.at(worktree).plumbing(args).reader())?
+            .pop()
+            .context("HEAD has no commit")
     }
 
     /// Returns the subjects and committer times of a ref's own chain, the oldest first.

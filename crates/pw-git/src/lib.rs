@@ -15,6 +15,8 @@ mod repo;
 mod rerere;
 mod resolution;
 mod snapshot;
+mod trial;
+mod untouched;
 mod worktree;
 
 pub use lock::Lock;
@@ -25,4 +27,5 @@ pub use record::RecordWriter;
 pub use refs::Transaction;
 pub use repo::Repo;
 pub use rerere::Unmerged;
+pub use trial::NoFilters;
 pub use worktree::Worktree;

@@ -39,7 +39,8 @@ impl Scratch {
     }
 
     pub(crate) fn apply(&self, call: Call, repo: &Repo) -> Call {
-        call.env("GIT_OBJECT_DIRECTORY", self.folder.path())
+        call.touching_nothing()
+            .env("GIT_OBJECT_DIRECTORY", self.folder.path())
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repo.common().join("objects")))
     }
 }
@@ -279,7 +280,7 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
                     ConflictKind::Content if added => ConflictKind::AddAdd,
                     kind => kind,
                 };
-                named.push(FileConflict { path, kind });
+                named.push(FileConflict::new(path, kind));
             }
         }
         let conflicts = if clean == b"0" { all(named, stages.keys()) } else { Vec::new() };
@@ -304,7 +305,7 @@ fn all<'a>(
     paths: impl Iterator<Item = &'a RepoPath>,
 ) -> Vec<FileConflict> {
     let mut conflicts: BTreeMap<RepoPath, ConflictKind> = BTreeMap::new();
-    for FileConflict { path, kind } in named {
+    for FileConflict { path, kind, .. } in named {
         let plain = matches!(kind, ConflictKind::Content | ConflictKind::AddAdd);
         conflicts
             .entry(path)
@@ -318,7 +319,7 @@ fn all<'a>(
     for path in paths {
         conflicts.entry(path.clone()).or_insert(ConflictKind::Other);
     }
-    conflicts.into_iter().map(|(path, kind)| FileConflict { path, kind }).collect()
+    conflicts.into_iter().map(|(path, kind)| FileConflict::new(path, kind)).collect()
 }
 
 /// Returns the kind of conflict a message is about; nothing for remarks such as `Auto-merging`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use tempfile::TempDir;
@@ -65,20 +65,38 @@ impl Repo {
 
     /// Returns the contents of objects, all in one process.
     pub fn contents(&self, ids: &[Oid], scratch: Option<&Scratch>) -> Result<Vec<Vec<u8>>> {
-        if ids.is_empty() {
+        let names = ids.iter().map(|id| id.as_str().as_bytes().to_vec()).collect();
+        let contents: Option<Vec<_>> = self.blobs(names, scratch)?.into_iter().collect();
+        contents.context("git cat-file found no such object")
+    }
+
+    /// Returns the files of trees, all in one process; nothing for what is no file.
+    pub fn files(
+        &self,
+        files: &[(Oid, RepoPath)],
+        scratch: Option<&Scratch>,
+    ) -> Result<Vec<Option<Vec<u8>>>> {
+        let name = |(tree, path): &(Oid, RepoPath)| {
+            [tree.as_str().as_bytes(), b":", path.as_bytes()].concat()
+        };
+        self.blobs(files.iter().map(name).collect(), scratch)
+    }
+
+    fn blobs(
+        &self,
+        names: Vec<Vec<u8>>,
+        scratch: Option<&Scratch>,
+    ) -> Result<Vec<Option<Vec<u8>>>> {
+        if names.is_empty() {
             return Ok(Vec::new());
         }
-        let input: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let call = self.git.plumbing(["cat-file", "--batch"]).reader().input(input);
+        let input: Vec<u8> = names.iter().flat_map(|name| [name, &b"\0"[..]].concat()).collect();
+        let call = self.git.plumbing(["cat-file", "--batch", "-z"]).reader().input(input);
         let call = match scratch {
             Some(scratch) => scratch.apply(call, self),
             None => call,
         };
-        let contents = parse_batch(&call.bytes()?).context("reading git cat-file")?;
-        if contents.len() != ids.len() {
-            bail!("git cat-file answered {} of {} objects", contents.len(), ids.len());
-        }
-        Ok(contents)
+        parse_batch(&call.bytes()?, &names).context("reading git cat-file")
     }
 
     /// Writes a tree with one file.
@@ -176,18 +194,24 @@ pub(crate) fn oid(call: Call) -> Result<Oid> {
     call.line()?.parse().ok().context("git printed no object id")
 }
 
-/// Reads what `git cat-file --batch` prints: `id type size`, the content, a newline.
-fn parse_batch(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut contents = Vec::new();
-    while !bytes.is_empty() {
+/// Reads what `git cat-file --batch` prints for these names: `id type size`, the content, a newline,
+/// or `name missing`.
+fn parse_batch(mut bytes: &[u8], names: &[Vec<u8>]) -> Option<Vec<Option<Vec<u8>>>> {
+    let mut blob = |name: &Vec<u8>| {
+        if let Some(rest) = bytes.strip_prefix([name, &b" missing\n"[..]].concat().as_slice()) {
+            bytes = rest;
+            return Some(None);
+        }
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
-        let size: usize = head.rsplit(' ').next()?.parse().ok()?;
+        let [_, kind, size] = head.split(' ').collect::<Vec<_>>()[..] else { return None };
+        let size: usize = size.parse().ok()?;
         let rest = &bytes[end + 1..];
-        contents.push(rest.get(..size)?.to_vec());
+        let content = rest.get(..size)?;
         bytes = rest.get(size + 1..)?;
-    }
-    Some(contents)
+        Some((kind == "blob").then(|| content.to_vec()))
+    };
+    names.iter().map(&mut blob).collect()
 }
 
 #[cfg(test)]
@@ -202,10 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_read_with_any_content() {
-        let text = b"a1 blob 3\n\n\0x\nb2 blob 0\n\n";
-        assert_eq!(parse_batch(text), Some(vec![b"\n\0x".to_vec(), Vec::new()]));
-        assert_eq!(parse_batch(b"a1 missing\n"), None);
-        assert_eq!(parse_batch(b"a1 blob 9\nshort\n"), None);
+    fn a_batch_is_read_with_any_content_and_name() {
+        let names = ["a1", "t:b\nc", "t:d", "b2"].map(|name| name.as_bytes().to_vec());
+        let text = b"a1 blob 3\n\n\0x\nt:b\nc missing\n1 tree 1\nx\nb2 blob 0\n\n";
+        let (a, b) = (Some(b"\n\0x".to_vec()), Some(Vec::new()));
+        assert_eq!(parse_batch(text, &names), Some(vec![a, None, None, b]));
+        assert_eq!(parse_batch(b"a1 blob 9\nshort\n", &names[..1]), None);
     }
 }

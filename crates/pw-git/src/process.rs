@@ -126,7 +126,7 @@ impl Git {
         // Its own group: children that git starts end with it, and a Ctrl-C at the terminal does
         // not leave a half-written worktree behind a helper that is about to clean up.
         command.process_group(0);
-        Call { command, args, input: None, accepted: &[0] }
+        Call { command, args, input: None, accepted: &[0], touches: true }
     }
 }
 
@@ -136,6 +136,8 @@ pub(crate) struct Call {
     args: Vec<OsString>,
     input: Option<Vec<u8>>,
     accepted: &'static [i32],
+    /// Whether it may give files a new time.
+    touches: bool,
 }
 
 /// What a call that succeeded printed.
@@ -161,6 +163,12 @@ impl Call {
         self.env("GIT_OPTIONAL_LOCKS", "0")
     }
 
+    /// Leaves the times of all files as they are, see [`crate::untouched`].
+    pub(crate) fn touching_nothing(mut self) -> Self {
+        self.touches = false;
+        self
+    }
+
     /// Lists the exit codes that are answers; any other is an error.
     pub(crate) fn codes(mut self, accepted: &'static [i32]) -> Self {
         self.accepted = accepted;
@@ -178,7 +186,7 @@ impl Call {
         if self.input.is_some() {
             self.command.stdin(Stdio::piped());
         }
-        let mut child = self.command.spawn().with_context(|| format!("starting git {shown}"))?;
+        let mut child = self.start(&shown)?;
         // Written beside the reading: either pipe may fill before the other is drained.
         let writer = self.input.take().zip(child.stdin.take()).map(|(bytes, mut stdin)| {
             std::thread::spawn(move || {
@@ -202,13 +210,18 @@ impl Call {
     /// Starts a command that answers each line of its input with a line, and leaves it running.
     pub(crate) fn dialogue(mut self) -> Result<Dialogue> {
         let shown = self.shown();
-        let mut child = self
-            .command
-            .stdin(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting git {shown}"))?;
+        self.command.stdin(Stdio::piped());
+        let mut child = self.start(&shown)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
         Ok(Dialogue { child, stdin, stdout, shown })
+    }
+
+    fn start(&mut self, shown: &str) -> Result<Child> {
+        let child = match self.touches {
+            true => self.command.spawn(),
+            false => crate::untouched::spawn(&mut self.command),
+        };
+        child.with_context(|| format!("starting git {shown}"))
     }
 
     fn shown(&self) -> String {

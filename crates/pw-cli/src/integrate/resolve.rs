@@ -237,10 +237,9 @@ fn resolution(
     ];
     for (paths, what, hint, command) in steps {
         let Some(first) = paths.first() else { continue };
-        let left = paths.iter().map(|path| FileConflict {
-            path: path.clone(),
-            kind: kind(path).unwrap_or(ConflictKind::Other),
-        });
+        let left = paths
+            .iter()
+            .map(|path| FileConflict::new(path.clone(), kind(path).unwrap_or(ConflictKind::Other)));
         let left: Vec<FileConflict> = left.collect();
         return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
             .hint(hint)

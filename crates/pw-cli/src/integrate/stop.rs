@@ -121,7 +121,7 @@ impl Trial {
         let merged = merges_since(&history, &stopped.onto, start);
         let sides = Sides::of(plan, record, &facts, &history, stopped);
         let labels = [stopped.onto.as_str(), stopped.tip.as_str()];
-        let file = |FileConflict { path, kind }: &FileConflict| {
+        let file = |FileConflict { path, kind, .. }: &FileConflict| {
             let hunks = self.unmerged.get(path);
             let hunks = hunks.map(|file| marker::hunks(&file.marked, file.size, labels));
             let (hunks, hunk_count) = hunks.unwrap_or_default();

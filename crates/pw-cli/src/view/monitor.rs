@@ -2,6 +2,7 @@
 
 use comfy_table::Color;
 use pw_core::id::WorkerId;
+use pw_core::path::RepoPath;
 use pw_core::report::counted;
 use pw_core::status::{Drift, Outlook, SignalReport, State, Status, Waited, Waiting, WorkerStatus};
 use pw_core::time::human;
@@ -29,7 +30,14 @@ pub(crate) fn status(status: &Status) -> String {
     }
     for conflict in &status.conflicts {
         let [first, second] = &conflict.workers;
-        out += &format!("  {first} and {second} collide in {}\n", paths(&conflict.paths));
+        let open = if conflict.uncommitted { ", not committed yet" } else { "" };
+        out += &format!("  {first} and {second} collide in {}{open}\n", paths(&conflict.paths));
+    }
+    for stop in status.trial.beyond(&status.conflicts) {
+        let with: Vec<&str> = stop.with.iter().map(WorkerId::as_str).collect();
+        let files: Vec<RepoPath> = stop.findings.iter().map(|known| known.path.clone()).collect();
+        let (worker, with) = (&stop.worker, with.join(", "));
+        out += &format!("  {worker} will not merge after {with}: {}\n", paths(&files));
     }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));

@@ -11,6 +11,7 @@ mod launch;
 mod lifecycle;
 mod markdown;
 mod monitor;
+mod radar;
 mod real_client;
 mod retro;
 mod setup;

@@ -203,6 +203,7 @@ pub fn news(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conflict::Trial;
     use crate::facts::{Commit, Facts, History, TreeState, WorkerFacts, WorktreeFacts};
     use crate::id::Oid;
     use crate::plan::{Plan, Worker};
@@ -260,7 +261,7 @@ mod tests {
             facts.workers.insert(id, WorkerFacts { tip: Some(tip), worktree });
         }
         facts.history = History::new(commits);
-        derive(&plan, &record, &facts, Vec::new(), &Nowhere)
+        derive(&plan, &record, &facts, Vec::new(), Trial::default(), &Nowhere)
     }
 
     fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<ChangeKind>, Cursor) {

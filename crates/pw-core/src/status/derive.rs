@@ -7,7 +7,7 @@ use super::{
     Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, SignalKind, SignalReport,
     State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
-use crate::conflict::Conflict;
+use crate::conflict::{Conflict, Trial};
 use crate::facts::{Commit, Facts, TreeState, WorkerFacts, WorktreeFacts, net_changes};
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
@@ -22,12 +22,13 @@ const MAX_TEXT: usize = 500;
 
 /// Returns the state of every worker and what to do next.
 ///
-/// `conflicts` are the pairs that a trial merge found.
+/// `conflicts` and `trial` are what trial merges found.
 pub fn derive(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
     conflicts: Vec<Conflict>,
+    trial: Trial,
     places: &dyn Places,
 ) -> Status {
     let mut workers = worker_states(plan, record, facts);
@@ -58,6 +59,7 @@ pub fn derive(
         unseen: facts.checkout.as_ref().map(TreeState::uncommitted),
         workers,
         conflicts,
+        trial,
         next: Vec::new(),
     };
     status.next = next::steps(plan, &status, places);

@@ -108,8 +108,9 @@ pub(super) fn summary(status: &Status) -> String {
     let states: Vec<String> =
         ORDER.into_iter().filter(|state| count(*state) > 0).map(words).collect();
     let mut out = format!("{}: {}", counted(status.workers.len(), "worker"), states.join(", "));
-    if !status.conflicts.is_empty() {
-        out += &format!("; {} predicted", counted(status.conflicts.len(), "conflict"));
+    let conflicts = status.conflicts.len() + status.trial.beyond(&status.conflicts).count();
+    if conflicts > 0 {
+        out += &format!("; {} predicted", counted(conflicts, "conflict"));
     }
     if !status.deadlocks.is_empty() {
         out += &format!("; {}", counted(status.deadlocks.len(), "deadlock"));

@@ -1,0 +1,334 @@
+//! What will collide: trial merges of the work as it is now, committed or not. Writes nothing to
+//! the repository.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use pw_core::conflict::{
+    Conflict, FileConflict, Trial, TrialStop, can_meet, pairs_that_can_meet, touches,
+};
+use pw_core::facts::{Change, Facts, TreeState, WorktreeFacts, net_changes};
+use pw_core::graph;
+use pw_core::id::{Oid, WorkerId};
+use pw_core::marker::{MARKER_SIZE, hunks};
+use pw_core::path::RepoPath;
+use pw_core::status::{ReasonKind, State, WorkerStatus, own_commits};
+use pw_git::{Author, CommitWriter, MergeOutcome, Scratch};
+
+use crate::workflow::Workflow;
+
+/// Everybody's work, laid out for trials.
+pub(crate) struct Radar<'a> {
+    workflow: &'a Workflow,
+    facts: &'a Facts,
+    sides: Vec<Side<'a>>,
+    /// Indices into `sides`.
+    pairs: Vec<(usize, usize)>,
+    /// Workers of whose work only the commits count.
+    commits_only: Vec<WorkerId>,
+    scratch: Scratch,
+    /// Begun with the first commit.
+    commits: Option<CommitWriter>,
+}
+
+/// One worker's work.
+struct Side<'a> {
+    status: &'a WorkerStatus,
+    tip: Oid,
+    /// A trial commit with what is not committed, or the tip.
+    now: Oid,
+    committed: Vec<Change>,
+    uncommitted: Vec<Change>,
+    all: Vec<Change>,
+}
+
+impl Side<'_> {
+    fn is_open(&self) -> bool {
+        self.status.state != State::Integrated
+    }
+}
+
+impl<'a> Radar<'a> {
+    pub(crate) fn new(
+        workflow: &'a Workflow,
+        facts: &'a Facts,
+        states: &'a [WorkerStatus],
+    ) -> Result<Self> {
+        let mut radar = Self {
+            workflow,
+            facts,
+            sides: Vec::new(),
+            pairs: Vec::new(),
+            commits_only: Vec::new(),
+            scratch: Scratch::new()?,
+            commits: None,
+        };
+        for status in states {
+            let side = radar.side(status)?;
+            radar.sides.extend(side);
+        }
+        let all: Vec<&[Change]> = radar.sides.iter().map(|side| side.all.as_slice()).collect();
+        radar.pairs = pairs_that_can_meet(&all);
+        radar.take_in_uncommitted()?;
+        radar
+            .pairs
+            .retain(|(first, second)| !nested(facts, &radar.sides[*first], &radar.sides[*second]));
+        Ok(radar)
+    }
+
+    /// Returns what a worker has to merge, if anything.
+    fn side(&mut self, status: &'a WorkerStatus) -> Result<Option<Side<'a>>> {
+        let Workflow { plan, record, .. } = self.workflow;
+        let merged = || record.merged.get(&status.id).map(|(tip, _)| tip);
+        let Some(tip) = self.facts.tip(&status.id).or_else(merged) else { return Ok(None) };
+        // Without the commit it began at, there is nothing to merge it with.
+        if status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten) {
+            return Ok(None);
+        }
+        let own = own_commits(plan, record, self.facts, self.workflow.worker(&status.id)?);
+        let committed = net_changes(&own);
+        let uncommitted = match self.facts.workers.get(&status.id).map(|known| &known.worktree) {
+            Some(WorktreeFacts::Present(tree)) if is_plain(status, tree) => tree.changes(),
+            Some(WorktreeFacts::Present(tree)) if !tree.uncommitted().is_empty() => {
+                self.commits_only.push(status.id.clone());
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        let all: Vec<Change> = committed.iter().chain(&uncommitted).cloned().collect();
+        let (tip, now) = (tip.clone(), tip.clone());
+        Ok((!all.is_empty()).then_some(Side { status, tip, now, committed, uncommitted, all }))
+    }
+
+    /// Makes a trial commit of each worktree whose uncommitted files could collide.
+    fn take_in_uncommitted(&mut self) -> Result<()> {
+        let Workflow { repo, .. } = self.workflow;
+        let mut filters = None;
+        for at in 0..self.sides.len() {
+            let paths = self.uncommitted_that_matter(at);
+            if paths.is_empty() {
+                continue;
+            }
+            let filters = match &mut filters {
+                Some(filters) => filters,
+                none => none.insert(repo.no_filters()?),
+            };
+            let Side { status, tip, .. } = &self.sides[at];
+            let (id, tip) = (status.id.clone(), tip.clone());
+            let worktree = self.workflow.worktree(self.workflow.worker(&id)?);
+            // A file that vanishes or cannot be read is no reason to say nothing at all.
+            match repo.trial_tree(&worktree, &paths, filters, &self.scratch) {
+                Ok(tree) => self.sides[at].now = self.commit(&tree, &[&tip])?,
+                Err(_) => self.commits_only.push(id),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the uncommitted files of a worker that could collide with anybody's work: all of
+    /// them when some were removed, since these may have been renamed.
+    fn uncommitted_that_matter(&self, at: usize) -> Vec<RepoPath> {
+        let side = &self.sides[at];
+        let meets = |changes: &[Change]| {
+            let others = self.sides.iter().enumerate().filter(|(other, _)| *other != at);
+            others.into_iter().any(|(_, other)| can_meet(changes, &other.all))
+        };
+        if side.uncommitted.is_empty() || !meets(&side.uncommitted) {
+            return Vec::new();
+        }
+        let renames = side.uncommitted.iter().any(|change| change.new.is_none());
+        let matters = |change: &&Change| renames || meets(std::slice::from_ref(*change));
+        side.uncommitted.iter().filter(matters).map(|change| change.path.clone()).collect()
+    }
+
+    fn commit(&mut self, tree: &Oid, parents: &[&Oid]) -> Result<Oid> {
+        let commits = match &mut self.commits {
+            Some(commits) => commits,
+            none => {
+                none.insert(self.workflow.repo.commit_writer(Author::fixed(), Some(&self.scratch))?)
+            }
+        };
+        commits.write(tree, parents, "trial\n")
+    }
+
+    /// Returns the pairs among these workers that collide.
+    pub(crate) fn conflicts(
+        &mut self,
+        among: &dyn Fn(&WorkerStatus) -> bool,
+    ) -> Result<Vec<Conflict>> {
+        let wanted = |pair: &&(usize, usize)| {
+            among(self.sides[pair.0].status) && among(self.sides[pair.1].status)
+        };
+        let pairs: Vec<(usize, usize)> = self.pairs.iter().filter(wanted).copied().collect();
+        let now =
+            pairs.iter().map(|(a, b)| (self.sides[*a].now.clone(), self.sides[*b].now.clone()));
+        // The same with commits alone, where that is not the same question.
+        let committed = |(a, b): &&(usize, usize)| {
+            let (a, b) = (&self.sides[*a], &self.sides[*b]);
+            (a.now != a.tip || b.now != b.tip) && can_meet(&a.committed, &b.committed)
+        };
+        let committed: Vec<(usize, usize)> = pairs.iter().filter(committed).copied().collect();
+        let tips =
+            committed.iter().map(|(a, b)| (self.sides[*a].tip.clone(), self.sides[*b].tip.clone()));
+        let questions: Vec<(Oid, Oid)> = now.chain(tips).collect();
+        let mut outcomes = self.merge(&questions)?;
+        let collide = |outcome: &MergeOutcome| !outcome.conflicts.is_empty();
+        let before: Vec<MergeOutcome> = outcomes.split_off(pairs.len());
+        let before: BTreeMap<(usize, usize), bool> =
+            committed.into_iter().zip(before.iter().map(collide)).collect();
+        let conflict = |((a, b), outcome): ((usize, usize), MergeOutcome)| {
+            let sides = [&self.sides[a], &self.sides[b]];
+            let is_dirty = sides.iter().any(|side| side.now != side.tip);
+            Conflict {
+                workers: sides.map(|side| side.status.id.clone()),
+                paths: outcome.conflicts.iter().map(|finding| finding.path.clone()).collect(),
+                findings: outcome.conflicts,
+                uncommitted: is_dirty && before.get(&(a, b)) != Some(&true),
+            }
+        };
+        let found = pairs.into_iter().zip(outcomes).filter(|(_, outcome)| collide(outcome));
+        Ok(found.map(conflict).collect())
+    }
+
+    /// Merges pairs of commits, all in one process, and quotes what collides, all in another.
+    fn merge(&self, questions: &[(Oid, Oid)]) -> Result<Vec<MergeOutcome>> {
+        let Workflow { repo, .. } = self.workflow;
+        let mut outcomes = repo.merge_pairs(questions, Some(&self.scratch))?;
+        let mut marked: Vec<(&mut FileConflict, &(Oid, Oid))> = Vec::new();
+        let mut files = Vec::new();
+        for (outcome, sides) in outcomes.iter_mut().zip(questions) {
+            for finding in outcome.conflicts.iter_mut().filter(|known| known.kind.has_markers()) {
+                files.push((outcome.tree.clone(), finding.path.clone()));
+                marked.push((finding, sides));
+            }
+        }
+        let texts = repo.files(&files, Some(&self.scratch))?;
+        for ((finding, (ours, theirs)), text) in marked.into_iter().zip(texts) {
+            let text = text.unwrap_or_default();
+            let (hunks, _) = hunks(&text, MARKER_SIZE, [ours.as_str(), theirs.as_str()]);
+            finding.hunk = hunks.into_iter().next();
+        }
+        Ok(outcomes)
+    }
+
+    /// Merges everybody in this order upon what is integrated. Those who meet nobody merge; a pair
+    /// alone does as `conflicts` says; the other groups are merged side by side, one process for
+    /// each round.
+    pub(crate) fn trial(&mut self, order: &[WorkerId], conflicts: &[Conflict]) -> Result<Trial> {
+        let at = |id: &WorkerId| self.sides.iter().position(|side| side.status.id == *id);
+        let places: Vec<usize> = order.iter().filter_map(at).collect();
+        let rank = |at: &usize| places.iter().position(|place| place == at);
+        let mut stops: Vec<(usize, TrialStop)> = Vec::new();
+        let mut chains = Vec::new();
+        for group in graph::groups(&self.pairs) {
+            let mut queue: Vec<usize> =
+                group.iter().copied().filter(|at| rank(at).is_some()).collect();
+            queue.sort_by_key(rank);
+            match queue[..] {
+                [] => {}
+                [first, second] if group.len() == 2 => {
+                    stops.extend(
+                        self.pair_stop(first, second, conflicts).map(|stop| (second, stop)),
+                    );
+                }
+                _ => {
+                    let before =
+                        group.into_iter().filter(|at| !self.sides[*at].is_open()).collect();
+                    let head = self.workflow.integration().unwrap_or(&self.workflow.record.base);
+                    queue.reverse();
+                    chains.push(Chain { head: head.clone(), before, queue });
+                }
+            }
+        }
+        while !chains.is_empty() {
+            stops.extend(self.round(&mut chains)?);
+            chains.retain(|chain| !chain.queue.is_empty());
+        }
+        stops.sort_by_key(|(at, _)| rank(at));
+        Ok(Trial {
+            order: places.iter().map(|at| self.sides[*at].status.id.clone()).collect(),
+            stops: stops.into_iter().map(|(_, stop)| stop).collect(),
+            commits_only: self.commits_only.clone(),
+        })
+    }
+
+    fn pair_stop(&self, first: usize, second: usize, conflicts: &[Conflict]) -> Option<TrialStop> {
+        let [first, second] = [first, second].map(|at| &self.sides[at].status.id);
+        let known = conflicts.iter().find(|conflict| {
+            conflict.workers.contains(first) && conflict.workers.contains(second)
+        })?;
+        Some(TrialStop {
+            worker: second.clone(),
+            with: vec![first.clone()],
+            findings: known.findings.clone(),
+        })
+    }
+
+    /// Merges the next worker of each chain, all in one process.
+    fn round(&mut self, chains: &mut [Chain]) -> Result<Vec<(usize, TrialStop)>> {
+        let mut turns = Vec::new();
+        for chain in chains.iter_mut() {
+            let Some(next) = chain.queue.pop() else { continue };
+            let Side { tip, now, .. } = &self.sides[next];
+            if self.facts.history.contains(tip, &chain.head) {
+                // Nothing to merge with yet: the result is the worker's work itself.
+                chain.head = now.clone();
+                chain.before.push(next);
+            } else {
+                turns.push((next, chain.head.clone(), now.clone(), chain));
+            }
+        }
+        let questions: Vec<(Oid, Oid)> =
+            turns.iter().map(|(_, head, now, _)| (head.clone(), now.clone())).collect();
+        let outcomes = self.merge(&questions)?;
+        let mut stops = Vec::new();
+        for ((next, head, now, chain), outcome) in turns.into_iter().zip(outcomes) {
+            if outcome.conflicts.is_empty() {
+                chain.head = self.commit(&outcome.tree, &[&head, &now])?;
+                chain.before.push(next);
+            } else {
+                stops.push((next, self.stop(next, &chain.before, outcome.conflicts)));
+            }
+        }
+        Ok(stops)
+    }
+
+    fn stop(&self, next: usize, before: &[usize], findings: Vec<FileConflict>) -> TrialStop {
+        let involved = |at: &&usize| {
+            findings.iter().any(|finding| touches(&self.sides[**at].all, &finding.path))
+        };
+        let mut with: Vec<usize> = before.iter().filter(involved).copied().collect();
+        if with.is_empty() {
+            with = before.to_vec();
+        }
+        with.sort_unstable();
+        TrialStop {
+            worker: self.sides[next].status.id.clone(),
+            with: with.into_iter().map(|at| self.sides[at].status.id.clone()).collect(),
+            findings,
+        }
+    }
+}
+
+/// A group of workers being merged.
+struct Chain {
+    head: Oid,
+    /// Whom `head` contains.
+    before: Vec<usize>,
+    /// Who is still to be merged, the last one first.
+    queue: Vec<usize>,
+}
+
+/// Returns whether what is not committed is simply more work on the worker's branch.
+fn is_plain(status: &WorkerStatus, tree: &TreeState) -> bool {
+    let on_branch = tree.branch.as_deref() == Some(&status.branch);
+    on_branch && tree.operation.is_none() && tree.unmerged.is_empty()
+}
+
+/// Returns whether one side is contained in the other: these merge by definition.
+fn nested(facts: &Facts, some: &Side<'_>, other: &Side<'_>) -> bool {
+    let within = |inner: &Side<'_>, outer: &Side<'_>| {
+        inner.now == inner.tip && facts.history.contains(&outer.tip, &inner.tip)
+    };
+    within(some, other) || within(other, some)
+}
