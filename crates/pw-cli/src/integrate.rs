@@ -1,14 +1,17 @@
 //! `pw-integrate`: from the workers' branches to one integration branch.
 
 mod bench;
+mod finish;
 mod gate;
 mod merge;
 mod place;
+mod pull_request;
 mod resolve;
 mod stop;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use pw_core::finish::Wish;
 use pw_core::gate::Mode;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
@@ -64,6 +67,13 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Lands the integration branch on the base branch, or proposes that as a pull request
+    Finish {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        #[command(flatten)]
+        landing: LandingArgs,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -89,6 +99,37 @@ struct ChoiceArgs {
     /// Test again what was tested before
     #[arg(long)]
     retest: bool,
+}
+
+/// How to land.
+#[derive(Clone, Debug, Args)]
+struct LandingArgs {
+    /// Only by fast-forward; the default, where that is possible
+    #[arg(long, conflicts_with_all = ["merge", "pr"])]
+    ff_only: bool,
+    /// With a merge commit, also when the base branch has moved
+    #[arg(long, conflicts_with = "pr")]
+    merge: bool,
+    /// Push the integration branch and open a pull request; the base branch stays
+    #[arg(long)]
+    pr: bool,
+    /// Land without any test of what lands
+    #[arg(long)]
+    no_gate: bool,
+    /// Land without this worker's work, which was never merged; may be repeated
+    #[arg(long, value_name = "WORKER")]
+    without: Vec<WorkerId>,
+}
+
+impl From<&LandingArgs> for finish::Asked {
+    fn from(args: &LandingArgs) -> Self {
+        let wish = match (args.ff_only, args.merge) {
+            (true, _) => Wish::FastForward,
+            (_, true) => Wish::Merge,
+            _ => Wish::Unsaid,
+        };
+        Self { wish, pull_request: args.pr, no_gate: args.no_gate, without: args.without.clone() }
+    }
 }
 
 impl From<&ChoiceArgs> for Choice {
@@ -121,6 +162,9 @@ impl Cli for Integrate {
                 resolve::go_on(context, workflow.as_deref(), &choice.into())
             }
             Command::Abort { workflow } => resolve::abort(context, workflow.as_deref()),
+            Command::Finish { workflow, landing } => {
+                finish::finish(context, workflow.as_deref(), landing.into())
+            }
             Command::Schema => schema::answer::<Self>(),
         }
     }

@@ -40,7 +40,7 @@ pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>
 }
 
 /// Writes a file whole or not at all: a launcher may be read while it is written anew.
-fn replace(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
     std::fs::rename(&new, path).with_context(|| format!("replacing {}", path.display()))

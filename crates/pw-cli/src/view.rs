@@ -15,7 +15,7 @@ use pw_core::path::RepoPath;
 use pw_core::report::NextStep;
 use pw_core::status::State;
 
-pub(crate) use self::integrate::{aborted, integrated, preview, readiness};
+pub(crate) use self::integrate::{aborted, finished, integrated, preview, readiness};
 pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::retro::retro;
 pub(crate) use self::setup::{check, created, launched, list};

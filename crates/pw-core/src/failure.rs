@@ -60,6 +60,16 @@ pub enum Code {
     NothingStopped,
     /// The integration branch is checked out, or was moved by somebody else.
     IntegrationMoved,
+    /// The workflow has no base branch to land on: it is gone, was rewritten, or there never was one.
+    NoBase,
+    /// The base branch has commits of its own, so that only a merge commit can land the work.
+    BaseMoved,
+    /// The integration branch does not merge into the base branch.
+    BaseConflict,
+    /// Nobody is integrated yet.
+    NothingToLand,
+    /// The remote did not take the branch, or the forge not the pull request.
+    PushFailed,
     /// Files outside the worker's scope would be committed.
     OutOfScope,
     /// Uncommitted changes stand against what was asked.
@@ -113,6 +123,11 @@ impl Code {
         Self::GateFailed,
         Self::NothingStopped,
         Self::IntegrationMoved,
+        Self::NoBase,
+        Self::BaseMoved,
+        Self::BaseConflict,
+        Self::NothingToLand,
+        Self::PushFailed,
         Self::OutOfScope,
         Self::DirtyTree,
         Self::NothingToCommit,
@@ -135,6 +150,7 @@ impl Code {
             | Self::Unresolved
             | Self::WaitingForWorkers
             | Self::GateFailed
+            | Self::PushFailed
             | Self::SignalLost
             | Self::SetupFailed
             | Self::LaunchFailed => 4,

@@ -6,6 +6,7 @@
 pub mod conflict;
 pub mod facts;
 pub mod failure;
+pub mod finish;
 pub mod gate;
 pub mod graph;
 pub mod guard;

@@ -38,6 +38,8 @@ pub enum Event {
     Resolved { worker: WorkerId, commit: Oid },
     /// The stopped integration was given up; a worker when it had stopped at one.
     Aborted { worker: Option<WorkerId> },
+    /// The integration branch is in the base branch, which is at this commit.
+    Finished { commit: Oid },
 }
 
 impl fmt::Display for Event {
@@ -75,6 +77,7 @@ impl fmt::Display for Event {
             Self::Resolved { worker, commit } => write!(f, "resolved {worker} {commit}"),
             Self::Aborted { worker: Some(worker) } => write!(f, "aborted {worker}"),
             Self::Aborted { worker: None } => f.write_str("aborted"),
+            Self::Finished { commit } => write!(f, "finished {commit}"),
         }
     }
 }
@@ -137,6 +140,7 @@ impl Event {
             }
             ["aborted"] => Self::Aborted { worker: None },
             ["aborted", worker] => Self::Aborted { worker: Some(worker.parse().ok()?) },
+            ["finished", commit] => Self::Finished { commit: commit.parse().ok()? },
             _ => return None,
         };
         Some(event)
@@ -299,6 +303,8 @@ pub struct Record {
     pub red: Option<Red>,
     /// What gates said about trees, by tree and terms.
     pub verdicts: BTreeMap<(Oid, Oid), Verdict>,
+    /// Where the base branch was when the work landed there.
+    pub finished: Option<Oid>,
     /// How often an integration stopped at a worker.
     pub stops: BTreeMap<WorkerId, u32>,
     pub started: Seconds,
@@ -317,6 +323,7 @@ impl Record {
             stopped: None,
             red: None,
             verdicts: BTreeMap::new(),
+            finished: None,
             stops: BTreeMap::new(),
             started,
         }
@@ -372,6 +379,7 @@ impl Record {
                 }
             }
             Event::Aborted { .. } => (self.stopped, self.red) = (None, None),
+            Event::Finished { commit } => self.finished = Some(commit),
         }
     }
 }
@@ -460,7 +468,8 @@ mod tests {
                 },
                 resolution: None,
             }),
-            Event::Resolved { worker: worker.clone(), commit: oid },
+            Event::Resolved { worker: worker.clone(), commit: oid.clone() },
+            Event::Finished { commit: oid },
             Event::Aborted { worker: Some(worker) },
             Event::Aborted { worker: None },
         ] {

@@ -60,6 +60,9 @@ impl Repo {
         if std::fs::symlink_metadata(path).ok()?.is_symlink() {
             return None;
         }
+        if path == self.root() && path.join(".git").is_dir() {
+            return self.common().canonicalize().ok();
+        }
         let text = std::fs::read_to_string(path.join(".git")).ok()?;
         let named = path.join(text.trim_end_matches('\n').strip_prefix("gitdir: ")?);
         let named = named.canonicalize().ok()?;

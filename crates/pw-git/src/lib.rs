@@ -5,6 +5,7 @@
 mod changes;
 mod history;
 mod hooks;
+mod landing;
 mod lock;
 mod merge;
 mod objects;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pw_core::gate::{Gate, GateReport, GateResult, Mode, Verdict, asked_for};
+use pw_core::gate::{Gate, GateReport, GateResult, GateStop, Mode, Verdict, asked_for};
 use pw_core::id::Oid;
 use pw_core::record::{Choice, Event, Refs};
 use pw_git::{RecordWriter, Transaction};
@@ -183,6 +183,24 @@ impl<'a> Gatekeeper<'a> {
             runs: self.runs,
             gates: judgement.gates,
         }
+    }
+
+    /// Returns what to tell of a commit that did not pass.
+    pub(super) fn stop(&self, judgement: Judgement) -> Option<GateStop> {
+        let result = judgement.gates.into_iter().nth(judgement.red?)?;
+        Some(GateStop {
+            workers: Vec::new(),
+            gate: result.name,
+            command: result.command,
+            exit_code: result.exit_code,
+            timed_out: result.timed_out,
+            output_tail: result.output_tail,
+            log: result.log,
+            commit: judgement.commit,
+            tree: judgement.tree,
+            runs: self.runs,
+            notes: self.notes.clone(),
+        })
     }
 
     fn log(&self, gate: &Gate, tree: &Oid) -> PathBuf {

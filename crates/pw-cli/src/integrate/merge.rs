@@ -112,7 +112,9 @@ impl<'a> Chain<'a> {
         let Some(status) = self.states.iter().find(|status| status.id == *worker) else {
             return Ok(());
         };
-        let signals = signal_lines(plan, &self.workflow.record, &self.facts, worker_plan);
+        let record = &self.workflow.record;
+        let since = record.merged.get(worker).map(|(tip, _)| tip);
+        let signals = signal_lines(plan, record, &self.facts, worker_plan, since);
         let message = integration::merge_message(plan, worker_plan, status, &signals, tip);
         let commit = self.merges.take(tip, tree, &message)?;
         self.merged.push(Merged { worker: worker.clone(), commit, tip: tip.clone() });

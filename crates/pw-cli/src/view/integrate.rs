@@ -1,6 +1,7 @@
 //! Merging, and what stands in its way.
 
 use pw_core::conflict::FileConflict;
+use pw_core::finish::{Finished, Landed};
 use pw_core::integration::{Aborted, Check, Integrated, Preview};
 use pw_core::path::RepoPath;
 
@@ -75,4 +76,30 @@ pub(crate) fn aborted(aborted: &Aborted) -> String {
         aborted.restore.as_ref().map(|command| format!("  what was resolved is kept: {command}\n"));
     let what = aborted.worker.as_ref().map(|worker| format!(" of {worker}")).unwrap_or_default();
     format!("the integration{what} is given up\n{}", kept.unwrap_or_default())
+}
+
+pub(crate) fn finished(finished: &Finished) -> String {
+    let (base, at) = (&finished.base, finished.commit.short());
+    let mut out = match finished.landed {
+        Landed::FastForward => format!("{base} went on to {at}\n"),
+        Landed::Merge => format!("{base} is at the merge {at}\n"),
+        Landed::Already => format!("{base} has it all, at {at}\n"),
+        Landed::PullRequest => format!("{base} stays at {at}\n"),
+    };
+    if let Some(request) = &finished.pull_request {
+        out += &match &request.url {
+            Some(url) => format!("  proposed: {}\n", plain(url)),
+            None => "  gh is not installed: push and propose as below\n".to_owned(),
+        };
+    }
+    if let Some(checkout) = &finished.checkout {
+        out += &format!("  the files in {} went along\n", plain(checkout));
+    }
+    for worker in &finished.without {
+        out += &format!("  left out {worker}\n");
+    }
+    for worker in &finished.newer {
+        out += &format!("  {worker} has newer commits\n");
+    }
+    out + &next(&finished.next)
 }

@@ -252,3 +252,20 @@ fn abort_leaves_no_trace_but_what_it_names() {
     assert_eq!((after, config(), repo.git(&["worktree", "list"])), before);
     assert!(!place(&repo).exists());
 }
+
+#[test]
+fn a_resolution_has_to_pass_the_gate_too() {
+    let repo = colliding();
+    repo.write("plan.yaml", &(repo.read("plan.yaml") + "verify: grep -q users shared.txt\n"));
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    resolve(&repo, "shared.txt", "one\ntwo\nposts\nfour\nfive\n");
+    repo.pw("pw-integrate continue").error(4, "gate_failed");
+    assert!(!exists(&repo, "integration/rest-api"));
+    // The resolution is not lost for that: given up, the next run knows it.
+    repo.pw("pw-integrate abort").data();
+    let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
+    resolve(&repo, "shared.txt", "one\ntwo\nusers, posts\nfour\nfive\n");
+    assert_eq!(repo.pw("pw-integrate continue").data()["gate"]["gates"][0]["passed"], true);
+}

@@ -4,6 +4,7 @@
 mod conflicts;
 mod contract;
 mod crash;
+mod finish;
 mod gate;
 mod guard;
 mod integrate;

@@ -103,13 +103,19 @@ pub fn own_commits<'a>(
     ownership(plan, record, facts, worker).0
 }
 
-/// Returns the signals the worker gave since it was last merged, the oldest first, each as it
-/// stands in its subject.
-pub fn signal_lines(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -> Vec<String> {
+/// Returns the signals the worker gave, the oldest first, each as it stands in its subject; only
+/// those that `since` does not contain.
+pub fn signal_lines(
+    plan: &Plan,
+    record: &Record,
+    facts: &Facts,
+    worker: &Worker,
+    since: Option<&Oid>,
+) -> Vec<String> {
     let mut own = own_commits(plan, record, facts, worker);
-    if let Some((merged, _)) = record.merged.get(&worker.id) {
-        let merged = facts.history.ancestors(merged);
-        own.retain(|commit| !merged.contains(&commit.oid));
+    if let Some(since) = since {
+        let before = facts.history.ancestors(since);
+        own.retain(|commit| !before.contains(&commit.oid));
     }
     let line = |(_, signal, text): &Announced<'_>| bounded(&format!("{} {text}", signal.marker()));
     read_subjects(&own).0.iter().rev().map(line).collect()

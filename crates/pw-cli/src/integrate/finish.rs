@@ -1,0 +1,343 @@
+//! Landing the integration branch on the base branch, or proposing that to a forge.
+
+use anyhow::{Result, bail};
+use pw_core::facts::{Facts, WorktreeFacts};
+use pw_core::failure::{Code, Failure};
+use pw_core::finish::{self, Finished, Landed, Share, Wish};
+use pw_core::gate::{GateReport, Mode};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::record::{Choice, Event};
+use pw_core::report::{counted, shell_word};
+use pw_core::status::{WorkerStatus, signal_lines, worker_states};
+use pw_core::time::rfc3339;
+use pw_git::{Lock, Transaction, Worktree};
+
+use super::gate::Gatekeeper;
+use super::{pull_request, step};
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// What was asked for.
+pub(super) struct Asked {
+    pub(super) wish: Wish,
+    pub(super) pull_request: bool,
+    /// Land without any test.
+    pub(super) no_gate: bool,
+    pub(super) without: Vec<WorkerId>,
+}
+
+pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let finish = Finish::new(&workflow, context, asked)?;
+    let has_landed = workflow.repo.is_ancestor(&finish.result, &finish.before)?;
+    let answer = match finish.asked.pull_request {
+        _ if has_landed => finish.take_note()?,
+        true => finish.propose()?,
+        false => finish.land()?,
+    };
+    Answer::of(&answer, view::finished)
+}
+
+/// What is to land, and where.
+pub(super) struct Finish<'a> {
+    pub(super) workflow: &'a Workflow,
+    context: &'a Context,
+    asked: Asked,
+    facts: Facts,
+    states: Vec<WorkerStatus>,
+    /// The base branch, and where it is.
+    pub(super) base: String,
+    before: Oid,
+    /// What is to land.
+    result: Oid,
+    newer: Vec<WorkerId>,
+    keeper: Gatekeeper<'a>,
+    /// What the gates said.
+    gate: Option<GateReport>,
+}
+
+impl<'a> Finish<'a> {
+    fn new(workflow: &'a Workflow, context: &'a Context, asked: Asked) -> Result<Self> {
+        for id in &asked.without {
+            workflow.worker(id)?;
+        }
+        require_nothing_stopped(workflow)?;
+        let result = require_result(workflow)?;
+        let (base, before) = require_base(workflow)?;
+        let facts = workflow.facts(context.now, Look::Past)?;
+        let states = worker_states(&workflow.plan, &workflow.record, &facts);
+        let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
+        let newer = finish::require_everybody(&workflow.plan, &states, &is_merged, &asked.without)?;
+        let mode = asked.no_gate.then_some(Mode::None);
+        let keeper =
+            Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
+        let gate = None;
+        Ok(Self {
+            workflow,
+            context,
+            asked,
+            facts,
+            states,
+            base,
+            before,
+            result,
+            newer,
+            keeper,
+            gate,
+        })
+    }
+
+    /// Writes down, once, what happened before: a run of ours that was killed, or somebody's hand.
+    fn take_note(mut self) -> Result<Finished> {
+        let commit = self.before.clone();
+        let noted = match &self.workflow.record.finished {
+            Some(finished) => self.workflow.repo.is_ancestor(&self.result, finished)?,
+            None => false,
+        };
+        if !noted {
+            self.record(&commit, Transaction::default())?;
+        }
+        Ok(self.answer(commit, Landed::Already, None))
+    }
+
+    /// Moves the base branch to the result, or to a merge of both.
+    fn land(mut self) -> Result<Finished> {
+        let repo = &self.workflow.repo;
+        let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
+        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.asked.wish)?;
+        let commit = match how {
+            Landed::Merge => self.merge(is_ahead)?,
+            _ => self.result.clone(),
+        };
+        let checkout = repo.checkout_of(&self.base).cloned();
+        if let Some(checkout) = &checkout {
+            self.require_clean(checkout, &commit)?;
+        }
+        self.verify(&commit)?;
+        let name = format!("refs/heads/{}", self.base);
+        match &checkout {
+            Some(checkout) => {
+                // Looked at again: verifying may have taken its time.
+                self.require_clean(checkout, &commit)?;
+                repo.fast_forward(&checkout.path, &commit)?;
+                self.record(&commit, Transaction::default())?;
+            }
+            None => {
+                let moved = Transaction::default().set(&name, &commit, Some(&self.before));
+                self.record(&commit, moved)?;
+            }
+        }
+        Ok(self.answer(commit, how, checkout))
+    }
+
+    /// Merges the result into the base in the object database; returns the merge.
+    fn merge(&self, is_ahead: bool) -> Result<Oid> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let tree = match is_ahead {
+            true => repo.tree_of(&self.result)?,
+            false => {
+                self.context.progress(&format!("merging into {}", self.base));
+                let outcome = repo.merge(&self.before, &self.result, None)?;
+                if !outcome.conflicts.is_empty() {
+                    return Err(finish::conflict(plan, &self.base, outcome.conflicts).into());
+                }
+                outcome.tree
+            }
+        };
+        let message = finish::merge_message(plan, &self.base, &self.shares()?);
+        let parents = [&self.before, &self.result];
+        repo.write_commit(&repo.author()?, &tree, &parents, &message)
+    }
+
+    /// What there is to say of each worker whose work lands.
+    pub(super) fn shares(&self) -> Result<Vec<Share<'_>>> {
+        let Workflow { plan, record, .. } = self.workflow;
+        let lands = self.states.iter().filter(|s| !self.asked.without.contains(&s.id));
+        lands
+            .map(|status| {
+                let worker = self.workflow.worker(&status.id)?;
+                let signals = signal_lines(plan, record, &self.facts, worker, None);
+                Ok(Share { worker, status, signals })
+            })
+            .collect()
+    }
+
+    /// Refuses to move a checkout in which anybody is in the middle of something.
+    fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
+        let repo = &self.workflow.repo;
+        let place = shell_word(&checkout.path.to_string_lossy());
+        let refuse = |code, message: String, hint: &str| {
+            Failure::new(code, message).hint(hint).next(format!("git -C {place} status"))
+        };
+        let WorktreeFacts::Present(tree) = repo.tree_state(&checkout.path)? else {
+            let message = format!(
+                "{}, which has {} checked out, cannot be read",
+                checkout.path.display(),
+                self.base
+            );
+            return Err(refuse(Code::WrongBranch, message, "repair or remove that worktree").into());
+        };
+        let shown = checkout.path.display();
+        if let Some(operation) = &tree.operation {
+            let message = format!("a {operation} of {} is in progress in {shown}", self.base);
+            return Err(
+                refuse(Code::WrongBranch, message, "finish or give it up there first").into()
+            );
+        }
+        if tree.branch.as_deref() != Some(&self.base) {
+            let message = format!("{} is being rebased or bisected in {shown}", self.base);
+            return Err(
+                refuse(Code::WrongBranch, message, "finish or give it up there first").into()
+            );
+        }
+        let changed: Vec<_> = tree.changed.iter().chain(&tree.unmerged).collect();
+        if let Some(first) = changed.first() {
+            let message = format!(
+                "{shown} has {} with uncommitted changes, `{first}` among them",
+                counted(changed.len(), "file")
+            );
+            return Err(refuse(
+                Code::DirtyTree,
+                message,
+                "commit or put away the changes there first",
+            )
+            .details(serde_json::json!({ "paths": changed }))
+            .into());
+        }
+        let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;
+        if let Some(first) = in_the_way.first() {
+            let message = format!("`{first}` in {shown} is not tracked, and would be overwritten");
+            return Err(refuse(
+                Code::InTheWay,
+                message,
+                "move the files named out of the way first",
+            )
+            .details(serde_json::json!({ "paths": in_the_way }))
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Refuses unless the plan's gates pass on exactly what is to land.
+    fn verify(&mut self, commit: &Oid) -> Result<()> {
+        if self.keeper.is_absent() {
+            let note = match self.asked.no_gate {
+                true => "nothing was tested: --no-gate",
+                false => "nothing was tested: the plan has no `verify`",
+            };
+            self.keeper.notes.push(note.to_owned());
+            return Ok(());
+        }
+        let judgement = self.keeper.judge(commit)?;
+        if judgement.red.is_none() {
+            self.gate = Some(self.keeper.report(judgement));
+            return Ok(());
+        }
+        let name = &self.workflow.plan.workflow;
+        let Some(stop) = self.keeper.stop(judgement) else { bail!("a red gate without a result") };
+        let message = format!("the gate {} does not pass; nothing has landed", stop.gate);
+        Err(Failure::new(Code::GateFailed, message)
+            .hint("have it corrected and integrated, then finish again")
+            .next(format!("pw-integrate check {name}"))
+            .details(stop)
+            .into())
+    }
+
+    /// Writes down that the work has landed, together with `moved`.
+    fn record(&mut self, commit: &Oid, moved: Transaction) -> Result<()> {
+        self.keeper.record(&Event::Finished { commit: commit.clone() }, moved)
+    }
+
+    pub(super) fn answer(
+        self,
+        commit: Oid,
+        landed: Landed,
+        checkout: Option<Worktree>,
+    ) -> Finished {
+        let name = &self.workflow.plan.workflow;
+        Finished {
+            workflow: name.clone(),
+            base: self.base,
+            commit,
+            before: self.before,
+            landed,
+            checkout: checkout.map(|checkout| checkout.path.to_string_lossy().into_owned()),
+            without: self.asked.without,
+            newer: self.newer,
+            gate: self.gate,
+            notes: self.keeper.notes,
+            pull_request: None,
+            next: vec![step("look back", format!("pw-retro report {name}"))],
+        }
+    }
+
+    /// Opens a pull request for what passes the gate.
+    fn propose(mut self) -> Result<Finished> {
+        self.verify(&self.result.clone())?;
+        let proposed = pull_request::open(&self, self.gate.as_ref())?;
+        let commit = self.before.clone();
+        let mut answer = self.answer(commit, Landed::PullRequest, None);
+        answer.next = proposed.next;
+        answer.pull_request = Some(proposed.pull_request);
+        Ok(answer)
+    }
+}
+
+fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
+    let Some(stopped) = &workflow.record.stopped else { return Ok(()) };
+    let message = format!("an integration is stopped at {}", stopped.worker);
+    Err(Failure::new(Code::NotReady, message)
+        .hint("continue it, or give it up")
+        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+        .into())
+}
+
+/// Returns the integration branch's commit, if that is what we put there or comes on top of it.
+fn require_result(workflow: &Workflow) -> Result<Oid> {
+    let plan = &workflow.plan;
+    let branch = plan.integration_branch();
+    let Some(ours) = &workflow.record.integration else {
+        return Err(Failure::new(Code::NothingToLand, "nobody is integrated yet")
+            .hint("integrate first")
+            .next(format!("pw-integrate run {}", plan.workflow))
+            .into());
+    };
+    match workflow.integration() {
+        Some(now) if workflow.repo.is_ancestor(ours, now)? => Ok(now.clone()),
+        Some(_) => Err(Failure::new(
+            Code::IntegrationMoved,
+            format!("{branch} was moved by somebody else"),
+        )
+        .hint("keep those commits under another name, then run again to put the branch back")
+        .next(format!("git branch -m {branch} {branch}-by-hand"))
+        .into()),
+        None => Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
+            .hint("bring it back where it was")
+            .next(format!("git branch {branch} {ours}"))
+            .into()),
+    }
+}
+
+/// Returns the base branch and its commit.
+fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
+    let refuse = |message: String| {
+        Failure::new(Code::NoBase, message)
+            .hint("land it by hand, on the branch the user names")
+            .next(format!("git log --first-parent {}", workflow.plan.integration_branch()))
+    };
+    let Some(base) = &workflow.record.base_branch else {
+        let began = workflow.record.base.short();
+        return Err(refuse(format!("the workflow began at commit {began}, on no branch")).into());
+    };
+    let Some(tip) = workflow.branch(base) else {
+        return Err(refuse(format!("the branch {base} is gone")).into());
+    };
+    if !workflow.repo.is_ancestor(&workflow.record.base, tip)? {
+        let began = workflow.record.base.short();
+        let message = format!("{base} no longer contains {began}, where the workflow began");
+        return Err(refuse(message).into());
+    }
+    Ok((base.clone(), tip.clone()))
+}

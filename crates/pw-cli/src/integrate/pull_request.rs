@@ -1,0 +1,116 @@
+//! A pull request for the integration branch, through `gh` where that is installed.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::finish::{self, PullRequest};
+use pw_core::gate::GateReport;
+use pw_core::report::{NextStep, bounded, shell_word};
+
+use super::finish::Finish;
+use super::step;
+use crate::{command, launch};
+
+/// How much of what a program said is repeated, in characters.
+const MAX_SAID: usize = 2000;
+
+/// What came of it.
+pub(super) struct Proposed {
+    pub(super) pull_request: PullRequest,
+    pub(super) next: Vec<NextStep>,
+}
+
+/// Pushes the integration branch and opens a pull request, or says how to.
+pub(super) fn open(finish: &Finish<'_>, gate: Option<&GateReport>) -> Result<Proposed> {
+    let (repo, plan) = (&finish.workflow.repo, &finish.workflow.plan);
+    let branch = plan.integration_branch();
+    let remote = remote(finish)?;
+    let (title, body) = finish::pull_request(plan, &finish.shares()?, gate);
+    let file = repo.common().join("pw").join(plan.workflow.as_str()).join("pull-request.md");
+    launch::replace(&file, &body)?;
+    let words = [
+        "pr",
+        "create",
+        "--base",
+        &finish.base,
+        "--head",
+        &branch,
+        "--title",
+        &title,
+        "--body-file",
+        &file.to_string_lossy(),
+    ]
+    .map(str::to_owned);
+    let mut pull_request = PullRequest { remote, pushed: false, url: None, title, body };
+    let Ok(gh) = which::which("gh") else {
+        let said = format!(
+            "gh pr create --base {} --head {branch} --title {} --body-file {}",
+            shell_word(&finish.base),
+            shell_word(&pull_request.title),
+            shell_word(&file.to_string_lossy())
+        );
+        let remote = shell_word(&pull_request.remote);
+        let next = vec![
+            step("push", format!("git push {remote} refs/heads/{branch}")),
+            step("propose", said),
+        ];
+        return Ok(Proposed { pull_request, next });
+    };
+    let (pushed, said) = repo.push(repo.root(), &pull_request.remote, &branch)?;
+    if !pushed {
+        return Err(failed(
+            finish,
+            &format!("{} did not take {branch}", pull_request.remote),
+            &said,
+        ));
+    }
+    pull_request.pushed = true;
+    let known = ["pr", "view", &branch, "--json", "url", "--jq", ".url"].map(str::to_owned);
+    // One that is open takes the push in: a second one would be refused.
+    let url = match say(&gh, repo.root(), &known)? {
+        (true, url) => url,
+        (false, _) => match say(&gh, repo.root(), &words)? {
+            (true, url) => url,
+            (false, said) => return Err(failed(finish, "gh opened no pull request", &said)),
+        },
+    };
+    let next = vec![step("review", format!("gh pr view {branch}"))];
+    pull_request.url = url.lines().last().map(|line| bounded(line, MAX_SAID));
+    Ok(Proposed { pull_request, next })
+}
+
+/// Returns the plan's remote, or `origin`, or the only one there is.
+fn remote(finish: &Finish<'_>) -> Result<String> {
+    let remotes = finish.workflow.repo.remotes()?;
+    let origin = || remotes.iter().find(|name| *name == "origin").cloned();
+    let only = || (remotes.len() == 1).then(|| remotes[0].clone());
+    let chosen = finish.workflow.plan.remote.clone().or_else(origin).or_else(only);
+    chosen.ok_or_else(|| {
+        let message = format!("{} remotes, and the plan names none", remotes.len());
+        Failure::new(Code::PushFailed, message)
+            .hint("add a remote named origin, or name one as `remote` in the plan")
+            .next("git remote --verbose")
+            .into()
+    })
+}
+
+fn say(program: &Path, folder: &Path, words: &[String]) -> Result<(bool, String)> {
+    let output = command::program(program).args(words).current_dir(folder).output();
+    let output = output.with_context(|| format!("starting {}", program.display()))?;
+    let done = output.status.success();
+    let said = if done { output.stdout } else { output.stderr };
+    Ok((done, String::from_utf8_lossy(&said).trim_end().to_owned()))
+}
+
+fn failed(finish: &Finish<'_>, message: &str, said: &str) -> anyhow::Error {
+    let said = bounded(said, MAX_SAID);
+    Failure::new(
+        Code::PushFailed,
+        format!("{message}: {}", said.lines().next().unwrap_or_default()),
+    )
+    .hint("read details.said; once the cause is gone, run the same command again")
+    .next(format!("pw-integrate finish {} --pr", finish.workflow.plan.workflow))
+    .details(serde_json::json!({ "said": said }))
+    .into()
+}

@@ -1,0 +1,308 @@
+//! Landing the integration branch: only forward, only onto what nobody is at work on.
+
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::TestRepo;
+use serde_json::json;
+
+use crate::created;
+
+/// All three workers are integrated; `main` is checked out where nobody is at work.
+fn integrated() -> TestRepo {
+    integrated_with(THREE)
+}
+
+fn integrated_with(plan: &str) -> TestRepo {
+    let repo = created(plan);
+    for (label, path) in [
+        ("task-1-users", "api/users.py"),
+        ("task-2-posts", "api/posts.py"),
+        ("task-3-docs", "docs/a.md"),
+    ] {
+        repo.worker(label).write(path, label).commit(&format!("[COMPLETE] {label}"));
+    }
+    repo.pw("pw-integrate run").data();
+    repo
+}
+
+fn at(repo: &TestRepo, name: &str) -> String {
+    repo.git(&["rev-parse", name])
+}
+
+/// `finish` is refused like this, and nothing has changed.
+fn refused(repo: &TestRepo, words: &str, code: &str) -> serde_json::Value {
+    let before = (repo.git(&["for-each-ref"]), repo.git(&["status", "--porcelain"]));
+    let error = repo.pw(&format!("pw-integrate finish{words}")).error(3, code);
+    assert_eq!((repo.git(&["for-each-ref"]), repo.git(&["status", "--porcelain"])), before);
+    error
+}
+
+#[test]
+fn a_clean_checkout_of_the_base_goes_along_once() {
+    let repo = integrated();
+    let before = at(&repo, "main");
+    let data = repo.pw("pw-integrate finish").data();
+    assert_eq!((&data["landed"], &data["before"]), (&json!("fast_forward"), &json!(before)));
+    assert_eq!(data["commit"], json!(at(&repo, "integration/rest-api")));
+    assert_eq!(at(&repo, "main"), at(&repo, "integration/rest-api"));
+    assert_eq!(data["checkout"], json!(repo.root().to_str().unwrap()));
+    assert_eq!(repo.read("docs/a.md"), "task-3-docs");
+    assert_eq!(repo.git(&["status", "--porcelain"]), "?? plan.yaml");
+    assert!(
+        repo.git(&["log", "-1", "--format=%s", "refs/pw/rest-api/record"]).starts_with("finished ")
+    );
+
+    let refs = repo.git(&["for-each-ref"]);
+    assert_eq!(repo.pw("pw-integrate finish").data()["landed"], "already");
+    assert_eq!(repo.git(&["for-each-ref"]), refs);
+}
+
+#[test]
+fn a_base_that_nobody_has_checked_out_is_moved_alone() {
+    let repo = integrated();
+    repo.git(&["switch", "-q", "--detach"]);
+    let data = repo.pw("pw-integrate finish --merge").data();
+    assert_eq!((&data["landed"], &data["checkout"]), (&json!("merge"), &json!(null)));
+    assert_eq!(at(&repo, "main^2"), at(&repo, "integration/rest-api"));
+    assert_eq!(at(&repo, "main^{tree}"), at(&repo, "integration/rest-api^{tree}"));
+    assert_eq!(
+        repo.git(&["log", "-1", "--format=%B", "main"]),
+        "Merge integration/rest-api into main\n\nREST API with three parts\n\nWorkers:\n\
+         - task-1-users: task-1-users\n- task-2-posts: task-2-posts\n- task-3-docs: task-3-docs\n\n\
+         Pw-Workflow: rest-api"
+    );
+    assert!(!repo.root().join("docs").exists(), "a checkout on another commit stays");
+}
+
+#[test]
+fn a_base_that_moved_is_merged_on_request_and_conflicts_are_named() {
+    let repo = integrated();
+    repo.write("elsewhere.txt", "new");
+    repo.git(&["add", "elsewhere.txt"]);
+    repo.git(&["commit", "-q", "-m", "meanwhile"]);
+    refused(&repo, " --ff-only", "base_moved");
+    let error = refused(&repo, "", "base_moved");
+    assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    assert_eq!(
+        (repo.read("elsewhere.txt"), repo.read("docs/a.md")),
+        ("new".into(), "task-3-docs".into())
+    );
+    assert_eq!(
+        repo.git(&["log", "--first-parent", "--format=%s", "-2", "main"]),
+        "Merge integration/rest-api into main\nmeanwhile"
+    );
+
+    let repo = integrated();
+    repo.write("docs/a.md", "other docs");
+    repo.git(&["add", "docs"]);
+    repo.git(&["commit", "-q", "-m", "meanwhile"]);
+    let error = refused(&repo, " --merge", "base_conflict");
+    assert_eq!(error["details"]["conflicts"], json!([{"path": "docs/a.md", "kind": "add_add"}]));
+    // As the hint says: resolved on the integration branch, which then is ahead of the base.
+    assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    let place = repo.root().join("worktrees/_landing");
+    repo.try_git(&place, &["merge", "-q", "main"]);
+    std::fs::write(place.join("docs/a.md"), "both").unwrap();
+    repo.git_in(&place, &["commit", "-q", "-a", "-m", "took main in"]);
+    repo.git(&["worktree", "remove", "worktrees/_landing"]);
+    assert_eq!(repo.pw("pw-integrate finish").data()["landed"], "fast_forward");
+    assert_eq!(repo.read("docs/a.md"), "both");
+}
+
+#[test]
+fn what_lands_is_what_was_verified() {
+    // Both halves are good, and together they are not.
+    let plan = THREE.replace("shared:", "verify: test ! -e docs/a.md || test ! -e other\nshared:");
+    let repo = integrated_with(&plan);
+    repo.write("other", "new");
+    repo.git(&["add", "other"]);
+    repo.git(&["commit", "-q", "-m", "meanwhile"]);
+    let main = at(&repo, "main");
+    let error = repo.pw("pw-integrate finish --merge").error(4, "gate_failed");
+    assert_eq!(error["details"]["command"], "test ! -e docs/a.md || test ! -e other");
+    assert_eq!((at(&repo, "main"), repo.root().join("docs").exists()), (main, false));
+    let data = repo.pw("pw-integrate finish --merge --no-gate").data();
+    assert_eq!(
+        (&data["gate"], &data["notes"]),
+        (&json!(null), &json!(["nothing was tested: --no-gate"]))
+    );
+
+    // What was tested as this very tree is not tested again.
+    let repo = integrated_with(&plan);
+    let data = repo.pw("pw-integrate finish").data();
+    assert_eq!(
+        (&data["gate"]["runs"], &data["gate"]["gates"][0]["cached"]),
+        (&json!(0), &json!(true))
+    );
+    assert_eq!(data["gate"]["commit"], data["commit"]);
+}
+
+#[test]
+fn nobodys_work_in_the_checkout_is_overwritten() {
+    let repo = integrated();
+    repo.write("README.md", "my change");
+    assert_eq!(refused(&repo, "", "dirty_tree")["details"]["paths"], json!(["README.md"]));
+    repo.git(&["checkout", "-q", "README.md"]);
+
+    repo.write("docs/a.md", "mine");
+    assert_eq!(refused(&repo, "", "in_the_way")["details"]["paths"], json!(["docs/a.md"]));
+    repo.write(".git/info/exclude", "/worktrees/\ndocs\n");
+    refused(&repo, "", "in_the_way");
+    assert_eq!(repo.read("docs/a.md"), "mine");
+    std::fs::remove_dir_all(repo.root().join("docs")).unwrap();
+
+    // In the middle of a rebase, HEAD is on no branch, and the branch is in use all the same.
+    repo.git(&["switch", "-q", "-c", "side", "main~0"]);
+    repo.write("README.md", "side");
+    repo.git(&["commit", "-q", "-a", "-m", "side"]);
+    repo.git(&["switch", "-q", "main"]);
+    repo.git(&["-c", "sequence.editor=sed -i 1ibreak", "rebase", "-q", "-i", "--root"]);
+    refused(&repo, "", "wrong_branch");
+    repo.git(&["rebase", "--abort"]);
+
+    // The same in another worktree.
+    repo.git(&["switch", "-q", "side"]);
+    repo.git(&["worktree", "add", "-q", "../other", "main"]);
+    std::fs::write(repo.beside("other/README.md"), "theirs").unwrap();
+    refused(&repo, "", "dirty_tree");
+    repo.git_in(&repo.beside("other"), &["checkout", "-q", "README.md"]);
+    let data = repo.pw("pw-integrate finish").data();
+    assert_eq!(data["checkout"], json!(repo.beside("other").to_str().unwrap()));
+    assert!(repo.beside("other/docs/a.md").exists());
+}
+
+#[test]
+fn what_is_not_whole_does_not_land() {
+    let repo = created(THREE);
+    refused(&repo, "", "nothing_to_land");
+    for label in ["task-1-users", "task-2-posts"] {
+        repo.worker(label).write(&format!("api/{}.py", &label[7..]), "1").commit("[COMPLETE] done");
+    }
+    repo.pw("pw-integrate run --without task-3").data();
+    let error = refused(&repo, "", "not_ready");
+    assert_eq!(error["details"]["workers"][0]["worker"], "task-3");
+    refused(&repo, " --without nobody", "unknown_worker");
+
+    // A worker that went on after its merge is told, not waited for.
+    repo.worker("task-1-users").write("api/users.py", "2").commit("[CHECKPOINT] more");
+    let data = repo.pw("pw-integrate finish --without task-3").data();
+    assert_eq!((&data["newer"], &data["without"]), (&json!(["task-1"]), &json!(["task-3"])));
+    assert_eq!(repo.read("api/users.py"), "1");
+}
+
+#[test]
+fn a_base_that_is_gone_or_never_was_is_no_target() {
+    let repo = integrated();
+    repo.git(&["switch", "-q", "--detach"]);
+    repo.git(&["branch", "-q", "-m", "main", "trunk"]);
+    refused(&repo, "", "no_base");
+    // Another branch of that name, with no common history.
+    repo.git(&["branch", "-q", "main", &repo.git(&["commit-tree", "-m", "x", "HEAD^{tree}"])]);
+    refused(&repo, " --merge", "no_base");
+
+    let repo = crate::repo(THREE);
+    repo.git(&["switch", "-q", "--detach"]);
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] done");
+    repo.pw("pw-integrate run --without task-2 --without task-3").data();
+    refused(&repo, " --without task-2 --without task-3", "no_base");
+}
+
+#[test]
+fn an_integration_branch_moved_or_stopped_is_not_landed() {
+    let repo = integrated();
+    repo.git(&["branch", "-f", "integration/rest-api", "main"]);
+    refused(&repo, "", "integration_moved");
+    repo.git(&["branch", "-D", "integration/rest-api"]);
+    let error = refused(&repo, "", "integration_moved");
+    assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    for (label, text) in [("task-1-users", "a"), ("task-2-posts", "b")] {
+        repo.worker(label).write("shared.txt", text).commit("[COMPLETE] shared");
+    }
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    assert_eq!(refused(&repo, "", "not_ready")["next"], "pw-integrate continue rest-api");
+}
+
+/// A bare repository beside, as `origin`.
+fn with_origin(plan: &str) -> TestRepo {
+    let repo = integrated_with(plan);
+    let remote = repo.beside("remote.git");
+    repo.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
+    repo.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    repo
+}
+
+#[test]
+fn a_pull_request_is_opened_once_and_moves_nothing_here() {
+    let mut repo = with_origin(&THREE.replace("\"GET /users\"", "\"`GET` @all #1\""));
+    let log = repo.beside("gh.log");
+    // What `gh` was told, and a pull request once there is one.
+    repo.shim(
+        "gh",
+        &format!(
+            "printf '%s|' \"$@\" >> {0}; echo >> {0}\n\
+             case $2 in\n\
+             view) [ -f {0}.open ] && echo https://forge/1 ;;\n\
+             create) touch {0}.open; for last; do :; done; cat \"$last\" > {0}.body; echo https://forge/1 ;;\n\
+             esac",
+            log.display()
+        ),
+    );
+    let main = at(&repo, "main");
+    let data = repo.pw("pw-integrate finish --pr").data();
+    assert_eq!((&data["landed"], &data["commit"]), (&json!("pull_request"), &json!(main)));
+    assert_eq!(data["pull_request"]["url"], "https://forge/1");
+    assert_eq!(at(&repo, "main"), main);
+    let remote = repo.beside("remote.git");
+    assert_eq!(
+        repo.git_in(&remote, &["rev-parse", "integration/rest-api"]),
+        at(&repo, "integration/rest-api")
+    );
+    assert_eq!(
+        repo.git_in(&remote, &["for-each-ref", "--format=%(refname)"]),
+        "refs/heads/integration/rest-api"
+    );
+    let body = std::fs::read_to_string(repo.beside("gh.log.body")).unwrap();
+    assert_eq!(data["pull_request"]["body"], json!(body));
+    assert!(body.contains("- `` `GET` @all #1 ``\n"), "{body}");
+    assert!(body.contains("- `[COMPLETE] task-3-docs`\n"), "{body}");
+
+    repo.pw("pw-integrate finish --pr").data();
+    let calls = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(calls.lines().filter(|line| line.starts_with("pr|create|")).count(), 1, "{calls}");
+    assert!(calls.contains("|--base|main|--head|integration/rest-api|"), "{calls}");
+}
+
+#[test]
+fn a_forge_that_refuses_leaves_the_same_command_to_run_again() {
+    let mut repo = with_origin(THREE);
+    repo.shim("gh", "echo 'not logged in' >&2; exit 1");
+    let error = repo.pw("pw-integrate finish --pr").error(4, "push_failed");
+    assert_eq!(error["details"]["said"], "not logged in");
+    assert_eq!(error["next"], "pw-integrate finish rest-api --pr");
+    repo.git(&["remote", "set-url", "origin", "/nowhere"]);
+    repo.pw("pw-integrate finish --pr").error(4, "push_failed");
+    repo.git(&["remote", "remove", "origin"]);
+    repo.pw("pw-integrate finish --pr").error(4, "push_failed");
+}
+
+#[test]
+fn without_gh_the_commands_are_handed_over_and_nothing_is_pushed() {
+    let repo = with_origin(THREE);
+    if which(&repo, "gh") {
+        return; // The machine has one: the other tests play it.
+    }
+    let data = repo.pw("pw-integrate finish --pr").data();
+    assert_eq!(data["pull_request"]["pushed"], false);
+    assert_eq!(repo.git_in(&repo.beside("remote.git"), &["for-each-ref"]), "");
+    let push = data["next"][0]["command"].as_str().unwrap();
+    assert!(repo.shell(push).output().unwrap().status.success(), "{push}");
+    let propose = data["next"][1]["command"].as_str().unwrap();
+    assert!(
+        propose.starts_with("gh pr create --base main --head integration/rest-api"),
+        "{propose}"
+    );
+}
+
+fn which(repo: &TestRepo, program: &str) -> bool {
+    repo.shell(&format!("command -v {program}")).output().unwrap().status.success()
+}

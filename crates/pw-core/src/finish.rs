@@ -1,0 +1,258 @@
+//! Landing: how the integration branch gets into the base branch, and what a pull request says.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::conflict::FileConflict;
+use crate::failure::{Code, Failure};
+use crate::gate::GateReport;
+use crate::id::{Oid, Slug, WorkerId};
+use crate::integration::Readiness;
+use crate::plan::{Plan, Worker};
+use crate::report::{NextStep, Report, bounded, counted};
+use crate::status::{State, WorkerStatus};
+
+/// Longest body of a pull request, in characters; GitHub takes 65,536.
+const MAX_BODY: usize = 60_000;
+/// Longest line of a worker's that it repeats, in characters, and how many of a kind.
+const MAX_LINE: usize = 300;
+const MAX_LINES: usize = 50;
+
+/// The answer of `pw-integrate finish`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Finished {
+    pub workflow: Slug,
+    /// The base branch.
+    pub base: String,
+    /// Where the base branch is now.
+    pub commit: Oid,
+    /// Where it was before.
+    pub before: Oid,
+    pub landed: Landed,
+    /// The checkout of the base branch that was brought along; absent when it is not checked out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkout: Option<String>,
+    /// Workers left out on request.
+    pub without: Vec<WorkerId>,
+    /// Workers with commits newer than what lands.
+    pub newer: Vec<WorkerId>,
+    /// What the gates said about `commit`; `null` when none ran. With `pull_request`, about the
+    /// integration branch.
+    pub gate: Option<GateReport>,
+    /// What else there is to know about how it was tested.
+    pub notes: Vec<String>,
+    /// With `pull_request` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequest>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Finished {
+    const SCHEMA: &'static str = "pw-integrate.finish/1";
+}
+
+/// How the work got into the base branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Landed {
+    /// The base branch went on to the integration branch.
+    FastForward,
+    /// A merge commit on the base branch.
+    Merge,
+    /// It was there before.
+    Already,
+    /// Not by us: it is proposed as a pull request.
+    PullRequest,
+}
+
+/// A pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PullRequest {
+    pub remote: String,
+    /// Whether the integration branch was pushed; false when `gh` is not there to go on.
+    pub pushed: bool,
+    /// Where it is; `null` when it is not opened yet.
+    pub url: Option<String>,
+    pub title: String,
+    pub body: String,
+}
+
+/// How the user wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// By fast-forward where that is possible; else the user is asked.
+    Unsaid,
+    FastForward,
+    Merge,
+}
+
+/// Returns how to land, or refuses with the choice there is. `is_ahead`: the integration branch
+/// contains the base branch.
+pub fn landing(plan: &Plan, base: &str, is_ahead: bool, wish: Wish) -> Result<Landed, Failure> {
+    match wish {
+        Wish::Merge => Ok(Landed::Merge),
+        Wish::Unsaid | Wish::FastForward if is_ahead => Ok(Landed::FastForward),
+        Wish::Unsaid | Wish::FastForward => Err(Failure::new(
+            Code::BaseMoved,
+            format!("{base} has commits of its own since: there is no fast-forward"),
+        )
+        .hint("if the user agrees to a merge commit, ask for one; the result is verified first")
+        .next(format!("pw-integrate finish {} --merge", plan.workflow))),
+    }
+}
+
+/// Refuses when the base branch cannot take the work without somebody's decision.
+pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failure {
+    let branch = plan.integration_branch();
+    let files = counted(conflicts.len(), "file");
+    Failure::new(Code::BaseConflict, format!("{branch} does not merge into {base}: conflicts in {files}"))
+        .hint(format!(
+            "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
+        ))
+        .next(format!("git worktree add {}/_landing {branch}", plan.worktrees))
+        .details(serde_json::json!({ "conflicts": conflicts }))
+}
+
+/// Refuses unless everybody was merged or is left out; returns who has newer commits.
+pub fn require_everybody(
+    plan: &Plan,
+    states: &[WorkerStatus],
+    is_merged: &dyn Fn(&WorkerId) -> bool,
+    without: &[WorkerId],
+) -> Result<Vec<WorkerId>, Failure> {
+    let open = || states.iter().filter(|status| status.state != State::Integrated);
+    let missing: Vec<&WorkerStatus> =
+        open().filter(|s| !is_merged(&s.id) && !without.contains(&s.id)).collect();
+    if missing.is_empty() {
+        return Ok(open().filter(|s| is_merged(&s.id)).map(|s| s.id.clone()).collect());
+    }
+    let names: Vec<&str> = missing.iter().map(|status| status.id.as_str()).collect();
+    let workers: Vec<Readiness> = missing.iter().map(|status| Readiness::from(*status)).collect();
+    Err(Failure::new(Code::NotReady, format!("not integrated: {}", names.join(", ")))
+        .hint("integrate them, or leave them out with --without if the user agrees")
+        .next(format!("pw-integrate check {}", plan.workflow))
+        .details(serde_json::json!({ "workers": workers })))
+}
+
+/// What is said of one worker.
+#[derive(Clone, Debug)]
+pub struct Share<'a> {
+    pub worker: &'a Worker,
+    pub status: &'a WorkerStatus,
+    /// Its signals, the oldest first.
+    pub signals: Vec<String>,
+}
+
+/// Returns the message of the merge commit on the base branch.
+pub fn merge_message(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
+    let mut message = format!("Merge {} into {base}\n", plan.integration_branch());
+    let goal = one_line(&plan.goal);
+    if !goal.is_empty() {
+        message += &format!("\n{goal}\n");
+    }
+    let said = |share: &Share<'_>| {
+        let text = share.status.signal.as_ref().map(|s| one_line(&s.text)).unwrap_or_default();
+        format!("- {}: {text}", share.worker.label()).trim_end_matches([':', ' ']).to_owned() + "\n"
+    };
+    if !shares.is_empty() {
+        message += &format!("\nWorkers:\n{}", shares.iter().map(said).collect::<String>());
+    }
+    message + &format!("\nPw-Workflow: {}\n", plan.workflow)
+}
+
+/// Returns title and body of a pull request. Everything that somebody wrote stands in code, where
+/// it can neither format, link nor mention.
+pub fn pull_request(
+    plan: &Plan,
+    shares: &[Share<'_>],
+    gate: Option<&GateReport>,
+) -> (String, String) {
+    let goal = one_line(&plan.goal);
+    let title = if goal.is_empty() { plan.workflow.to_string() } else { bounded(&goal, 100) };
+    let mut body = String::new();
+    if !plan.goal.trim().is_empty() {
+        body += &code_block(&bounded(&plan.goal, MAX_LINE * 10));
+    }
+    for Share { worker, status, signals } in shares {
+        body += &format!("\n## {}\n", code(&worker.label()));
+        let paths: Vec<String> = status.out_of_scope.iter().map(ToString::to_string).collect();
+        for (name, lines) in
+            [("Tasks", &worker.tasks), ("Signals", signals), ("Changed outside its scope", &paths)]
+        {
+            body += &list(name, lines);
+        }
+    }
+    body += "\n## Verification\n\n";
+    for gate in gate.iter().flat_map(|report| &report.gates) {
+        let flaky = if gate.flaky { ", after it had failed on the same tree" } else { "" };
+        body += &format!("- {} passed{flaky}\n", code(&gate.command));
+    }
+    if gate.is_none() {
+        body += "Nothing was tested.\n";
+    }
+    (title, bounded(&body, MAX_BODY))
+}
+
+fn list(name: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let shown = lines.iter().take(MAX_LINES).map(|line| format!("- {}\n", code(line)));
+    let more = match lines.len().saturating_sub(MAX_LINES) {
+        0 => String::new(),
+        n => format!("- and {n} more\n"),
+    };
+    format!("\n{name}:\n\n{}{more}", shown.collect::<String>())
+}
+
+/// Returns a text as Markdown code on one line.
+pub fn code(text: &str) -> String {
+    let text = bounded(&one_line(text), MAX_LINE);
+    let fence = "`".repeat(longest_run(&text, '`') + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    if text.is_empty() { String::new() } else { format!("{fence}{pad}{text}{pad}{fence}") }
+}
+
+fn code_block(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    let text: String = text.trim_end().chars().map(safe).collect();
+    let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
+    format!("{fence}text\n{text}\n{fence}\n")
+}
+
+fn longest_run(text: &str, wanted: char) -> usize {
+    text.split(|c| c != wanted).map(str::len).max().unwrap_or_default()
+}
+
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_cannot_leave_its_code() {
+        assert_eq!(code("see #1 @all <b>"), "`see #1 @all <b>`");
+        assert_eq!(code("a ` b `` c"), "```a ` b `` c```");
+        assert_eq!(code("`x`\n# not a title \x1b[2J"), "`` `x` # not a title \u{fffd}[2J ``");
+        assert_eq!(code_block("a\n```\n# b"), "````text\na\n```\n# b\n````\n");
+        assert!(code(&"x".repeat(1000)).chars().count() < MAX_LINE + 10);
+    }
+
+    #[test]
+    fn a_base_that_moved_needs_a_merge_commit_and_a_word() {
+        let plan =
+            Plan::parse("workflow: shop\ngoal: x\nworkers:\n  - {id: a, name: a, owns: [a]}\n")
+                .unwrap();
+        assert_eq!(landing(&plan, "main", true, Wish::Unsaid), Ok(Landed::FastForward));
+        assert_eq!(landing(&plan, "main", true, Wish::Merge), Ok(Landed::Merge));
+        assert_eq!(landing(&plan, "main", false, Wish::Merge), Ok(Landed::Merge));
+        for wish in [Wish::Unsaid, Wish::FastForward] {
+            let failure = landing(&plan, "main", false, wish).unwrap_err();
+            assert_eq!(failure.next.as_deref(), Some("pw-integrate finish shop --merge"));
+        }
+    }
+}
