@@ -6,6 +6,7 @@ mod wait;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::status::Status;
+use pw_core::time::{Seconds, parse_human};
 
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
@@ -31,6 +32,9 @@ enum Command {
         /// Look only at branches, not into worktrees
         #[arg(long)]
         no_worktrees: bool,
+        /// How long a worker may show nothing, such as 10m; else as the plan says, or 30m
+        #[arg(long, value_name = "DURATION", value_parser = parse_human)]
+        stall_after: Option<Seconds>,
     },
     Wait(wait::Wait),
     /// The JSON Schema of every answer
@@ -44,10 +48,11 @@ impl Cli for Monitor {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Status { workflow, no_worktrees } => {
+            Command::Status { workflow, no_worktrees, stall_after } => {
                 let look = if *no_worktrees { Look::Past } else { Look::Into };
-                let status: Status =
-                    Workflow::open(context, workflow.as_deref())?.status(context.now, look)?;
+                let mut workflow = Workflow::open(context, workflow.as_deref())?;
+                workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
+                let status: Status = workflow.status(context.now, look)?;
                 Answer::of(&status, view::status)
             }
             Command::Wait(wait) => wait.run(context),

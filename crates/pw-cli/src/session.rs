@@ -1,5 +1,8 @@
 //! Sessions of workers, which are programs other than git: starting them, and whether they live.
 
+mod files;
+
+use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -8,10 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pw_core::failure::{Code, Failure};
-use pw_core::launch::{Agent, How, Living, Process};
+use pw_core::launch::{How, Living};
 use pw_core::plan::Worker;
 use pw_core::prompt::INSTALL;
+use pw_core::record::Launch;
+use pw_core::session::{Agent, Process, Processes, Registered, SessionFacts, Traces};
+use pw_core::time::Seconds;
 
+use self::files::ClientFiles;
 use crate::command::program;
 use crate::launch;
 use crate::workflow::Workflow;
@@ -45,20 +52,131 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Exit
     Ok(None)
 }
 
+/// Returns what is known of the session of each of these workers, in their order.
+///
+/// Only files are read, and the system is asked once for all processes; of workers that nobody ever
+/// started, nothing is asked at all.
+pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> Vec<SessionFacts> {
+    let files = ClientFiles::find();
+    let registered = files.as_ref().map(ClientFiles::registered).unwrap_or_default();
+    let folders: Vec<PathBuf> = workers.iter().map(|worker| workflow.worktree(worker)).collect();
+    let here = |folder: &Path| -> Vec<&Registered> {
+        registered.iter().filter(|entry| Path::new(&entry.cwd).starts_with(folder)).collect()
+    };
+    let entries: Vec<Vec<&Registered>> = folders.iter().map(|folder| here(folder)).collect();
+    let notes: Vec<Option<Process>> = workers.iter().map(|worker| note(workflow, worker)).collect();
+    let noted = entries.iter().flatten().map(|entry| entry.pid);
+    let running = processes(noted.chain(notes.iter().flatten().map(|process| process.pid)));
+    let domain = Domain::own();
+    let traces = |index: usize| {
+        let is_alive = |entry: &Registered| {
+            let is_ours = entry.domain.as_deref().is_none_or(|text| domain.is_ours(text));
+            if is_ours { running.is_alive(&entry.process()) } else { None }
+        };
+        let entries = entries[index].iter();
+        let launch = workflow.record.launches.get(&workers[index].id);
+        let mut traces = Traces {
+            has_registry: files.as_ref().is_some_and(ClientFiles::has_registry),
+            registered: entries.map(|entry| ((*entry).clone(), is_alive(entry))).collect(),
+            launcher: notes[index].as_ref().map(|process| (process.pid, running.is_alive(process))),
+            launched: launch.map(|launch| (launch.at, background(launch))),
+            ..Traces::default()
+        };
+        if let Some(files) = &files {
+            read_files(files, &folders[index], &mut traces);
+        }
+        traces.conclude(now)
+    };
+    let indices: Vec<usize> = (0..workers.len()).collect();
+    // Transcripts can be long: two at a time, as with the worktrees.
+    let (first, second) = indices.split_at(indices.len() / 2);
+    let read = |part: &[usize]| part.iter().map(|index| traces(*index)).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let other = scope.spawn(|| read(second));
+        let mut facts = read(first);
+        facts.extend(other.join().unwrap_or_else(|_| vec![SessionFacts::default(); second.len()]));
+        facts
+    })
+}
+
+fn read_files(files: &ClientFiles, folder: &Path, traces: &mut Traces) {
+    let entry = traces.entry().map(|(entry, _)| entry);
+    let id = entry.and_then(|entry| entry.job.clone());
+    let id = id.or_else(|| traces.launched.as_ref().and_then(|(_, id)| id.clone()));
+    let transcripts = files.transcripts(folder);
+    let session = entry.and_then(|entry| entry.session.as_deref());
+    let is_its = |path: &&PathBuf| {
+        path.file_stem().is_some_and(|stem| Some(stem) == session.map(OsStr::new))
+    };
+    let newest = transcripts.iter().find(is_its).or(transcripts.last());
+    traces.tail = newest.and_then(|path| files::tail(path));
+    traces.usage = files::usage(&transcripts);
+    traces.job = id.and_then(|id| files.job(&id));
+}
+
+/// Returns the id that the client gave a session in the background.
+fn background(launch: &Launch) -> Option<String> {
+    launch.id.clone().filter(|_| launch.how == How::Background)
+}
+
+/// Reads the process that a worker's launcher became.
+fn note(workflow: &Workflow, worker: &Worker) -> Option<Process> {
+    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    Process::parse(&std::fs::read_to_string(folder.join("session")).ok()?)
+}
+
+/// Asks for processes, all at once; not at all when there is none to ask for.
+fn processes(ids: impl Iterator<Item = u32>) -> Processes {
+    let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        return Processes::default();
+    }
+    let mut ps = program("ps");
+    ps.args(["-o", "pid=", "-o", "stat=", "-o", "lstart=", "-p", &ids.join(",")]);
+    match ps.env("TZ", "UTC0").env("LC_ALL", "C").output() {
+        Ok(now) => Processes::parse(&String::from_utf8_lossy(&now.stdout)),
+        Err(_) => Processes::default(),
+    }
+}
+
+/// The machine and the container whose process ids we see.
+struct Domain {
+    parts: Vec<String>,
+}
+
+impl Domain {
+    fn own() -> Self {
+        let space = std::fs::read_link("/proc/self/ns/pid").ok();
+        let space = space.map(|link| link.to_string_lossy().into_owned());
+        let machine = std::fs::read_to_string("/etc/machine-id").ok();
+        let machine = machine.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+        Self { parts: space.into_iter().chain(machine).collect() }
+    }
+
+    /// Returns whether an id of that domain means the same here; where we cannot tell, it does.
+    fn is_ours(&self, domain: &str) -> bool {
+        !domain.starts_with("linux:") || self.parts.iter().all(|part| domain.contains(part))
+    }
+}
+
 /// Returns the workers whose sessions are alive, and what could not be found out about others.
 ///
-/// The client is asked only when it may know: it costs a second or so.
+/// The client is asked only when it may know more than its files: it costs a second or so.
 pub(crate) fn living(
     workflow: &Workflow,
     workers: &[&Worker],
     how: How,
+    now: Seconds,
 ) -> (Vec<Living>, Vec<String>) {
-    let recorded = |worker: &Worker| workflow.record.launches.get(&worker.id);
-    let in_background =
-        |worker: &&Worker| recorded(worker).is_some_and(|l| l.how == How::Background);
+    let facts = facts(workflow, workers, now);
+    let launch = |worker: &Worker| workflow.record.launches.get(&worker.id);
+    let may_be_listed = |worker: &Worker| {
+        how == How::Background || launch(worker).is_some_and(|l| l.how == How::Background)
+    };
+    let mut quiet = workers.iter().zip(&facts).filter(|(_, session)| session.alive != Some(true));
     let mut notes = Vec::new();
     let mut agents = Vec::new();
-    if (how == How::Background || workers.iter().any(in_background))
+    if quiet.any(|(worker, _)| may_be_listed(worker))
         && let Some(client) = client()
     {
         agents = list(&client, workflow.repo.root()).unwrap_or_else(|| {
@@ -67,42 +185,30 @@ pub(crate) fn living(
         });
     }
     let mut living = Vec::new();
-    for worker in workers {
-        match process(workflow, worker) {
-            Some((pid, Some(true))) => living.push(in_terminal(workflow, worker, pid)),
-            Some((pid, None)) => {
+    for (worker, session) in workers.iter().zip(&facts) {
+        match (session.alive, session.pid) {
+            (Some(true), pid) => {
+                let window = launch(worker).filter(|launch| launch.how == How::Tmux);
+                let window = window.and_then(|launch| launch.id.clone());
+                let (id, attach) = (session.id.clone().or(window), session.attach(launch(worker)));
+                living.push(Living { worker: worker.id.clone(), pid, id, attach });
+            }
+            (None, Some(pid)) => {
                 notes.push(format!("process {pid} may be a living session of {}", worker.id));
             }
-            _ => living.extend(listed(workflow, worker, &agents)),
+            _ => living.extend(listed(workflow, worker, &agents, now)),
         }
     }
     (living, notes)
 }
 
-/// Returns the process that a worker's launcher became, and whether it is alive.
-fn process(workflow: &Workflow, worker: &Worker) -> Option<(u32, Option<bool>)> {
-    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
-    let process = Process::parse(&std::fs::read_to_string(folder.join("session")).ok()?)?;
-    let mut ps = program("ps");
-    ps.args(["-o", "stat=", "-o", "lstart=", "-p", &process.pid.to_string()]);
-    let now = ps.env("TZ", "UTC0").env("LC_ALL", "C").output().ok();
-    let is_alive = now.and_then(|now| process.is_alive(&String::from_utf8_lossy(&now.stdout)));
-    Some((process.pid, is_alive))
-}
-
-fn in_terminal(workflow: &Workflow, worker: &Worker, pid: u32) -> Living {
-    let launch = workflow.record.launches.get(&worker.id).filter(|launch| launch.how == How::Tmux);
-    let id = launch.and_then(|launch| launch.id.clone());
-    let attach = id.as_ref().map(|window| format!("tmux attach -t {window}"));
-    Living { worker: worker.id.clone(), pid: Some(pid), id, attach }
-}
-
-fn listed(workflow: &Workflow, worker: &Worker, agents: &[Agent]) -> Option<Living> {
+fn listed(workflow: &Workflow, worker: &Worker, agents: &[Agent], now: Seconds) -> Option<Living> {
     let launch = workflow.record.launches.get(&worker.id);
-    let recorded = launch.filter(|launch| launch.how == How::Background);
-    let recorded = recorded.and_then(|launch| launch.id.as_deref());
+    let recorded = launch.and_then(background);
     let worktree = workflow.worktree(worker);
-    let is_its = |agent: &&Agent| agent.is_alive_for(worker, &worktree.to_string_lossy(), recorded);
+    let is_its = |agent: &&Agent| {
+        agent.is_alive_for(worker, &worktree.to_string_lossy(), recorded.as_deref(), now)
+    };
     let id = agents.iter().find(is_its)?.id.clone();
     let attach = Some(format!("claude attach {id}"));
     Some(Living { worker: worker.id.clone(), pid: None, id: Some(id), attach })

@@ -16,6 +16,7 @@ use pw_git::{RecordWriter, Repo};
 
 use crate::launch;
 use crate::radar::Radar;
+use crate::session;
 use crate::shell::Context;
 
 /// A recorded workflow.
@@ -159,7 +160,8 @@ impl Workflow {
         let worktrees = self.worktree_facts(look)?;
         let workers =
             self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
-                (worker.id.clone(), WorkerFacts { tip: tip.cloned(), worktree })
+                let tip = tip.cloned();
+                (worker.id.clone(), WorkerFacts { tip, worktree, ..WorkerFacts::default() })
             });
         Ok(Facts {
             now,
@@ -204,7 +206,13 @@ impl Workflow {
 
     /// Returns the whole picture.
     pub(crate) fn status(&self, now: Seconds, look: Look) -> Result<status::Status> {
-        let facts = self.facts(now, look)?;
+        let mut facts = self.facts(now, look)?;
+        if look == Look::Into {
+            let workers: Vec<&Worker> = self.plan.workers.iter().collect();
+            for (worker, session) in workers.iter().zip(session::facts(self, &workers, now)) {
+                facts.workers.entry(worker.id.clone()).or_default().session = session;
+            }
+        }
         let states = status::worker_states(&self.plan, &self.record, &facts);
         let open = |status: &WorkerStatus| status.state != State::Integrated;
         let mut radar = Radar::new(self, &facts, &states)?;

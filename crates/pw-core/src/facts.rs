@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
+use crate::session::SessionFacts;
 use crate::time::Seconds;
 
 /// One commit, with what it changed by itself.
@@ -81,6 +82,7 @@ pub struct WorkerFacts {
     /// The branch's tip; `None` when there is no such branch.
     pub tip: Option<Oid>,
     pub worktree: WorktreeFacts,
+    pub session: SessionFacts,
 }
 
 /// The state of a worker's worktree.
@@ -110,6 +112,8 @@ pub struct TreeState {
     pub removed: Vec<RepoPath>,
     /// A git operation that is under way, `rebase` for example.
     pub operation: Option<String>,
+    /// When the newest of those files was changed; `None` when there is none.
+    pub touched: Option<Seconds>,
 }
 
 impl TreeState {

@@ -1,9 +1,8 @@
-//! Starting workers: how, what came of it, and which sessions are alive.
+//! Starting workers: how, and what came of it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -192,69 +191,6 @@ pub fn refuse_living(living: &[Living]) -> Result<(), Failure> {
     })
 }
 
-/// A process that a launcher left a note of: its id, and when it began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Process {
-    pub pid: u32,
-    began: Option<DateTime>,
-}
-
-impl Process {
-    /// Reads `<pid> <start time>`, the time as `ps -o lstart=` prints it.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (pid, began) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-        Some(Self { pid: pid.parse().ok()?, began: start_time(began) })
-    }
-
-    /// Returns whether the process that has this id now, begun then, is the same; nothing when
-    /// that cannot be told. `now` is what `ps -o stat= -o lstart=` prints: its state and that time,
-    /// or nothing when there is none.
-    pub fn is_alive(&self, now: &str) -> Option<bool> {
-        let Some((state, now)) = now.trim().split_once(' ') else { return Some(false) };
-        // Ended, and only its parent has not asked yet.
-        if state.starts_with('Z') {
-            return Some(false);
-        }
-        // The system computes the time anew on each question, and its clock may have been set.
-        let apart = start_time(now)?.duration_since(self.began?).abs();
-        Some(apart.as_secs() <= 2)
-    }
-}
-
-fn start_time(text: &str) -> Option<DateTime> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    DateTime::strptime("%a %b %d %H:%M:%S %Y", words.join(" ")).ok()
-}
-
-/// A session as `claude agents --json` lists it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Agent {
-    #[serde(default)]
-    pub id: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    cwd: String,
-    #[serde(default)]
-    state: String,
-}
-
-impl Agent {
-    /// Reads the list; nothing when it is none.
-    pub fn parse_all(json: &[u8]) -> Option<Vec<Self>> {
-        serde_json::from_slice(json).ok()
-    }
-
-    /// Returns whether this is the living session of a worker: the one that was recorded, or one
-    /// that was started before a kill kept us from recording it.
-    pub fn is_alive_for(&self, worker: &Worker, worktree: &str, recorded: Option<&str>) -> bool {
-        let is_known = recorded == Some(self.id.as_str());
-        let is_its_own = self.name == worker.label() && self.cwd == worktree;
-        let is_over = matches!(self.state.as_str(), "done" | "stopped" | "failed");
-        (is_known || is_its_own) && !is_over
-    }
-}
-
 /// Finds the id in `backgrounded · <id> · <name>`, which `claude --bg` prints.
 pub fn background_id(output: &str) -> Option<&str> {
     let line = output.lines().find_map(|line| line.trim().strip_prefix("backgrounded · "))?;
@@ -314,7 +250,6 @@ fn placeholder(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Plan;
 
     #[test]
     fn values_reach_a_command_as_words() {
@@ -332,19 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_the_same_only_when_it_began_at_the_same_time() {
-        let process = Process::parse("123 Sun Nov  2 11:06:25 2025\n").unwrap();
-        assert_eq!(process.pid, 123);
-        assert_eq!(process.is_alive("Ss+  Sun Nov  2 11:06:26 2025\n"), Some(true));
-        assert_eq!(process.is_alive("S    Sun Nov  2 11:07:25 2025\n"), Some(false));
-        assert_eq!(process.is_alive("Z    Sun Nov  2 11:06:25 2025\n"), Some(false));
-        assert_eq!(process.is_alive("\n"), Some(false));
-        assert_eq!(process.is_alive("S yesterday"), None);
-        assert_eq!(Process::parse("123").unwrap().is_alive("S Sun Nov  2 11:06:26 2025"), None);
-        assert_eq!(Process::parse("nonsense"), None);
-    }
-
-    #[test]
     fn the_client_tells_the_id_of_a_background_session() {
         let output =
             "Starting background service…\nbackgrounded · 134cae30 · w1\n  claude agents\n";
@@ -352,21 +274,5 @@ mod tests {
         for bad in ["", "backgrounded", "backgrounded · $(id) · w1", "backgrounded ·  · w1"] {
             assert_eq!(background_id(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_listed_session_is_alive_until_it_is_over() {
-        let plan = Plan::parse("workflow: w\nworkers:\n  - {id: t, name: n, owns: [a]}\n").unwrap();
-        let alive = |json: &str, recorded| {
-            let agents = Agent::parse_all(json.as_bytes()).unwrap();
-            agents.iter().any(|agent| agent.is_alive_for(&plan.workers[0], "/w", recorded))
-        };
-        let busy = r#"[{"pid": 1, "id": "ab", "cwd": "/x", "state": "working"}]"#;
-        assert!(alive(busy, Some("ab")) && !alive(busy, Some("cd")) && !alive(busy, None));
-        assert!(alive(r#"[{"id": "ab", "cwd": "/w", "name": "t-n", "state": "blocked"}]"#, None));
-        for over in ["done", "stopped", "failed"] {
-            assert!(!alive(&format!(r#"[{{"id": "ab", "state": "{over}"}}]"#), Some("ab")));
-        }
-        assert!(Agent::parse_all(b"not json").is_none());
     }
 }

@@ -23,6 +23,7 @@ pub mod record;
 pub mod report;
 pub mod retro;
 pub mod scope;
+pub mod session;
 pub mod setup;
 mod shell_text;
 pub mod signal;

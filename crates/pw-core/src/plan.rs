@@ -14,6 +14,7 @@ use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::scope::Scope;
+use crate::time::Seconds;
 use crate::yaml;
 
 /// What `permissions` must say, word for word, to do without permission checks.
@@ -50,6 +51,8 @@ pub struct Plan {
     pub remote: Option<String>,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
+    /// How long a worker may show nothing before it counts as stalled.
+    pub stall_after: Option<Seconds>,
     /// Whether the user wrote, in words, that sessions skip every permission check.
     pub skips_permissions: bool,
     pub workers: Vec<Worker>,
@@ -146,6 +149,23 @@ impl Worker {
     /// Returns `task-1-users` for worker `task-1` named `users`.
     pub fn label(&self) -> String {
         format!("{}-{}", self.id, self.name)
+    }
+
+    /// Returns the planned checkpoints that none of these texts names.
+    pub fn remaining(&self, said: &[String]) -> Vec<String> {
+        let said: Vec<String> = said.iter().map(|text| text.to_lowercase()).collect();
+        let is_said = |planned: &&String| {
+            let planned = planned.to_lowercase();
+            said.iter().any(|text| text.contains(planned.trim()))
+        };
+        self.checkpoints.iter().filter(|planned| !is_said(planned)).cloned().collect()
+    }
+
+    /// Returns whether as many checkpoints as were planned, or just those, were said; without a
+    /// plan of them nobody can tell.
+    pub fn has_said_all(&self, said: &[String]) -> bool {
+        let all = said.len() >= self.checkpoints.len() || self.remaining(said).is_empty();
+        all && !self.checkpoints.is_empty()
     }
 
     /// Returns the worker's branch, without `refs/heads/`.

@@ -173,6 +173,11 @@ pub fn session(
     if !status.uncommitted.is_empty() {
         text += &format!(" Uncommitted: {}.", counted(status.uncommitted.len(), "file"));
     }
+    if status.commits > 0 && !status.state.is_done() {
+        text += "\nYou are not the first session here: go on where the last one stopped.\n";
+        text += &listed("Checkpoints that are committed", &status.checkpoints);
+        text += &listed("Checkpoints that remain", &worker.remaining(&status.checkpoints));
+    }
     for other in others.iter().filter(|other| other.id != worker.id) {
         text += &format!("\n- {} is {}", other.label, other.state.word());
     }

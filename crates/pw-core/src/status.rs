@@ -5,6 +5,8 @@ mod derive;
 mod matter;
 mod next;
 mod stall;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use schemars::JsonSchema;
@@ -20,6 +22,7 @@ use crate::conflict::{Conflict, Trial};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::report::{NextStep, Report};
+use crate::session::{Activity, Usage};
 use crate::time::Seconds;
 
 /// The whole picture of one workflow.
@@ -46,6 +49,9 @@ pub struct Status {
     /// Absent when nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<RepoPath>>,
+    /// What all workers used together; absent when nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     pub next: Vec<NextStep>,
 }
 
@@ -132,8 +138,15 @@ pub struct WorkerStatus {
     /// Changed or untracked files in the worktree.
     pub uncommitted: Vec<RepoPath>,
     pub near_misses: Vec<NearMiss>,
+    /// Texts of its checkpoints, the oldest first.
+    pub checkpoints: Vec<String>,
+    /// `null` when nothing is known of one.
+    pub session: Option<Session>,
     /// Why it does not move; `null` while it does, or need not.
     pub stall: Option<Stall>,
+    /// What its sessions used; absent when no transcript is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 impl WorkerStatus {
@@ -141,6 +154,18 @@ impl WorkerStatus {
     pub fn is_usable(&self) -> bool {
         self.ready || self.state == State::Integrated
     }
+}
+
+/// The session of a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// `null` when no trace tells.
+    pub alive: Option<bool>,
+    /// What it is doing; `null` when it is not alive, or does not tell.
+    pub activity: Option<Activity>,
+    /// A command that shows it in this terminal; absent when it has a terminal of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<String>,
 }
 
 /// Where a worker is.

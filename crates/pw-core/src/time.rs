@@ -11,6 +11,11 @@ pub fn rfc3339(at: Seconds) -> String {
     Timestamp::from_second(at).unwrap_or(nearest).to_string()
 }
 
+/// Reads a time such as `2026-01-31T12:00:00.250Z`.
+pub fn parse_rfc3339(text: &str) -> Option<Seconds> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_second)
+}
+
 /// Returns a duration for people, `1h 5m`.
 pub fn human(seconds: Seconds) -> String {
     let rounded = if seconds >= 3600 { seconds - seconds % 60 } else { seconds };
@@ -33,6 +38,8 @@ mod tests {
         assert_eq!(rfc3339(4_985_000_000), "2127-12-20T18:13:20Z");
         assert!(rfc3339(i64::MAX).starts_with("9999"));
         assert_eq!(human(3_905), "1h 5m");
+        assert_eq!(parse_rfc3339("2127-12-20T18:13:20.9Z"), Some(4_985_000_000));
+        assert_eq!(parse_rfc3339("yesterday"), None);
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub struct Brief {
     pub shared: Vec<String>,
     pub tasks: Vec<String>,
     pub checkpoints: Vec<String>,
+    /// Texts of the checkpoints it committed, the oldest first.
+    pub finished: Vec<String>,
+    /// The planned checkpoints that none of those names.
+    pub remaining: Vec<String>,
     pub provides: Vec<String>,
     pub notes: String,
     /// The commands that say whether the whole result is good; empty when the plan has none.
@@ -157,6 +161,8 @@ pub fn brief(
         shared: globs(&plan.shared),
         tasks: worker.tasks.clone(),
         checkpoints: worker.checkpoints.clone(),
+        finished: status.checkpoints.clone(),
+        remaining: worker.remaining(&status.checkpoints),
         provides: worker.provides.clone(),
         notes: worker.notes.clone(),
         verify: plan.verify.clone(),

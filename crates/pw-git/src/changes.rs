@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result};
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
+use pw_core::time::Seconds;
 
 use crate::Repo;
 use crate::process::records;
@@ -21,6 +23,9 @@ const STATUS: &[&str] = &[
     "--no-renames",
 ];
 
+/// Of how many files we ask when they were changed.
+const MAX_TOUCHED: usize = 10_000;
+
 impl Repo {
     /// Returns the state of the worktree at `path`, which must be one of this repository.
     pub fn tree_state(&self, path: &Path) -> Result<WorktreeFacts> {
@@ -32,6 +37,7 @@ impl Repo {
         let answer = self.git.at(path).user(STATUS).reader().bytes()?;
         let mut state = parse_status(&answer)?;
         state.operation = operation(&own).map(str::to_owned);
+        state.touched = touched(path, &state);
         Ok(WorktreeFacts::Present(state))
     }
 
@@ -142,6 +148,17 @@ impl Repo {
 
 pub(crate) fn joined(paths: &[RepoPath]) -> Vec<u8> {
     paths.iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
+}
+
+/// Returns when the newest file that is not committed was changed.
+fn touched(folder: &Path, state: &TreeState) -> Option<Seconds> {
+    let open = state.changed.iter().chain(&state.untracked).chain(&state.unmerged);
+    let changed = |path: &RepoPath| {
+        let about = folder.join(path.to_path()).symlink_metadata().ok()?;
+        let since = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Seconds::try_from(since.as_secs()).ok()
+    };
+    open.take(MAX_TOUCHED).filter_map(changed).max()
 }
 
 /// Returns the git operation that is under way; its files are the only trace.

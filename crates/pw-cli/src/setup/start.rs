@@ -91,7 +91,7 @@ fn choose<'a>(
         let is_registered = workflow.repo.worktrees().iter().any(|w| w.path == path);
         placement.is_some_and(|placement| placement.created) && is_registered && path.is_dir()
     };
-    let (living, notes) = session::living(workflow, &asked, how);
+    let (living, notes) = session::living(workflow, &asked, how, call.now);
     if !ids.is_empty() {
         let missing = asked.iter().find(|worker| !is_created(worker));
         missing.map_or(Ok(()), |worker| Err(not_created(&workflow.plan.workflow, worker)))?;

@@ -4,15 +4,20 @@ use comfy_table::Color;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::report::counted;
+use pw_core::session::Usage;
 use pw_core::status::{Drift, Outlook, SignalReport, State, Status, Waited, Waiting, WorkerStatus};
 use pw_core::time::human;
 
 use super::{cell, count, drawn, next, paths, plain, state, table};
 
 pub(crate) fn status(status: &Status) -> String {
-    let mut rows = table(&["worker", "state", "last signal", "age", "commits", "open", "outside"]);
+    let mut head = vec!["worker", "state", "last signal", "age", "commits", "open", "outside"];
+    if status.usage.is_some() {
+        head.extend(["tokens", "cost"]);
+    }
+    let mut rows = table(&head);
     for worker in &status.workers {
-        rows.add_row([
+        let mut row = vec![
             cell(&worker.label),
             state(worker.state),
             cell(worker.signal.as_ref().map(signal).unwrap_or_default()),
@@ -22,7 +27,17 @@ pub(crate) fn status(status: &Status) -> String {
             cell(worker.commits),
             count(worker.uncommitted.len()),
             count(worker.out_of_scope.len()).fg(Color::Red),
-        ]);
+        ];
+        if status.usage.is_some() {
+            row.extend(used(worker.usage.as_ref()).map(cell));
+        }
+        rows.add_row(row);
+    }
+    if let Some(all) = status.usage.as_ref().filter(|_| status.workers.len() > 1) {
+        let [tokens, cost] = used(Some(all)).map(cell);
+        rows.add_row(
+            [["all"; 1].map(cell).as_slice(), &[""; 6].map(cell), &[tokens, cost]].concat(),
+        );
     }
     let mut out = format!("{}: {}\n\n{}", status.workflow, status.summary, drawn(&rows));
     for worker in &status.workers {
@@ -98,6 +113,17 @@ pub(crate) fn waited(waited: &Waited) -> String {
     out + &next(&on.collect::<Vec<_>>())
 }
 
+/// Tokens, those read from the cache included, and what they cost.
+pub(crate) fn used(usage: Option<&Usage>) -> [String; 2] {
+    let tokens = |tokens: u64| match tokens {
+        0..=999 => tokens.to_string(),
+        1_000..=999_999 => format!("{}k", tokens / 1_000),
+        _ => format!("{}.{}M", tokens / 1_000_000, tokens / 100_000 % 10),
+    };
+    let cost = usage.and_then(|usage| usage.cost_usd).map(|cost| format!("${cost:.2}"));
+    [usage.map(|usage| tokens(usage.tokens())).unwrap_or_default(), cost.unwrap_or_default()]
+}
+
 fn signal(signal: &SignalReport) -> String {
     match (&signal.reason, &signal.worker, &signal.item) {
         (Some(reason), ..) => format!("blocked: {reason}"),
@@ -108,6 +134,10 @@ fn signal(signal: &SignalReport) -> String {
 
 fn remarks(worker: &WorkerStatus) -> String {
     let mut out = String::new();
+    if let Some(stall) = &worker.stall {
+        let (message, remedy) = (plain(&stall.message), plain(&stall.remedy));
+        out += &format!("  {} does not move: {message}\n    {remedy}\n", worker.id);
+    }
     if worker.state == State::Complete {
         for reason in &worker.reasons {
             out += &format!("  {} is not ready: {}\n", worker.id, plain(&reason.message));

@@ -21,6 +21,10 @@ pub(crate) fn brief(brief: &Brief) -> String {
     out += &list("Everybody may touch", &brief.shared);
     out += &list("Tasks", &brief.tasks);
     out += &list("Checkpoints", &brief.checkpoints);
+    if !brief.finished.is_empty() {
+        out += &list("Committed so far", &brief.finished);
+        out += &list("Checkpoints that remain", &brief.remaining);
+    }
     out += &list("Others need from you", &brief.provides);
     if !brief.notes.is_empty() {
         out += &format!("\nNotes\n  {}\n", plain(&brief.notes).replace('\n', "\n  "));

@@ -15,6 +15,7 @@ mod monitor;
 mod radar;
 mod real_client;
 mod retro;
+mod session;
 mod setup;
 mod sync;
 mod wait;

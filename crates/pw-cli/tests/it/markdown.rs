@@ -13,7 +13,7 @@ use pw_core::gate::GateStop;
 use pw_core::integration::Readiness;
 use pw_core::plan::{Plan, Problem};
 use pw_core::signal::{self, Signal, Subject};
-use pw_core::status::{ReasonKind, State};
+use pw_core::status::{ReasonKind, StallCause, State};
 use pw_core::stop::Stop;
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -79,6 +79,7 @@ struct Details {
 fn tables_name_every_state_and_reason_and_only_real_codes() {
     let states = words_of(&schema_of::<State>());
     let reasons = words_of(&schema_of::<ReasonKind>());
+    let causes = words_of(&schema_of::<StallCause>());
     let codes = words_of(&schema_of::<Code>());
     for page in pages() {
         for table in page.tables() {
@@ -86,6 +87,7 @@ fn tables_name_every_state_and_reason_and_only_real_codes() {
             let at = format!("{}:{}", page.name, table[0].line);
             match table[0].cells[0].trim_matches('`') {
                 "state" | ".data.workers[].state" => assert_eq!(named, states, "{at}"),
+                ".data.workers[].stall.cause" => assert_eq!(named, causes, "{at}"),
                 "reason" => assert_eq!(named, reasons, "{at}"),
                 ".data.state" => assert!(named.is_subset(&states), "{at}: {named:?}"),
                 "code" | ".error.code" => assert!(named.is_subset(&codes), "{at}: {named:?}"),

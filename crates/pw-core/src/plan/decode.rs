@@ -6,7 +6,7 @@ use super::{DEFAULT_WORKTREES, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Siz
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
-use crate::time::Seconds;
+use crate::time::{Seconds, parse_human};
 use crate::yaml::{Node, Value};
 
 /// What could be read of a plan; `None` where a problem was reported instead.
@@ -25,6 +25,7 @@ pub(super) struct Draft {
     verify_on_complete: Option<bool>,
     remote: Option<String>,
     launch: Option<String>,
+    stall_after: Option<Seconds>,
     skips_permissions: bool,
     pub(super) workers: Vec<DraftWorker>,
 }
@@ -64,6 +65,7 @@ impl Draft {
             verify_on_complete: self.verify_on_complete.unwrap_or(false),
             remote: self.remote,
             launch: self.launch,
+            stall_after: self.stall_after,
             skips_permissions: self.skips_permissions,
             workers: workers?,
         })
@@ -108,6 +110,7 @@ const PLAN_KEYS: &[&str] = &[
     "permissions",
     "remote",
     "launch",
+    "stall_after",
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
@@ -133,6 +136,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         verify_on_complete: reader.flag(&fields, "verify_on_complete"),
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
+        stall_after: reader.duration(&fields, "stall_after"),
         skips_permissions: reader.skips_permissions(&fields),
         workers: reader.workers(&fields, root),
     }
@@ -277,6 +281,19 @@ impl Reader<'_> {
             self.report(node.line, ProblemCode::WrongType, message, hint);
         }
         seconds
+    }
+
+    fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
+        let text = self.text(fields, key)?;
+        match parse_human(&text) {
+            Ok(duration) => Some(duration),
+            Err(hint) => {
+                let message = format!("`{key}` {text:?} is no duration");
+                let line = field(fields, key).map_or(1, |node| node.line);
+                self.report(line, ProblemCode::WrongType, message, hint);
+                None
+            }
+        }
     }
 
     /// Only the whole word counts: nobody does without permission checks by accident.

@@ -258,7 +258,9 @@ mod tests {
             }
             let branch = Some(plan.worker(&id).unwrap().branch());
             let worktree = WorktreeFacts::Present(TreeState { branch, ..TreeState::default() });
-            facts.workers.insert(id, WorkerFacts { tip: Some(tip), worktree });
+            facts
+                .workers
+                .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
         derive(&plan, &record, &facts, Vec::new(), Trial::default(), &Nowhere)

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::next::{self, Places};
 use super::{
-    Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, SignalKind, SignalReport,
-    State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
+    Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, Session, SignalKind,
+    SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
 use crate::conflict::{Conflict, Trial};
 use crate::facts::{Commit, Facts, TreeState, WorkerFacts, WorktreeFacts, net_changes};
@@ -14,6 +14,7 @@ use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
 use crate::report::{self, counted};
+use crate::session::{SessionFacts, Usage};
 use crate::signal::{self, Signal, Subject};
 use crate::time;
 
@@ -33,7 +34,7 @@ pub fn derive(
 ) -> Status {
     let mut workers = worker_states(plan, record, facts);
     for (status, worker) in workers.iter_mut().zip(&plan.workers) {
-        status.stall = stall::stall(plan, record, facts, worker, status.state, places);
+        status.stall = stall::stall(plan, record, facts, worker, status, places);
     }
     let (waiting, deadlocks) = waiting::waiting(plan, &workers);
     let mut status = Status {
@@ -60,8 +61,10 @@ pub fn derive(
         workers,
         conflicts,
         trial,
+        usage: None,
         next: Vec::new(),
     };
+    status.usage = Usage::sum(status.workers.iter().filter_map(|worker| worker.usage));
     status.next = next::steps(plan, &status, places);
     status.summary = next::summary(&status);
     status
@@ -215,7 +218,10 @@ fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -
         out_of_scope,
         uncommitted,
         near_misses,
+        checkpoints: checkpoints(&signals),
+        session: session(record, worker, &known.session),
         stall: None,
+        usage: known.session.usage,
     }
 }
 
@@ -250,6 +256,18 @@ fn read_subjects<'a>(own: &[&'a Commit]) -> (Vec<Announced<'a>>, Vec<NearMiss>) 
         }
     }
     (signals, near_misses)
+}
+
+fn checkpoints(signals: &[Announced<'_>]) -> Vec<String> {
+    let said =
+        |(_, signal, text): &Announced<'_>| (*signal == Signal::Checkpoint).then(|| bounded(text));
+    signals.iter().rev().filter_map(said).collect()
+}
+
+fn session(record: &Record, worker: &Worker, known: &SessionFacts) -> Option<Session> {
+    let SessionFacts { alive, activity, .. } = *known;
+    let attach = known.attach(record.launches.get(&worker.id));
+    (alive.is_some() || attach.is_some()).then_some(Session { alive, activity, attach })
 }
 
 fn bounded(text: &str) -> String {

@@ -30,8 +30,11 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             || plan.worker(&worker.id).map(|worker| places.launch(worker)).unwrap_or_default();
         let folder =
             || plan.worker(&worker.id).map(|worker| places.worktree(worker)).unwrap_or_default();
+        if let Some(stall) = &worker.stall {
+            steps.push(step(stall.cause.action(), Some(worker), stall.remedy.clone()));
+        }
         let (action, command) = match worker.state {
-            State::Starting => ("launch", start()),
+            State::Starting if worker.stall.is_none() && !is_alive(worker) => ("launch", start()),
             State::Blocked | State::Reopened => ("read", read(worker)),
             State::Waiting if is_satisfied(worker) => ("resume", start()),
             State::Missing if has(worker, ReasonKind::WorktreeBroken) => {
@@ -65,6 +68,10 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
 
 fn has(worker: &WorkerStatus, kind: ReasonKind) -> bool {
     worker.reasons.iter().any(|reason| reason.kind == kind)
+}
+
+fn is_alive(worker: &WorkerStatus) -> bool {
+    worker.session.as_ref().is_some_and(|session| session.alive == Some(true))
 }
 
 /// Shows what the worker said in full.
@@ -111,6 +118,10 @@ pub(super) fn summary(status: &Status) -> String {
     let conflicts = status.conflicts.len() + status.trial.beyond(&status.conflicts).count();
     if conflicts > 0 {
         out += &format!("; {} predicted", counted(conflicts, "conflict"));
+    }
+    let stalled = status.workers.iter().filter(|worker| worker.stall.is_some()).count();
+    if stalled > 0 {
+        out += &format!("; {stalled} stalled");
     }
     if !status.deadlocks.is_empty() {
         out += &format!("; {}", counted(status.deadlocks.len(), "deadlock"));

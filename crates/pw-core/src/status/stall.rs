@@ -1,19 +1,26 @@
 //! Who does not move any more, why, and the command that helps.
+//!
+//! Some causes are certain at once; mere silence needs its time. A sign that is missing never makes
+//! a worker look well: without any, the cause is `unknown`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::State;
 use super::next::Places;
+use super::{State, WorkerStatus};
 use crate::facts::{Facts, WorktreeFacts};
-use crate::id::Slug;
+use crate::launch::How;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::shell_word;
+use crate::report::{counted, shell_word};
+use crate::session::{Activity, ErrorKind, SessionFacts};
 use crate::time::{Seconds, human};
 
 /// How long a worker may show nothing, unless the plan or the caller says otherwise.
 pub const DEFAULT_STALL_AFTER: Seconds = 30 * 60;
+
+/// How far a time may lie ahead of ours and still be a sign of life.
+const SKEW: Seconds = 60;
 
 /// A worker that needs somebody to move again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +40,7 @@ pub struct Stall {
 pub enum StallCause {
     /// Its session asks whether it may use a tool.
     WaitingForPermission,
-    /// Its session asked something and waits for the answer.
+    /// Its session asked something, or ended its turn: it waits for words.
     WaitingForAnswer,
     /// The account of its session is not accepted.
     Login,
@@ -41,20 +48,175 @@ pub enum StallCause {
     RateLimit,
     /// The service failed its session for another reason.
     ApiError,
-    /// No session, and work in the worktree that is not committed.
+    /// Its session is gone, and work in the worktree is not committed.
     GoneWithWork,
-    /// No session, and nothing pending.
+    /// Its session is gone, and nothing is pending.
     Gone,
     /// Its session runs and shows nothing.
     Silent,
     /// A merge, rebase or the like was begun and is not ended.
     Wedged,
-    /// It seems to have done everything and did not say `[COMPLETE]`.
+    /// All its checkpoints are committed, or its last words meant so, and it did not say
+    /// `[COMPLETE]`.
     FinishedWithoutComplete,
     /// Created, and no session was ever seen.
     NeverStarted,
     /// Nothing is known of a session.
     Unknown,
+}
+
+impl StallCause {
+    /// Returns the word used in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WaitingForPermission => "waiting_for_permission",
+            Self::WaitingForAnswer => "waiting_for_answer",
+            Self::Login => "login",
+            Self::RateLimit => "rate_limit",
+            Self::ApiError => "api_error",
+            Self::GoneWithWork => "gone_with_work",
+            Self::Gone => "gone",
+            Self::Silent => "silent",
+            Self::Wedged => "wedged",
+            Self::FinishedWithoutComplete => "finished_without_complete",
+            Self::NeverStarted => "never_started",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns what somebody has to do, in one word.
+    pub(super) fn action(self) -> &'static str {
+        match self {
+            Self::WaitingForPermission | Self::WaitingForAnswer => "answer",
+            Self::Login => "login",
+            Self::RateLimit | Self::ApiError => "retry",
+            Self::GoneWithWork | Self::Gone | Self::NeverStarted | Self::Unknown => "launch",
+            Self::FinishedWithoutComplete => "finish",
+            Self::Silent => "attach",
+            Self::Wedged => "look",
+        }
+    }
+}
+
+/// What the verdict rests on.
+struct Signs<'a> {
+    state: State,
+    session: &'a SessionFacts,
+    /// How many files are not committed.
+    open: usize,
+    operation: Option<&'a str>,
+    /// Nobody looked into the worktree, so that `open` and `operation` say nothing.
+    is_unread: bool,
+    is_finished: bool,
+    was_launched: bool,
+    /// Since the last sign of life.
+    since: Option<Seconds>,
+    limit: Seconds,
+}
+
+impl Signs<'_> {
+    fn cause(&self) -> Option<StallCause> {
+        match self.state {
+            State::Planned | State::Complete | State::Integrated | State::Missing => None,
+            // Standing still is what it announced; only what keeps an answer from arriving counts.
+            State::Blocked | State::Waiting => {
+                let is_expected = [StallCause::Gone, StallCause::FinishedWithoutComplete].map(Some);
+                let cause = self.certain();
+                cause.filter(|_| !is_expected.contains(&cause)).or_else(|| self.wedged())
+            }
+            State::Starting | State::InProgress | State::Reopened => self
+                .certain()
+                .or_else(|| self.turn_over())
+                .or_else(|| self.wedged())
+                .or_else(|| self.quiet()),
+        }
+    }
+
+    /// Returns what needs no time to be sure of.
+    fn certain(&self) -> Option<StallCause> {
+        let error = self.session.error.as_ref().map(|error| match error.kind {
+            ErrorKind::Login => StallCause::Login,
+            ErrorKind::RateLimit => StallCause::RateLimit,
+            ErrorKind::Other => StallCause::ApiError,
+        });
+        match (self.session.alive?, self.session.activity) {
+            (true, Some(Activity::AsksPermission)) => Some(StallCause::WaitingForPermission),
+            (true, Some(Activity::AsksAnswer)) => Some(StallCause::WaitingForAnswer),
+            (true, Some(Activity::Busy)) => None,
+            (true, _) => error,
+            (false, _) if error.is_some() => error,
+            (false, _) if self.operation.is_some() => Some(StallCause::Wedged),
+            (false, _) if self.open > 0 => Some(StallCause::GoneWithWork),
+            (false, _) if self.is_finished => Some(StallCause::FinishedWithoutComplete),
+            (false, _) => Some(StallCause::Gone),
+        }
+    }
+
+    /// A turn that ended is followed by nothing until somebody says something.
+    fn turn_over(&self) -> Option<StallCause> {
+        let over = self.session.alive == Some(true)
+            && self.session.activity == Some(Activity::Idle)
+            && self.session.turn_ended;
+        over.then_some(match self.is_finished {
+            true => StallCause::FinishedWithoutComplete,
+            false => StallCause::WaitingForAnswer,
+        })
+    }
+
+    fn wedged(&self) -> Option<StallCause> {
+        self.operation.filter(|_| self.is_late()).map(|_| StallCause::Wedged)
+    }
+
+    fn quiet(&self) -> Option<StallCause> {
+        let is_untouched = self.state == State::Starting && self.open == 0 && !self.is_unread;
+        self.is_late().then_some(match self.session.alive {
+            Some(true) => StallCause::Silent,
+            _ if self.is_finished => StallCause::FinishedWithoutComplete,
+            _ if is_untouched && !self.was_launched => StallCause::NeverStarted,
+            _ => StallCause::Unknown,
+        })
+    }
+
+    fn is_late(&self) -> bool {
+        self.since.is_none_or(|since| since >= self.limit)
+    }
+
+    fn message(&self, cause: StallCause) -> String {
+        let age = self.since.map(|since| format!(" for {}", human(since))).unwrap_or_default();
+        let colon = |text: &Option<String>| {
+            text.as_ref().map(|text| format!(": {text}")).unwrap_or_default()
+        };
+        let error = self.session.error.as_ref().map(|error| error.message.clone());
+        let gone = if self.session.alive == Some(false) { ", and its session is gone" } else { "" };
+        let open = counted(self.open, "uncommitted file");
+        match cause {
+            StallCause::WaitingForPermission => {
+                format!("its session waits for a permission{}", colon(&self.session.needs))
+            }
+            StallCause::WaitingForAnswer => {
+                format!("its session waits for an answer{}", colon(&self.session.needs))
+            }
+            StallCause::Login => format!("its session is not logged in{}{gone}", colon(&error)),
+            StallCause::RateLimit => format!("its session hit a limit{}{gone}", colon(&error)),
+            StallCause::ApiError => {
+                format!("the service failed its session{}{gone}", colon(&error))
+            }
+            StallCause::GoneWithWork => format!("its session is gone and left {open}"),
+            StallCause::Gone => "its session is gone".to_owned(),
+            StallCause::Silent => format!("its session runs, and nothing happened{age}"),
+            StallCause::Wedged => {
+                let operation = self.operation.unwrap_or("git operation");
+                format!("a {operation} was begun and nothing happened{age}{gone}")
+            }
+            StallCause::FinishedWithoutComplete => {
+                "everything seems to be done, and it did not say [COMPLETE]".to_owned()
+            }
+            StallCause::NeverStarted => format!("created, and no session was seen{age}"),
+            StallCause::Unknown => {
+                format!("nothing happened{age}, and nothing is known of a session")
+            }
+        }
+    }
 }
 
 /// Returns why a worker does not move; nothing while it does, or need not.
@@ -63,45 +225,198 @@ pub(super) fn stall(
     record: &Record,
     facts: &Facts,
     worker: &Worker,
-    state: State,
+    status: &WorkerStatus,
     places: &dyn Places,
 ) -> Option<Stall> {
-    if !matches!(state, State::Starting | State::InProgress | State::Reopened) {
-        return None;
-    }
     let known = facts.workers.get(&worker.id)?;
-    let commit = known.tip.as_ref().and_then(|tip| facts.history.commit(tip));
-    let created = record.placements.get(&worker.id).map(|placement| placement.at);
-    let launched = record.launches.get(&worker.id).map(|launch| launch.at);
-    let newest = commit.map(|commit| commit.time).into_iter().chain(created).chain(launched).max();
-    let since_seconds = newest.map(|at| facts.now.saturating_sub(at).max(0));
-    if since_seconds.is_some_and(|since| since < DEFAULT_STALL_AFTER) {
-        return None;
-    }
-    let operation = match &known.worktree {
-        WorktreeFacts::Present(tree) => tree.operation.as_deref(),
+    let tree = match &known.worktree {
+        WorktreeFacts::Present(tree) => Some(tree),
         _ => None,
     };
-    let age = since_seconds.map(|since| format!(" for {}", human(since))).unwrap_or_default();
-    let (cause, message, remedy) = match (operation, state, launched) {
-        (Some(operation), ..) => {
-            let folder = shell_word(&places.worktree(worker));
-            let message = format!("a {operation} is in progress, nothing happened{age}");
-            (StallCause::Wedged, message, format!("git -C {folder} status"))
-        }
-        (None, State::Starting, None) => {
-            let message = format!("no session was ever seen; created{age}");
-            (StallCause::NeverStarted, message, launch(&plan.workflow, worker))
-        }
-        _ => {
-            let message = format!("nothing happened{age}, and nothing is known of its session");
-            (StallCause::Unknown, message, launch(&plan.workflow, worker))
-        }
+    let launch = record.launches.get(&worker.id);
+    let commit = known.tip.as_ref().and_then(|tip| facts.history.commit(tip));
+    let signs_of_life = [
+        commit.map(|commit| commit.time),
+        record.placements.get(&worker.id).map(|placement| placement.at),
+        launch.map(|launch| launch.at),
+        tree.and_then(|tree| tree.touched),
+        known.session.last,
+    ];
+    // A time that lies ahead would make a worker look busy until it comes.
+    let newest = signs_of_life
+        .into_iter()
+        .flatten()
+        .filter(|at| *at <= facts.now.saturating_add(SKEW))
+        .max();
+    let signs = Signs {
+        state: status.state,
+        session: &known.session,
+        open: status.uncommitted.len(),
+        operation: tree.and_then(|tree| tree.operation.as_deref()),
+        is_unread: tree.is_none(),
+        is_finished: is_finished(worker, status) && tree.is_some(),
+        was_launched: launch.is_some(),
+        since: newest.map(|at| facts.now.saturating_sub(at).max(0)),
+        limit: plan.stall_after.unwrap_or(DEFAULT_STALL_AFTER),
     };
-    Some(Stall { cause, message, since_seconds, remedy })
+    let cause = signs.cause()?;
+    let attach = status.session.as_ref().and_then(|session| session.attach.clone());
+    let remedy = match (cause, known.session.alive, known.session.pid) {
+        (StallCause::Wedged, ..) => {
+            Some(format!("git -C {} status", shell_word(&places.worktree(worker))))
+        }
+        (_, Some(true), pid) => attach.or_else(|| pid.map(terminal)),
+        _ => None,
+    }
+    .unwrap_or_else(|| relaunch(plan, worker, launch.map(|launch| launch.how)));
+    Some(Stall { cause, message: signs.message(cause), since_seconds: signs.since, remedy })
 }
 
-/// Starts a session again, unless one is alive after all.
-fn launch(workflow: &Slug, worker: &Worker) -> String {
-    format!("pw-setup launch {} --workflow {workflow}", worker.id)
+/// Returns whether all that was planned is committed, or the newest commit meant to say so.
+fn is_finished(worker: &Worker, status: &WorkerStatus) -> bool {
+    let meant = status.near_misses.first().is_some_and(|miss| {
+        status.tip.as_ref() == Some(&miss.commit) && miss.fix.starts_with("[COMPLETE]")
+    });
+    status.uncommitted.is_empty() && (meant || worker.has_said_all(&status.checkpoints))
+}
+
+/// Says in which terminal a session runs that nobody can attach to.
+fn terminal(pid: u32) -> String {
+    format!("ps -o pid,tty,lstart,args -p {pid}")
+}
+
+/// Starts a session as before; refuses when one is alive after all.
+fn relaunch(plan: &Plan, worker: &Worker, how: Option<How>) -> String {
+    let with = match how {
+        None | Some(How::Print) => String::new(),
+        Some(how) => format!(" --with {}", how.word()),
+    };
+    format!("pw-setup launch {} --workflow {}{with}", worker.id, plan.workflow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StallCause::*;
+    use super::*;
+    use crate::session::ApiError;
+
+    const LIMIT: Seconds = 1_800;
+    const SETTLED: [State; 4] =
+        [State::Planned, State::Complete, State::Integrated, State::Missing];
+    const ANNOUNCED: [State; 2] = [State::Blocked, State::Waiting];
+    const WORKING: [State; 3] = [State::Starting, State::InProgress, State::Reopened];
+
+    fn session(alive: Option<bool>, activity: Option<Activity>) -> SessionFacts {
+        SessionFacts { alive, activity, ..SessionFacts::default() }
+    }
+
+    fn failed(kind: ErrorKind, session: SessionFacts) -> SessionFacts {
+        SessionFacts { error: Some(ApiError { kind, message: String::new() }), ..session }
+    }
+
+    fn ended(session: SessionFacts) -> SessionFacts {
+        SessionFacts { turn_ended: true, ..session }
+    }
+
+    fn signs(session: &SessionFacts) -> Signs<'_> {
+        Signs {
+            state: State::InProgress,
+            session,
+            open: 0,
+            operation: None,
+            is_unread: false,
+            is_finished: false,
+            was_launched: true,
+            since: Some(0),
+            limit: LIMIT,
+        }
+    }
+
+    type Change = fn(&mut Signs<'_>);
+
+    /// What a worker looks like, and the cause while it works: at once, then after the limit; and
+    /// while it says that it stands still: at once, then after the limit.
+    fn table() -> Vec<(SessionFacts, Change, [Option<StallCause>; 4])> {
+        let (yes, no) =
+            (|activity| session(Some(true), Some(activity)), session(Some(false), None));
+        let untold = SessionFacts::default();
+        let (busy, idle) = (yes(Activity::Busy), yes(Activity::Idle));
+        let rate = |session: &SessionFacts| failed(ErrorKind::RateLimit, ended(session.clone()));
+        let same: Change = |_| {};
+        let open: Change = |signs| signs.open = 2;
+        let merging: Change = |signs| signs.operation = Some("merge");
+        let finished: Change = |signs| signs.is_finished = true;
+        let unlaunched: Change = |signs| signs.was_launched = false;
+        let always = |cause| [Some(cause); 4];
+        let while_working = |cause| [Some(cause), Some(cause), None, None];
+        let late = |cause| [None, Some(cause), None, None];
+        vec![
+            (yes(Activity::AsksPermission), same, always(WaitingForPermission)),
+            (yes(Activity::AsksPermission), merging, always(WaitingForPermission)),
+            (yes(Activity::AsksAnswer), open, always(WaitingForAnswer)),
+            (failed(ErrorKind::Login, ended(idle.clone())), same, always(Login)),
+            (rate(&idle), finished, always(RateLimit)),
+            (failed(ErrorKind::Other, ended(idle.clone())), open, always(ApiError)),
+            // It goes on after an error: what the error was is over.
+            (rate(&busy), same, late(Silent)),
+            (rate(&no), open, always(RateLimit)),
+            (busy.clone(), same, late(Silent)),
+            (busy.clone(), finished, late(Silent)),
+            (busy, merging, [None, Some(Wedged), None, Some(Wedged)]),
+            (ended(idle.clone()), same, while_working(WaitingForAnswer)),
+            (ended(idle.clone()), finished, while_working(FinishedWithoutComplete)),
+            // Idle at the very start, or while something in the background goes on.
+            (idle, same, late(Silent)),
+            (session(Some(true), None), same, late(Silent)),
+            (no.clone(), open, always(GoneWithWork)),
+            (no.clone(), merging, always(Wedged)),
+            (no.clone(), finished, while_working(FinishedWithoutComplete)),
+            (no, same, while_working(Gone)),
+            (untold.clone(), same, late(Unknown)),
+            (untold.clone(), open, late(Unknown)),
+            (untold.clone(), finished, late(FinishedWithoutComplete)),
+            (untold.clone(), merging, [None, Some(Wedged), None, Some(Wedged)]),
+            (untold, unlaunched, late(Unknown)),
+        ]
+    }
+
+    #[test]
+    fn every_state_and_every_sign_lead_to_one_cause() {
+        for (nth, (session, change, [now, late, announced, announced_late])) in
+            table().into_iter().enumerate()
+        {
+            for state in SETTLED.into_iter().chain(ANNOUNCED).chain(WORKING) {
+                for since in [Some(0), Some(LIMIT - 1), Some(LIMIT), None] {
+                    let mut signs = Signs { state, since, ..signs(&session) };
+                    change(&mut signs);
+                    // No sign of life at all is as bad as an old one.
+                    let is_late = since.is_none_or(|since| since == LIMIT);
+                    let mut wanted = match (SETTLED.contains(&state), is_late) {
+                        (true, _) => None,
+                        (_, true) if ANNOUNCED.contains(&state) => announced_late,
+                        (_, false) if ANNOUNCED.contains(&state) => announced,
+                        (_, true) => late,
+                        (_, false) => now,
+                    };
+                    if wanted == Some(Unknown) && state == State::Starting && !signs.was_launched {
+                        wanted = Some(NeverStarted);
+                    }
+                    assert_eq!(signs.cause(), wanted, "row {nth}, {state:?}, {since:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_nobody_looked_into_is_not_called_untouched() {
+        let untold = SessionFacts::default();
+        let signs = Signs {
+            state: State::Starting,
+            was_launched: false,
+            is_unread: true,
+            since: None,
+            ..signs(&untold)
+        };
+        assert_eq!(signs.cause(), Some(Unknown));
+    }
 }
