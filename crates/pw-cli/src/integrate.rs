@@ -7,7 +7,10 @@ mod merge;
 mod place;
 mod pull_request;
 mod resolve;
+mod restore;
 mod stop;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -18,9 +21,11 @@ use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped
 use pw_core::reached::Reached;
 use pw_core::record::Choice;
 use pw_core::report::NextStep;
+use pw_core::snapshot::SnapshotId;
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
 use pw_git::{Author, Scratch};
 
+use self::restore::Target;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
@@ -73,6 +78,31 @@ enum Command {
         workflow: Option<String>,
         #[command(flatten)]
         landing: LandingArgs,
+    },
+    /// Lists what was kept before anything was removed or started anew, or brings one back
+    Restore {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        /// The snapshot, as in task-1/2
+        #[arg(long, value_name = "NAME")]
+        snapshot: Option<SnapshotId>,
+        /// Bring it back into a new worktree in this folder, with its index
+        #[arg(long, value_name = "FOLDER", requires = "snapshot")]
+        into: Option<PathBuf>,
+        /// Bring it back as one commit on a new branch of this name
+        #[arg(long, value_name = "BRANCH", requires = "snapshot", conflicts_with = "into")]
+        branch: Option<String>,
+    },
+    /// Drops snapshots, for good
+    Forget {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        /// A snapshot, as in task-1/2; may be repeated
+        #[arg(long, value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+        snapshot: Vec<SnapshotId>,
+        /// All snapshots of the workflow
+        #[arg(long)]
+        all: bool,
     },
     /// The JSON Schema of every answer
     Schema,
@@ -164,6 +194,21 @@ impl Cli for Integrate {
             Command::Abort { workflow } => resolve::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {
                 finish::finish(context, workflow.as_deref(), landing.into())
+            }
+            Command::Restore { workflow, snapshot, into, branch } => {
+                let workflow = workflow.as_deref();
+                let target = match (into, branch) {
+                    (Some(path), _) => Some(Target::Worktree(path)),
+                    (None, Some(branch)) => Some(Target::Branch(branch)),
+                    (None, None) => None,
+                };
+                match (snapshot, target) {
+                    (Some(id), Some(target)) => restore::restore(context, workflow, id, &target),
+                    _ => restore::list(context, workflow, snapshot.as_ref()),
+                }
+            }
+            Command::Forget { workflow, snapshot, .. } => {
+                restore::forget(context, workflow.as_deref(), snapshot)
             }
             Command::Schema => schema::answer::<Self>(),
         }

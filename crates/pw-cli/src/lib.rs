@@ -10,6 +10,7 @@ pub mod schema;
 mod session;
 mod setup;
 mod shell;
+mod snapshot;
 mod view;
 mod worker;
 mod workflow;

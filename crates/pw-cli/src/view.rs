@@ -6,6 +6,7 @@ mod integrate;
 mod monitor;
 mod retro;
 mod setup;
+mod snapshot;
 mod worker;
 
 use comfy_table::presets::NOTHING;
@@ -19,6 +20,7 @@ pub(crate) use self::integrate::{aborted, finished, integrated, preview, readine
 pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::retro::retro;
 pub(crate) use self::setup::{check, created, launched, list};
+pub(crate) use self::snapshot::{forgotten, restore};
 pub(crate) use self::worker::{brief, committed, synced};
 
 /// Returns text without control characters, except that lines stay lines.

@@ -70,6 +70,8 @@ pub enum Code {
     NothingToLand,
     /// The remote did not take the branch, or the forge not the pull request.
     PushFailed,
+    /// No such snapshot; numbers that were forgotten are not used again.
+    UnknownSnapshot,
     /// Files outside the worker's scope would be committed.
     OutOfScope,
     /// Uncommitted changes stand against what was asked.
@@ -128,6 +130,7 @@ impl Code {
         Self::BaseConflict,
         Self::NothingToLand,
         Self::PushFailed,
+        Self::UnknownSnapshot,
         Self::OutOfScope,
         Self::DirtyTree,
         Self::NothingToCommit,

@@ -128,7 +128,7 @@ pub struct Aborted {
     /// The ref that keeps what was in the resolution's worktree; absent when that was gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
-    /// A command that brings it back on a new branch; absent like `snapshot`.
+    /// A command that brings it back into a new worktree; absent like `snapshot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<String>,
 }

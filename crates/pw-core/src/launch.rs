@@ -10,6 +10,7 @@ use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
 use crate::plan::Worker;
 use crate::report::{NextStep, Report, shell_word};
+use crate::snapshot::SnapshotId;
 use crate::status::State;
 
 /// How workers are started.
@@ -90,6 +91,9 @@ pub struct WorkerLaunch {
     /// What the client or tmux calls the session; absent when nobody gave it a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// What keeps the files its worktree held uncommitted; absent when there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
 }
 
 /// What was done for a worker.

@@ -27,6 +27,7 @@ pub mod session;
 pub mod setup;
 mod shell_text;
 pub mod signal;
+pub mod snapshot;
 pub mod status;
 pub mod stop;
 pub mod time;

@@ -28,6 +28,11 @@ impl RepoPath {
         std::ffi::OsStr::from_bytes(&self.0).into()
     }
 
+    /// Returns git's quoted form, in which no byte means anything to a reader of lines.
+    pub fn quoted(&self) -> String {
+        quoted(&self.0)
+    }
+
     /// Returns the segments between slashes.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/')

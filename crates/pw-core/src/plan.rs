@@ -39,8 +39,8 @@ pub struct Plan {
     pub copy: Scope,
     /// What everybody may touch.
     pub shared: Scope,
-    /// Ignored content that may be deleted with a worktree.
-    pub disposable: Vec<String>,
+    /// Ignored content that may be deleted with a worktree, whatever folder it is in.
+    pub disposable: Scope,
     /// The folder for worktrees, relative to the repository.
     pub worktrees: String,
     /// Whether git hooks in each worktree refuse commits outside the scope.

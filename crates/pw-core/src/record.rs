@@ -3,12 +3,13 @@
 //! It holds only what git cannot know: where workers were forked, which tips were merged, what an
 //! integration stopped at. Everything else is derived from branches and worktrees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::gate::{End, Mode, Verdict};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::launch::How;
+use crate::snapshot::SnapshotId;
 use crate::time::Seconds;
 
 /// One line of the record, the subject of one of its commits.
@@ -40,6 +41,14 @@ pub enum Event {
     Aborted { worker: Option<WorkerId> },
     /// The integration branch is in the base branch, which is at this commit.
     Finished { commit: Oid },
+    /// What a worktree held is kept under this name.
+    Snapshot { id: SnapshotId, commit: Oid },
+    /// That is kept no longer, on request.
+    Forgot { id: SnapshotId },
+    /// A worker's worktree and branch are about to be removed; its work is kept elsewhere.
+    Cleaning { worker: WorkerId },
+    /// They are gone.
+    Cleaned { worker: WorkerId },
 }
 
 impl fmt::Display for Event {
@@ -78,6 +87,10 @@ impl fmt::Display for Event {
             Self::Aborted { worker: Some(worker) } => write!(f, "aborted {worker}"),
             Self::Aborted { worker: None } => f.write_str("aborted"),
             Self::Finished { commit } => write!(f, "finished {commit}"),
+            Self::Snapshot { id, commit } => write!(f, "snapshot {id} {commit}"),
+            Self::Forgot { id } => write!(f, "forgot {id}"),
+            Self::Cleaning { worker } => write!(f, "cleaning {worker}"),
+            Self::Cleaned { worker } => write!(f, "cleaned {worker}"),
         }
     }
 }
@@ -141,6 +154,12 @@ impl Event {
             ["aborted"] => Self::Aborted { worker: None },
             ["aborted", worker] => Self::Aborted { worker: Some(worker.parse().ok()?) },
             ["finished", commit] => Self::Finished { commit: commit.parse().ok()? },
+            ["snapshot", id, commit] => {
+                Self::Snapshot { id: id.parse().ok()?, commit: commit.parse().ok()? }
+            }
+            ["forgot", id] => Self::Forgot { id: id.parse().ok()? },
+            ["cleaning", worker] => Self::Cleaning { worker: worker.parse().ok()? },
+            ["cleaned", worker] => Self::Cleaned { worker: worker.parse().ok()? },
             _ => return None,
         };
         Some(event)
@@ -307,6 +326,10 @@ pub struct Record {
     pub finished: Option<Oid>,
     /// How often an integration stopped at a worker.
     pub stops: BTreeMap<WorkerId, u32>,
+    /// The number of the newest snapshot of each name, forgotten or not: numbers only count up.
+    pub snapshots: BTreeMap<WorkerId, u32>,
+    /// Workers whose removal was begun.
+    pub cleaning: BTreeSet<WorkerId>,
     pub started: Seconds,
 }
 
@@ -325,6 +348,8 @@ impl Record {
             verdicts: BTreeMap::new(),
             finished: None,
             stops: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            cleaning: BTreeSet::new(),
             started,
         }
     }
@@ -380,6 +405,21 @@ impl Record {
             }
             Event::Aborted { .. } => (self.stopped, self.red) = (None, None),
             Event::Finished { commit } => self.finished = Some(commit),
+            Event::Snapshot { id: SnapshotId { of, number }, .. } => {
+                let newest = self.snapshots.entry(of).or_default();
+                *newest = number.max(*newest);
+            }
+            Event::Forgot { .. } => {}
+            Event::Cleaning { worker } => {
+                self.cleaning.insert(worker);
+            }
+            Event::Cleaned { worker } => {
+                self.cleaning.remove(&worker);
+                // Whoever had nothing to merge may be created again.
+                if !self.merged.contains_key(&worker) {
+                    self.placements.remove(&worker);
+                }
+            }
         }
     }
 }
@@ -408,8 +448,13 @@ impl Refs<'_> {
         format!("refs/pw/{}/rerere", self.0)
     }
 
-    pub fn snapshot(&self, what: &str, number: usize) -> String {
-        format!("refs/pw/{}/snapshot/{what}/{number}", self.0)
+    pub fn snapshot(&self, id: &SnapshotId) -> String {
+        format!("{}{id}", self.snapshots())
+    }
+
+    /// What the names of all snapshots begin with.
+    pub fn snapshots(&self) -> String {
+        format!("refs/pw/{}/snapshot/", self.0)
     }
 
     pub fn integration(&self) -> String {
@@ -425,6 +470,7 @@ mod tests {
     fn events_read_back_as_they_were_written() {
         let oid: Oid = "a".repeat(40).parse().unwrap();
         let worker: WorkerId = "task-1".parse().unwrap();
+        let (snapshot, commit) = (SnapshotId { of: worker.clone(), number: 2 }, oid.clone());
         for event in [
             Event::Planned { branch: Some("main".into()), base: oid.clone() },
             Event::Planned { branch: None, base: oid.clone() },
@@ -470,8 +516,12 @@ mod tests {
             }),
             Event::Resolved { worker: worker.clone(), commit: oid.clone() },
             Event::Finished { commit: oid },
-            Event::Aborted { worker: Some(worker) },
+            Event::Aborted { worker: Some(worker.clone()) },
             Event::Aborted { worker: None },
+            Event::Snapshot { id: snapshot.clone(), commit },
+            Event::Forgot { id: snapshot },
+            Event::Cleaning { worker: worker.clone() },
+            Event::Cleaned { worker },
         ] {
             assert_eq!(Event::parse(&event.to_string()), Some(event));
         }

@@ -88,6 +88,18 @@ impl Scope {
         (spell(&self.owned), spell(&self.excluded))
     }
 
+    /// Returns the scope that owns the same in every folder, with all that lies below it.
+    #[must_use]
+    pub fn anywhere(&self) -> Self {
+        let widen = |glob: &str| {
+            let (not, body) = glob.strip_prefix('!').map_or(("", glob), |body| ("!", body));
+            let body = body.trim_end_matches('/');
+            [format!("{not}**/{body}"), format!("{not}**/{body}/**")]
+        };
+        let globs: Vec<String> = self.globs().flat_map(widen).collect();
+        Self::parse(&globs).unwrap_or_default()
+    }
+
     /// Returns whether the scope owns nothing at all.
     pub fn is_empty(&self) -> bool {
         self.owned.is_empty()

@@ -13,7 +13,7 @@ use pw_core::time::Seconds;
 use crate::Repo;
 use crate::process::records;
 
-const STATUS: &[&str] = &[
+pub(crate) const STATUS: &[&str] = &[
     "status",
     "--porcelain=v2",
     "-z",
@@ -162,7 +162,7 @@ fn touched(folder: &Path, state: &TreeState) -> Option<Seconds> {
 }
 
 /// Returns the git operation that is under way; its files are the only trace.
-fn operation(git_dir: &Path) -> Option<&'static str> {
+pub(crate) fn operation(git_dir: &Path) -> Option<&'static str> {
     let traces = [
         ("rebase-merge", "rebase"),
         ("rebase-apply/applying", "am"),
@@ -170,6 +170,7 @@ fn operation(git_dir: &Path) -> Option<&'static str> {
         ("MERGE_HEAD", "merge"),
         ("CHERRY_PICK_HEAD", "cherry-pick"),
         ("REVERT_HEAD", "revert"),
+        ("sequencer", "cherry-pick"),
         ("BISECT_LOG", "bisect"),
     ];
     traces.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, name)| name)

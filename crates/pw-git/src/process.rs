@@ -82,6 +82,11 @@ impl Git {
         Self { program: self.program.clone(), dir: dir.to_owned() }
     }
 
+    /// The folder it is asked about.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Begins a call that sees the user's configuration.
     pub(crate) fn user<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Call {
         self.call(Profile::User, args)
@@ -181,30 +186,55 @@ impl Call {
         self
     }
 
-    pub(crate) fn run(mut self) -> Result<Output> {
+    pub(crate) fn run(self) -> Result<Output> {
+        let ((), output) = self.stream(|_| Ok(()))?;
+        Ok(output)
+    }
+
+    /// Runs git while `read` takes what it prints; what `read` leaves is in the output.
+    pub(crate) fn stream<T>(
+        mut self,
+        read: impl FnOnce(&mut BufReader<ChildStdout>) -> Result<T>,
+    ) -> Result<(T, Output)> {
         let shown = self.shown();
         if self.input.is_some() {
             self.command.stdin(Stdio::piped());
         }
         let mut child = self.start(&shown)?;
-        // Written beside the reading: either pipe may fill before the other is drained.
-        let writer = self.input.take().zip(child.stdin.take()).map(|(bytes, mut stdin)| {
-            std::thread::spawn(move || {
-                // A broken pipe means git stopped reading; its exit code tells why.
-                let _ = stdin.write_all(&bytes);
-            })
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let mut stdout = BufReader::new(stdout.context("git has no stdout")?);
+        let mut stderr = stderr.context("git has no stderr")?;
+        // All three at once: any pipe may fill before another is drained. A broken pipe means that
+        // git stopped reading; its exit code tells why.
+        let (given, said) = std::thread::scope(|scope| {
+            if let Some((bytes, mut stdin)) = self.input.take().zip(child.stdin.take()) {
+                scope.spawn(move || stdin.write_all(&bytes).ok());
+            }
+            let said = scope.spawn(move || {
+                let mut said = Vec::new();
+                stderr.read_to_end(&mut said).ok();
+                said
+            });
+            let given = read(&mut stdout).and_then(|given| {
+                let mut rest = Vec::new();
+                stdout
+                    .read_to_end(&mut rest)
+                    .with_context(|| format!("reading from git {shown}"))?;
+                Ok((given, rest))
+            });
+            if given.is_err() {
+                drop(stdout);
+            }
+            (given, said.join().unwrap_or_default())
         });
-        let output =
-            child.wait_with_output().with_context(|| format!("waiting for git {shown}"))?;
-        if let Some(writer) = writer {
-            let _ = writer.join();
-        }
-        let code = output.status.code().unwrap_or(-1);
+        let status = child.wait().with_context(|| format!("waiting for git {shown}"))?;
+        let (given, rest) = given?;
+        let code = status.code().unwrap_or(-1);
         if !self.accepted.is_empty() && !self.accepted.contains(&code) {
-            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            let stderr = String::from_utf8_lossy(&said).trim_end().to_owned();
             return Err(GitError { command: shown, code, stderr }.into());
         }
-        Ok(Output { code, stdout: output.stdout, stderr: output.stderr })
+        Ok((given, Output { code, stdout: rest, stderr: said }))
     }
 
     /// Starts a command that answers each line of its input with a line, and leaves it running.

@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use pw_core::facts::WorktreeFacts;
+use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
-use pw_core::record::{Refs, Stopped};
+use pw_core::record::Stopped;
 use pw_core::report::shell_word;
-use pw_git::{Repo, Transaction};
+use pw_core::snapshot::RESOLUTIONS;
+use pw_git::{RecordWriter, Repo, Transaction};
 
 use super::resolve::raced;
 use super::stop::Trial;
+use crate::snapshot::Keeping;
 use crate::workflow::Workflow;
 
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
@@ -64,14 +67,15 @@ impl Place {
         Ok(())
     }
 
-    /// Keeps what is in the worktree under a ref, whose name is returned, and removes it.
+    /// Keeps what is in the worktree as a snapshot, whose name is returned, and removes it.
     fn clear(&self, workflow: &Workflow, worker: &WorkerId) -> Result<Option<String>> {
-        let (transaction, name) = self.keep(workflow, worker)?;
-        if !transaction.commit(&workflow.repo)? {
+        let mut writer = workflow.writer()?;
+        let (transaction, keeping) = self.keep(workflow, worker, &mut writer)?;
+        if !writer.publish(&workflow.repo, transaction)? {
             return Err(raced().into());
         }
         workflow.repo.roll_back_worktree(&self.path, None)?;
-        Ok(name)
+        Ok(keeping.map(|keeping| keeping.id.to_string()))
     }
 
     /// Removes the worktree once its resolution is the commit `resolved`.
@@ -123,34 +127,37 @@ impl Place {
         })
     }
 
-    /// Keeps everything in the worktree as a snapshot; returns the change of refs that makes it
-    /// stay, and the ref's name.
+    /// Keeps everything in the worktree; returns the change of refs that makes it stay, and the
+    /// snapshot.
     pub(super) fn keep(
         &self,
         workflow: &Workflow,
         worker: &WorkerId,
-    ) -> Result<(Transaction, Option<String>)> {
-        let repo = &workflow.repo;
+        writer: &mut RecordWriter,
+    ) -> Result<(Transaction, Option<Keeping>)> {
+        let Workflow { repo, plan, .. } = workflow;
         if !matches!(repo.tree_state(&self.path)?, WorktreeFacts::Present(_)) {
             return Ok((Transaction::default(), None));
         }
-        let message = format!("Resolution of {worker}, given up\n");
-        let commit = repo.snapshot(&self.path, &workflow.plan.disposable, &message)?;
-        let name = free_name(workflow)?;
-        Ok((Transaction::default().set(&name, &commit, None), Some(name)))
+        let survey = repo.survey(&self.path, &plan.disposable)?;
+        if let Some(nested) = survey.changes.nested.first() {
+            let message = format!("`{nested}` in {} is a repository of its own", self.shown);
+            return Err(Failure::new(Code::DirtyTree, message)
+                .hint("no snapshot can hold it: move it out of there, then run the command again")
+                .details(serde_json::json!({ "paths": survey.changes.nested }))
+                .into());
+        }
+        let why = format!("resolution of {worker}, given up");
+        let keeping =
+            Keeping::of_worktree(workflow, &RESOLUTIONS.parse()?, &self.path, &survey, &why)?;
+        let transaction = keeping.join(workflow, writer, Transaction::default())?;
+        Ok((transaction, Some(keeping)))
     }
 
     pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> String {
         let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
         format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
     }
-}
-
-/// Returns the name of the next snapshot of an integration.
-pub(super) fn free_name(workflow: &Workflow) -> Result<String> {
-    let names = Refs(&workflow.plan.workflow);
-    let free = |n: &usize| !workflow.refs.contains_key(&names.snapshot("integration", *n));
-    Ok(names.snapshot("integration", (1..).find(free).context("no number left")?))
 }
 
 /// How far a resolution has come.

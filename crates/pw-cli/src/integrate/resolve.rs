@@ -9,6 +9,7 @@ use pw_core::integration::{Aborted, Readiness};
 use pw_core::path::RepoPath;
 use pw_core::record::{Choice, Event, Refs, Stopped};
 use pw_core::report::counted;
+use pw_core::snapshot::RESOLUTIONS;
 use pw_core::stop::Stop;
 use pw_core::time::rfc3339;
 use pw_git::{Lock, Transaction};
@@ -16,9 +17,10 @@ use pw_git::{Lock, Transaction};
 use super::bench::Bench;
 use super::gate::Gatekeeper;
 use super::merge::{self, Chain};
-use super::place::{Place, Standing, free_name};
+use super::place::{Place, Standing};
 use super::stop::Trial;
 use crate::shell::{Answer, Context};
+use crate::snapshot::{Keeping, restore_command};
 use crate::view;
 use crate::workflow::Workflow;
 
@@ -291,12 +293,16 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     let place = Place::of(&workflow, stopped)?;
     let Workflow { repo, plan, refs, .. } = &workflow;
     let names = Refs(&plan.workflow);
-    let (mut transaction, snapshot) = match &stopped.resolution {
+    let mut writer = workflow.writer()?;
+    let (mut transaction, keeping) = match &stopped.resolution {
         Some(commit) => {
-            let name = free_name(&workflow)?;
-            (Transaction::default().set(&name, commit, None), Some(name))
+            let why = format!("resolution of {}, given up", stopped.worker);
+            let of = RESOLUTIONS.parse()?;
+            let keeping = Keeping::of_commit(&workflow, &of, commit, None, &why)?;
+            let transaction = keeping.join(&workflow, &mut writer, Transaction::default())?;
+            (transaction, Some(keeping))
         }
-        None => place.keep(&workflow, &stopped.worker)?,
+        None => place.keep(&workflow, &stopped.worker, &mut writer)?,
     };
     if stopped.resolution.is_none()
         && matches!(place.standing(repo, stopped)?, Standing::Merging | Standing::Concluded)
@@ -307,7 +313,6 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     if let Some(candidate) = refs.get(&names.candidate()) {
         transaction = transaction.delete(&names.candidate(), candidate);
     }
-    let mut writer = workflow.writer()?;
     writer.add(repo, &Event::Aborted { worker: Some(stopped.worker.clone()) })?;
     if !writer.publish(repo, transaction)? {
         return Err(raced().into());
@@ -316,13 +321,11 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
         true => repo.roll_back_worktree(&place.path, None)?,
         false => repo.forget_missing_worktree(&place.path)?,
     }
-    let restore =
-        snapshot.as_ref().map(|name| format!("git branch {}-resolution {name}", plan.workflow));
     let aborted = Aborted {
         workflow: plan.workflow.clone(),
         worker: Some(stopped.worker.clone()),
-        snapshot,
-        restore,
+        snapshot: keeping.as_ref().map(|keeping| keeping.name(&workflow)),
+        restore: keeping.as_ref().map(|keeping| restore_command(&workflow, &keeping.id)),
     };
     Answer::of(&aborted, view::aborted)
 }

@@ -16,6 +16,7 @@ use pw_core::launch::{
 use pw_core::plan::Worker;
 use pw_core::record::Event;
 use pw_core::report::NextStep;
+use pw_core::snapshot::SnapshotId;
 use pw_core::status::worker_states;
 use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Transaction};
@@ -25,6 +26,7 @@ use crate::command::{program, tail};
 use crate::launch;
 use crate::session;
 use crate::shell::{Answer, Context as Call};
+use crate::snapshot::Keeping;
 use crate::view;
 use crate::workflow::{Look, Workflow};
 
@@ -177,7 +179,7 @@ fn not_created(workflow: &Slug, worker: &Worker) -> Failure {
 
 fn printed(worker: &Worker, command: String) -> WorkerLaunch {
     let (how, status) = (How::Print, LaunchStatus::Printed);
-    WorkerLaunch { worker: worker.id.clone(), how, command, status, id: None }
+    WorkerLaunch { worker: worker.id.clone(), how, command, status, id: None, snapshot: None }
 }
 
 /// Starts one after the other, and records each at once.
@@ -197,6 +199,7 @@ fn start(
     let mut started = Vec::new();
     for (worker, command) in commands {
         call.progress(&format!("starting {}", worker.label()));
+        let snapshot = keep(workflow, worker, &mut writer)?;
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
         launch::write(repo, plan, worker, port)?;
         let (status, id) = match (&mut tmux, how) {
@@ -210,9 +213,36 @@ fn start(
             let published = writer.publish(repo, Transaction::default())?;
             anyhow::ensure!(published, "the record changed while {} was started", worker.id);
         }
-        started.push(WorkerLaunch { worker: worker.id.clone(), how, command, status, id });
+        started.push(WorkerLaunch {
+            worker: worker.id.clone(),
+            how,
+            command,
+            status,
+            id,
+            snapshot,
+        });
     }
     Ok(started)
+}
+
+/// Keeps what a worker left uncommitted: the new session knows nothing of it.
+fn keep(
+    workflow: &Workflow,
+    worker: &Worker,
+    writer: &mut RecordWriter,
+) -> Result<Option<SnapshotId>> {
+    let Workflow { repo, plan, .. } = workflow;
+    let worktree = workflow.worktree(worker);
+    let survey = repo.survey(&worktree, &plan.disposable)?;
+    if !survey.changes.is_dirty() {
+        return Ok(None);
+    }
+    let keeping =
+        Keeping::of_worktree(workflow, &worker.id, &worktree, &survey, "before a launch")?;
+    let transaction = keeping.join(workflow, writer, Transaction::default())?;
+    let published = writer.publish(repo, transaction)?;
+    anyhow::ensure!(published, "the record changed while the work of {} was kept", worker.id);
+    Ok(Some(keeping.id))
 }
 
 fn window(

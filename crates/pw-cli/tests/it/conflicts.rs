@@ -177,7 +177,7 @@ fn a_kept_resolution_can_be_given_up_and_is_brought_back() {
     repo.pw("pw-integrate continue").error(4, "waiting_for_workers");
     let data = repo.pw("pw-integrate abort").data();
     assert!(repo.shell(data["restore"].as_str().unwrap()).status().unwrap().success());
-    assert_eq!(repo.git(&["show", "rest-api-resolution:shared.txt"]), "both");
+    assert_eq!(repo.read("worktrees/_restored-integration-1/shared.txt").trim_end(), "both");
 }
 
 #[test]

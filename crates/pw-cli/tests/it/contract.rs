@@ -52,6 +52,8 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-integrate preview",
         "pw-integrate run",
         "pw-integrate continue",
+        "pw-integrate restore",
+        "pw-integrate forget --all",
         "pw-retro report",
         "pw-integrate run --without task-2 --without task-3 --allow-out-of-scope",
         "pw-worker brief",

@@ -172,8 +172,8 @@ fn abort_keeps_what_was_resolved() {
     let data = repo.pw("pw-integrate abort").data();
     assert!(!place.exists());
     assert!(repo.shell(data["restore"].as_str().unwrap()).status().unwrap().success());
-    assert_eq!(repo.git(&["show", "rest-api-resolution:shared.txt"]), "half done");
-    assert_eq!(repo.git(&["show", "rest-api-resolution:idea.txt"]), "an idea");
+    assert_eq!(repo.read("worktrees/_restored-integration-1/shared.txt"), "half done");
+    assert_eq!(repo.read("worktrees/_restored-integration-1/idea.txt"), "an idea");
     repo.pw("pw-integrate abort").error(3, "nothing_stopped");
     repo.pw("pw-integrate run").error(4, "merge_conflict");
 }

@@ -17,6 +17,7 @@ mod real_client;
 mod retro;
 mod session;
 mod setup;
+mod snapshot;
 mod sync;
 mod wait;
 mod worker;

@@ -1,0 +1,253 @@
+//! Snapshots: listing them, bringing one back, forgetting them on request.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::Oid;
+use pw_core::record::{Event, Refs};
+use pw_core::report::{NextStep, shell_word};
+use pw_core::snapshot::{Forgotten, Kept, Restore, Restored, Snapshot, SnapshotId};
+use pw_core::time::rfc3339;
+use pw_git::{Lock, Transaction};
+
+use super::step;
+use crate::shell::{Answer, Context};
+use crate::snapshot::{restore_command, snapshots};
+use crate::view;
+use crate::workflow::Workflow;
+
+/// How many entries of a folder that is in the way are named.
+const MAX_NAMED: usize = 20;
+
+/// Where a snapshot is to be brought back to.
+pub(super) enum Target<'a> {
+    Worktree(&'a Path),
+    Branch(&'a str),
+}
+
+/// Lists the snapshots, or the named one; changes nothing.
+pub(super) fn list(
+    context: &Context,
+    name: Option<&str>,
+    wanted: Option<&SnapshotId>,
+) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let mut named = snapshots(&workflow);
+    if let Some(id) = wanted {
+        require(&workflow, id)?;
+        named.retain(|(known, _)| known == id);
+    }
+    let kept = workflow.repo.snapshots(&named)?;
+    let newest = kept.iter().max_by_key(|kept| kept.at);
+    let next = newest.map(|kept| restore_command(&workflow, &kept.id));
+    let answer = Restore {
+        snapshots: described(context, &workflow, &kept),
+        restored: None,
+        next: next.map(|command| step("restore", command)).into_iter().collect(),
+        workflow: workflow.plan.workflow,
+    };
+    Answer::of(&answer, view::restore)
+}
+
+/// Brings a snapshot back, never over anything that is there.
+pub(super) fn restore(
+    context: &Context,
+    name: Option<&str>,
+    id: &SnapshotId,
+    target: &Target<'_>,
+) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let commit = require(&workflow, id)?;
+    let kept = workflow.repo.snapshots(&[(id.clone(), commit.clone())])?;
+    let known = kept.first().context("a snapshot is there once")?;
+    let (restored, next) = match target {
+        Target::Worktree(path) => into_worktree(context, &workflow, known, path)?,
+        Target::Branch(branch) => onto_branch(&workflow, known, branch)?,
+    };
+    let answer = Restore {
+        snapshots: described(context, &workflow, &kept),
+        restored: Some(restored),
+        next: vec![next],
+        workflow: workflow.plan.workflow,
+    };
+    Answer::of(&answer, view::restore)
+}
+
+fn into_worktree(
+    context: &Context,
+    workflow: &Workflow,
+    kept: &Kept,
+    path: &Path,
+) -> Result<(Restored, NextStep)> {
+    let repo = &workflow.repo;
+    let Some(head) = &kept.head else {
+        let message = format!("{} was taken before the first commit of its branch", kept.id);
+        return Err(Failure::new(Code::Usage, message)
+            .hint("bring it back with --branch instead of --into")
+            .into());
+    };
+    let path = absolute(&context.directory.join(path))?;
+    let reason = format!("pw {} restoring {}", workflow.plan.workflow, kept.id);
+    let known = repo.worktrees().iter().find(|worktree| worktree.path == path);
+    let files = match known {
+        // Begun and not finished: nobody was told of it.
+        Some(worktree) if worktree.locked.as_ref() == Some(&reason) => {
+            repo.roll_back_worktree(&path, None)?;
+            repo.restore_into(&path, &kept.commit, head, &reason)?
+        }
+        Some(worktree)
+            if worktree.head.as_ref() == Some(head) && is_restored(workflow, &path, kept)? =>
+        {
+            repo.files_of(&kept.commit)?
+        }
+        _ => {
+            require_free(&path)?;
+            repo.forget_missing_worktree(&path)?;
+            repo.restore_into(&path, &kept.commit, head, &reason)?
+        }
+    };
+    let shown = path.to_string_lossy().into_owned();
+    let word = shell_word(&shown);
+    let is_free = |branch: &&String| workflow.branch(branch).is_none();
+    let next = match kept.branch.as_ref().filter(is_free) {
+        Some(branch) => step("switch", format!("git -C {word} switch -c {}", shell_word(branch))),
+        None => step("look", format!("git -C {word} status")),
+    };
+    let restored = Restored {
+        snapshot: kept.id.clone(),
+        worktree: Some(shown),
+        branch: None,
+        commit: head.clone(),
+        files,
+    };
+    Ok((restored, next))
+}
+
+/// Returns whether a worktree is what an earlier run of the same command made of the snapshot.
+fn is_restored(workflow: &Workflow, path: &Path, kept: &Kept) -> Result<bool> {
+    let Workflow { repo, plan, .. } = workflow;
+    let Ok(survey) = repo.survey(path, &plan.disposable) else { return Ok(false) };
+    let now = repo.snapshot(path, &survey, "A look")?;
+    repo.has_same_files(&now, &kept.commit)
+}
+
+fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restored, NextStep)> {
+    let repo = &workflow.repo;
+    if !repo.is_branch_name(branch)? {
+        let message = format!("{branch:?} cannot be the name of a branch");
+        return Err(Failure::new(Code::Usage, message).hint("choose another name").into());
+    }
+    let title = format!("Restore {}", kept.id);
+    let commit = repo.commit_of_snapshot(&kept.commit, kept.head.as_ref(), &title)?;
+    let there = workflow.branch(branch);
+    if there != Some(&commit) {
+        let transaction =
+            Transaction::default().set(&format!("refs/heads/{branch}"), &commit, None);
+        if there.is_some() || !transaction.commit(repo)? {
+            return Err(in_the_way(format!("a branch is in the way of {branch}"), &[]).into());
+        }
+    }
+    let command = format!("git show --stat {}", shell_word(branch));
+    let restored = Restored {
+        snapshot: kept.id.clone(),
+        worktree: None,
+        branch: Some(branch.to_owned()),
+        commit,
+        files: repo.files_of(&kept.commit)?,
+    };
+    Ok((restored, step("look", command)))
+}
+
+/// Refuses a place where anything is.
+fn require_free(path: &Path) -> Result<()> {
+    let Ok(about) = path.symlink_metadata() else { return Ok(()) };
+    let mut names: Vec<String> = if about.is_dir() {
+        let entries =
+            std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?;
+        entries
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    } else {
+        vec![path.file_name().unwrap_or_default().to_string_lossy().into_owned()]
+    };
+    if names.is_empty() {
+        return Ok(());
+    }
+    names.sort();
+    names.truncate(MAX_NAMED);
+    Err(in_the_way(format!("{} is there already", path.display()), &names).into())
+}
+
+fn in_the_way(message: String, paths: &[String]) -> Failure {
+    Failure::new(Code::InTheWay, message)
+        .hint("nothing is restored over anything: name a place or a branch that does not exist")
+        .details(serde_json::json!({ "paths": paths }))
+}
+
+/// Returns the path as git will list it: links of the folders above resolved.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let mut missing = Vec::new();
+    let mut there = path;
+    loop {
+        if let Ok(found) = there.canonicalize() {
+            return Ok(missing.iter().rev().fold(found, |path, name| path.join(name)));
+        }
+        let name = there.file_name();
+        missing.push(name.with_context(|| format!("{} has no name", path.display()))?);
+        there = there.parent().with_context(|| format!("{} has no folder", path.display()))?;
+    }
+}
+
+/// Drops snapshots; their commits stay only until git collects them.
+pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let mut named = snapshots(&workflow);
+    for id in ids {
+        let newest = workflow.record.snapshots.get(&id.of).copied().unwrap_or_default();
+        // A number that was given is one that was forgotten before.
+        if id.number > newest {
+            require(&workflow, id)?;
+        }
+    }
+    let all = named.len();
+    named.retain(|(id, _)| ids.is_empty() || ids.contains(id));
+    let kept = workflow.repo.snapshots(&named)?;
+    let forgotten = described(context, &workflow, &kept);
+    if !named.is_empty() {
+        let names = Refs(&workflow.plan.workflow);
+        let (mut writer, mut transaction) = (workflow.writer()?, Transaction::default());
+        for (id, commit) in &named {
+            writer.add(&workflow.repo, &Event::Forgot { id: id.clone() })?;
+            transaction = transaction.delete(&names.snapshot(id), commit);
+        }
+        if !writer.publish(&workflow.repo, transaction)? {
+            return Err(super::resolve::raced().into());
+        }
+    }
+    let list = format!("pw-integrate restore {}", workflow.plan.workflow);
+    let answer = Forgotten {
+        workflow: workflow.plan.workflow.clone(),
+        left: all - named.len(),
+        forgotten,
+        next: vec![step("list", list)],
+    };
+    Answer::of(&answer, view::forgotten)
+}
+
+fn described(context: &Context, workflow: &Workflow, kept: &[Kept]) -> Vec<Snapshot> {
+    let names = Refs(&workflow.plan.workflow);
+    kept.iter().map(|kept| Snapshot::of(kept, names.snapshot(&kept.id), context.now)).collect()
+}
+
+fn require(workflow: &Workflow, id: &SnapshotId) -> Result<Oid> {
+    let name = Refs(&workflow.plan.workflow).snapshot(id);
+    let unknown = || {
+        Failure::new(Code::UnknownSnapshot, format!("there is no snapshot {id}"))
+            .hint("take a name from the list")
+            .next(format!("pw-integrate restore {}", workflow.plan.workflow))
+    };
+    Ok(workflow.refs.get(&name).cloned().ok_or_else(unknown)?)
+}

@@ -1,0 +1,98 @@
+//! Keeping what a worktree holds before anything is done to it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use pw_core::id::{Oid, WorkerId};
+use pw_core::record::{Event, Refs};
+use pw_core::report::shell_word;
+use pw_core::snapshot::SnapshotId;
+use pw_git::{RecordWriter, Survey, Transaction};
+
+use crate::workflow::Workflow;
+
+/// A snapshot, new or the newest one if that holds the same.
+pub(crate) struct Keeping {
+    pub(crate) id: SnapshotId,
+    commit: Oid,
+    is_new: bool,
+}
+
+impl Keeping {
+    /// Keeps everything in a worktree.
+    pub(crate) fn of_worktree(
+        workflow: &Workflow,
+        of: &WorkerId,
+        worktree: &Path,
+        survey: &Survey,
+        why: &str,
+    ) -> Result<Self> {
+        let commit = workflow.repo.snapshot(worktree, survey, &title(of, why))?;
+        Self::choose(workflow, of, commit)
+    }
+
+    /// Keeps a commit, of which there is no worktree.
+    pub(crate) fn of_commit(
+        workflow: &Workflow,
+        of: &WorkerId,
+        commit: &Oid,
+        branch: Option<&str>,
+        why: &str,
+    ) -> Result<Self> {
+        let commit = workflow.repo.snapshot_of_commit(commit, branch, &title(of, why))?;
+        Self::choose(workflow, of, commit)
+    }
+
+    fn choose(workflow: &Workflow, of: &WorkerId, commit: Oid) -> Result<Self> {
+        let newest = snapshots(workflow).into_iter().rfind(|(id, _)| id.of == *of);
+        if let Some((id, known)) = newest
+            && workflow.repo.is_same_snapshot(&known, &commit)?
+        {
+            return Ok(Self { id, commit: known, is_new: false });
+        }
+        let number = workflow.record.snapshots.get(of).copied().unwrap_or_default() + 1;
+        Ok(Self { id: SnapshotId { of: of.clone(), number }, commit, is_new: true })
+    }
+
+    /// Adds ref and event, which stand together or not at all.
+    pub(crate) fn join(
+        &self,
+        workflow: &Workflow,
+        writer: &mut RecordWriter,
+        transaction: Transaction,
+    ) -> Result<Transaction> {
+        if !self.is_new {
+            return Ok(transaction);
+        }
+        let event = Event::Snapshot { id: self.id.clone(), commit: self.commit.clone() };
+        writer.add(&workflow.repo, &event)?;
+        Ok(transaction.set(&self.name(workflow), &self.commit, None))
+    }
+
+    /// The full name of the ref.
+    pub(crate) fn name(&self, workflow: &Workflow) -> String {
+        Refs(&workflow.plan.workflow).snapshot(&self.id)
+    }
+}
+
+fn title(of: &WorkerId, why: &str) -> String {
+    format!("Snapshot of {of}: {why}")
+}
+
+/// Returns the snapshots of a workflow with their commits, sorted by name and number.
+pub(crate) fn snapshots(workflow: &Workflow) -> Vec<(SnapshotId, Oid)> {
+    let prefix = Refs(&workflow.plan.workflow).snapshots();
+    let id = |name: &str| name.strip_prefix(&prefix)?.parse().ok();
+    let mut found: Vec<(SnapshotId, Oid)> =
+        workflow.refs.iter().filter_map(|(name, oid)| Some((id(name)?, oid.clone()))).collect();
+    found.sort();
+    found
+}
+
+/// Returns a command that brings a snapshot back beside the workers, from any folder.
+pub(crate) fn restore_command(workflow: &Workflow, id: &SnapshotId) -> String {
+    let place = format!("{}/_restored-{}-{}", workflow.plan.worktrees, id.of, id.number);
+    let place = workflow.repo.root().join(place);
+    let place = shell_word(&place.to_string_lossy());
+    format!("pw-integrate restore {} --snapshot {id} --into {place}", workflow.plan.workflow)
+}
