@@ -4,6 +4,7 @@ mod bench;
 mod finish;
 mod gate;
 mod merge;
+mod mergiraf;
 mod place;
 mod pull_request;
 mod resolve;

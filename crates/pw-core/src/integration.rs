@@ -9,6 +9,7 @@ use crate::failure::{Code, Failure};
 use crate::gate::GateReport;
 use crate::graph;
 use crate::id::{Oid, Slug, WorkerId};
+use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, Report};
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
@@ -116,6 +117,9 @@ pub struct Merged {
     pub commit: Oid,
     /// The worker's commit that was merged.
     pub tip: Oid,
+    /// Files that git could not merge and mergiraf did: worth a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_mergiraf: Vec<RepoPath>,
 }
 
 /// The answer of `pw-integrate abort`.
@@ -214,6 +218,7 @@ pub fn merge_message(
     status: &WorkerStatus,
     signals: &[String],
     tip: &Oid,
+    by_mergiraf: &[RepoPath],
 ) -> String {
     let said = |signal: &SignalReport| signal.text.lines().next().unwrap_or_default().to_owned();
     let text = status.signal.as_ref().map(said).filter(|text| !text.is_empty());
@@ -233,8 +238,10 @@ pub fn merge_message(
     list("Signals", &mut note.into_iter().chain(signals[older..].iter().cloned()));
     let strangers = status.out_of_scope.iter().map(ToString::to_string);
     list("Merged although outside the scope", &mut { strangers });
-    message
-        + &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id)
+    message +=
+        &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id);
+    let paths = by_mergiraf.iter().map(|path| one_line(&path.to_string()));
+    message + &paths.map(|path| format!("Pw-Mergiraf: {path}\n")).collect::<String>()
 }
 
 /// Returns the merges of ours on the first-parent chain of `tip` above `start`, the oldest first:
@@ -245,6 +252,7 @@ pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
             worker: merged_worker(commit)?,
             commit: commit.oid.clone(),
             tip: commit.parents.get(1)?.clone(),
+            by_mergiraf: merged_by_mergiraf(commit),
         })
     });
     let mut merged: Vec<Merged> = ours.collect();
@@ -280,6 +288,11 @@ pub fn still_wanted(
         wanted += 1;
     }
     merges.into_iter().take(wanted).collect()
+}
+
+fn merged_by_mergiraf(commit: &Commit) -> Vec<RepoPath> {
+    let paths = commit.message.lines().filter_map(|line| line.strip_prefix("Pw-Mergiraf: "));
+    paths.filter_map(|path| serde_json::from_value(path.into()).ok()).collect()
 }
 
 fn one_line(text: &str) -> String {

@@ -20,6 +20,9 @@ use crate::yaml;
 /// What `permissions` must say, word for word, to do without permission checks.
 pub const SKIP_PERMISSIONS: &str = "dangerously-skip-permissions";
 
+/// What `merge_driver` may say.
+pub const MERGIRAF: &str = "mergiraf";
+
 /// Where worktrees are made unless the plan says otherwise.
 pub const DEFAULT_WORKTREES: &str = "worktrees";
 
@@ -53,6 +56,8 @@ pub struct Plan {
     pub launch: Option<String>,
     /// How long a worker may show nothing before it counts as stalled.
     pub stall_after: Option<Seconds>,
+    /// Whether mergiraf is asked about what git cannot merge.
+    pub uses_mergiraf: bool,
     /// Whether the user wrote, in words, that sessions skip every permission check.
     pub skips_permissions: bool,
     pub workers: Vec<Worker>,

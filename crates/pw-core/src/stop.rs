@@ -31,6 +31,12 @@ pub struct Stop {
     pub merged: Vec<WorkerId>,
     /// What those who changed the conflicted files were asked to do, and last said.
     pub intents: Vec<Intent>,
+    /// Conflicted files that mergiraf merged; they are added already, and worth a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_mergiraf: Vec<RepoPath>,
+    /// What else there is to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// With `waiting_for_workers`, who is not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<Readiness>,

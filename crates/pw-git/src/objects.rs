@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use pw_core::conflict::Blob;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use tempfile::TempDir;
@@ -21,6 +22,25 @@ impl Repo {
     /// Returns the id that a blob of this content has; nothing is written.
     pub fn blob_id(&self, content: &str) -> Result<Oid> {
         oid(self.git.plumbing(["hash-object", "--stdin"]).input(content))
+    }
+
+    /// Writes a blob.
+    pub fn write_blob(&self, content: &[u8]) -> Result<Oid> {
+        oid(self.git.plumbing(["hash-object", "-w", "--stdin"]).input(content))
+    }
+
+    /// Returns a tree with other blobs at these paths.
+    pub fn with_blobs(&self, tree: &Oid, blobs: &[(RepoPath, Blob)]) -> Result<Oid> {
+        let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
+        let index = folder.path().join("index");
+        let call = |words: &[&str]| self.git.plumbing(words).env("GIT_INDEX_FILE", &index);
+        call(&["read-tree", tree.as_str()]).run()?;
+        let line = |(path, Blob { mode, oid }): &(RepoPath, Blob)| {
+            [format!("{mode} {oid}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
+        };
+        let lines: Vec<u8> = blobs.iter().flat_map(line).collect();
+        call(&["update-index", "-z", "--index-info"]).input(lines).run()?;
+        oid(call(&["write-tree"]))
     }
 
     /// Returns the folders of a commit.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use pw_core::conflict::Blob;
 use pw_core::id::Oid;
 use pw_core::marker::MARKER_SIZE;
 use pw_core::path::RepoPath;
@@ -119,13 +120,35 @@ impl Repo {
     /// Returns how long conflict markers in each of `paths` are: what the attribute
     /// `conflict-marker-size` says.
     pub fn marker_sizes(&self, worktree: &Path, paths: &[RepoPath]) -> Result<Vec<usize>> {
-        let asked =
-            self.git.at(worktree).user(["check-attr", "-z", "--stdin", "conflict-marker-size"]);
+        let sizes = self.attributes(worktree, "conflict-marker-size", paths)?.into_iter();
+        let sizes = sizes.map(|size| size?.parse().ok().filter(|n| *n > 0));
+        Ok(sizes.map(|size| size.unwrap_or(MARKER_SIZE)).collect())
+    }
+
+    /// Returns the value of an attribute for each of `paths`; `None` where none is given.
+    pub fn attributes(
+        &self,
+        worktree: &Path,
+        name: &str,
+        paths: &[RepoPath],
+    ) -> Result<Vec<Option<String>>> {
+        let asked = self.git.at(worktree).user(["check-attr", "-z", "--stdin", name]);
         let answer = asked.reader().input(crate::changes::joined(paths)).bytes()?;
         let fields: Vec<&[u8]> = records(&answer).collect();
-        let size = |fields: &[&[u8]]| std::str::from_utf8(fields.get(2)?).ok()?.parse().ok();
-        let sizes = fields.chunks(3).map(|fields| size(fields).filter(|n| *n > 0));
-        Ok(sizes.map(|size| size.unwrap_or(MARKER_SIZE)).collect())
+        let value =
+            |fields: &[&[u8]]| fields.get(2).map(|v| String::from_utf8_lossy(v).into_owned());
+        let values = fields.chunks(3).map(value);
+        Ok(values.map(|value| value.filter(|value| value != "unspecified")).collect())
+    }
+
+    /// Resolves a file of a worktree: it holds this blob, and git calls it merged.
+    pub fn settle(&self, worktree: &Path, path: &RepoPath, blob: &Blob) -> Result<()> {
+        let git = self.git.at(worktree);
+        let head = format!("{} {}\t", blob.mode, blob.oid);
+        let line = [head.as_bytes(), path.as_bytes(), b"\0"].concat();
+        git.user(["update-index", "-z", "--index-info"]).input(line).run()?;
+        let paths = crate::changes::joined(std::slice::from_ref(path));
+        git.user(["checkout-index", "--force", "-z", "--stdin"]).input(paths).run().map(drop)
     }
 
     /// Writes a file of a worktree as git would check `content` out there: with its line ends and
@@ -143,10 +166,10 @@ impl Repo {
 
     /// Returns what git would write to a worktree's file that has this content.
     pub fn checked_out(&self, worktree: &Path, path: &RepoPath, content: &[u8]) -> Result<Vec<u8>> {
-        let blob = self.git.plumbing(["hash-object", "-w", "--stdin"]).input(content).line()?;
+        let blob = self.write_blob(content)?;
         let mut option = std::ffi::OsString::from("--path=");
         option.push(path.to_path());
-        let words = ["cat-file".into(), "--filters".into(), option, blob.into()];
+        let words = ["cat-file".into(), "--filters".into(), option, blob.as_str().into()];
         self.git.at(worktree).user(words).reader().bytes()
     }
 }

@@ -6,6 +6,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::gate::{GateReport, GateStop, Mode};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
+use pw_core::path::RepoPath;
 use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Proof, Red, Refs, Stopped};
 use pw_core::report::NextStep;
@@ -14,6 +15,7 @@ use pw_core::time::rfc3339;
 use pw_git::{Lock, Merges, Transaction};
 
 use super::gate::{Gatekeeper, Judgement};
+use super::mergiraf::{self, Mergiraf};
 use super::resolve;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -107,7 +109,13 @@ impl<'a> Chain<'a> {
     }
 
     /// Takes in a merge that somebody resolved.
-    pub(super) fn take(&mut self, worker: &WorkerId, tip: &Oid, tree: &Oid) -> Result<()> {
+    pub(super) fn take(
+        &mut self,
+        worker: &WorkerId,
+        tip: &Oid,
+        tree: &Oid,
+        by_mergiraf: Vec<RepoPath>,
+    ) -> Result<()> {
         let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
         let Some(status) = self.states.iter().find(|status| status.id == *worker) else {
             return Ok(());
@@ -115,9 +123,11 @@ impl<'a> Chain<'a> {
         let record = &self.workflow.record;
         let since = record.merged.get(worker).map(|(tip, _)| tip);
         let signals = signal_lines(plan, record, &self.facts, worker_plan, since);
-        let message = integration::merge_message(plan, worker_plan, status, &signals, tip);
+        let message =
+            integration::merge_message(plan, worker_plan, status, &signals, tip, &by_mergiraf);
         let commit = self.merges.take(tip, tree, &message)?;
-        self.merged.push(Merged { worker: worker.clone(), commit, tip: tip.clone() });
+        let (worker, tip) = (worker.clone(), tip.clone());
+        self.merged.push(Merged { worker, commit, tip, by_mergiraf });
         Ok(())
     }
 
@@ -129,6 +139,10 @@ impl<'a> Chain<'a> {
     /// gate fails.
     pub(super) fn finish(mut self) -> Result<Answer> {
         let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.choice)?;
+        let mergiraf = Mergiraf::of(self.workflow);
+        if matches!(mergiraf, Mergiraf::Missing) {
+            keeper.notes.push(mergiraf::MISSING.to_owned());
+        }
         for id in self.order() {
             let Some(tip) =
                 self.states.iter().find(|status| status.id == id).and_then(|s| s.tip.clone())
@@ -136,7 +150,12 @@ impl<'a> Chain<'a> {
                 continue;
             };
             self.context.progress(&format!("merging {id}"));
-            let outcome = self.merges.merge(&tip)?;
+            let mut outcome = self.merges.merge(&tip)?;
+            let merged = mergiraf.merge(&id, &outcome, [self.commit(), &tip], None)?;
+            if !merged.is_empty() && merged.len() == outcome.conflicts.len() {
+                outcome.tree = self.workflow.repo.with_blobs(&outcome.tree, &merged)?;
+                outcome.conflicts.clear();
+            }
             if !outcome.conflicts.is_empty() {
                 let (onto, choice) = (self.commit().clone(), self.choice);
                 let stopped = Stopped { worker: id, tip, onto, choice, resolution: None };
@@ -144,7 +163,8 @@ impl<'a> Chain<'a> {
                     resolve::stop(self.workflow, self.context, stopped, &mut keeper)?.into()
                 );
             }
-            self.take(&id, &tip, &outcome.tree)?;
+            let by_mergiraf = merged.into_iter().map(|(path, _)| path).collect();
+            self.take(&id, &tip, &outcome.tree, by_mergiraf)?;
         }
         let gate = self.test(&mut keeper)?;
         self.publish(&mut keeper, gate.is_some())?;

@@ -9,7 +9,7 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
 use pw_core::report::shell_word;
-use pw_core::snapshot::RESOLUTIONS;
+use pw_core::snapshot::{Changes, RESOLUTIONS};
 use pw_git::{RecordWriter, Repo, Transaction};
 
 use super::resolve::raced;
@@ -61,6 +61,9 @@ impl Place {
     /// that nothing is taken which nobody looked at.
     fn start(&self, repo: &Repo, stopped: &Stopped, trial: &Trial) -> Result<()> {
         repo.start_merge(&self.path, &stopped.tip)?;
+        for (path, blob) in &trial.by_mergiraf {
+            repo.settle(&self.path, path, blob)?;
+        }
         for (path, content) in &trial.recalled {
             repo.write_checked_out(&self.path, path, content)?;
         }
@@ -78,16 +81,20 @@ impl Place {
         Ok(keeping.map(|keeping| keeping.id.to_string()))
     }
 
-    /// Removes the worktree once its resolution is the commit `resolved`.
+    /// Removes the worktree once its resolution is the commit `resolved`. What else is in it is kept
+    /// as a snapshot; returns whether that was so, and the record has gone on.
     pub(super) fn leave(
         &self,
         workflow: &Workflow,
         stopped: &Stopped,
         resolved: &Oid,
-    ) -> Result<()> {
-        let repo = &workflow.repo;
+    ) -> Result<bool> {
+        let Workflow { repo, plan, .. } = workflow;
         let is_resolved = match self.standing(repo, stopped)? {
-            Standing::Absent => return repo.forget_missing_worktree(&self.path),
+            Standing::Absent => {
+                repo.forget_missing_worktree(&self.path)?;
+                return Ok(false);
+            }
             Standing::Merging | Standing::Concluded => {
                 repo.index_tree(&self.path).ok() == Some(repo.tree_of(resolved)?)
             }
@@ -95,14 +102,13 @@ impl Place {
         };
         if is_resolved {
             repo.conclude_merge(&self.path, resolved)?;
-            if let WorktreeFacts::Present(tree) = repo.tree_state(&self.path)?
-                && tree.uncommitted().is_empty()
-            {
-                return repo.remove_worktree(&self.path);
+            if repo.survey(&self.path, &plan.disposable)?.changes == Changes::default() {
+                repo.remove_worktree(&self.path)?;
+                return Ok(false);
             }
         }
-        // Somebody went on editing after the resolution was taken.
-        self.clear(workflow, &stopped.worker).map(drop)
+        self.clear(workflow, &stopped.worker)?;
+        Ok(true)
     }
 
     pub(super) fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {

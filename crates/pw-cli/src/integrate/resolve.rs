@@ -109,8 +109,12 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> R
         },
     };
     // From here on the resolution is a commit of the candidate, whatever becomes of the rest.
-    place.leave(&workflow, &stopped, &resolved)?;
-    let workflow = Workflow::open(context, Some(workflow.plan.workflow.as_str()))?;
+    let as_it_is = || Workflow::open(context, Some(workflow.plan.workflow.as_str()));
+    let mut now = as_it_is()?;
+    if place.leave(&now, &stopped, &resolved)? {
+        now = as_it_is()?;
+    }
+    let workflow = now;
     let chain = Chain::new(&workflow, context, choice, resolved);
     chain.map_err(|error| waiting(error, &stopped, &place))?.finish()
 }
@@ -144,7 +148,7 @@ fn take(
     let trial = Trial::of(workflow, stopped)?;
     let tree = resolution(workflow, context, stopped, place, &trial)?;
     let mut chain = Chain::begin(workflow, context, choice.clone(), stopped.onto.clone())?;
-    chain.take(&stopped.worker, &stopped.tip, &tree)?;
+    chain.take(&stopped.worker, &stopped.tip, &tree, trial.paths_by_mergiraf())?;
     let resolved = chain.commit().clone();
     let names = Refs(&workflow.plan.workflow);
     let mut writer = workflow.writer()?;
@@ -180,6 +184,8 @@ fn waiting(error: anyhow::Error, stopped: &Stopped, place: &Place) -> anyhow::Er
         conflicts: Vec::new(),
         merged: vec![stopped.worker.clone()],
         intents: Vec::new(),
+        by_mergiraf: Vec::new(),
+        notes: Vec::new(),
         workers,
     };
     let message =

@@ -14,6 +14,7 @@ use pw_core::status::worker_states;
 use pw_core::stop::{self, Sides, Stop, StoppedFile};
 use pw_git::{MergeOutcome, Scratch, Unmerged};
 
+use super::mergiraf::{self, Mergiraf};
 use super::place::Place;
 use crate::shell::Context;
 use crate::workflow::{Look, Workflow};
@@ -28,13 +29,22 @@ pub(super) struct Trial {
     unmerged: BTreeMap<RepoPath, Unmerged>,
     /// What somebody made of the same hunks before.
     pub(super) recalled: BTreeMap<RepoPath, Vec<u8>>,
+    /// What mergiraf could merge; no conflict any more.
+    pub(super) by_mergiraf: Vec<mergiraf::Merged>,
+    notes: Vec<String>,
 }
 
 impl Trial {
     pub(super) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
         let repo = &workflow.repo;
         let scratch = Scratch::new()?;
-        let outcome = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?;
+        let mut outcome = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?;
+        let mergiraf = Mergiraf::of(workflow);
+        let tips = [&stopped.onto, &stopped.tip];
+        let by_mergiraf = mergiraf.merge(&stopped.worker, &outcome, tips, Some(&scratch))?;
+        outcome.conflicts.retain(|conflict| by_mergiraf.iter().all(|(p, _)| *p != conflict.path));
+        let missing = matches!(mergiraf, Mergiraf::Missing);
+        let notes = missing.then(|| mergiraf::MISSING.to_owned()).into_iter().collect();
         let by_line = |conflict: &&FileConflict| {
             matches!(conflict.kind, ConflictKind::Content | ConflictKind::AddAdd)
         };
@@ -55,7 +65,11 @@ impl Trial {
             }
         }
         let recalled = recall(workflow, &unmerged)?;
-        Ok(Self { outcome, unmerged, recalled })
+        Ok(Self { outcome, unmerged, recalled, by_mergiraf, notes })
+    }
+
+    pub(super) fn paths_by_mergiraf(&self) -> Vec<RepoPath> {
+        self.by_mergiraf.iter().map(|(path, _)| path.clone()).collect()
     }
 
     /// Returns the length of a file's conflict markers.
@@ -142,6 +156,8 @@ impl Trial {
             intents: stop::intents(plan, &states, &conflicts),
             conflicts,
             merged: merged.into_iter().map(|merged| merged.worker).collect(),
+            by_mergiraf: self.paths_by_mergiraf(),
+            notes: self.notes.clone(),
             workers: Vec::new(),
         })
     }

@@ -48,6 +48,9 @@ pub(crate) fn integrated(integrated: &Integrated) -> String {
     for merged in &integrated.merged {
         out += &format!("  merged {} as {}\n", merged.worker, merged.commit.short());
     }
+    for merged in integrated.merged.iter().filter(|merged| !merged.by_mergiraf.is_empty()) {
+        out += &format!("  mergiraf merged {}\n", paths(&merged.by_mergiraf));
+    }
     if integrated.merged.is_empty() {
         out += "  everybody was merged before\n";
     }

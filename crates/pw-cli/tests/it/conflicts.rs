@@ -254,6 +254,19 @@ fn abort_leaves_no_trace_but_what_it_names() {
 }
 
 #[test]
+fn what_stood_beside_a_resolution_is_kept() {
+    let repo = colliding();
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    repo.write(".git/info/exclude", "/worktrees/\n*.log\n");
+    std::fs::write(place(&repo).join("seen.log"), "what I saw").unwrap();
+    resolve(&repo, "shared.txt", "one\ntwo\nboth\nfour\nfive\n");
+    repo.pw("pw-integrate continue").data();
+    assert!(!place(&repo).exists());
+    let kept = repo.pw("pw-integrate restore").data();
+    assert!(kept.to_string().contains("resolution of task-2"), "{kept:#}");
+}
+
+#[test]
 fn a_resolution_has_to_pass_the_gate_too() {
     let repo = colliding();
     repo.write("plan.yaml", &(repo.read("plan.yaml") + "verify: grep -q users shared.txt\n"));

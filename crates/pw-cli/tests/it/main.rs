@@ -11,6 +11,7 @@ mod integrate;
 mod launch;
 mod lifecycle;
 mod markdown;
+mod mergiraf;
 mod monitor;
 mod radar;
 mod real_client;

@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::{DEFAULT_WORKTREES, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker};
+use super::{
+    DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
+};
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
@@ -26,6 +28,7 @@ pub(super) struct Draft {
     remote: Option<String>,
     launch: Option<String>,
     stall_after: Option<Seconds>,
+    uses_mergiraf: bool,
     skips_permissions: bool,
     pub(super) workers: Vec<DraftWorker>,
 }
@@ -66,6 +69,7 @@ impl Draft {
             remote: self.remote,
             launch: self.launch,
             stall_after: self.stall_after,
+            uses_mergiraf: self.uses_mergiraf,
             skips_permissions: self.skips_permissions,
             workers: workers?,
         })
@@ -111,6 +115,7 @@ const PLAN_KEYS: &[&str] = &[
     "remote",
     "launch",
     "stall_after",
+    "merge_driver",
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
@@ -137,7 +142,13 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
         stall_after: reader.duration(&fields, "stall_after"),
-        skips_permissions: reader.skips_permissions(&fields),
+        uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
+        skips_permissions: reader.only(
+            &fields,
+            "permissions",
+            SKIP_PERMISSIONS,
+            "keep every check",
+        ),
         workers: reader.workers(&fields, root),
     }
 }
@@ -296,16 +307,17 @@ impl Reader<'_> {
         }
     }
 
-    /// Only the whole word counts: nobody does without permission checks by accident.
-    fn skips_permissions(&mut self, fields: &Fields<'_>) -> bool {
-        let Some(text) = self.text(fields, "permissions") else { return false };
-        if text != SKIP_PERMISSIONS {
-            let message = format!("`permissions` {text:?} is unknown");
-            let hint = format!("leave it out, or write {SKIP_PERMISSIONS} to do without any check");
-            let line = field(fields, "permissions").map_or(1, |node| node.line);
+    /// Returns whether a key that knows but one word has it. Only the whole word counts: nobody does
+    /// without permission checks by accident.
+    fn only(&mut self, fields: &Fields<'_>, key: &str, word: &str, without: &str) -> bool {
+        let Some(text) = self.text(fields, key) else { return false };
+        if text != word {
+            let message = format!("`{key}` {text:?} is unknown");
+            let hint = format!("leave it out to {without}, or write {word}");
+            let line = field(fields, key).map_or(1, |node| node.line);
             self.report(line, ProblemCode::WrongType, message, hint);
         }
-        text == SKIP_PERMISSIONS
+        text == word
     }
 
     /// Returns a list of texts with their lines; one text stands for a list of one.
