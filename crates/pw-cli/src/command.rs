@@ -61,8 +61,8 @@ pub(crate) fn run_gate(
     }
     let began = Instant::now();
     let starting = || format!("starting sh for `{}`", gate.command);
-    let mut child = shell.process_group(0).spawn().with_context(starting)?;
-    let leash = Leash::on(&child).with_context(starting)?;
+    let leash = Leash::new().with_context(starting)?;
+    let mut child = shell.process_group(leash.group()?).spawn().with_context(starting)?;
     let mut pause = Duration::from_millis(1);
     let mut unfinished = Vec::new();
     let status = loop {
@@ -108,18 +108,21 @@ fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn Fn
     *unfinished = rest;
 }
 
-/// A process that ends a group of others once our end of its pipe is closed: when this is
-/// dropped, or when we are killed.
+/// The first process of a group, which ends the whole group once our end of its pipe is closed:
+/// when this is dropped, or when we are killed.
 struct Leash(Child);
 
 impl Leash {
-    fn on(leader: &Child) -> std::io::Result<Self> {
+    /// A group of its own: a Ctrl-C at the terminal ends us, and only then the others.
+    fn new() -> std::io::Result<Self> {
         let mut keeper = program("sh");
-        let script = "read -r _; kill -s KILL -- \"-$1\"";
-        keeper.args(["-c", script, "sh", &leader.id().to_string()]);
+        keeper.args(["-c", "trap '' HUP INT TERM; read -r _; kill -s KILL 0"]);
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A Ctrl-C at the terminal ends us, and only then the others.
         keeper.process_group(0).spawn().map(Self)
+    }
+
+    fn group(&self) -> Result<i32> {
+        self.0.id().try_into().context("a process number above all there are")
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pw-integrate`: from the workers' branches to one integration branch.
 
 mod bench;
+mod blame;
 mod finish;
 mod gate;
 mod merge;

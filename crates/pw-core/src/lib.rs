@@ -3,6 +3,7 @@
 //! Nothing here starts a process, opens a file, reads the environment or asks for the time;
 //! `.clippy.toml` beside this crate enforces it.
 
+pub mod attribution;
 pub mod conflict;
 pub mod facts;
 pub mod failure;

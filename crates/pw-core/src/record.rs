@@ -9,6 +9,7 @@ use std::fmt;
 use crate::gate::{End, Mode, Verdict};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::launch::How;
+use crate::report::shell_word;
 use crate::snapshot::SnapshotId;
 use crate::time::Seconds;
 
@@ -273,6 +274,19 @@ impl Choice {
             }
         }
         Some(choice)
+    }
+
+    /// Returns the words that ask for it again, each after a space.
+    pub fn options(&self) -> String {
+        let without = self.without.iter().map(|id| format!(" --without {id}"));
+        let gate = match self.gate {
+            Some(Mode::None) => Some(" --no-gate".to_owned()),
+            mode => mode.map(|mode| format!(" --gate {}", mode.word())),
+        };
+        let scope = self.allow_out_of_scope.then(|| " --allow-out-of-scope".to_owned());
+        let verify =
+            self.verify.as_ref().map(|command| format!(" --verify {}", shell_word(command)));
+        without.chain(scope).chain(gate).chain(verify).collect()
     }
 
     /// Returns both choices together; what `other` says of the gates counts.

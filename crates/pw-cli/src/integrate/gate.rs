@@ -1,12 +1,12 @@
 //! The gate: the plan's `verify`, run on exactly one commit; the integration branch moves only to
 //! what passed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
 use pw_core::gate::{Gate, GateReport, GateResult, GateStop, Mode, Verdict, asked_for};
-use pw_core::id::Oid;
+use pw_core::id::{GateName, Oid};
 use pw_core::record::{Choice, Event, Refs};
 use pw_git::{RecordWriter, Transaction};
 
@@ -23,11 +23,15 @@ pub(super) struct Gatekeeper<'a> {
     /// Each with the id of its terms.
     gates: Vec<(Gate, Oid)>,
     verdicts: BTreeMap<(Oid, Oid), Verdict>,
+    /// What was run by this command.
+    fresh: BTreeSet<(Oid, Oid)>,
     /// Made when the first gate has to run.
     bench: Option<Bench>,
     pub(super) writer: RecordWriter,
     /// Where the ref is that keeps what is tested reachable.
     pub(super) candidate: Option<Oid>,
+    /// What passed last.
+    pub(super) passed: Option<Oid>,
     /// How often a gate's command was started.
     pub(super) runs: u32,
     /// What somebody should know about how it was tested.
@@ -60,9 +64,11 @@ impl<'a> Gatekeeper<'a> {
             mode: choice.gate.unwrap_or_default(),
             gates: gates?,
             verdicts: if choice.retest { BTreeMap::new() } else { record.verdicts.clone() },
+            fresh: BTreeSet::new(),
             bench: None,
             writer: workflow.writer()?,
             candidate: refs.get(&Refs(&plan.workflow).candidate()).cloned(),
+            passed: None,
             runs: 0,
             notes: Vec::new(),
         })
@@ -85,10 +91,27 @@ impl<'a> Gatekeeper<'a> {
             judgement.gates.push(result);
             if !passed {
                 judgement.red = Some(index);
-                break;
+                return Ok(judgement);
             }
         }
+        self.passed = Some(commit.clone());
         Ok(judgement)
+    }
+
+    /// Returns whether a commit passes one gate, asked once at most.
+    pub(super) fn passes(&mut self, index: usize, commit: &Oid) -> Result<bool> {
+        let tree = self.workflow.repo.tree_of(commit)?;
+        Ok(self.ask(index, commit, &tree, false)?.passed)
+    }
+
+    /// Returns what a gate is called.
+    pub(super) fn name(&self, index: usize) -> GateName {
+        self.gates[index].0.name.clone()
+    }
+
+    /// Whether to test after every merge.
+    pub(super) fn tests_each(&self) -> bool {
+        self.mode == Mode::Each && !self.gates.is_empty()
     }
 
     /// Returns what a gate says about a commit; asks it only when that is not known, and, with
@@ -96,7 +119,6 @@ impl<'a> Gatekeeper<'a> {
     fn ask(&mut self, index: usize, commit: &Oid, tree: &Oid, retry: bool) -> Result<GateResult> {
         let (gate, terms) = self.gates[index].clone();
         let key = (tree.clone(), terms);
-        let before = self.runs;
         let verdict = loop {
             match self.verdicts.get(&key) {
                 Some(known) if known.passed() || known.is_confirmed() || !retry => break *known,
@@ -109,7 +131,7 @@ impl<'a> Gatekeeper<'a> {
             exit_code: verdict.end.code(),
             timed_out: verdict.end.timed_out(),
             seconds: verdict.seconds,
-            cached: self.runs == before,
+            cached: !self.fresh.contains(&key),
             flaky: verdict.is_flaky(),
             output_tail: command::tail(&log),
             log: log.to_string_lossy().into_owned(),
@@ -147,6 +169,7 @@ impl<'a> Gatekeeper<'a> {
         self.bench = Some(bench);
         let verdict = Verdict::after(self.verdicts.get(key).copied(), end, seconds);
         self.verdicts.insert(key.clone(), verdict);
+        self.fresh.insert(key.clone());
         let (tree, terms) = key.clone();
         self.record(&Event::Gated { tree, terms, end, seconds }, Transaction::default())
     }
@@ -189,7 +212,10 @@ impl<'a> Gatekeeper<'a> {
     pub(super) fn stop(&self, judgement: Judgement) -> Option<GateStop> {
         let result = judgement.gates.into_iter().nth(judgement.red?)?;
         Some(GateStop {
+            cause: None,
             workers: Vec::new(),
+            faults: Vec::new(),
+            rest: None,
             gate: result.name,
             command: result.command,
             exit_code: result.exit_code,

@@ -1,25 +1,25 @@
 //! The merge itself: in the object database, published in one transaction or not at all.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
-use pw_core::gate::{GateReport, GateStop, Mode};
+use pw_core::gate::{GateReport, Mode};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
 use pw_core::path::RepoPath;
 use pw_core::reached::Reached;
-use pw_core::record::{Choice, Event, Proof, Red, Refs, Stopped};
+use pw_core::record::{Choice, Event, Proof, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
 use pw_core::time::rfc3339;
 use pw_git::{Lock, Merges, Transaction};
 
-use super::gate::{Gatekeeper, Judgement};
+use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
-use super::resolve;
+use super::{blame, resolve};
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::{Look, Workflow, read_refs};
 
 /// Merges everybody who is still to be merged.
 pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
@@ -38,13 +38,13 @@ pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Resu
 
 /// A chain of merges that nobody sees until it is whole.
 pub(super) struct Chain<'a> {
-    workflow: &'a Workflow,
-    context: &'a Context,
-    choice: Choice,
-    facts: Facts,
+    pub(super) workflow: &'a Workflow,
+    pub(super) context: &'a Context,
+    pub(super) choice: Choice,
+    pub(super) facts: Facts,
     states: Vec<WorkerStatus>,
     merges: Merges<'a>,
-    merged: Vec<Merged>,
+    pub(super) merged: Vec<Merged>,
 }
 
 impl<'a> Chain<'a> {
@@ -116,19 +116,44 @@ impl<'a> Chain<'a> {
         tree: &Oid,
         by_mergiraf: Vec<RepoPath>,
     ) -> Result<()> {
-        let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
-        let Some(status) = self.states.iter().find(|status| status.id == *worker) else {
-            return Ok(());
-        };
-        let record = &self.workflow.record;
-        let since = record.merged.get(worker).map(|(tip, _)| tip);
-        let signals = signal_lines(plan, record, &self.facts, worker_plan, since);
-        let message =
-            integration::merge_message(plan, worker_plan, status, &signals, tip, &by_mergiraf);
+        let message = self.message(worker, tip, &by_mergiraf)?;
         let commit = self.merges.take(tip, tree, &message)?;
         let (worker, tip) = (worker.clone(), tip.clone());
         self.merged.push(Merged { worker, commit, tip, by_mergiraf });
         Ok(())
+    }
+
+    /// Returns what the merge of a worker says.
+    pub(super) fn message(
+        &self,
+        worker: &WorkerId,
+        tip: &Oid,
+        by_mergiraf: &[RepoPath],
+    ) -> Result<String> {
+        let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
+        let status = self.states.iter().find(|status| status.id == *worker);
+        let status = status.context("a worker without a state")?;
+        let record = &self.workflow.record;
+        let since = record.merged.get(worker).map(|(tip, _)| tip);
+        let signals = signal_lines(plan, record, &self.facts, worker_plan, since);
+        Ok(integration::merge_message(plan, worker_plan, status, &signals, tip, by_mergiraf))
+    }
+
+    /// Returns the tip to merge of a worker.
+    fn tip(&self, worker: &WorkerId) -> Option<Oid> {
+        self.states.iter().find(|status| status.id == *worker)?.tip.clone()
+    }
+
+    /// Returns everybody whom this integration merges, with the tips, in merge order.
+    pub(super) fn everybody(&self) -> Vec<(WorkerId, Oid)> {
+        let done = self.merged.iter().map(|merged| (merged.worker.clone(), merged.tip.clone()));
+        let open = self.order().into_iter().filter_map(|id| Some((id.clone(), self.tip(&id)?)));
+        done.chain(open).collect()
+    }
+
+    /// Returns where the merges begin.
+    pub(super) fn start(&self) -> &Oid {
+        self.workflow.integration().unwrap_or(&self.workflow.record.base)
     }
 
     pub(super) fn commit(&self) -> &Oid {
@@ -144,11 +169,7 @@ impl<'a> Chain<'a> {
             keeper.notes.push(mergiraf::MISSING.to_owned());
         }
         for id in self.order() {
-            let Some(tip) =
-                self.states.iter().find(|status| status.id == id).and_then(|s| s.tip.clone())
-            else {
-                continue;
-            };
+            let Some(tip) = self.tip(&id) else { continue };
             self.context.progress(&format!("merging {id}"));
             let mut outcome = self.merges.merge(&tip)?;
             let merged = mergiraf.merge(&id, &outcome, [self.commit(), &tip], None)?;
@@ -165,10 +186,13 @@ impl<'a> Chain<'a> {
             }
             let by_mergiraf = merged.into_iter().map(|(path, _)| path).collect();
             self.take(&id, &tip, &outcome.tree, by_mergiraf)?;
+            if keeper.tests_each() {
+                self.test(&mut keeper)?;
+            }
         }
         let gate = self.test(&mut keeper)?;
         self.publish(&mut keeper, gate.is_some())?;
-        self.answer(gate, keeper.notes)
+        self.answer(gate, keeper)
     }
 
     /// Runs the gates on the result; nothing when there are none, or nothing to test.
@@ -191,42 +215,8 @@ impl<'a> Chain<'a> {
         let judgement = keeper.judge(&commit)?;
         match judgement.red {
             None => Ok(Some(keeper.report(judgement))),
-            Some(_) => Err(self.red(keeper, judgement)?.into()),
+            Some(_) => Err(blame::red(self, keeper, judgement)?.into()),
         }
-    }
-
-    /// Records that the result did not pass; returns what to tell the agent.
-    fn red(&self, keeper: &mut Gatekeeper, judgement: Judgement) -> Result<Failure> {
-        let workflow = &self.workflow.plan.workflow;
-        let Some(result) = judgement.gates.last().cloned() else {
-            anyhow::bail!("a red gate without a result");
-        };
-        let red = Red {
-            candidate: judgement.commit.clone(),
-            gate: result.name.clone(),
-            workers: Vec::new(),
-            choice: Choice { retest: false, ..self.choice.clone() },
-        };
-        if self.workflow.record.red.as_ref() != Some(&red) {
-            keeper.record(&Event::Red(red), Transaction::default())?;
-        }
-        let message = format!("the gate {} does not pass; nothing was published", result.name);
-        Ok(Failure::new(Code::GateFailed, message)
-            .hint("have it corrected, then continue")
-            .next(format!("pw-integrate continue {workflow}"))
-            .details(GateStop {
-                workers: Vec::new(),
-                gate: result.name,
-                command: result.command,
-                exit_code: result.exit_code,
-                timed_out: result.timed_out,
-                output_tail: result.output_tail,
-                log: result.log,
-                commit: judgement.commit,
-                tree: judgement.tree,
-                runs: keeper.runs,
-                notes: keeper.notes.clone(),
-            }))
     }
 
     /// Moves the integration branch, remembers the merged tips and records it, all or nothing.
@@ -268,13 +258,22 @@ impl<'a> Chain<'a> {
         .into())
     }
 
-    fn answer(self, gate: Option<GateReport>, notes: Vec<String>) -> Result<Answer> {
-        let Workflow { plan, record, .. } = self.workflow;
+    fn answer(self, gate: Option<GateReport>, keeper: Gatekeeper) -> Result<Answer> {
+        let Workflow { repo, plan, record, refs, .. } = self.workflow;
         let is_newer = |status: &&WorkerStatus| {
             let merged = self.merged.iter().any(|merged| merged.worker == status.id);
             !merged && record.merged.contains_key(&status.id) && status.state != State::Integrated
         };
-        let newer = self.states.iter().filter(is_newer).map(|status| status.id.clone()).collect();
+        let mut newer: Vec<WorkerId> =
+            self.states.iter().filter(is_newer).map(|status| status.id.clone()).collect();
+        // Gates take their time: somebody may have gone on meanwhile.
+        let now = if keeper.runs > 0 { read_refs(repo)? } else { refs.clone() };
+        for Merged { worker, tip, .. } in &self.merged {
+            let branch = format!("refs/heads/{}", self.workflow.worker(worker)?.branch());
+            if now.get(&branch).is_some_and(|now| now != tip) {
+                newer.push(worker.clone());
+            }
+        }
         let review = NextStep {
             action: "review".to_owned(),
             worker: None,
@@ -297,7 +296,7 @@ impl<'a> Chain<'a> {
             without: self.choice.without,
             newer,
             gate,
-            notes,
+            notes: keeper.notes,
             next: vec![review, retro],
         };
         Answer::of(&answer, view::integrated)

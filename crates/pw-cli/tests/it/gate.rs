@@ -1,7 +1,9 @@
 //! Gates: the integration branch moves only to what passed them.
 
+use std::collections::BTreeSet;
+
 use pw_testkit::plans::THREE;
-use pw_testkit::repo::TestRepo;
+use pw_testkit::repo::{Answer, TestRepo};
 use serde_json::{Value, json};
 
 use crate::created;
@@ -44,7 +46,7 @@ fn runs(repo: &TestRepo) -> usize {
 }
 
 /// Runs `pw-integrate run --verify` with this command.
-fn verify(repo: &TestRepo, command: &str, more: &[&str]) -> pw_testkit::repo::Answer {
+fn verify(repo: &TestRepo, command: &str, more: &[&str]) -> Answer {
     let words = ["pw-integrate", "run", "--verify", command];
     repo.pw_in(&repo.root(), &words.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
 }
@@ -59,7 +61,7 @@ fn the_gate_sees_exactly_the_candidate_in_a_clean_environment() {
     let mut command = repo.helper(&repo.root(), &["pw-integrate", "run"]);
     command.env("GIT_DIR", "/nowhere").env("CLAUDECODE", "1").env("PW_WORKER", "task-9");
     command.env_remove("GIT_DIR");
-    let answer: pw_testkit::repo::Answer = command.output().unwrap().into();
+    let answer: Answer = command.output().unwrap().into();
     let data = answer.data();
     let gate = &data["gate"];
     assert_eq!((&gate["commit"], &gate["mode"]), (&data["commit"], &json!("final")));
@@ -246,4 +248,168 @@ fn what_is_not_ours_is_not_touched() {
     repo.git(&["worktree", "remove", place.to_str().unwrap()]);
     assert_eq!(std::fs::read_to_string(repo.beside("precious/work")).unwrap(), "mine");
     repo.pw("pw-integrate run").data();
+}
+
+/// Workers `task-1` to `task-8`; each complete, with `w<n>/file`.
+fn eight(verify: &str) -> TestRepo {
+    let ids = 1..=8;
+    let workers: String =
+        ids.clone().map(|n| format!("  - {{id: task-{n}, name: w{n}, owns: [w{n}]}}\n")).collect();
+    let repo = created(&format!("workflow: eight\n{verify}workers:\n{workers}"));
+    for n in ids {
+        let worker = repo.worker(&format!("task-{n}-w{n}"));
+        worker.write(&format!("w{n}/file"), "x\n").commit("[COMPLETE] done");
+    }
+    repo
+}
+
+#[test]
+fn two_workers_that_fail_only_together_are_named_in_few_runs() {
+    let repo = eight("");
+    let command = counted(&repo, "test ! -e w2/file || test ! -e w6/file");
+    let error = verify(&repo, &command, &[]).error(4, "gate_failed");
+    let details = &error["details"];
+    assert_eq!(
+        (&details["cause"], &details["workers"]),
+        (&json!("interaction"), &json!(["task-2", "task-6"]))
+    );
+    let fault = &details["faults"][0];
+    assert_eq!((&fault["alone"], &fault["certain"]), (&json!(true), &json!(true)));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("task-2 and task-6 together; each passes alone"), "{message}");
+    // The result twice, the start, 3 to bisect eight, task-6 alone, 2 to bisect the five before it,
+    // the pair, task-2 alone, the others without task-6.
+    let minimal = 2 + 1 + 3 + 1 + 2 + 1 + 1 + 1;
+    assert_eq!((runs(&repo), &details["runs"]), (minimal, &json!(minimal)));
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["integration"]["red"]["workers"], json!(["task-2", "task-6"]));
+
+    // The others were tested as such, so following `next` tests nothing.
+    assert_eq!(details["rest"]["without"], json!(["task-6"]));
+    let next = error["next"].as_str().unwrap();
+    let data = Answer::from(repo.shell(next).output().unwrap()).data();
+    assert_eq!((&data["without"], &data["gate"]["runs"]), (&json!(["task-6"]), &json!(0)));
+    assert_eq!(data["gate"]["tree"], details["rest"]["tree"]);
+    assert_eq!(repo.git(&["ls-tree", "--name-only", "integration/eight"]).lines().count(), 8);
+}
+
+#[test]
+fn one_worker_at_fault_is_named_in_few_runs_and_several_one_by_one() {
+    let repo = eight(
+        "verify:\n  - {name: lint, run: test ! -e w7/file}\n  - {name: test, run: test ! -e w3/file}\n",
+    );
+    let error = repo.pw("pw-integrate run").error(4, "gate_failed");
+    let details = &error["details"];
+    assert_eq!(
+        (&details["cause"], &details["workers"]),
+        (&json!("worker"), &json!(["task-3", "task-7"]))
+    );
+    assert_eq!(
+        details["faults"],
+        json!([
+            {"gate": "lint", "workers": ["task-7"], "alone": false, "certain": true},
+            {"gate": "test", "workers": ["task-3"], "alone": false, "certain": true},
+        ])
+    );
+    assert_eq!(error["next"], "pw-integrate run eight --without task-3 --without task-7");
+
+    let repo = eight("");
+    let command = counted(&repo, "test ! -e w5/file");
+    let error = verify(&repo, &command, &[]).error(4, "gate_failed");
+    assert_eq!(error["details"]["workers"], json!(["task-5"]));
+    // The result twice, the start, 3 to bisect eight, task-5 alone, the others.
+    assert_eq!(runs(&repo), 2 + 1 + 3 + 1 + 1);
+    // Corrected: everything is merged again with the new tip; that tree passed as the others did.
+    let worker = repo.worker("task-5-w5");
+    worker.git(&["rm", "-q", "w5/file"]);
+    worker.commit("[COMPLETE] without the file");
+    let data = repo.pw("pw-integrate continue").data();
+    assert_eq!((data["merged"].as_array().unwrap().len(), runs(&repo)), (8, 8));
+}
+
+#[test]
+fn nobody_is_blamed_for_a_start_that_fails() {
+    let repo = eight("");
+    let command = counted(&repo, "test -e tool");
+    let error = verify(&repo, &command, &[]).error(4, "gate_failed");
+    assert_eq!(
+        (&error["details"]["cause"], &error["details"]["workers"]),
+        (&json!("start"), &json!([]))
+    );
+    assert_eq!(runs(&repo), 3);
+    // What was missing may not be in the repository: only a new test can tell.
+    assert!(error["next"].as_str().unwrap().ends_with("--retest"));
+}
+
+#[test]
+fn a_gate_after_each_merge_names_the_last_one() {
+    let repo = eight("");
+    let command = counted(&repo, "test ! -e w3/file");
+    let error = verify(&repo, &command, &["--gate", "each"]).error(4, "gate_failed");
+    assert_eq!(error["details"]["workers"], json!(["task-3"]));
+    // Two that pass, the third twice, the third alone, the others.
+    assert_eq!(runs(&repo), 2 + 2 + 1 + 1);
+    let next = error["next"].as_str().unwrap();
+    assert!(next.contains("--gate each"), "{next}");
+    let data = Answer::from(repo.shell(next).output().unwrap()).data();
+    let gate = &data["gate"];
+    assert_eq!((&gate["mode"], &gate["gates"][0]["passed"]), (&json!("each"), &json!(true)));
+}
+
+#[test]
+fn workers_that_do_not_merge_without_another_are_no_proof_against_anybody() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("shared.txt", "1\n").commit("[COMPLETE] users");
+    for (label, path) in [("task-2-posts", "api/posts.py"), ("task-3-docs", "docs/a.md")] {
+        let worker = repo.worker(label);
+        worker.write("shared.txt", "2\n").write(path, "x\n").commit("[COMPLETE] done");
+    }
+    // Both conflict with the first; resolved, the third fails together with the second.
+    let place = |label: &str| repo.root().join(format!("worktrees/_integration-{label}"));
+    let command = "test ! -e docs/a.md || test ! -e api/posts.py";
+    verify(&repo, command, &[]).error(4, "merge_conflict");
+    std::fs::write(place("task-2-posts").join("shared.txt"), "1\n2\n").unwrap();
+    repo.git_in(&place("task-2-posts"), &["add", "shared.txt"]);
+    repo.pw("pw-integrate continue").error(4, "merge_conflict");
+    std::fs::write(place("task-3-docs").join("shared.txt"), "1\n2\n").unwrap();
+    repo.git_in(&place("task-3-docs"), &["add", "shared.txt"]);
+    let error = repo.pw("pw-integrate continue").error(4, "gate_failed");
+    assert_eq!(error["details"]["workers"], json!(["task-2", "task-3"]), "{error:#}");
+
+    // What was resolved before the one left out is kept.
+    let data = Answer::from(repo.shell(error["next"].as_str().unwrap()).output().unwrap()).data();
+    assert_eq!((&data["without"], &data["gate"]["runs"]), (&json!(["task-3"]), &json!(0)));
+    assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]), "1\n2");
+}
+
+#[test]
+fn a_search_that_was_killed_asks_only_what_was_not_answered() {
+    let repo = eight("");
+    let (trees, once) = (repo.beside("runs"), repo.beside("once"));
+    let command = format!(
+        "git rev-parse 'HEAD^{{tree}}' >> {0}; \
+         if test $(wc -l < {0}) = 6 && test ! -e {1}; then touch {1}; kill -9 $PPID; sleep 600; fi; \
+         test ! -e w2/file || test ! -e w6/file",
+        trees.display(),
+        once.display()
+    );
+    assert_eq!(verify(&repo, &command, &[]).code, None);
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["next"][0]["command"], "pw-integrate continue eight");
+    let error = repo.pw("pw-integrate continue").error(4, "gate_failed");
+    assert_eq!(error["details"]["workers"], json!(["task-2", "task-6"]));
+    // The result was tested twice on purpose, and what was killed again.
+    let tested = std::fs::read_to_string(&trees).unwrap();
+    let distinct: BTreeSet<&str> = tested.lines().collect();
+    assert_eq!(tested.lines().count(), distinct.len() + 2);
+}
+
+#[test]
+fn commits_made_while_the_gate_runs_are_told_and_not_merged() {
+    let repo = finished("");
+    let worker = repo.worker("task-1-users");
+    let commit = "git -c user.name=w -c user.email=w commit -q --no-verify --allow-empty -m more";
+    let data = verify(&repo, &format!("cd {} && {commit}", worker.path.display()), &[]).data();
+    assert_eq!(data["newer"], json!(["task-1"]));
+    assert_ne!(data["merged"][0]["tip"], json!(worker.git(&["rev-parse", "HEAD"])));
 }

@@ -1,0 +1,131 @@
+//! After a red gate: who is at fault, found by testing some of the workers without the others.
+
+use anyhow::{Context as _, Result};
+use pw_core::attribution::{Attribution, Fault, Said, Seen, Set, attribute};
+use pw_core::failure::Failure;
+use pw_core::gate::{Cause, GateFault, GateStop, Rest};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::reached::Reached;
+use pw_core::record::{Choice, Event, Red};
+use pw_git::Transaction;
+
+use super::gate::{Gatekeeper, Judgement};
+use super::merge::Chain;
+
+/// Records that what was merged so far does not pass, finds out why, and returns what to tell the
+/// agent. Killed meanwhile, the same again asks only what was not answered.
+pub(super) fn red(chain: &Chain, keeper: &mut Gatekeeper, judgement: Judgement) -> Result<Failure> {
+    let index = judgement.red.context("no gate is red")?;
+    let result = judgement.gates.last().cloned().context("a red gate without a result")?;
+    let everybody = chain.everybody();
+    let known = chain.workflow.record.red.as_ref();
+    let mut red = Red {
+        candidate: judgement.commit.clone(),
+        gate: result.name.clone(),
+        workers: Vec::new(),
+        choice: Choice { retest: false, ..chain.choice.clone() },
+    };
+    if known.is_none_or(|known| *known != Red { workers: known.workers.clone(), ..red.clone() }) {
+        keeper.record(&Event::Red(red.clone()), Transaction::default())?;
+    }
+    let parts = Parts { chain, everybody: &everybody };
+    let seen = Seen { passes: parts.passed(keeper), fails: chain.merged.len() };
+    let found = attribute(&parts.after(), index, seen, |set, gate| parts.say(keeper, set, gate))?;
+    let rest = parts.rest(&found)?;
+    let names = |workers: &Set| parts.names(workers);
+    let fault = |fault: &Fault| GateFault {
+        gate: keeper.name(fault.gate),
+        workers: names(&fault.workers.iter().copied().collect()),
+        alone: fault.alone,
+        certain: fault.certain,
+    };
+    let faults: Vec<GateFault> = found.faults.iter().map(fault).collect();
+    red.workers = names(&found.faults.iter().flat_map(|fault| fault.workers.clone()).collect());
+    let workers = red.workers.clone();
+    if !workers.is_empty() && known != Some(&red) {
+        keeper.record(&Event::Red(red), Transaction::default())?;
+    }
+    let cause = match &faults[..] {
+        [] => Cause::Start,
+        [first, ..] if first.workers.len() == 1 => Cause::Worker,
+        _ => Cause::Interaction,
+    };
+    let stop = keeper.stop(judgement).context("a red gate without a result")?;
+    let stop = GateStop { cause: Some(cause), workers, faults, rest, ..stop };
+    Ok(stop.failure(&chain.workflow.plan.workflow, &chain.choice))
+}
+
+/// Some of the workers of an integration, merged without the others.
+struct Parts<'a> {
+    chain: &'a Chain<'a>,
+    /// In merge order, with the tips.
+    everybody: &'a [(WorkerId, Oid)],
+}
+
+impl Parts<'_> {
+    /// Returns for each worker all whom it builds upon.
+    fn after(&self) -> Vec<Set> {
+        let place = |id: &WorkerId| self.everybody.iter().position(|(known, _)| known == id);
+        let before = |(id, _): &(WorkerId, Oid)| {
+            self.chain.workflow.plan.dependencies(id).into_iter().filter_map(place).collect()
+        };
+        self.everybody.iter().map(before).collect()
+    }
+
+    /// Returns how many of the first workers passed when they were tested on the way.
+    fn passed(&self, keeper: &Gatekeeper) -> Option<usize> {
+        let mut merged = self.chain.merged.iter();
+        let place = merged.rposition(|merged| Some(&merged.commit) == keeper.passed.as_ref())?;
+        Some(place + 1)
+    }
+
+    fn names(&self, workers: &Set) -> Vec<WorkerId> {
+        workers.iter().map(|place| self.everybody[*place].0.clone()).collect()
+    }
+
+    fn say(&self, keeper: &mut Gatekeeper, set: &Set, gate: Option<usize>) -> Result<Said> {
+        let Some(commit) = self.merge(set)? else { return Ok(Said::Unknown) };
+        let names: Vec<String> = self.names(set).iter().map(ToString::to_string).collect();
+        let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        self.chain.context.progress(&format!("who is at fault? testing with {who}"));
+        Ok(match gate {
+            Some(gate) if keeper.passes(gate, &commit)? => Said::Passes,
+            Some(gate) => Said::Fails(gate),
+            None => keeper.judge(&commit)?.red.map_or(Said::Passes, Said::Fails),
+        })
+    }
+
+    /// Returns a commit with these workers alone; nothing when they do not merge.
+    fn merge(&self, set: &Set) -> Result<Option<Oid>> {
+        let Chain { workflow, facts, merged, .. } = self.chain;
+        let known = (0..merged.len()).take_while(|place| set.contains(place)).count();
+        let before = known.checked_sub(1).map(|last| &merged[last].commit);
+        let commit = before.unwrap_or(self.chain.start()).clone();
+        if set.len() == known {
+            return Ok(Some(commit));
+        }
+        let reached = Reached::of(facts, &workflow.record.base, &commit);
+        let mut merges = workflow.repo.merges(workflow.repo.author()?, commit, reached, None)?;
+        for place in set.iter().skip(known) {
+            let (worker, tip) = &self.everybody[*place];
+            let outcome = merges.merge(tip)?;
+            if !outcome.conflicts.is_empty() {
+                return Ok(None);
+            }
+            merges.take(tip, &outcome.tree, &self.chain.message(worker, tip, &[])?)?;
+        }
+        Ok(Some(merges.head().clone()))
+    }
+
+    /// Returns who can be integrated without those at fault.
+    fn rest(&self, found: &Attribution) -> Result<Option<Rest>> {
+        let Some(without) = &found.without else { return Ok(None) };
+        let others: Set = (0..self.everybody.len()).filter(|w| !without.contains(w)).collect();
+        let commit = self.merge(&others)?.context("the others do not merge any more")?;
+        Ok(Some(Rest {
+            without: self.names(without),
+            workers: self.names(&others),
+            tree: self.chain.workflow.repo.tree_of(&commit)?,
+        }))
+    }
+}

@@ -1,0 +1,384 @@
+//! Who broke a gate: the smallest sets of workers that fail together, found in few runs.
+//!
+//! Workers are numbered in merge order. Whether a set of them passes is asked, never assumed to
+//! follow from other sets, except that the search expects few culprits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Workers by their place in the merge order.
+pub type Set = BTreeSet<usize>;
+
+/// What there is to say about a set of workers, merged upon the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    Passes,
+    /// This gate fails.
+    Fails(usize),
+    /// They do not merge without the others.
+    Unknown,
+}
+
+/// A set of workers that a gate fails with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub gate: usize,
+    /// In merge order; the gate fails with them and those they build upon.
+    pub workers: Vec<usize>,
+    /// Whether each of several passes without the others.
+    pub alone: bool,
+    /// Whether the set could be told apart from its neighbours: otherwise some of it may be innocent.
+    pub certain: bool,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attribution {
+    pub faults: Vec<Fault>,
+    /// The gate that fails with no worker at all, so that nobody can be blamed.
+    pub start: Option<usize>,
+    /// Whom to leave out so that the others are known to pass.
+    pub without: Option<Set>,
+}
+
+/// What is known before a search, as numbers of workers in merge order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// With so many first workers every gate passes.
+    pub passes: Option<usize>,
+    /// With so many the gate fails.
+    pub fails: usize,
+}
+
+/// Searches for those at fault for `gate`.
+///
+/// `after` holds for each worker all it builds upon. `ask` says what one gate, or all of them,
+/// say about a set that is closed under `after`; a question is never asked twice.
+pub fn attribute<E>(
+    after: &[Set],
+    gate: usize,
+    seen: Seen,
+    ask: impl FnMut(&Set, Option<usize>) -> Result<Said, E>,
+) -> Result<Attribution, E> {
+    let mut search = Search { after, ask, known: BTreeMap::new() };
+    let mut found = Attribution::default();
+    let mut members: Vec<usize> = (0..after.len()).collect();
+    let (mut gate, mut seen) = (gate, seen);
+    let mut left_out = Set::new();
+    loop {
+        if seen.passes.is_none() && search.fails(&Set::new(), gate)? == Some(true) {
+            found.start = Some(gate);
+            return Ok(found);
+        }
+        let fault = search.blame(&members[..seen.fails], gate, seen.passes.unwrap_or(0))?;
+        left_out.extend(search.cheapest(&fault.workers, &members));
+        found.faults.push(fault);
+        members.retain(|worker| !left_out.contains(worker));
+        if members.is_empty() {
+            return Ok(found);
+        }
+        match search.says(&members.iter().copied().collect(), None)? {
+            Said::Passes => {
+                found.without = Some(left_out);
+                return Ok(found);
+            }
+            Said::Fails(other) => {
+                (gate, seen) = (other, Seen { passes: None, fails: members.len() });
+            }
+            Said::Unknown => return Ok(found),
+        }
+    }
+}
+
+struct Search<'a, F> {
+    after: &'a [Set],
+    ask: F,
+    known: BTreeMap<(Set, Option<usize>), Said>,
+}
+
+impl<E, F: FnMut(&Set, Option<usize>) -> Result<Said, E>> Search<'_, F> {
+    fn says(&mut self, set: &Set, gate: Option<usize>) -> Result<Said, E> {
+        let key = (set.clone(), gate);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        let said = (self.ask)(set, gate)?;
+        self.known.insert(key, said);
+        Ok(said)
+    }
+
+    /// Returns whether a gate fails with a set; `None` when that cannot be known.
+    fn fails(&mut self, set: &Set, gate: usize) -> Result<Option<bool>, E> {
+        Ok(match self.says(set, Some(gate))? {
+            Said::Passes => Some(false),
+            Said::Fails(_) => Some(true),
+            Said::Unknown => None,
+        })
+    }
+
+    /// Finds a small set that the gate fails with, among members that it fails with all together,
+    /// while it does not with the first few of them.
+    ///
+    /// The first worker whose merge makes it fail is one of them. As long as the set found so far
+    /// passes, somebody merged earlier belongs to it, too: the first with whom it fails.
+    fn blame(&mut self, members: &[usize], gate: usize, passes: usize) -> Result<Fault, E> {
+        let (before, until) = self.first_failing(&Set::new(), members, passes, gate)?;
+        let mut core: Vec<usize> = members[before..until].to_vec();
+        let mut earlier: Vec<usize> = members[..before].to_vec();
+        let mut certain = core.len() == 1;
+        loop {
+            let closed = self.closed(&core);
+            earlier.retain(|worker| !closed.contains(worker));
+            // With all of `earlier` it is known to fail; with nobody left, this is that set.
+            if earlier.is_empty() || self.fails(&closed, gate)? == Some(true) {
+                break;
+            }
+            let (before, until) = self.first_failing(&closed, &earlier, 0, gate)?;
+            certain &= until - before == 1;
+            core.extend(&earlier[before..until]);
+            earlier.truncate(before);
+        }
+        core.sort_unstable();
+        if !certain {
+            certain = self.shrink(&mut core, gate)?;
+        }
+        self.alone(core, gate, certain)
+    }
+
+    /// Drops whoever is not needed for a set to fail; returns whether everybody left is.
+    fn shrink(&mut self, core: &mut Vec<usize>, gate: usize) -> Result<bool, E> {
+        let mut certain = true;
+        for worker in core.clone() {
+            let mut others = core.clone();
+            others.retain(|other| *other != worker);
+            match self.fails(&self.closed(&others), gate)? {
+                Some(true) => *core = others,
+                Some(false) => {}
+                None => certain = false,
+            }
+        }
+        Ok(certain)
+    }
+
+    /// Says of each worker whether it fails alone; one that does is the fault by itself.
+    fn alone(&mut self, workers: Vec<usize>, gate: usize, certain: bool) -> Result<Fault, E> {
+        let mut alone = workers.len() > 1;
+        for worker in workers.iter().filter(|_| workers.len() > 1) {
+            match self.fails(&self.closed(&[*worker]), gate)? {
+                Some(true) => {
+                    return Ok(Fault { gate, workers: vec![*worker], alone: false, certain: true });
+                }
+                Some(false) => {}
+                None => alone = false,
+            }
+        }
+        Ok(Fault { gate, workers, alone, certain })
+    }
+
+    /// Bisects `added` for the first worker with whom the gate fails, when it and those before it
+    /// are added to `to`, given that it fails with all of them and not with the first `low`: returns
+    /// the places before and after. They are further apart when nothing is known of what lies
+    /// between.
+    fn first_failing(
+        &mut self,
+        to: &Set,
+        added: &[usize],
+        low: usize,
+        gate: usize,
+    ) -> Result<(usize, usize), E> {
+        let (mut low, mut high) = (low, added.len());
+        'narrowed: while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            let mut tries: Vec<usize> = (low + 1..high).collect();
+            tries.sort_by_key(|place| place.abs_diff(middle));
+            for place in tries {
+                let set = to.iter().chain(&added[..place]).copied().collect();
+                match self.fails(&set, gate)? {
+                    Some(true) => high = place,
+                    Some(false) => low = place,
+                    None => continue,
+                }
+                continue 'narrowed;
+            }
+            break;
+        }
+        Ok((low, high))
+    }
+
+    /// Returns workers together with all they build upon.
+    fn closed(&self, workers: &[usize]) -> Set {
+        workers.iter().flat_map(|worker| &self.after[*worker]).chain(workers).copied().collect()
+    }
+
+    /// Returns one of the workers with all that build upon it: the one that costs the fewest
+    /// others, the latest of several.
+    fn cheapest(&self, workers: &[usize], members: &[usize]) -> Set {
+        let cost = |worker: usize| -> Set {
+            let builds = |other: &usize| *other == worker || self.after[*other].contains(&worker);
+            members.iter().copied().filter(builds).collect()
+        };
+        workers
+            .iter()
+            .rev()
+            .map(|worker| cost(*worker))
+            .min_by_key(BTreeSet::len)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn log2(n: usize) -> usize {
+        n.next_power_of_two().trailing_zeros() as usize
+    }
+
+    /// Searches with an oracle; returns the result and how many sets were asked about, whatever the
+    /// gate: there is but one. Every set must be closed.
+    fn search(after: &[Set], said: &dyn Fn(&Set) -> Said) -> (Attribution, usize) {
+        let mut asked = BTreeSet::new();
+        let found = attribute::<Infallible>(
+            after,
+            0,
+            Seen { passes: None, fails: after.len() },
+            |set, _| {
+                assert!(
+                    set.iter().all(|worker| after[*worker].is_subset(set)),
+                    "{set:?} is not closed"
+                );
+                asked.insert(set.clone());
+                Ok(said(set))
+            },
+        );
+        (found.unwrap(), asked.len())
+    }
+
+    fn fails_with(culprits: &Set) -> impl Fn(&Set) -> Said {
+        move |set| if culprits.is_subset(set) { Said::Fails(0) } else { Said::Passes }
+    }
+
+    fn independent(n: usize) -> Vec<Set> {
+        vec![Set::new(); n]
+    }
+
+    #[test]
+    fn every_single_culprit_is_named() {
+        for n in 1..=16 {
+            for culprit in 0..n {
+                let culprits = Set::from([culprit]);
+                let (found, asked) = search(&independent(n), &fails_with(&culprits));
+                let [fault] = &found.faults[..] else { panic!("{found:?}") };
+                assert_eq!((&fault.workers[..], fault.certain), (&[culprit][..], true));
+                assert_eq!(found.without, (n > 1).then_some(culprits));
+                // The start, the bisection, the culprit alone, the others.
+                assert!(asked <= 3 + log2(n), "{asked} of {n} for {culprit}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_pair_that_fails_only_together_is_named() {
+        for n in 2..=8 {
+            for (first, second) in (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))) {
+                let (found, asked) =
+                    search(&independent(n), &fails_with(&Set::from([first, second])));
+                let fault =
+                    Fault { gate: 0, workers: vec![first, second], alone: true, certain: true };
+                assert_eq!(found.faults, [fault]);
+                assert_eq!(found.without, (n > 1).then_some(Set::from([second])));
+                // The second bisection is among those before; then the pair, the first alone.
+                let bound = 5 + log2(n) + log2(second);
+                assert!(asked <= bound, "{asked} of {n} for {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn larger_groups_and_several_faults_are_named() {
+        for bits in 1_u32..1 << 7 {
+            let culprits: Set = (0..7).filter(|worker| bits >> worker & 1 == 1).collect();
+            let (found, _) = search(&independent(7), &fails_with(&culprits));
+            let workers: Vec<usize> = culprits.iter().copied().collect();
+            assert_eq!(found.faults.len(), 1);
+            assert_eq!((&found.faults[0].workers, found.faults[0].certain), (&workers, true));
+        }
+        let either = |set: &Set| {
+            let pair = Set::from([0, 5]);
+            if set.contains(&3) || pair.is_subset(set) { Said::Fails(0) } else { Said::Passes }
+        };
+        let (found, _) = search(&independent(8), &either);
+        let workers: Vec<&[usize]> = found.faults.iter().map(|fault| &fault.workers[..]).collect();
+        assert_eq!(workers, [&[3][..], &[0, 5]]);
+        assert_eq!(found.without, Some(Set::from([3, 5])));
+    }
+
+    #[test]
+    fn dependencies_stay_together() {
+        // 2 builds upon 0, and 4 upon both.
+        let mut after = independent(6);
+        after[2] = Set::from([0]);
+        after[4] = Set::from([0, 2]);
+        for (first, second) in (0..6).flat_map(|a| (a..6).map(move |b| (a, b))) {
+            let (found, _) = search(&after, &fails_with(&Set::from([first, second])));
+            let blamed = &found.faults[0].workers;
+            let mut closed: Set = blamed.iter().flat_map(|worker| after[*worker].clone()).collect();
+            closed.extend(blamed);
+            assert!(closed.is_superset(&Set::from([first, second])), "{first} {second}: {found:?}");
+            assert!(blamed.iter().all(|worker| [first, second].contains(worker)));
+            let without = found.without.unwrap();
+            assert!(after.iter().enumerate().all(|(worker, after)| {
+                without.contains(&worker) || after.is_disjoint(&without)
+            }));
+        }
+    }
+
+    #[test]
+    fn nobody_is_blamed_for_a_red_start() {
+        let (found, asked) = search(&independent(8), &|_| Said::Fails(0));
+        assert_eq!((found.start, found.faults.len(), asked), (Some(0), 0, 1));
+    }
+
+    #[test]
+    fn after_each_merge_the_last_one_is_the_trigger_at_once() {
+        let mut asked = Vec::new();
+        let seen = Seen { passes: Some(2), fails: 3 };
+        let found = attribute::<Infallible>(&independent(5), 1, seen, |set, gate| {
+            asked.push((set.clone(), gate));
+            Ok(if set.contains(&2) { Said::Fails(1) } else { Said::Passes })
+        });
+        assert_eq!(found.unwrap().faults[0].workers, [2]);
+        assert_eq!(asked, [(Set::from([2]), Some(1)), (Set::from([0, 1, 3, 4]), None)]);
+    }
+
+    /// Every oracle there is for three workers: nothing is claimed that it did not say.
+    #[test]
+    fn nothing_is_claimed_that_nobody_said() {
+        let sets: Vec<Set> = (0..8_u32)
+            .map(|bits| (0..3).filter(|worker| bits >> worker & 1 == 1).collect())
+            .collect();
+        for mut code in 0..3_usize.pow(7) {
+            let mut said = BTreeMap::from([(sets[7].clone(), Said::Fails(0))]);
+            for set in &sets[..7] {
+                let answer = [Said::Passes, Said::Fails(0), Said::Unknown][code % 3];
+                said.insert(set.clone(), answer);
+                code /= 3;
+            }
+            let (found, asked) = search(&independent(3), &|set| said[set]);
+            assert!(asked <= 8);
+            for fault in &found.faults {
+                let set: Set = fault.workers.iter().copied().collect();
+                assert_eq!(said[&set], Said::Fails(0), "{said:?} {found:?}");
+                if fault.alone {
+                    assert!(set.iter().all(|worker| said[&Set::from([*worker])] == Said::Passes));
+                }
+            }
+            if let Some(without) = &found.without {
+                let rest: Set = (0..3).filter(|worker| !without.contains(worker)).collect();
+                assert_eq!(said[&rest], Said::Passes);
+            }
+            assert_eq!(found.start.is_some(), said[&sets[0]] == Said::Fails(0));
+        }
+    }
+}
