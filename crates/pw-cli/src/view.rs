@@ -94,6 +94,10 @@ pub(crate) fn failure(failure: &Failure) -> String {
             |key: &str| conflict.get(key).and_then(|value| value.as_str()).unwrap_or_default();
         out += &format!("  {} ({})\n", plain(text("path")), text("kind").replace('_', " "));
     }
+    let output = failure.details.get("output_tail").and_then(|output| output.as_str());
+    for line in output.into_iter().flat_map(str::lines) {
+        out += &format!("  | {}\n", plain(line));
+    }
     if !failure.hint.is_empty() {
         out += &format!("hint: {}\n", plain(&failure.hint));
     }

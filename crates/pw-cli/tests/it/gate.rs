@@ -118,6 +118,8 @@ fn a_red_gate_publishes_nothing_and_goes_on_when_it_is_corrected() {
     // Nothing changed, so nothing is tested again.
     let again = repo.pw("pw-integrate continue").error(4, "gate_failed");
     assert_eq!(again["details"]["runs"], 0);
+    let view = repo.pw("pw-integrate continue --format human").stderr;
+    assert!(view.contains("  | looking\n"), "{view}");
     repo.worker("task-2-posts").write("api/posts.py", "2\n").commit("[COMPLETE] corrected");
     let data = repo.pw("pw-integrate continue").data();
     assert_eq!(data["merged"].as_array().unwrap().len(), 3);
