@@ -20,4 +20,5 @@ pub use monitor::Monitor;
 pub use retro::RetroCli;
 pub use setup::Setup;
 pub use shell::{Cli, main};
+pub use view::{Picture, Step, Watch};
 pub use worker::WorkerCli;

@@ -2,6 +2,7 @@
 
 mod notice;
 mod wait;
+mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -37,6 +38,11 @@ enum Command {
         stall_after: Option<Seconds>,
     },
     Wait(wait::Wait),
+    /// A live view for a terminal
+    Watch {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -56,6 +62,7 @@ impl Cli for Monitor {
                 Answer::of(&status, view::status)
             }
             Command::Wait(wait) => wait.run(context),
+            Command::Watch { workflow } => watch::run(context, workflow.as_deref()),
             Command::Schema => schema::answer::<Self>(),
         }
     }

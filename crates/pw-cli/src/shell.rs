@@ -1,5 +1,7 @@
 //! From the command line to one document on stdout and an exit code. The only file that prints.
 
+mod screen;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +16,7 @@ use pw_core::time::Seconds;
 use pw_git::GitError;
 use serde_json::{Value, json};
 
+pub(crate) use self::screen::{Live, Screen};
 use crate::view;
 
 /// The schema of every refusal.
@@ -91,6 +94,14 @@ impl Context {
         Self { directory: directory.to_owned(), command: self.command.clone(), ..*self }
     }
 
+    /// Refuses unless a live view can be shown; `hint` says what does without.
+    pub(crate) fn require_terminal(&self, hint: &str) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            return Err(Failure::new(Code::Usage, "a live view is no JSON document").hint(hint));
+        }
+        screen::require_terminal(hint)
+    }
+
     /// Says to a person at a terminal what is being done.
     #[expect(clippy::print_stderr, reason = "the one place that prints")]
     pub(crate) fn progress(&self, text: &str) {
@@ -116,6 +127,8 @@ pub enum Answer {
     Document { schema: &'static str, data: Value, view: String },
     /// What the protocol of a hook wants: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
+    /// A view that has the terminal to itself until the user leaves it.
+    Live(Box<dyn Live>),
 }
 
 impl Answer {
@@ -157,7 +170,24 @@ pub fn main<C: Cli>() -> ExitCode {
             complain(&format!("{}\n", view::plain(&reason)));
             ExitCode::FAILURE
         }
+        Ok(Answer::Live(view)) => live(view),
         Err(error) => refuse(&failure(&error), context.format),
+    }
+}
+
+/// Hands the terminal to a view, and takes it back whatever happens.
+fn live(mut view: Box<dyn Live>) -> ExitCode {
+    let shown = Screen::open().map(|mut screen| (view.show(&mut screen), screen.close()));
+    // Whatever it still does in the background ends here.
+    drop(view);
+    match shown {
+        Ok((Ok(()), None)) => ExitCode::SUCCESS,
+        Ok((_, Some(signal))) => {
+            // Ends the process as the signal would have, so that whoever sent it sees that.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            ExitCode::FAILURE
+        }
+        Ok((Err(error), None)) | Err(error) => refuse(&failure(&error), Format::Human),
     }
 }
 

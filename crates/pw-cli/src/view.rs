@@ -2,11 +2,13 @@
 //!
 //! Everything a worker wrote passes [`plain`], so that nobody's text reaches a terminal as a command.
 
+mod condition;
 mod integrate;
 mod monitor;
 mod retro;
 mod setup;
 mod snapshot;
+mod watch;
 mod worker;
 
 use comfy_table::presets::NOTHING;
@@ -16,11 +18,13 @@ use pw_core::path::RepoPath;
 use pw_core::report::NextStep;
 use pw_core::status::State;
 
+use self::condition::{Tone, tone};
 pub(crate) use self::integrate::{aborted, finished, integrated, preview, readiness};
 pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::retro::retro;
 pub(crate) use self::setup::{check, created, launched, list};
 pub(crate) use self::snapshot::{forgotten, restore};
+pub use self::watch::{Picture, Step, Watch};
 pub(crate) use self::worker::{brief, committed, synced};
 
 /// Returns text without control characters, except that lines stay lines.
@@ -46,14 +50,17 @@ fn drawn(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// Red needs somebody, yellow waits, green is done.
 fn state(state: State) -> Cell {
-    let cell = Cell::new(state.word().replace('_', " "));
-    match state {
-        State::Blocked | State::Missing | State::Reopened => cell.fg(Color::Red),
-        State::Waiting | State::Planned | State::Starting => cell.fg(Color::Yellow),
-        State::Complete | State::Integrated => cell.fg(Color::Green),
-        State::InProgress => cell,
+    toned(&state.word().replace('_', " "), tone(state))
+}
+
+fn toned(word: &str, tone: Tone) -> Cell {
+    let cell = cell(word);
+    match tone {
+        Tone::Needs => cell.fg(Color::Red),
+        Tone::Waits => cell.fg(Color::Yellow),
+        Tone::Done => cell.fg(Color::Green),
+        Tone::Works => cell,
     }
 }
 

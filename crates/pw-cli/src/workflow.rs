@@ -206,6 +206,11 @@ impl Workflow {
 
     /// Returns the whole picture.
     pub(crate) fn status(&self, now: Seconds, look: Look) -> Result<status::Status> {
+        Ok(self.picture(now, look)?.0)
+    }
+
+    /// Returns the whole picture, and the facts it was made of.
+    pub(crate) fn picture(&self, now: Seconds, look: Look) -> Result<(status::Status, Facts)> {
         let mut facts = self.facts(now, look)?;
         if look == Look::Into {
             let workers: Vec<&Worker> = self.plan.workers.iter().collect();
@@ -218,7 +223,8 @@ impl Workflow {
         let mut radar = Radar::new(self, &facts, &states)?;
         let conflicts = radar.conflicts(&open)?;
         let trial = radar.trial(&integration::order(&self.plan, &states, &[]), &conflicts)?;
-        Ok(status::derive(&self.plan, &self.record, &facts, conflicts, trial, self))
+        let status = status::derive(&self.plan, &self.record, &facts, conflicts, trial, self);
+        Ok((status, facts))
     }
 }
 

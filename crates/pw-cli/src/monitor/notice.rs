@@ -27,6 +27,7 @@ const REST: Duration = Duration::from_secs(3);
 const SHARED: [&str; 4] = ["packed-refs", "refs", "reftable", "worktrees"];
 
 /// Notices of one workflow's changes.
+#[derive(Debug)]
 pub(super) struct Notices {
     notices: Receiver<()>,
     send: SyncSender<()>,
@@ -40,6 +41,11 @@ impl Notices {
         // One pending notice says as much as many.
         let (send, notices) = sync_channel(1);
         Self { notices, send, watcher: None, watched: BTreeSet::new(), notes: Vec::new() }
+    }
+
+    /// Returns what makes somebody look again at once.
+    pub(super) fn sender(&self) -> SyncSender<()> {
+        self.send.clone()
     }
 
     /// Returns why changes may be seen late.

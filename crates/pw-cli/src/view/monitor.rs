@@ -5,28 +5,32 @@ use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::report::counted;
 use pw_core::session::Usage;
-use pw_core::status::{Drift, Outlook, SignalReport, State, Status, Waited, Waiting, WorkerStatus};
+use pw_core::status::{Drift, Outlook, State, Status, Waited, Waiting, WorkerStatus};
 use pw_core::time::human;
 
-use super::{cell, count, drawn, next, paths, plain, state, table};
+use super::condition::{age, condition, said};
+use super::{cell, count, drawn, next, paths, plain, table, toned};
 
 pub(crate) fn status(status: &Status) -> String {
-    let mut head = vec!["worker", "state", "last signal", "age", "commits", "open", "outside"];
+    let mut head =
+        vec!["worker", "state", "last signal", "age", "commits", "open", "outside", "clash"];
     if status.usage.is_some() {
         head.extend(["tokens", "cost"]);
     }
     let mut rows = table(&head);
     for worker in &status.workers {
+        let (word, tone) = condition(worker);
+        let signal = worker.signal.as_ref();
+        let clashes = status.conflicts.iter().filter(|pair| pair.workers.contains(&worker.id));
         let mut row = vec![
             cell(&worker.label),
-            state(worker.state),
-            cell(worker.signal.as_ref().map(signal).unwrap_or_default()),
-            cell(
-                worker.signal.as_ref().map(|signal| human(signal.age_seconds)).unwrap_or_default(),
-            ),
-            cell(worker.commits),
+            toned(&word, tone),
+            cell(signal.map(said).unwrap_or_default()),
+            cell(signal.map(|signal| age(signal.age_seconds)).unwrap_or_default()),
+            count(worker.commits),
             count(worker.uncommitted.len()),
             count(worker.out_of_scope.len()).fg(Color::Red),
+            count(clashes.count()).fg(Color::Yellow),
         ];
         if status.usage.is_some() {
             row.extend(used(worker.usage.as_ref()).map(cell));
@@ -36,7 +40,7 @@ pub(crate) fn status(status: &Status) -> String {
     if let Some(all) = status.usage.as_ref().filter(|_| status.workers.len() > 1) {
         let [tokens, cost] = used(Some(all)).map(cell);
         rows.add_row(
-            [["all"; 1].map(cell).as_slice(), &[""; 6].map(cell), &[tokens, cost]].concat(),
+            [["all"; 1].map(cell).as_slice(), &[""; 7].map(cell), &[tokens, cost]].concat(),
         );
     }
     let mut out = format!("{}: {}\n\n{}", status.workflow, status.summary, drawn(&rows));
@@ -122,14 +126,6 @@ pub(crate) fn used(usage: Option<&Usage>) -> [String; 2] {
     };
     let cost = usage.and_then(|usage| usage.cost_usd).map(|cost| format!("${cost:.2}"));
     [usage.map(|usage| tokens(usage.tokens())).unwrap_or_default(), cost.unwrap_or_default()]
-}
-
-fn signal(signal: &SignalReport) -> String {
-    match (&signal.reason, &signal.worker, &signal.item) {
-        (Some(reason), ..) => format!("blocked: {reason}"),
-        (_, Some(worker), Some(item)) => format!("needs {worker}/{item}"),
-        _ => signal.text.clone(),
-    }
 }
 
 fn remarks(worker: &WorkerStatus) -> String {

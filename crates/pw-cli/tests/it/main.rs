@@ -21,6 +21,7 @@ mod setup;
 mod snapshot;
 mod sync;
 mod wait;
+mod watch;
 mod worker;
 mod wrapper;
 

@@ -86,7 +86,7 @@ pub enum ChangeKind {
     Missing,
     /// It does not move any more.
     Stalled,
-    /// Two workers' work does not merge.
+    /// The work of two workers, or of several together, does not merge.
     Conflict,
     /// Workers whose turn has come can be created.
     Advance,

@@ -41,11 +41,7 @@ pub(super) fn matters(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
             }
         }
     }
-    for conflict in &status.conflicts {
-        let [first, second] = &conflict.workers;
-        let text = format!("{first} and {second} do not merge: {}", listed(&conflict.paths));
-        list.add(ChangeKind::Conflict, "", (&conflict.workers, &conflict.paths), text);
-    }
+    list.add_conflicts();
     list.add_whole();
     list.found
 }
@@ -113,6 +109,28 @@ impl Matters<'_> {
         for miss in &worker.near_misses {
             let text = format!("wrote \"{}\", which counts only as \"{}\"", miss.subject, miss.fix);
             self.add_of(worker, ChangeKind::NearMiss, &miss.commit, &text);
+        }
+    }
+
+    fn add_conflicts(&mut self) {
+        for conflict in &self.status.conflicts {
+            let [first, second] = &conflict.workers;
+            // Files that nobody committed come and go; one word about them will do.
+            let lasting = Some(&conflict.paths).filter(|_| !conflict.uncommitted);
+            let when = if conflict.uncommitted { "will not merge" } else { "do not merge" };
+            let text = format!("{first} and {second} {when}: {}", listed(&conflict.paths));
+            self.add(ChangeKind::Conflict, "", (&conflict.workers, lasting), text);
+        }
+        for stop in self.status.trial.beyond(&self.status.conflicts) {
+            let paths: Vec<RepoPath> = stop.findings.iter().map(|f| f.path.clone()).collect();
+            let before: Vec<&str> = stop.with.iter().map(WorkerId::as_str).collect();
+            let text = format!(
+                "{} does not merge after {}: {}",
+                stop.worker,
+                before.join(", "),
+                listed(&paths)
+            );
+            self.add(ChangeKind::Conflict, "", (&stop.worker, &stop.with, paths), text);
         }
     }
 

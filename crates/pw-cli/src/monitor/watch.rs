@@ -1,0 +1,170 @@
+//! `pw-monitor watch`: the live view. Looking happens beside it, so that keys are answered at once.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use crossterm::event::Event;
+use pw_core::status::own_commits;
+use pw_core::time::Seconds;
+
+use super::notice::Notices;
+use crate::shell::{Answer, Context, Live, Screen};
+use crate::view::{Picture, Step, Watch};
+use crate::workflow::{Look, Workflow};
+
+/// How soon a new look is shown.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the ages are drawn anew.
+const SECOND: Duration = Duration::from_secs(1);
+/// How many of a worker's commits are kept.
+const COMMITS: usize = 200;
+/// How long a look that failed keeps away: a worktree that is just being made cannot be read.
+const PAUSE: Duration = Duration::from_millis(500);
+
+const HINT: &str =
+    "pw-monitor wait tells of changes without one, pw-monitor status shows them once";
+
+pub(super) fn run(context: &Context, workflow: Option<&str>) -> Result<Answer> {
+    context.require_terminal(HINT)?;
+    let looker = Looker {
+        context: context.at(&context.directory),
+        workflow: workflow.map(str::to_owned),
+        notices: Notices::new(),
+        begin: Instant::now(),
+    };
+    Ok(Answer::Live(Box::new(Watching::start(looker)?)))
+}
+
+/// Reads the workflow whenever there is a reason to.
+struct Looker {
+    context: Context,
+    workflow: Option<String>,
+    notices: Notices,
+    begin: Instant,
+}
+
+impl Looker {
+    fn look(&mut self) -> Result<Picture> {
+        let now = now(&self.context, self.begin);
+        let workflow = Workflow::open(&self.context, self.workflow.as_deref())?;
+        self.notices.watch(&workflow);
+        let (status, facts) = workflow.picture(now, Look::Into)?;
+        let (plan, record) = (&workflow.plan, &workflow.record);
+        let own = |worker| {
+            own_commits(plan, record, &facts, worker).into_iter().take(COMMITS).cloned().collect()
+        };
+        let commits: BTreeMap<_, Vec<_>> =
+            plan.workers.iter().map(|worker| (worker.id.clone(), own(worker))).collect();
+        Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
+    }
+
+    /// Looks again and again, until somebody closes the gate or nobody listens any more.
+    fn run(mut self, gate: &Mutex<Gate>, pictures: &Sender<Result<Picture, String>>) {
+        let mut took = self.begin.elapsed();
+        loop {
+            self.notices.wait(took, Instant::now() + SECOND * 3600);
+            let gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            if *gate == Gate::Closed {
+                return;
+            }
+            let begin = Instant::now();
+            let picture = self.look().map_err(|error| format!("{error:#}"));
+            took = begin.elapsed();
+            drop(gate);
+            if picture.is_err() {
+                std::thread::sleep(PAUSE);
+                let _ = self.notices.sender().try_send(());
+            }
+            if pictures.send(picture).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Held while looking: whoever closes it knows that no look is under way and none will begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+/// The view, and what comes from the looks beside it.
+#[derive(Debug)]
+struct Watching {
+    watch: Watch,
+    pictures: Receiver<Result<Picture, String>>,
+    ask: SyncSender<()>,
+    gate: Arc<Mutex<Gate>>,
+    clock: (Seconds, Instant),
+}
+
+impl Watching {
+    /// Takes the first look, which may be refused, and leaves the next ones to a thread.
+    fn start(mut looker: Looker) -> Result<Self> {
+        let has_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let watch = Watch::new(looker.look()?, has_colour);
+        let (send, pictures) = channel();
+        let gate = Arc::new(Mutex::new(Gate::Open));
+        let ask = looker.notices.sender();
+        let clock = (looker.context.now, looker.begin);
+        let held = Arc::clone(&gate);
+        std::thread::spawn(move || looker.run(&held, &send));
+        Ok(Self { watch, pictures, ask, gate, clock })
+    }
+
+    /// Takes over what was seen since; returns whether there was anything.
+    fn update(&mut self) -> Result<bool> {
+        let mut is_new = false;
+        loop {
+            match self.pictures.try_recv() {
+                Ok(Ok(picture)) => self.watch.show(picture),
+                Ok(Err(trouble)) => self.watch.fail(trouble),
+                Err(TryRecvError::Empty) => return Ok(is_new),
+                Err(TryRecvError::Disconnected) => bail!("looking ended unexpectedly"),
+            }
+            is_new = true;
+        }
+    }
+}
+
+impl Live for Watching {
+    fn show(&mut self, screen: &mut Screen) -> Result<()> {
+        let mut drawn: Option<Instant> = None;
+        while !screen.is_over() {
+            if self.update()? || drawn.is_none_or(|at| at.elapsed() >= SECOND) {
+                let (start, begin) = self.clock;
+                let now = start + seconds(begin.elapsed());
+                screen.draw(|frame| self.watch.draw(frame, now))?;
+                drawn = Some(Instant::now());
+            }
+            let Some(event) = screen.event(TICK)? else { continue };
+            drawn = None;
+            if let Event::Key(key) = event {
+                match self.watch.on_key(key) {
+                    Step::Stay => {}
+                    Step::Look => drop(self.ask.try_send(())),
+                    Step::Quit => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::Closed;
+    }
+}
+
+fn now(context: &Context, begin: Instant) -> Seconds {
+    context.now + seconds(begin.elapsed())
+}
+
+fn seconds(duration: Duration) -> Seconds {
+    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
+}
