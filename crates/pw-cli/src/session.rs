@@ -32,6 +32,11 @@ pub(crate) fn client() -> Option<PathBuf> {
     calling.or_else(|| which::which("claude").ok())
 }
 
+/// Returns the folder in which the client says what its sessions are doing.
+pub(crate) fn registry() -> Option<PathBuf> {
+    ClientFiles::find().map(|files| files.registry())
+}
+
 /// Refuses when the client is missing.
 pub(crate) fn require_client() -> Result<PathBuf, Failure> {
     let missing = || Failure::new(Code::ProgramMissing, "claude is not on PATH").hint(INSTALL);

@@ -1,4 +1,5 @@
-//! Says when it is worth looking again: the files that git writes are watched, git is not asked.
+//! Says when it is worth looking again: the files that git writes are watched, and those in which the
+//! client says what its sessions do. Nobody is asked.
 //!
 //! Our own looks only read, and reading is no notice, so looking never causes the next look.
 
@@ -9,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use crate::session;
 use crate::workflow::Workflow;
 
 /// How long it must be quiet before a look: git writes many files for one commit.
 pub(super) const QUIET: Duration = Duration::from_millis(150);
 /// How long a look is put off while it does not get quiet.
 const BURST: Duration = Duration::from_secs(1);
-/// How long at most without a look: a process that dies and a file that is not git's give no notice.
+/// How long at most without a look: a process that dies, a silence that grows too long and a file that
+/// is not git's give no notice.
 const CALM: Duration = Duration::from_secs(30);
 /// The same where no notices are to be had.
 const BLIND: Duration = Duration::from_secs(5);
@@ -63,6 +66,9 @@ impl Notices {
         let below = ["refs", "reftable", "worktrees"].map(|name| common.join(name));
         self.add(common, RecursiveMode::NonRecursive);
         below.iter().for_each(|folder| self.add(folder, RecursiveMode::Recursive));
+        if let Some(sessions) = session::registry() {
+            self.add(&sessions, RecursiveMode::NonRecursive);
+        }
     }
 
     fn start(&self, common: &Path) -> notify::Result<RecommendedWatcher> {

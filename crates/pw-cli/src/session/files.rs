@@ -28,13 +28,18 @@ impl ClientFiles {
         root.is_dir().then_some(Self { root })
     }
 
+    /// The folder of the registry: it changes when a session begins to wait, or ends.
+    pub(super) fn registry(&self) -> PathBuf {
+        self.root.join("sessions")
+    }
+
     pub(super) fn has_registry(&self) -> bool {
-        self.root.join("sessions").is_dir()
+        self.registry().is_dir()
     }
 
     /// Returns every entry of the registry, those that killed sessions left behind, too.
     pub(super) fn registered(&self) -> Vec<Registered> {
-        let entries = listed(&self.root.join("sessions"), "json");
+        let entries = listed(&self.registry(), "json");
         entries.iter().filter_map(|path| Registered::parse(&small(path)?)).collect()
     }
 

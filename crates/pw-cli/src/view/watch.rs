@@ -19,6 +19,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, TableState};
 
 use super::condition::{Tone, age, condition, said};
+use super::monitor::used;
 use super::plain;
 
 /// What one look found.
@@ -186,7 +187,11 @@ impl Watch {
 
     fn rows(&self, width: u16, passed: Seconds) -> Table<'static> {
         let longest = self.picture.status.workers.iter().map(|worker| worker.label.len()).max();
-        let columns = Column::that_fit(width, longest.unwrap_or_default());
+        let columns = Column::that_fit(
+            width,
+            longest.unwrap_or_default(),
+            self.picture.status.usage.is_some(),
+        );
         let cells = |worker: &WorkerStatus| {
             Row::new(
                 columns
@@ -226,6 +231,10 @@ impl Watch {
                 let conflicts = self.picture.status.conflicts.iter();
                 number(conflicts.filter(|conflict| conflict.workers.contains(&worker.id)).count())
                     .style(self.tone(Tone::Waits))
+            }
+            Column::Tokens => {
+                let [tokens, _] = used(worker.usage.as_ref());
+                Cell::from(Line::from(tokens).right_aligned())
             }
         }
     }
@@ -296,11 +305,12 @@ enum Column {
     Open,
     Outside,
     Collide,
+    Tokens,
 }
 
 impl Column {
     /// Returns the columns that there is room for, each with its width.
-    fn that_fit(width: u16, longest: usize) -> Vec<(Self, Constraint)> {
+    fn that_fit(width: u16, longest: usize, has_usage: bool) -> Vec<(Self, Constraint)> {
         let name = u16::try_from(longest).unwrap_or(u16::MAX).clamp(6, 24);
         let mut columns = vec![
             (Self::Worker, name),
@@ -311,9 +321,14 @@ impl Column {
             (Self::Outside, 3),
             (Self::Collide, 5),
         ];
+        if has_usage {
+            columns.push((Self::Tokens, 6));
+        }
         let needed =
             |columns: &[(Self, u16)]| columns.iter().map(|(_, width)| width + 1).sum::<u16>();
-        for least in [Self::Collide, Self::Outside, Self::Open, Self::Age, Self::Signal] {
+        for least in
+            [Self::Tokens, Self::Collide, Self::Outside, Self::Open, Self::Age, Self::Signal]
+        {
             if needed(&columns) >= width {
                 columns.retain(|(column, _)| *column != least);
             }
@@ -334,6 +349,7 @@ impl Column {
             Self::Open => "open",
             Self::Outside => "out",
             Self::Collide => "clash",
+            Self::Tokens => "tokens",
         }
     }
 }

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::created;
 
 /// The client's folder, and the sessions of one worker in it.
-struct Client<'a> {
+pub(crate) struct Client<'a> {
     repo: &'a TestRepo,
     root: PathBuf,
     worktree: PathBuf,
 }
 
 impl<'a> Client<'a> {
-    fn of(repo: &'a TestRepo, label: &str) -> Self {
+    pub(crate) fn of(repo: &'a TestRepo, label: &str) -> Self {
         let (root, worktree) = (repo.beside(".claude"), repo.worker(label).path);
         fs::create_dir_all(root.join("sessions")).unwrap();
         Self { repo, root, worktree }
@@ -32,7 +32,7 @@ impl<'a> Client<'a> {
     }
 
     /// An entry for a session of this test's own process, which lives, begun at that time.
-    fn registered(&self, started: i64, status: &Value) -> &Self {
+    pub(crate) fn registered(&self, started: i64, status: &Value) -> &Self {
         let mut entry = json!({
             "pid": std::process::id(), "sessionId": "5e551011-0000", "cwd": self.worktree,
             "startedAt": started * 1000, "procStart": "136188", "version": "2.1.330", "kind": "bg",
@@ -66,7 +66,7 @@ impl<'a> Client<'a> {
     }
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     since.as_secs().try_into().unwrap()
 }

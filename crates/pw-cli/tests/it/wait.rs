@@ -8,6 +8,7 @@ use pw_testkit::repo::{Answer, TestRepo};
 use serde_json::{Value, json};
 
 use crate::created;
+use crate::session::{Client, now};
 
 fn kinds(waited: &Value) -> Vec<&str> {
     let changes = waited["changes"].as_array().unwrap();
@@ -38,7 +39,7 @@ fn looks(repo: &TestRepo) -> usize {
 
 /// Starts a wait, and returns when it has read all refs and is inside the worktrees.
 fn start(repo: &TestRepo, more: &str) -> Child {
-    let line = format!("pw-monitor wait --timeout 10m {more}");
+    let line = format!("pw-monitor wait --timeout 60s {more}");
     let words: Vec<&str> = line.split_whitespace().collect();
     let mut command = repo.helper(&repo.root(), &words);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -118,8 +119,20 @@ fn what_happens_during_a_look_is_not_lost() {
          $GIT -C '{docs}' commit -q --no-verify --allow-empty -m '[BLOCKED:x] y' </dev/null; fi;; esac\n\
          exec $GIT \"$@\""
     ));
-    let answer = repo.pw("pw-monitor wait --timeout 10m").data();
+    let answer = repo.pw("pw-monitor wait --timeout 60s").data();
     assert_eq!(kinds(&answer), ["blocked"]);
+}
+
+#[test]
+fn a_session_that_begins_to_wait_for_somebody_ends_it() {
+    let repo = observed(THREE);
+    let client = Client::of(&repo, "task-2-posts");
+    let child = start(&repo, "--for stalled");
+    client.registered(now(), &json!({"status": "waiting", "waitingFor": "permission prompt"}));
+    let answer = ended(child).data();
+    assert_eq!(kinds(&answer), ["stalled"]);
+    assert_eq!(answer["changes"][0]["command"], "claude attach 5e551011");
+    assert!(answer["waited_seconds"].as_i64().unwrap() < 25, "{answer}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::super::condition::{Tone, age, condition, said};
+use super::super::monitor::used;
 use super::super::paths;
 use super::{Watch, line};
 
@@ -42,6 +43,10 @@ impl Watch {
             if step.worker.as_ref() == Some(&worker.id) {
                 facts.add(&step.action, &step.command, Modifier::BOLD.into());
             }
+        }
+        if let Some(usage) = &worker.usage {
+            let [tokens, cost] = used(Some(usage));
+            facts.add("used", &format!("{tokens} tokens {cost}"), Style::new());
         }
         facts.add("branch", &worker.branch, Style::new());
         facts.add("worktree", &worker.worktree, Style::new());
