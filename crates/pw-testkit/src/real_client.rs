@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::scripted_api::{ScriptedApi, bounded};
+use crate::scripted_api::{ScriptedApi, bounded, first_json};
 
 mod install;
 mod run;
@@ -44,6 +44,26 @@ pub struct RealClient<'a> {
     api: &'a ScriptedApi,
     folder: TempDir,
     has_background: Cell<bool>,
+}
+
+/// A session that runs beside the test; it is killed when dropped.
+pub struct Begun {
+    child: Child,
+}
+
+impl Begun {
+    /// Kills it as a crash would: it cannot clean up.
+    pub fn kill(&mut self) {
+        // Ended by itself, it is dead as well.
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// What a program left behind.
@@ -118,10 +138,7 @@ impl<'a> RealClient<'a> {
     /// What it did is in the script's hands; its supervisor ends with the [`RealClient`].
     #[track_caller]
     pub fn prompt_background(&self, folder: &Path, text: &str, args: &[&str]) {
-        self.has_background.set(true);
-        let mut command = self.command(&self.bin);
-        command.current_dir(folder).arg("--bg").args(args).args(["--", text]);
-        self.succeed(command, Duration::from_secs(60));
+        self.begin_background(folder, text, args);
         let deadline = Instant::now() + TIME_LIMIT;
         loop {
             let sessions: Value =
@@ -133,6 +150,31 @@ impl<'a> RealClient<'a> {
             std::thread::sleep(Duration::from_millis(500));
         }
         self.api.verdict_so_far();
+    }
+
+    /// Sends one prompt to a background session that works in `folder`, and leaves it to itself.
+    #[track_caller]
+    pub fn begin_background(&self, folder: &Path, text: &str, args: &[&str]) {
+        self.has_background.set(true);
+        let mut command = self.command(&self.bin);
+        command.current_dir(folder).arg("--bg").args(args).args(["--", text]);
+        self.succeed(command, Duration::from_secs(60));
+    }
+
+    /// Sends one prompt in a session that works in `folder` until it is killed.
+    pub fn begin(&self, folder: &Path, text: &str, args: &[&str]) -> Begun {
+        let mut command = self.command(&self.bin);
+        command.current_dir(folder).args(["-p", text]).args(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Begun { child: command.spawn().unwrap() }
+    }
+
+    /// Runs a program that answers with a JSON document, in the project and in the client's HOME.
+    #[track_caller]
+    pub fn answer(&self, program: &Path, args: &[&str]) -> Value {
+        let mut command = self.command(program);
+        command.args(args);
+        first_json(&self.succeed(command, Duration::from_secs(60)))
     }
 
     /// Runs git in the project as the user would, and returns its stdout without the last newline.

@@ -209,7 +209,10 @@ impl Stage {
             }
         };
         let answer = block.get("text").and_then(Value::as_str).map_or_else(
-            || format!("{} {}", block["name"].as_str().unwrap_or("?"), block["input"]),
+            || match block["status"].as_u64() {
+                Some(status) => format!("refuses with {status}"),
+                None => format!("{} {}", block["name"].as_str().unwrap_or("?"), block["input"]),
+            },
             |text| format!("says {text:?}"),
         );
         self.log().push(Entry { turn, track: chosen.map(|track| (track, step)), answer, problems });
@@ -222,10 +225,16 @@ fn serve(stage: &Stage, mut request: Request) {
     let _ = request.as_reader().take(LARGEST_BODY).read_to_end(&mut raw);
     let path = request.url().split('?').next().unwrap_or_default().to_owned();
     let asked = serde_json::from_slice::<Value>(&raw).unwrap_or_default();
+    let mut status = 200;
     let (kind, body) = match (request.method(), path.as_str()) {
         (Method::Post, "/v1/messages") => {
             let block = stage.answer(Turn::new(&asked));
-            wire::message(&block, &asked)
+            if let Some(code) = block["status"].as_u64() {
+                status = u16::try_from(code).unwrap();
+                ("application/json", wire::error(&block))
+            } else {
+                wire::message(&block, &asked)
+            }
         }
         (Method::Post, "/v1/messages/count_tokens") => {
             ("application/json", json!({"input_tokens": raw.len() / 4 + 1}).to_string())
@@ -238,7 +247,8 @@ fn serve(stage: &Stage, mut request: Request) {
     };
     let header = Header::from_bytes("content-type", kind).unwrap();
     // The client may have gone; that is its business.
-    let _ = request.respond(Response::from_string(body).with_header(header));
+    let _ =
+        request.respond(Response::from_string(body).with_header(header).with_status_code(status));
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use pw_testkit::scripted_api::{ScriptedApi, Track};
 use serde_json::{Value, json};
 
 mod guard;
+mod stall;
 
 const PLAN: &str = r#"workflow: rest-api
 goal: a REST API with three endpoints

@@ -61,6 +61,12 @@ impl Track {
         self.step(move |turn| json!({"type": "tool_use", "name": name, "input": input(turn)}))
     }
 
+    /// The next answer is an error of the service; the client may ask again.
+    pub fn refuse(self, status: u16, kind: &str) -> Self {
+        let kind = kind.to_owned();
+        self.step(move |_| json!({"type": "error", "status": status, "kind": kind}))
+    }
+
     /// The next answer is text, which ends the turn.
     pub fn say(self, text: &str) -> Self {
         let text = text.to_owned();

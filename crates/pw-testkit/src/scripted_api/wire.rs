@@ -52,3 +52,9 @@ pub(super) fn message(block: &Value, asked: &Value) -> (&'static str, String) {
     });
     ("text/event-stream; charset=utf-8", body.collect())
 }
+
+/// Returns the body of an error.
+pub(super) fn error(block: &Value) -> String {
+    let error = json!({"type": block["kind"], "message": "the script refuses"});
+    json!({"type": "error", "error": error}).to_string()
+}
