@@ -25,6 +25,7 @@ use pw_core::record::Choice;
 use pw_core::report::NextStep;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
+use pw_core::turn::turns;
 use pw_git::{Author, Scratch};
 
 use self::restore::Target;
@@ -221,7 +222,8 @@ fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
     let states = worker_states(&workflow.plan, &workflow.record, &facts);
-    let order = integration::order(&workflow.plan, &states, &[]);
+    let turns = turns(&workflow.plan, &workflow.record, &facts, &states, &[]);
+    let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let ready = !order.is_empty()
         && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
     let command = match ready {
@@ -237,6 +239,7 @@ fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
         workflow: workflow.plan.workflow.clone(),
         ready,
         order,
+        turns,
         workers: states.iter().map(Readiness::from).collect(),
         next: vec![next],
     };
@@ -252,7 +255,8 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
     let states = worker_states(&workflow.plan, &workflow.record, &facts);
-    let order = integration::order(&workflow.plan, &states, &[]);
+    let turns = turns(&workflow.plan, &workflow.record, &facts, &states, &[]);
+    let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let rewritten = |reason: &Reason| reason.kind == ReasonKind::HistoryRewritten;
     let can_merge = |status: &&WorkerStatus| {
         status.commits > 0 && order.contains(&status.id) && !status.reasons.iter().any(rewritten)
@@ -288,6 +292,7 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         branch: workflow.plan.integration_branch(),
         clean: steps.iter().all(|step| step.conflicts.is_empty()),
         steps,
+        turns,
         skipped,
         next: vec![next],
     };

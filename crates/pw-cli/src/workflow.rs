@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::{Facts, History, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
-use pw_core::integration;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, State, WorkerStatus};
 use pw_core::time::Seconds;
+use pw_core::turn::turns;
 use pw_git::{RecordWriter, Repo};
 
 use crate::launch;
@@ -222,7 +222,9 @@ impl Workflow {
         let open = |status: &WorkerStatus| status.state != State::Integrated;
         let mut radar = Radar::new(self, &facts, &states)?;
         let conflicts = radar.conflicts(&open)?;
-        let trial = radar.trial(&integration::order(&self.plan, &states, &[]), &conflicts)?;
+        let turns = turns(&self.plan, &self.record, &facts, &states, &[]);
+        let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
+        let trial = radar.trial(&order, &conflicts)?;
         let status = status::derive(&self.plan, &self.record, &facts, conflicts, trial, self);
         Ok((status, facts))
     }

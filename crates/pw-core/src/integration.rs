@@ -7,12 +7,12 @@ use crate::conflict::FileConflict;
 use crate::facts::{Commit, History};
 use crate::failure::{Code, Failure};
 use crate::gate::GateReport;
-use crate::graph;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, Report};
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
+use crate::turn::Turn;
 
 /// The answer of `pw-integrate check`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,8 @@ pub struct Check {
     pub ready: bool,
     /// The workers still to be merged, in merge order.
     pub order: Vec<WorkerId>,
+    /// Why in this order.
+    pub turns: Vec<Turn>,
     pub workers: Vec<Readiness>,
     pub next: Vec<NextStep>,
 }
@@ -60,6 +62,8 @@ pub struct Preview {
     /// One step for each worker with commits, in merge order; a conflict is left out of what the
     /// next steps build upon.
     pub steps: Vec<PreviewStep>,
+    /// Why in this order.
+    pub turns: Vec<Turn>,
     /// Workers without a branch to merge, or already integrated.
     pub skipped: Vec<Skipped>,
     pub next: Vec<NextStep>,
@@ -94,6 +98,8 @@ pub struct Integrated {
     pub commit: Oid,
     /// The workers this run merged, in order; empty when everybody was merged before.
     pub merged: Vec<Merged>,
+    /// Why in this order.
+    pub turns: Vec<Turn>,
     /// Workers left out on request.
     pub without: Vec<WorkerId>,
     /// Workers with commits newer than what was merged.
@@ -139,14 +145,6 @@ pub struct Aborted {
 
 impl Report for Aborted {
     const SCHEMA: &'static str = "pw-integrate.abort/1";
-}
-
-/// Returns the workers still to be merged, dependencies first, else in the order of the plan.
-pub fn order(plan: &Plan, workers: &[WorkerStatus], without: &[WorkerId]) -> Vec<WorkerId> {
-    let open = |id: &WorkerId| {
-        workers.iter().any(|w| w.id == *id && w.state != State::Integrated) && !without.contains(id)
-    };
-    graph::waves(plan).into_iter().flatten().filter(open).collect()
 }
 
 /// Refuses unless everybody who is to be merged is ready.

@@ -32,5 +32,6 @@ pub mod snapshot;
 pub mod status;
 pub mod stop;
 pub mod time;
+pub mod turn;
 pub mod worker;
 mod yaml;

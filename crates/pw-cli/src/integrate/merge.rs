@@ -12,6 +12,7 @@ use pw_core::record::{Choice, Event, Proof, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
 use pw_core::time::rfc3339;
+use pw_core::turn::{Turn, turns};
 use pw_git::{Lock, Merges, Transaction};
 
 use super::gate::Gatekeeper;
@@ -43,6 +44,7 @@ pub(super) struct Chain<'a> {
     pub(super) choice: Choice,
     pub(super) facts: Facts,
     states: Vec<WorkerStatus>,
+    turns: Vec<Turn>,
     merges: Merges<'a>,
     pub(super) merged: Vec<Merged>,
 }
@@ -94,18 +96,19 @@ impl<'a> Chain<'a> {
         }
         let facts = workflow.facts(context.now, Look::Into)?;
         let states = worker_states(&workflow.plan, &workflow.record, &facts);
+        let turns = turns(&workflow.plan, &workflow.record, &facts, &states, &choice.without);
         let reached = Reached::of(&facts, &workflow.record.base, &commit);
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, reached, None)?;
-        Ok(Self { workflow, context, choice, facts, states, merges, merged })
+        Ok(Self { workflow, context, choice, facts, states, turns, merges, merged })
     }
 
     fn order(&self) -> Vec<WorkerId> {
-        let mut order = integration::order(&self.workflow.plan, &self.states, &self.choice.without);
-        order.retain(|id| !self.merged.iter().any(|merged| merged.worker == *id));
-        order
+        let is_merged = |id: &WorkerId| self.merged.iter().any(|merged| merged.worker == *id);
+        let order = self.turns.iter().map(|turn| &turn.worker);
+        order.filter(|id| !is_merged(id)).cloned().collect()
     }
 
     /// Takes in a merge that somebody resolved.
@@ -293,6 +296,7 @@ impl<'a> Chain<'a> {
             branch: plan.integration_branch(),
             commit: self.commit().clone(),
             merged: self.merged,
+            turns: self.turns,
             without: self.choice.without,
             newer,
             gate,

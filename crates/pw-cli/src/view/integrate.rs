@@ -4,6 +4,7 @@ use pw_core::conflict::FileConflict;
 use pw_core::finish::{Finished, Landed};
 use pw_core::integration::{Aborted, Check, Integrated, Preview};
 use pw_core::path::RepoPath;
+use pw_core::turn::Turn;
 
 use super::{cell, drawn, next, paths, plain, state, table};
 
@@ -19,7 +20,15 @@ pub(crate) fn readiness(check: &Check) -> String {
             cell(reasons.join("; ")),
         ]);
     }
-    drawn(&rows) + &next(&check.next)
+    drawn(&rows) + &turns(&check.turns) + &next(&check.next)
+}
+
+/// The merge order, with what put everybody there.
+fn turns(turns: &[Turn]) -> String {
+    let line = |(turn, number): (&Turn, usize)| {
+        format!("  {number}. {}: {}\n", turn.worker, plain(&turn.because))
+    };
+    turns.iter().zip(1..).map(line).collect()
 }
 
 pub(crate) fn preview(preview: &Preview) -> String {
@@ -32,6 +41,7 @@ pub(crate) fn preview(preview: &Preview) -> String {
         };
         out += &format!("  {}: {verdict}\n", step.worker);
     }
+    out += &turns(&preview.turns);
     for skipped in &preview.skipped {
         out += &format!("  {}: nothing to merge ({})\n", skipped.worker, skipped.state.word());
     }

@@ -33,6 +33,14 @@ fn colliding_on(text: &str, path: &str) -> TestRepo {
     repo
 }
 
+/// The same, and task-3 comes last: it changed line 5, and so could collide with both.
+fn colliding_with_a_late_one() -> TestRepo {
+    let repo = colliding();
+    let docs = repo.worker("task-3-docs");
+    docs.write("shared.txt", "one\ntwo\nthree\nfour\ndocs\n").commit("[COMPLETE] docs");
+    repo
+}
+
 fn place(repo: &TestRepo) -> PathBuf {
     repo.root().join(PLACE)
 }
@@ -144,7 +152,7 @@ fn markers_do_not_hide_in_a_file_of_another_name() {
 
 #[test]
 fn a_resolution_is_kept_while_a_later_worker_is_not_ready() {
-    let repo = colliding();
+    let repo = colliding_with_a_late_one();
     repo.pw("pw-integrate run").error(4, "merge_conflict");
     repo.worker("task-3-docs").write("docs/b.md", "more").commit("[CHECKPOINT] more");
     resolve(&repo, "shared.txt", "one\ntwo\nboth\nfour\nfive\n");
@@ -170,7 +178,7 @@ fn a_resolution_is_kept_while_a_later_worker_is_not_ready() {
 
 #[test]
 fn a_kept_resolution_can_be_given_up_and_is_brought_back() {
-    let repo = colliding();
+    let repo = colliding_with_a_late_one();
     repo.pw("pw-integrate run").error(4, "merge_conflict");
     repo.worker("task-3-docs").commit("[CHECKPOINT] more");
     resolve(&repo, "shared.txt", "both\n");

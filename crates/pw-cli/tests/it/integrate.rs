@@ -99,7 +99,7 @@ fn preview_walks_the_whole_merge() {
         data["steps"].as_array().unwrap().iter().map(|step| &step["conflicts"]).collect();
     assert_eq!(
         conflicts,
-        [&json!([]), &json!([{"path": "shared.txt", "kind": "add_add"}]), &json!([])]
+        [&json!([]), &json!([]), &json!([{"path": "shared.txt", "kind": "add_add"}])]
     );
 }
 
@@ -108,7 +108,10 @@ fn a_conflict_stops_is_resolved_in_its_own_worktree_and_goes_on() {
     let repo = finished(true);
     let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
     let details = &error["details"];
-    assert_eq!((&details["worker"], &details["merged"]), (&json!("task-2"), &json!(["task-1"])));
+    assert_eq!(
+        (&details["worker"], &details["merged"]),
+        (&json!("task-2"), &json!(["task-3", "task-1"]))
+    );
     assert_eq!(details["conflicts"][0]["path"], "shared.txt");
     assert_eq!(details["conflicts"][0]["kind"], "add_add");
     assert!(
@@ -139,7 +142,7 @@ fn a_conflict_stops_is_resolved_in_its_own_worktree_and_goes_on() {
     let data = repo.pw("pw-integrate continue").data();
     let merged: Vec<&Value> =
         data["merged"].as_array().unwrap().iter().map(|merged| &merged["worker"]).collect();
-    assert_eq!(merged, ["task-1", "task-2", "task-3"]);
+    assert_eq!(merged, ["task-3", "task-1", "task-2"]);
     assert_eq!(repo.git(&["rev-list", "--count", "--merges", "integration/rest-api"]), "3");
     assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]), "users\nposts");
     assert_eq!(repo.git(&["show", "integration/rest-api:docs/a.md"]), "docs");
@@ -451,4 +454,23 @@ fn a_git_that_takes_no_base_merges_all_the_same() {
          printf '%s\\n' \"$input\" | $GIT \"$@\" ;;\n*) exec $GIT \"$@\" ;;\nesac",
     );
     assert_eq!(trees(&repo), newer);
+}
+
+#[test]
+fn who_could_collide_comes_last_and_the_answer_says_so() {
+    let repo = finished(true);
+    let check = repo.pw("pw-integrate check").data();
+    assert_eq!(check["order"], json!(["task-3", "task-1", "task-2"]));
+    assert_eq!(
+        check["turns"][1],
+        json!({"worker": "task-1", "after": [], "meets": ["task-2"],
+               "because": "could collide with 1 other: task-2"})
+    );
+    let preview = repo.pw("pw-integrate preview").data();
+    assert_eq!(preview["turns"], check["turns"]);
+    assert_eq!(preview["steps"][0]["worker"], "task-3");
+    // So the stop keeps back as little as possible.
+    let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    assert_eq!(error["details"]["worker"], "task-2");
+    assert_eq!(error["details"]["merged"], json!(["task-3", "task-1"]));
 }

@@ -32,7 +32,7 @@ fn colliding(keys: &str, paths: &[&str]) -> TestRepo {
 }
 
 fn merged(data: &Value) -> &Value {
-    &data["merged"][1]["by_mergiraf"]
+    &data["merged"][2]["by_mergiraf"]
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn what_it_merges_is_merged_and_named() {
         "task-1-users\ntask-2-posts"
     );
     assert_eq!(repo.git(&["show", "integration/rest-api:docs/a.md"]), "docs");
-    let commit = data["merged"][1]["commit"].as_str().unwrap();
+    let commit = data["merged"][2]["commit"].as_str().unwrap();
     assert!(repo.git(&["log", "-1", "--format=%B", commit]).ends_with("Pw-Mergiraf: shared.txt"));
     assert_eq!(repo.git(&["status", "--porcelain"]), before);
     let asked = std::fs::read_to_string(repo.beside("shim/mergiraf.log")).unwrap();

@@ -66,7 +66,9 @@ fn a_collision_of_three_that_no_pair_shows_is_found() {
     posts.write("shared.txt", &lines(11..15, "posts"));
     posts.git(&["mv", "shared.txt", "moved.txt"]);
     posts.commit("[CHECKPOINT] moves it");
-    repo.worker("task-3-docs").write("shared.txt", &lines(18..19, "docs"));
+    repo.worker("task-3-docs")
+        .write("shared.txt", &lines(18..19, "docs"))
+        .commit("[CHECKPOINT] edits");
     let now = status(&repo);
     assert_eq!(now["conflicts"], json!([]));
     let view = repo.pw("pw-monitor status --format human").stdout;
@@ -222,7 +224,7 @@ fn pairs_that_are_not_tried_would_have_merged() {
     repo.pw("pw-setup create plan.yaml").data();
     let base = repo.git(&["rev-parse", "main"]);
     let mut collisions = 0;
-    for seed in 1..=8 {
+    for seed in 1..=5 {
         let mut import = repo.shell("git fast-import --quiet --force");
         let mut import = import.stdin(Stdio::piped()).spawn().unwrap();
         let stream = made_up(WORKERS, &base, seed);
@@ -234,8 +236,10 @@ fn pairs_that_are_not_tried_would_have_merged() {
                 let names = [first, second].map(|n| format!("work/w{n}-x"));
                 let args =
                     ["-c", "merge.directoryRenames=conflict", "merge-tree", &names[0], &names[1]];
-                if repo.try_git(&repo.root(), &args).status.code() == Some(1) {
-                    expected.push(json!([format!("w{first}"), format!("w{second}")]));
+                match repo.try_git(&repo.root(), &args).status.code() {
+                    Some(0) => {}
+                    Some(1) => expected.push(json!([format!("w{first}"), format!("w{second}")])),
+                    code => panic!("{names:?}: {code:?}"),
                 }
             }
         }

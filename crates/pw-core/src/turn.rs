@@ -1,0 +1,161 @@
+//! Who is merged when, and why.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::conflict::pairs_that_can_meet;
+use crate::facts::{Change, Facts, net_changes};
+use crate::id::WorkerId;
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::report::counted;
+use crate::status::{State, WorkerStatus, own_commits};
+
+/// A worker's place in the merge order, and what put it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Turn {
+    pub worker: WorkerId,
+    /// Those it builds upon that are merged before it in the same run.
+    pub after: Vec<WorkerId>,
+    /// Those of the same run whose changes could collide with its own.
+    pub meets: Vec<WorkerId>,
+    /// Both in words.
+    pub because: String,
+}
+
+/// Returns the turns of the workers still to be merged: dependencies first; of those that could be
+/// next, who could collide with the fewest others, so that a conflict stops as little as possible;
+/// else in the order of the plan.
+pub fn turns(
+    plan: &Plan,
+    record: &Record,
+    facts: &Facts,
+    states: &[WorkerStatus],
+    without: &[WorkerId],
+) -> Vec<Turn> {
+    let is_open = |id: &WorkerId| {
+        states.iter().any(|w| w.id == *id && w.state != State::Integrated) && !without.contains(id)
+    };
+    let mut waiting: Vec<Turn> = plan
+        .workers
+        .iter()
+        .filter(|worker| is_open(&worker.id))
+        .map(|worker| Turn {
+            worker: worker.id.clone(),
+            after: worker.after.iter().filter(|id| is_open(id)).cloned().collect(),
+            meets: Vec::new(),
+            because: String::new(),
+        })
+        .collect();
+    for (first, second) in meetings(plan, record, facts, &waiting) {
+        let [some, other] = [first, second].map(|at| waiting[at].worker.clone());
+        waiting[first].meets.push(other);
+        waiting[second].meets.push(some);
+    }
+    let mut turns: Vec<Turn> = Vec::new();
+    while !waiting.is_empty() {
+        let is_free =
+            |turn: &Turn| turn.after.iter().all(|id| turns.iter().any(|t| t.worker == *id));
+        let free = waiting.iter().enumerate().filter(|(_, turn)| is_free(turn));
+        // A valid plan has no circle, so somebody is free.
+        let next = free.min_by_key(|(at, turn)| (turn.meets.len(), *at)).map_or(0, |(at, _)| at);
+        let mut turn = waiting.remove(next);
+        turn.because = because(&turn);
+        turns.push(turn);
+    }
+    turns
+}
+
+/// Returns the pairs, by index, of those whose committed changes could collide. Who contains the
+/// other's work merges with it.
+fn meetings(plan: &Plan, record: &Record, facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
+    let changes = |turn: &Turn| {
+        let worker = plan.worker(&turn.worker);
+        worker
+            .map(|worker| net_changes(&own_commits(plan, record, facts, worker)))
+            .unwrap_or_default()
+    };
+    let changes: Vec<Vec<Change>> = turns.iter().map(changes).collect();
+    let changes: Vec<&[Change]> = changes.iter().map(Vec::as_slice).collect();
+    let contains = |outer: usize, inner: usize| {
+        let tip = |at: usize| facts.tip(&turns[at].worker);
+        tip(outer)
+            .zip(tip(inner))
+            .is_some_and(|(outer, inner)| facts.history.contains(outer, inner))
+    };
+    let mut pairs = pairs_that_can_meet(&changes);
+    pairs.retain(|(first, second)| !contains(*first, *second) && !contains(*second, *first));
+    pairs
+}
+
+fn because(turn: &Turn) -> String {
+    let names = |ids: &[WorkerId]| ids.iter().map(WorkerId::as_str).collect::<Vec<_>>().join(", ");
+    let meets = match turn.meets.len() {
+        0 => "could collide with nobody".to_owned(),
+        n => format!("could collide with {}: {}", counted(n, "other"), names(&turn.meets)),
+    };
+    match turn.after.is_empty() {
+        true => meets,
+        false => format!("builds upon {}; {meets}", names(&turn.after)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Commit, History, WorkerFacts};
+    use crate::record::Event;
+    use crate::status::worker_states;
+
+    #[test]
+    fn dependencies_come_first_then_who_collides_least_then_the_plan() {
+        let text = "workflow: w\ngoal: g\nworkers:\n\
+             - {id: a, name: a, owns: [a]}\n- {id: b, name: b, owns: [b]}\n\
+             - {id: c, name: c, owns: [c]}\n- {id: d, name: d, owns: [d], after: [b]}\n";
+        let plan = Plan::parse(text).unwrap();
+        let oid = |name: &str| format!("{name:0>40}").parse::<crate::id::Oid>().unwrap();
+        let planned = Event::Planned { branch: None, base: oid("0") };
+        let record = Record::replay([(planned, 0)]).unwrap();
+        // `a` meets `b` and `c` in one file each.
+        let work: [(&str, &[&str]); 4] =
+            [("a", &["x", "y"]), ("b", &["b", "x"]), ("c", &["y"]), ("d", &["d"])];
+        let commit = |(name, paths): &(&str, &[&str])| Commit {
+            oid: oid(name),
+            parents: vec![oid(if *name == "d" { "b" } else { "0" })],
+            time: 0,
+            message: "work".to_owned(),
+            changes: paths
+                .iter()
+                .map(|path| Change { path: (*path).into(), old: None, new: Some((*name).into()) })
+                .collect(),
+        };
+        let worker = |(name, _): &(&str, &[&str])| {
+            (name.parse().unwrap(), WorkerFacts { tip: Some(oid(name)), ..WorkerFacts::default() })
+        };
+        let facts = Facts {
+            history: History::new(work.iter().map(commit)),
+            workers: work.iter().map(worker).collect(),
+            ..Facts::default()
+        };
+        let states = worker_states(&plan, &record, &facts);
+        let order = |without: &[WorkerId]| -> Vec<(String, String)> {
+            let turns = turns(&plan, &record, &facts, &states, without);
+            turns.into_iter().map(|turn| (turn.worker.to_string(), turn.because)).collect()
+        };
+        let turn = |worker: &str, because: &str| (worker.to_owned(), because.to_owned());
+        assert_eq!(
+            order(&[]),
+            [
+                turn("b", "could collide with 1 other: a"),
+                turn("d", "builds upon b; could collide with nobody"),
+                turn("c", "could collide with 1 other: a"),
+                turn("a", "could collide with 2 others: b, c"),
+            ]
+        );
+        let left = order(&["b".parse().unwrap(), "c".parse().unwrap()]);
+        assert_eq!(
+            left,
+            [turn("a", "could collide with nobody"), turn("d", "could collide with nobody")]
+        );
+    }
+}
