@@ -220,7 +220,13 @@ fn failure(error: &anyhow::Error) -> Failure {
     if let Some(failure) = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {
         return failure.clone();
     }
-    match error.chain().find_map(|cause| cause.downcast_ref::<GitError>()) {
+    let git = error.chain().find_map(|cause| cause.downcast_ref::<GitError>());
+    let said = git.map_or_else(|| format!("{error:#}"), |git| git.stderr.clone());
+    if let Some(mut failure) = Failure::of_system(&said) {
+        failure.message = format!("{}: {error:#}", failure.message);
+        return failure;
+    }
+    match git {
         Some(git) => Failure::new(Code::GitFailed, format!("{error:#}"))
             .hint("read details.git; nothing else was done after this")
             .details(json!({ "git": git.stderr, "command": git.command, "exit_code": git.code })),

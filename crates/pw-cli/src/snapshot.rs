@@ -69,6 +69,10 @@ impl Keeping {
         Ok(transaction.set(&self.name(workflow), &self.commit, None))
     }
 
+    pub(crate) fn commit(&self) -> &Oid {
+        &self.commit
+    }
+
     /// The full name of the ref.
     pub(crate) fn name(&self, workflow: &Workflow) -> String {
         Refs(&workflow.plan.workflow).snapshot(&self.id)

@@ -12,6 +12,8 @@ pub enum Code {
     Internal,
     /// A git command failed for a reason we have no name for.
     GitFailed,
+    /// The disk is full, or the repository may not be written.
+    CannotWrite,
     /// The wrapper in `bin/` could not build the helper.
     HelperNotBuilt,
     /// The wrapper in `bin/` is still building the helper.
@@ -101,6 +103,7 @@ impl Code {
     pub const ALL: &[Self] = &[
         Self::Internal,
         Self::GitFailed,
+        Self::CannotWrite,
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
@@ -147,7 +150,11 @@ impl Code {
     /// Returns the process exit status: 1 failed, 2 usage, 3 refused, 4 stopped half-way.
     pub fn exit(self) -> u8 {
         match self {
-            Self::Internal | Self::GitFailed | Self::HelperNotBuilt | Self::HelperBuilding => 1,
+            Self::Internal
+            | Self::GitFailed
+            | Self::CannotWrite
+            | Self::HelperNotBuilt
+            | Self::HelperBuilding => 1,
             Self::Usage | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
@@ -189,6 +196,33 @@ impl Failure {
         }
     }
 
+    /// Returns what an error of git or of the system is about, when that has a name. The words are
+    /// those of the C locale.
+    pub fn of_system(text: &str) -> Option<Self> {
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let again = "then run the same command again: it goes on where it was";
+        let between =
+            |start: &str, end: &str| Some(text.split_once(start)?.1.split_once(end)?.0.to_owned());
+        let lock = between("Unable to create '", "': File exists")
+            .or_else(|| Some(between("could not lock config file ", ": File exists")? + ".lock"));
+        if let Some(lock) = lock {
+            let hint = format!(
+                "wait for the git that holds it; if none runs here, a killed one left it: remove \
+                 that file, {again}"
+            );
+            let failure = Self::new(Code::Locked, format!("git's lock {lock} is taken"));
+            return Some(failure.hint(hint).details(serde_json::json!({ "lock": lock })));
+        }
+        let (what, remedy) = if says(&["No space left", "quota exceeded", "File too large"]) {
+            ("the disk is full", "make room")
+        } else if says(&["Read-only file system", "Permission denied"]) {
+            ("the repository may not be written", "give this user the right to write to it")
+        } else {
+            return None;
+        };
+        Some(Self::new(Code::CannotWrite, what).hint(format!("{remedy}, {again}")))
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
@@ -216,3 +250,19 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_has_a_name() {
+        let of = |text: &str| Failure::of_system(text).map(|failure| failure.code);
+        let left = "fatal: Unable to create '/r/it's/.git/index.lock': File exists.\n\nAnother git";
+        assert_eq!(of(left), Some(Code::Locked));
+        assert_eq!(of("error: No space left on device"), Some(Code::CannotWrite));
+        assert_eq!(of("writing /r/.git/pw/lock: Permission denied"), Some(Code::CannotWrite));
+        assert_eq!(of("fatal: bad revision"), None);
+        assert_eq!(Failure::of_system(left).unwrap().details["lock"], "/r/it's/.git/index.lock");
+    }
+}

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod id;
 pub mod integration;
 pub mod launch;
+pub mod lock;
 pub mod marker;
 pub mod path;
 pub mod permissions;

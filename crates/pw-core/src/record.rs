@@ -462,6 +462,11 @@ impl Refs<'_> {
         format!("refs/pw/{}/rerere", self.0)
     }
 
+    /// Where we last put the integration branch, kept reachable whoever moves it.
+    pub fn integrated(&self) -> String {
+        format!("refs/pw/{}/integrated", self.0)
+    }
+
     pub fn snapshot(&self, id: &SnapshotId) -> String {
         format!("{}{id}", self.snapshots())
     }

@@ -93,7 +93,8 @@ impl Repo {
 
     /// Puts the named paths of a worktree into its index.
     pub fn stage(&self, worktree: &Path, paths: &[RepoPath]) -> Result<()> {
-        let args = ["add", "--pathspec-from-file=-", "--pathspec-file-nul", "--all"];
+        // Without --all, which takes an empty list, as of a helper killed before it wrote, for all.
+        let args = ["add", "--pathspec-from-file=-", "--pathspec-file-nul"];
         self.git.at(worktree).user(args).input(joined(paths)).run().map(drop)
     }
 
@@ -179,6 +180,8 @@ pub(crate) fn operation(git_dir: &Path) -> Option<&'static str> {
 /// Reads `git status --porcelain=v2 -z --branch --no-renames`.
 fn parse_status(bytes: &[u8]) -> Result<TreeState> {
     let mut state = TreeState::default();
+    // An answer cut short must not pass for a clean tree.
+    anyhow::ensure!(bytes.starts_with(b"# branch."), "git status printed no branch");
     for record in records(bytes) {
         let rest_after = |fields: usize| -> Result<RepoPath> {
             let path = record.splitn(fields + 1, |byte| *byte == b' ').nth(fields);

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::Repo;
+use crate::process::records;
 
 /// The hooks git may start in a worktree. Where ours has nothing to say, the user's own runs alone.
 const NAMES: &[&str] = &[
@@ -52,13 +53,30 @@ impl Repo {
 
     /// Makes git look for hooks in `folder`, in this worktree alone; the setting goes with it.
     pub fn use_hooks(&self, worktree: &Path, folder: &Path) -> Result<()> {
-        let known = self.git.user(["config", "--local", "--get", "extensions.worktreeConfig"]);
-        if known.codes(&[0, 1]).line()? != "true" {
+        let git = self.git.at(worktree);
+        let setting = |name: &[u8], value: &[u8]| [name, b"\n", value].concat();
+        let shared = setting(b"extensions.worktreeconfig", b"true");
+        let own = setting(b"core.hookspath", folder.as_os_str().as_encoded_bytes());
+        let read = || -> Result<(bool, bool)> {
+            let names = "^(extensions\\.worktreeconfig|core\\.hookspath)$";
+            let call = git.user(["config", "-z", "--get-regexp", names]).codes(&[0, 1]);
+            let answer = call.bytes()?;
+            let newest = |name: &[u8]| records(&answer).filter(|r| r.starts_with(name)).last();
+            let is_set = |name, wanted: &[u8]| newest(name) == Some(wanted);
+            Ok((is_set(b"extensions.", &shared), is_set(b"core.", &own)))
+        };
+        let (is_per_worktree, is_ours) = read()?;
+        if !is_per_worktree {
             self.git.user(["config", "--local", "extensions.worktreeConfig", "true"]).run()?;
         }
-        let words = ["config", "--worktree", "core.hooksPath"].map(std::ffi::OsString::from);
-        let args = words.into_iter().chain([folder.as_os_str().to_owned()]);
-        self.git.at(worktree).user(args).run().map(drop)
+        if !is_ours {
+            let words = ["config", "--worktree", "core.hooksPath"].map(std::ffi::OsString::from);
+            git.user(words.into_iter().chain([folder.as_os_str().to_owned()])).run()?;
+        }
+        if (is_per_worktree && is_ours) || read()? == (true, true) {
+            return Ok(());
+        }
+        bail!("git does not look for hooks in {}", folder.display())
     }
 }
 

@@ -33,4 +33,4 @@ pub use repo::Repo;
 pub use rerere::Unmerged;
 pub use survey::Survey;
 pub use trial::NoFilters;
-pub use worktree::Worktree;
+pub use worktree::{Aside, Worktree};

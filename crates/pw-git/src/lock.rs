@@ -1,14 +1,25 @@
-//! One helper at a time changes a repository.
+//! One helper at a time changes a repository, and no git of a helper that was killed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use pw_core::failure::{Code, Failure};
+use pw_core::lock::Holder;
+
+/// How long a killed helper's git may go on before others are told to come back.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What every git that is started under the lock has for its stdin: an empty file whose lock ends
+/// with the last of them. The lock proper is the helper's alone: sessions and daemons that it
+/// starts would keep it.
+static AT_WORK: Mutex<Option<File>> = Mutex::new(None);
 
 /// Held while a helper changes the repository; the kernel releases it when the process ends,
-/// however it ends, and children do not inherit it.
+/// however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -19,37 +30,52 @@ impl Lock {
     pub fn take(common: &Path, command: &str, now: &str) -> Result<Self> {
         let folder = common.join("pw");
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let path = folder.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(|| format!("opening {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).ok();
-                let holder = holder.trim();
-                let message = format!("another helper is changing this repository: {holder}");
-                return Err(Failure::new(Code::Locked, message)
-                    .hint("run the command again when it is done")
-                    .details(
-                        [("holder", holder)]
-                            .into_iter()
-                            .collect::<std::collections::BTreeMap<_, _>>(),
-                    )
-                    .into());
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("locking {}", path.display()));
-            }
+        let mut file = open(&folder.join("lock"))?;
+        if !try_lock(&file)? {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder).ok();
+            return Err(Holder::parse(&holder).refuse().into());
         }
+        let at_work = open(&folder.join("git.lock"))?;
+        let end = Instant::now() + PATIENCE;
+        while !try_lock(&at_work)? {
+            if Instant::now() > end {
+                return Err(Holder::parse("git, whose helper was killed").refuse().into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        *AT_WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(at_work);
         file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{command} (process {}) since {now}", std::process::id())?;
+        writeln!(file, "{}", Holder::new(command, std::process::id(), now))?;
         Ok(Self { _file: file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Returns an empty stdin for git.
+pub(crate) fn stdin() -> Stdio {
+    let at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
+    let copy = at_work.as_ref().and_then(|file| file.try_clone().ok());
+    copy.map_or_else(Stdio::null, Stdio::from)
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).create(true).truncate(false).open(path);
+    opened.with_context(|| format!("opening {}", path.display()))
+}
+
+/// Returns whether the lock is ours now.
+fn try_lock(file: &File) -> Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error).context("locking the repository"),
     }
 }

@@ -127,7 +127,11 @@ impl Git {
         if profile == Profile::Plumbing {
             command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         }
-        command.args(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(&args)
+            .stdin(crate::lock::stdin())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         // Its own group: children that git starts end with it, and a Ctrl-C at the terminal does
         // not leave a half-written worktree behind a helper that is about to clean up.
         command.process_group(0);

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use pw_core::id::Oid;
 
 use crate::Repo;
+use crate::process::GitError;
 
 impl Repo {
     /// Returns the commits of all refs below the prefixes, by full name.
@@ -30,12 +31,17 @@ fn parse_refs(bytes: &[u8]) -> Result<BTreeMap<String, Oid>> {
 #[derive(Debug, Default)]
 pub struct Transaction {
     input: Vec<u8>,
+    moved: BTreeMap<String, Oid>,
+    deleted: Vec<String>,
 }
 
 impl Transaction {
     /// Moves a ref from `old` (`None`: it must not exist) to `new`.
     #[must_use]
     pub fn set(mut self, name: &str, new: &Oid, old: Option<&Oid>) -> Self {
+        if old != Some(new) {
+            self.moved.insert(name.to_owned(), new.clone());
+        }
         let old = old.map_or_else(|| "0".repeat(new.as_str().len()), ToString::to_string);
         self.input.extend(format!("update {name}\0{new}\0{old}\0").bytes());
         self
@@ -44,6 +50,7 @@ impl Transaction {
     /// Deletes a ref that must be at `old`.
     #[must_use]
     pub fn delete(mut self, name: &str, old: &Oid) -> Self {
+        self.deleted.push(name.to_owned());
         self.input.extend(format!("delete {name}\0{old}\0").bytes());
         self
     }
@@ -51,11 +58,29 @@ impl Transaction {
     /// Applies all changes; false when any ref was not as expected, and then nothing changed.
     pub fn commit(self, repo: &Repo) -> Result<bool> {
         let call = repo.git.plumbing(["update-ref", "--stdin", "-z", "-m", "parallel-workflows"]);
-        let output = call.input(self.input).codes(&[0, 1, 128]).run()?;
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.code != 0 && !message.contains("cannot lock ref") {
-            anyhow::bail!("git update-ref failed: {}", message.trim_end());
+        // Said outright: were we killed while writing, git would apply what it got.
+        let input = [b"start\0", self.input.as_slice(), b"prepare\0commit\0"].concat();
+        let output = call.input(input).any_code().run()?;
+        let (code, stderr) = (output.code, String::from_utf8_lossy(&output.stderr).into_owned());
+        let done = self.is_done(repo)?.unwrap_or(code == 0);
+        let is_unexpected = stderr.contains("cannot lock ref") && !stderr.contains("File exists");
+        if done || (code != 0 && is_unexpected) {
+            return Ok(done);
         }
-        Ok(output.code == 0)
+        Err(GitError { command: "update-ref --stdin".to_owned(), code, stderr }.into())
+    }
+
+    /// Returns whether the changes are seen, as one is when all are; nothing when there are none.
+    fn is_done(&self, repo: &Repo) -> Result<Option<bool>> {
+        let names = self.moved.keys().chain(&self.deleted).map(String::as_str);
+        let names: Vec<&str> = names.collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let now = repo.refs(&names)?;
+        Ok(Some(match self.moved.is_empty() {
+            true => self.deleted.iter().all(|name| !now.contains_key(name)),
+            false => self.moved.iter().any(|(name, new)| now.get(name) == Some(new)),
+        }))
     }
 }

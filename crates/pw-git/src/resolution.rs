@@ -76,15 +76,6 @@ impl Repo {
         Ok(crate::process::records(&answer.bytes()?).map(RepoPath::new).collect())
     }
 
-    /// Ends the merge in a worktree of our own by putting its HEAD on `commit`, which has the
-    /// index's tree: afterwards nothing in it is uncommitted.
-    pub fn conclude_merge(&self, worktree: &Path, commit: &Oid) -> Result<()> {
-        let git = self.git.at(worktree);
-        git.plumbing(["merge", "--quit"]).run()?;
-        git.plumbing(["update-ref", "--no-deref", "HEAD", commit.as_str()]).run()?;
-        Ok(())
-    }
-
     /// Returns the tree of a worktree's index.
     pub fn index_tree(&self, worktree: &Path) -> Result<Oid> {
         crate::objects::oid(self.git.at(worktree).plumbing(["write-tree"]))

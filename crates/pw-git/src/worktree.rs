@@ -1,5 +1,6 @@
 //! Worktrees: listing them, making them, taking back one that nobody was given.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::id::Oid;
+use pw_core::path::RepoPath;
 
 use crate::Repo;
 use crate::process::{Git, GitError, records};
@@ -104,7 +106,7 @@ impl Repo {
         args.extend(options);
         args.extend([OsStr::new("--"), path.as_os_str(), target]);
         let output = self.git.user(args).any_code().run()?;
-        if output.code != 0 && !is_made(&self.git, path)? {
+        if !self.is_checked_out(path) {
             let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
             let command = format!("worktree add {}", path.display());
             return Err(GitError { command, code: output.code, stderr }.into());
@@ -177,11 +179,51 @@ impl Repo {
         }
     }
 
-    /// Removes a worktree of our own that holds nothing anybody could miss.
-    pub fn remove_worktree(&self, path: &Path) -> Result<()> {
-        self.remove(path)?;
-        if path.exists() {
-            bail!("git removed {} and it is still there", path.display());
+    /// Moves a worktree's folder to a name of its own, so that nobody writes into it between a look
+    /// and its removal. Nothing when there is no folder.
+    pub fn put_aside(&self, path: &Path) -> Result<Option<Aside>> {
+        self.take_back(path)?;
+        let aside = Aside { original: path.to_owned(), path: aside(path) };
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        if aside.path.symlink_metadata().is_ok() {
+            bail!("{} is in the way of {}", aside.path.display(), path.display());
+        }
+        std::fs::rename(path, &aside.path)
+            .with_context(|| format!("moving {} aside", path.display()))?;
+        Ok(Some(aside))
+    }
+
+    /// Returns a file below a folder that `commit` has not: what a killed `git worktree add` leaves
+    /// has none.
+    pub fn foreign_file(&self, folder: &Path, commit: &Oid) -> Result<Option<RepoPath>> {
+        let args = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()];
+        let answer = self.git.plumbing(args).reader().bytes()?;
+        let tracked: HashSet<&[u8]> = records(&answer).collect();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(below) = folders.pop() {
+            let entries = std::fs::read_dir(&below);
+            for entry in entries.with_context(|| format!("reading {}", below.display()))? {
+                let entry = entry?;
+                let path = entry.path();
+                let name = path.strip_prefix(folder)?.as_os_str().as_encoded_bytes();
+                if entry.file_type()?.is_dir() {
+                    folders.push(path);
+                } else if name != b".git" && !tracked.contains(name) {
+                    return Ok(Some(RepoPath::new(name)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts a folder back that a killed run put aside.
+    pub fn take_back(&self, path: &Path) -> Result<()> {
+        let aside = aside(path);
+        if path.symlink_metadata().is_err() && aside.symlink_metadata().is_ok() {
+            std::fs::rename(&aside, path)
+                .with_context(|| format!("moving {} back", aside.display()))?;
         }
         Ok(())
     }
@@ -220,10 +262,38 @@ impl Repo {
     }
 }
 
-/// Returns whether a worktree is registered at `path` and has its `.git` file.
-fn is_made(git: &Git, path: &Path) -> Result<bool> {
-    let listed = list(git)?.iter().any(|worktree| worktree.path == path);
-    Ok(listed && path.join(".git").is_file())
+/// A folder that was put aside; back at its place when this is dropped without being discarded.
+#[derive(Debug)]
+pub struct Aside {
+    original: PathBuf,
+    path: PathBuf,
+}
+
+impl Aside {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the folder, whose content is kept elsewhere, and its registration as a worktree.
+    pub fn discard(self, repo: &Repo) -> Result<()> {
+        repo.forget_missing_worktree(&self.original)?;
+        std::fs::remove_dir_all(&self.path)
+            .with_context(|| format!("removing {}", self.path.display()))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // Where it cannot be moved back, the next run finds it.
+        let _ = std::fs::rename(&self.path, &self.original);
+    }
+}
+
+/// Returns the name a folder has while it is being removed.
+fn aside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".removing-");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
 }
 
 #[cfg(test)]

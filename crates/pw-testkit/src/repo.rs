@@ -194,7 +194,7 @@ impl TestRepo {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
-    fn command(&self, program: &Path, folder: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path, folder: &Path) -> Command {
         let system = std::env::var_os("PATH").unwrap_or_default();
         let folders = self
             .shim
@@ -287,7 +287,7 @@ pub fn write_program(path: &Path, text: &str) {
     assert!(writer.wait().unwrap().success());
 }
 
-fn real_git() -> PathBuf {
+pub(crate) fn real_git() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file()).unwrap()
 }

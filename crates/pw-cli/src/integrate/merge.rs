@@ -235,6 +235,8 @@ impl<'a> Chain<'a> {
             self.commit(),
             self.workflow.integration(),
         );
+        let kept = names.integrated();
+        transaction = transaction.set(&kept, self.commit(), refs.get(&kept));
         for Merged { worker, tip, .. } in &self.merged {
             let name = names.merged(worker);
             transaction = transaction.set(&name, tip, refs.get(&name));

@@ -1,16 +1,16 @@
 //! The worktree of our own in which somebody resolves a merge.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::id::{Oid, WorkerId};
+use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
 use pw_core::report::shell_word;
-use pw_core::snapshot::{Changes, RESOLUTIONS};
-use pw_git::{RecordWriter, Repo, Transaction};
+use pw_core::snapshot::RESOLUTIONS;
+use pw_git::{Aside, Repo, Transaction};
 
 use super::resolve::raced;
 use super::stop::Trial;
@@ -49,7 +49,7 @@ impl Place {
                 return Ok(None);
             }
             Standing::Absent => repo.forget_missing_worktree(&self.path)?,
-            Standing::Other => kept = self.clear(workflow, &stopped.worker)?,
+            Standing::Other => kept = self.clear(workflow, stopped, None)?,
         }
         let reason = format!("pw {} integration", workflow.plan.workflow);
         repo.add_detached(&self.path, &stopped.onto, &reason)?;
@@ -70,48 +70,35 @@ impl Place {
         Ok(())
     }
 
-    /// Keeps what is in the worktree as a snapshot, whose name is returned, and removes it.
-    fn clear(&self, workflow: &Workflow, worker: &WorkerId) -> Result<Option<String>> {
-        let mut writer = workflow.writer()?;
-        let (transaction, keeping) = self.keep(workflow, worker, &mut writer)?;
-        if !writer.publish(&workflow.repo, transaction)? {
-            return Err(raced().into());
-        }
-        workflow.repo.roll_back_worktree(&self.path, None)?;
-        Ok(keeping.map(|keeping| keeping.id.to_string()))
-    }
-
-    /// Removes the worktree once its resolution is the commit `resolved`. What else is in it is kept
-    /// as a snapshot; returns whether that was so, and the record has gone on.
-    pub(super) fn leave(
+    /// Removes the worktree; what is in it and not in `known` is kept as a snapshot, whose name is
+    /// returned.
+    pub(super) fn clear(
         &self,
         workflow: &Workflow,
         stopped: &Stopped,
-        resolved: &Oid,
-    ) -> Result<bool> {
-        let Workflow { repo, plan, .. } = workflow;
-        let is_resolved = match self.standing(repo, stopped)? {
-            Standing::Absent => {
-                repo.forget_missing_worktree(&self.path)?;
-                return Ok(false);
-            }
-            Standing::Merging | Standing::Concluded => {
-                repo.index_tree(&self.path).ok() == Some(repo.tree_of(resolved)?)
-            }
-            Standing::Begun | Standing::Other => false,
+        known: Option<&Oid>,
+    ) -> Result<Option<String>> {
+        let repo = &workflow.repo;
+        let mut writer = workflow.writer()?;
+        let Some((aside, keeping)) = self.keep(workflow, stopped)? else { return Ok(None) };
+        let is_known = |keeping: &Keeping| match known {
+            Some(known) => Ok(repo.tree_of(known)? == repo.tree_of(keeping.commit())?),
+            None => anyhow::Ok(false),
         };
-        if is_resolved {
-            repo.conclude_merge(&self.path, resolved)?;
-            if repo.survey(&self.path, &plan.disposable)?.changes == Changes::default() {
-                repo.remove_worktree(&self.path)?;
-                return Ok(false);
-            }
+        let keeping = match keeping {
+            Some(keeping) if !is_known(&keeping)? => keeping,
+            _ => return aside.discard(repo).map(|()| None),
+        };
+        let transaction = keeping.join(workflow, &mut writer, Transaction::default())?;
+        if !writer.publish(repo, transaction)? {
+            return Err(raced().into());
         }
-        self.clear(workflow, &stopped.worker)?;
-        Ok(true)
+        aside.discard(repo)?;
+        Ok(Some(keeping.id.to_string()))
     }
 
     pub(super) fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {
+        repo.take_back(&self.path)?;
         if self.path.symlink_metadata().is_err() {
             return Ok(Standing::Absent);
         }
@@ -133,19 +120,25 @@ impl Place {
         })
     }
 
-    /// Keeps everything in the worktree; returns the change of refs that makes it stay, and the
-    /// snapshot.
+    /// Puts the worktree aside and writes everything in it as a snapshot, unless it was never
+    /// made whole. Nothing when there is no folder.
     pub(super) fn keep(
         &self,
         workflow: &Workflow,
-        worker: &WorkerId,
-        writer: &mut RecordWriter,
-    ) -> Result<(Transaction, Option<Keeping>)> {
+        stopped: &Stopped,
+    ) -> Result<Option<(Aside, Option<Keeping>)>> {
         let Workflow { repo, plan, .. } = workflow;
-        if !matches!(repo.tree_state(&self.path)?, WorktreeFacts::Present(_)) {
-            return Ok((Transaction::default(), None));
+        let Some(aside) = repo.put_aside(&self.path)? else {
+            repo.forget_missing_worktree(&self.path)?;
+            return Ok(None);
+        };
+        if !matches!(repo.tree_state(aside.path())?, WorktreeFacts::Present(_)) {
+            return match repo.foreign_file(aside.path(), &stopped.onto)? {
+                Some(file) => Err(in_the_way(&self.path.join(file.to_path())).into()),
+                None => Ok(Some((aside, None))),
+            };
         }
-        let survey = repo.survey(&self.path, &plan.disposable)?;
+        let survey = repo.survey(aside.path(), &plan.disposable)?;
         if let Some(nested) = survey.changes.nested.first() {
             let message = format!("`{nested}` in {} is a repository of its own", self.shown);
             return Err(Failure::new(Code::DirtyTree, message)
@@ -153,17 +146,21 @@ impl Place {
                 .details(serde_json::json!({ "paths": survey.changes.nested }))
                 .into());
         }
-        let why = format!("resolution of {worker}, given up");
-        let keeping =
-            Keeping::of_worktree(workflow, &RESOLUTIONS.parse()?, &self.path, &survey, &why)?;
-        let transaction = keeping.join(workflow, writer, Transaction::default())?;
-        Ok((transaction, Some(keeping)))
+        let why = format!("resolution of {}, given up", stopped.worker);
+        let of = RESOLUTIONS.parse()?;
+        let keeping = Keeping::of_worktree(workflow, &of, aside.path(), &survey, &why)?;
+        Ok(Some((aside, Some(keeping))))
     }
 
     pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> String {
         let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
         format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
     }
+}
+
+fn in_the_way(file: &Path) -> Failure {
+    let message = format!("{} lies in a folder that is no worktree any more", file.display());
+    Failure::new(Code::InTheWay, message).hint("move that file away, then run the command again")
 }
 
 /// How far a resolution has come.

@@ -109,12 +109,11 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> R
         },
     };
     // From here on the resolution is a commit of the candidate, whatever becomes of the rest.
-    let as_it_is = || Workflow::open(context, Some(workflow.plan.workflow.as_str()));
-    let mut now = as_it_is()?;
-    if place.leave(&now, &stopped, &resolved)? {
-        now = as_it_is()?;
+    let name = workflow.plan.workflow.to_string();
+    let mut workflow = Workflow::open(context, Some(&name))?;
+    if place.clear(&workflow, &stopped, Some(&resolved))?.is_some() {
+        workflow = Workflow::open(context, Some(&name))?;
     }
-    let workflow = now;
     let chain = Chain::new(&workflow, context, choice, resolved);
     chain.map_err(|error| waiting(error, &stopped, &place))?.finish()
 }
@@ -300,20 +299,29 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     let Workflow { repo, plan, refs, .. } = &workflow;
     let names = Refs(&plan.workflow);
     let mut writer = workflow.writer()?;
-    let (mut transaction, keeping) = match &stopped.resolution {
-        Some(commit) => {
-            let why = format!("resolution of {}, given up", stopped.worker);
-            let of = RESOLUTIONS.parse()?;
-            let keeping = Keeping::of_commit(&workflow, &of, commit, None, &why)?;
-            let transaction = keeping.join(&workflow, &mut writer, Transaction::default())?;
-            (transaction, Some(keeping))
-        }
-        None => place.keep(&workflow, &stopped.worker, &mut writer)?,
-    };
+    let mut memory = None;
     if stopped.resolution.is_none()
         && matches!(place.standing(repo, stopped)?, Standing::Merging | Standing::Concluded)
-        && let Some(memory) = Trial::of(&workflow, stopped)?.memorize(&workflow, &place)?
     {
+        memory = Trial::of(&workflow, stopped)?.memorize(&workflow, &place)?;
+    }
+    let (aside, keeping) = match &stopped.resolution {
+        Some(commit) => {
+            place.clear(&workflow, stopped, Some(commit))?;
+            let why = format!("resolution of {}, given up", stopped.worker);
+            let of = RESOLUTIONS.parse()?;
+            (None, Some(Keeping::of_commit(&workflow, &of, commit, None, &why)?))
+        }
+        None => match place.keep(&workflow, stopped)? {
+            Some((aside, keeping)) => (Some(aside), keeping),
+            None => (None, None),
+        },
+    };
+    let mut transaction = Transaction::default();
+    if let Some(keeping) = &keeping {
+        transaction = keeping.join(&workflow, &mut writer, transaction)?;
+    }
+    if let Some(memory) = memory {
         transaction = remember(&workflow, transaction, &memory);
     }
     if let Some(candidate) = refs.get(&names.candidate()) {
@@ -323,10 +331,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     if !writer.publish(repo, transaction)? {
         return Err(raced().into());
     }
-    match place.path.symlink_metadata().is_ok() {
-        true => repo.roll_back_worktree(&place.path, None)?,
-        false => repo.forget_missing_worktree(&place.path)?,
-    }
+    aside.map_or(Ok(()), |aside| aside.discard(repo))?;
     let aborted = Aborted {
         workflow: plan.workflow.clone(),
         worker: Some(stopped.worker.clone()),

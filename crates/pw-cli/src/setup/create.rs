@@ -123,9 +123,9 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
             launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
         }
     }
+    ground.verify(&todo)?;
     journal.publish(&ground.repo)?;
     let made = made?;
-    ground.verify(&todo)?;
     answer(&ground, &made)
 }
 
@@ -257,6 +257,14 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
         repo.forget_missing_worktree(&path)?;
         return repo.attach_worktree(&path, &branch, &reason(plan, worker));
     }
+    if path.is_dir()
+        && let Some(file) = repo.foreign_file(&path, fork)?
+    {
+        let message = format!("{} holds `{file}`, which is not ours", path.display());
+        let hint = "move it away, then run the command again";
+        let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
+        return Err(in_the_way(vec![problem]).into());
+    }
     if there || ground.branch(worker).is_some() {
         repo.roll_back_worktree(&path, Some((&branch, fork)))?;
     }
@@ -303,7 +311,8 @@ impl Ground {
     fn verify(&mut self, todo: &[(WorkerId, Oid)]) -> Result<()> {
         self.repo.refresh()?;
         for (id, _) in todo {
-            let Some(worker) = self.plan.worker(id) else { continue };
+            let made = self.record.placements.get(id).is_some_and(|placement| placement.created);
+            let Some(worker) = self.plan.worker(id).filter(|_| made) else { continue };
             let (path, branch) = (self.worktree(worker), worker.branch());
             let there =
                 |w: &pw_git::Worktree| w.path == path && w.branch.as_deref() == Some(&branch);

@@ -1,0 +1,72 @@
+//! Who holds the lock of a repository, as it is written into the lock and told to others.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Code, Failure};
+
+/// The details of `locked`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Holder {
+    /// All of it in one line.
+    pub holder: String,
+    /// The command that runs; `null` when the lock does not say, as between taking and writing it.
+    pub command: Option<String>,
+    pub process: Option<u32>,
+    /// RFC 3339.
+    pub since: Option<String>,
+}
+
+impl Holder {
+    pub fn new(command: &str, process: u32, since: &str) -> Self {
+        Self::parse(&format!("{command} (process {process}) since {since}"))
+    }
+
+    /// Reads what [`Self::new`] displays.
+    pub fn parse(text: &str) -> Self {
+        let holder = text.trim().to_owned();
+        let parts = holder.rsplit_once(") since ").and_then(|(before, since)| {
+            let (command, process) = before.rsplit_once(" (process ")?;
+            Some((command.to_owned(), process.parse().ok()?, since.to_owned()))
+        });
+        match parts {
+            Some((command, process, since)) => {
+                Self { holder, command: Some(command), process: Some(process), since: Some(since) }
+            }
+            None => Self { holder, command: None, process: None, since: None },
+        }
+    }
+
+    /// Returns the refusal of everybody else.
+    pub fn refuse(&self) -> Failure {
+        let message = format!("another helper is changing this repository: {}", self.holder);
+        Failure::new(Code::Locked, message)
+            .hint("run the command again when it is done")
+            .details(self)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.holder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_read_as_it_was_written() {
+        let holder = Holder::new("pw-setup create (x).yaml", 17, "2025-06-15T15:06:40Z");
+        assert_eq!(holder.command.as_deref(), Some("pw-setup create (x).yaml"));
+        assert_eq!(
+            (holder.process, holder.since.as_deref()),
+            (Some(17), Some("2025-06-15T15:06:40Z"))
+        );
+        assert_eq!(Holder::parse(&format!("{holder}\n")), holder);
+        assert_eq!(Holder::parse("").process, None);
+    }
+}
