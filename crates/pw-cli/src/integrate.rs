@@ -2,6 +2,7 @@
 
 mod bench;
 mod blame;
+mod cleanup;
 mod finish;
 mod gate;
 mod merge;
@@ -81,6 +82,19 @@ enum Command {
         workflow: Option<String>,
         #[command(flatten)]
         landing: LandingArgs,
+    },
+    /// Removes worktrees and branches whose work is merged and where nothing would be lost
+    Cleanup {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+        /// The workers; all of them when none is named
+        workers: Vec<WorkerId>,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+        /// Remove a merged worker in spite of uncommitted, untracked or ignored files: a snapshot keeps them
+        #[arg(long)]
+        snapshot: bool,
     },
     /// Lists what was kept before anything was removed or started anew, or brings one back
     Restore {
@@ -197,6 +211,10 @@ impl Cli for Integrate {
             Command::Abort { workflow } => resolve::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {
                 finish::finish(context, workflow.as_deref(), landing.into())
+            }
+            Command::Cleanup { workflow, workers, dry_run, snapshot } => {
+                let wish = cleanup::Wish { dry_run: *dry_run, snapshot: *snapshot };
+                cleanup::cleanup(context, workflow.as_deref(), workers, wish)
             }
             Command::Restore { workflow, snapshot, into, branch } => {
                 let workflow = workflow.as_deref();

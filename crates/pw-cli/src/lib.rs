@@ -4,6 +4,7 @@ mod command;
 mod integrate;
 mod launch;
 mod monitor;
+mod processes;
 mod radar;
 mod retro;
 pub mod schema;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use pw_core::failure::Failure;
 use pw_core::report::Report;
-use pw_core::{finish, integration, launch, retro, setup, snapshot, status, stop, worker};
+use pw_core::{cleanup, finish, integration, launch, retro, setup, snapshot, status, stop, worker};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -31,6 +31,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
             entry::<integration::Aborted>(),
             entry::<stop::Stop>(),
             entry::<finish::Finished>(),
+            entry::<cleanup::Cleanup>(),
             entry::<snapshot::Restore>(),
             entry::<snapshot::Forgotten>(),
         ],

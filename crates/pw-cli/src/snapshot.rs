@@ -43,6 +43,12 @@ impl Keeping {
         Self::choose(workflow, of, commit)
     }
 
+    /// Returns the newest snapshot there is.
+    pub(crate) fn newest(workflow: &Workflow, of: &WorkerId) -> Option<Self> {
+        let (id, commit) = snapshots(workflow).into_iter().rfind(|(id, _)| id.of == *of)?;
+        Some(Self { id, commit, is_new: false })
+    }
+
     fn choose(workflow: &Workflow, of: &WorkerId, commit: Oid) -> Result<Self> {
         let newest = snapshots(workflow).into_iter().rfind(|(id, _)| id.of == *of);
         if let Some((id, known)) = newest

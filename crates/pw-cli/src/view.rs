@@ -23,7 +23,7 @@ pub(crate) use self::integrate::{aborted, finished, integrated, preview, readine
 pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::retro::retro;
 pub(crate) use self::setup::{check, created, launched, list};
-pub(crate) use self::snapshot::{forgotten, restore};
+pub(crate) use self::snapshot::{cleanup, forgotten, restore};
 pub use self::watch::{Picture, Step, Watch};
 pub(crate) use self::worker::{brief, committed, synced};
 

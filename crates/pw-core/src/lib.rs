@@ -4,6 +4,7 @@
 //! `.clippy.toml` beside this crate enforces it.
 
 pub mod attribution;
+pub mod cleanup;
 pub mod conflict;
 pub mod facts;
 pub mod failure;

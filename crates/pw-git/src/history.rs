@@ -69,6 +69,18 @@ impl Repo {
         String::from_utf8_lossy(&answer).lines().map(commit).collect()
     }
 
+    /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or
+    /// cherry-pick leaves it. A merge among them may hold a change of its own: then nobody knows.
+    pub fn is_applied(&self, target: &Oid, tip: &Oid) -> Result<bool> {
+        let range = format!("{target}..{tip}");
+        let merges = self.git.plumbing(["rev-list", "--merges", "-n1", &range]).reader().line()?;
+        let cherry =
+            self.git.plumbing(["cherry", target.as_str(), tip.as_str()]).reader().line()?;
+        Ok(merges.is_empty()
+            && !cherry.is_empty()
+            && cherry.lines().all(|line| line.starts_with('-')))
+    }
+
     /// Returns the newest commits of a first-parent chain, at most `limit`.
     pub fn recent(&self, tip: &Oid, limit: usize) -> Result<Vec<Commit>> {
         let limit = format!("-n{limit}");

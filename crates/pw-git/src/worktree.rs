@@ -242,6 +242,40 @@ impl Repo {
         Ok(())
     }
 
+    /// Returns whether the folder at `path` is the very worktree that git made there: its `.git` file
+    /// leads to an entry of ours, which leads back.
+    pub fn is_worktree_of_its_own(&self, path: &Path) -> bool {
+        let back = self.own_git_dir(path).and_then(|own| std::fs::read(own.join("gitdir")).ok());
+        let Some(back) = back else { return false };
+        let back = back.strip_suffix(b"\n").unwrap_or(&back).to_vec();
+        let own = self.own_git_dir(path).unwrap_or_default();
+        let named = own.join(PathBuf::from(OsString::from_vec(back))).canonicalize().ok();
+        named.is_some() && named == path.join(".git").canonicalize().ok()
+    }
+
+    /// Tells git where a worktree is that was moved and put back.
+    pub fn repair_worktree(&self, path: &Path) -> Result<()> {
+        let words = ["worktree", "repair"].map(OsStr::new);
+        self.git.user(words.into_iter().chain([path.as_os_str()])).run().map(drop)
+    }
+
+    /// Takes back what [`Self::exclude`] did.
+    pub fn include(&self, folder: &str) -> Result<()> {
+        let path = self.common().join("info/exclude");
+        let Ok(text) = std::fs::read(&path) else { return Ok(()) };
+        let line = format!("/{folder}/\n");
+        let kept: Vec<u8> = text
+            .split_inclusive(|byte| *byte == b'\n')
+            .filter(|known| *known != line.as_bytes())
+            .flatten()
+            .copied()
+            .collect();
+        if kept.len() == text.len() {
+            return Ok(());
+        }
+        std::fs::write(&path, kept).with_context(|| format!("writing {}", path.display()))
+    }
+
     /// Keeps a folder out of everybody's `git status`, through the one exclude file that all
     /// worktrees share and nobody commits.
     pub fn exclude(&self, folder: &str) -> Result<()> {

@@ -120,7 +120,10 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
         if let Some(placement) = ground.record.placements.get(&worker.id).filter(|p| p.created) {
             reattach(&ground, worker)?;
             prepare::hooks(&ground, worker)?;
-            launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
+            // Whoever was merged and cleaned up needs no launcher any more.
+            if ground.worktree(worker).is_dir() {
+                launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
+            }
         }
     }
     ground.verify(&todo)?;

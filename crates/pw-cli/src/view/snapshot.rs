@@ -1,9 +1,37 @@
-//! Snapshots: what there is, what came back, what is gone.
+//! Snapshots: what there is, what came back, what is gone; and what a cleanup did.
 
+use pw_core::cleanup::Cleanup;
 use pw_core::snapshot::{Forgotten, Restore, Snapshot};
 use pw_core::time::human;
 
 use super::{cell, drawn, next, plain, table};
+
+pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
+    let mut out = String::new();
+    let verb = if cleanup.dry_run { "would remove" } else { "removed" };
+    for removed in &cleanup.removed {
+        let id = removed.snapshot.as_ref().map(|id| format!(", kept as {id}"));
+        out += &format!(
+            "{verb} {} and {}{}\n",
+            removed.branch,
+            removed.worktree,
+            id.unwrap_or_default()
+        );
+    }
+    for kept in &cleanup.kept {
+        out += &format!("kept {}\n", kept.worker);
+        for reason in &kept.reasons {
+            out += &format!("  {}\n", plain(&reason.message));
+        }
+    }
+    if cleanup.removed.is_empty() && cleanup.kept.is_empty() {
+        out += "there is nothing to clean up\n";
+    }
+    for note in &cleanup.notes {
+        out += &format!("note: {}\n", plain(note));
+    }
+    out + &next(&cleanup.next)
+}
 
 pub(crate) fn restore(restore: &Restore) -> String {
     if let Some(restored) = &restore.restored {

@@ -52,6 +52,7 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-integrate preview",
         "pw-integrate run",
         "pw-integrate continue",
+        "pw-integrate cleanup --dry-run",
         "pw-integrate restore",
         "pw-integrate forget --all",
         "pw-retro report",

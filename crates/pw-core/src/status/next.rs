@@ -60,6 +60,13 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
         steps.push(step("review", None, format!("pw-retro report {workflow}")));
+        if status.workers.iter().any(|worker| worker.tip.is_some()) {
+            steps.push(step(
+                "clean up",
+                None,
+                format!("pw-integrate cleanup {workflow} --dry-run"),
+            ));
+        }
     } else if status.integration.red.is_none() && all(WorkerStatus::is_usable) {
         steps.push(step("integrate", None, format!("pw-integrate run {workflow}")));
     }

@@ -1,0 +1,396 @@
+//! Removing what is merged: nothing that anybody could miss, and nothing without a snapshot.
+//!
+//! A worktree is first set aside by renaming it, then looked at again where nobody writes any more,
+//! and let go only when it still is what the snapshot holds. A killed run goes on from any point:
+//! set aside with its `.git`, it is put back and looked at anew; without, it was let go already.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Removed, reasons};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::launch::How;
+use pw_core::path::RepoPath;
+use pw_core::plan::Worker;
+use pw_core::record::{Event, Refs};
+use pw_core::snapshot::SnapshotId;
+use pw_core::status::{State, WorkerStatus, worker_states};
+use pw_core::time::rfc3339;
+use pw_git::{Lock, RecordWriter, Repo, Scratch, Survey, Transaction};
+
+use super::bench::Bench;
+use super::resolve::raced;
+use super::step;
+use crate::launch;
+use crate::processes;
+use crate::session;
+use crate::shell::{Answer, Context};
+use crate::snapshot::{Keeping, restore_command};
+use crate::view;
+use crate::workflow::{Look, Workflow};
+
+/// How a cleanup was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) dry_run: bool,
+    /// Files alone keep nobody: the snapshot holds them.
+    pub(super) snapshot: bool,
+}
+
+/// Removes worktrees and branches of the named workers, or of all, where that is safe.
+pub(super) fn cleanup(
+    context: &Context,
+    name: Option<&str>,
+    ids: &[WorkerId],
+    wish: Wish,
+) -> Result<Answer> {
+    let _lock = match wish.dry_run {
+        true => None,
+        false => {
+            let repo = Repo::open(&context.directory)?;
+            Some(Lock::take(repo.common(), &context.command, &rfc3339(context.now))?)
+        }
+    };
+    let mut workflow = Workflow::open(context, name)?;
+    ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
+    if !wish.dry_run {
+        take_up(&workflow)?;
+        workflow.repo.refresh()?;
+    }
+    let facts = workflow.facts(context.now, Look::Past)?;
+    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
+    let workers: Vec<&Worker> = workflow.plan.workers.iter().filter(asked).collect();
+    let (living, mut notes) = session::living(&workflow, &workers, How::Print, context.now);
+    let (mut removed, mut kept) = (Vec::new(), Vec::new());
+    let mut writer = if wish.dry_run { None } else { Some(workflow.writer()?) };
+    for worker in workers {
+        let Some(status) = states.iter().find(|status| status.id == worker.id) else { continue };
+        let mut ground = Ground::of(&workflow, worker, status);
+        if !ground.is_there() {
+            continue;
+        }
+        context.progress(&format!("looking at {}", worker.label()));
+        if living.iter().any(|living| living.worker == worker.id) {
+            ground.keep(KeepKind::SessionAlive, "its session is alive");
+        }
+        ground.examine(ids.contains(&worker.id), wish.snapshot, &mut notes)?;
+        if ground.reasons.is_empty() {
+            let snapshot = match &mut writer {
+                None => None,
+                Some(writer) => ground.remove(writer)?,
+            };
+            // It may have been found to be in use at the last moment.
+            if ground.reasons.is_empty() {
+                removed.push(ground.removed(snapshot));
+            }
+        }
+        if !ground.reasons.is_empty() {
+            kept.push(KeptWorker { worker: worker.id.clone(), reasons: ground.reasons });
+        }
+    }
+    if !wish.dry_run {
+        sweep(&mut workflow, kept.is_empty())?;
+    }
+    let slug = &workflow.plan.workflow;
+    let next = match kept.is_empty() {
+        true => step("review", format!("pw-retro report {slug}")),
+        false => step("look", format!("pw-monitor status {slug}")),
+    };
+    let answer = Cleanup {
+        workflow: slug.clone(),
+        dry_run: wish.dry_run,
+        removed,
+        kept,
+        restore: format!("pw-integrate restore {slug}"),
+        notes,
+        next: vec![next],
+    };
+    Answer::of(&answer, view::cleanup)
+}
+
+/// One worker: what there is of it, and why it stays.
+struct Ground<'a> {
+    workflow: &'a Workflow,
+    worker: &'a Worker,
+    status: &'a WorkerStatus,
+    path: PathBuf,
+    /// The branch as it was read, once.
+    tip: Option<Oid>,
+    survey: Option<Survey>,
+    reasons: Vec<KeepReason>,
+}
+
+impl<'a> Ground<'a> {
+    fn of(workflow: &'a Workflow, worker: &'a Worker, status: &'a WorkerStatus) -> Self {
+        let tip = workflow.branch(&worker.branch()).cloned();
+        let path = workflow.worktree(worker);
+        Self { workflow, worker, status, path, tip, survey: None, reasons: Vec::new() }
+    }
+
+    fn is_there(&self) -> bool {
+        let listed = || self.workflow.repo.worktrees().iter().any(|w| w.path == self.path);
+        self.tip.is_some() || self.path.symlink_metadata().is_ok() || listed()
+    }
+
+    fn keep(&mut self, kind: KeepKind, message: impl Into<String>) {
+        self.reasons.push(KeepReason::new(kind, message));
+    }
+
+    fn removed(&self, snapshot: Option<SnapshotId>) -> Removed {
+        Removed {
+            worker: self.worker.id.clone(),
+            branch: self.worker.branch(),
+            worktree: self.workflow.plan.worktree(self.worker),
+            restore: snapshot.as_ref().map(|id| restore_command(self.workflow, id)),
+            snapshot,
+        }
+    }
+
+    /// Finds every reason to keep the worker.
+    fn examine(&mut self, named: bool, snapshot: bool, notes: &mut Vec<String>) -> Result<()> {
+        let Workflow { repo, plan, record, .. } = self.workflow;
+        let id = &self.worker.id;
+        if record.stopped.as_ref().is_some_and(|stopped| stopped.worker == *id) {
+            self.keep(KeepKind::IntegrationStopped, "an integration has stopped at it");
+        }
+        if self.status.state == State::Starting && !named {
+            self.keep(KeepKind::NotBegun, "it has not begun; name it to remove it all the same");
+        }
+        if let Some(tip) = self.tip.clone()
+            && !is_contained(self.workflow, &tip)?
+        {
+            let branch = plan.integration_branch();
+            let message =
+                format!("{} has commits that {branch} does not have", self.worker.branch());
+            self.keep(KeepKind::NotMerged, message);
+        }
+        let branch = self.worker.branch();
+        let is_elsewhere =
+            |w: &&pw_git::Worktree| w.branch.as_ref() == Some(&branch) && w.path != self.path;
+        if let Some(elsewhere) = repo.worktrees().iter().find(is_elsewhere) {
+            let message = format!("{branch} is checked out in {}", elsewhere.path.display());
+            self.keep(KeepKind::BranchElsewhere, message);
+        }
+        let listed = repo.worktrees().iter().find(|worktree| worktree.path == self.path);
+        let own_lock = format!("pw {} {id}", plan.workflow);
+        if let Some(reason) = listed.and_then(|w| w.locked.as_ref()).filter(|r| **r != own_lock) {
+            self.keep(KeepKind::Locked, format!("the worktree is locked: {reason}"));
+        }
+        let is_folder = match self.path.symlink_metadata() {
+            Err(_) => {
+                if listed.is_some() && !record.cleaning.contains(id) {
+                    let message =
+                        "its folder is gone or was moved; git worktree repair or remove it first";
+                    self.keep(KeepKind::WorktreeMissing, message);
+                }
+                return Ok(());
+            }
+            Ok(about) => about.is_dir(),
+        };
+        if !is_folder || listed.is_none() || !repo.is_worktree_of_its_own(&self.path) {
+            let message = "what stands in its place is not the worktree that was made there";
+            self.keep(KeepKind::Foreign, message);
+            return Ok(());
+        }
+        match processes::inside(&self.path) {
+            Some(ids) if !ids.is_empty() => {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                self.keep(KeepKind::InUse, format!("processes run in it: {}", ids.join(", ")));
+            }
+            Some(_) => {}
+            None => notes.push(format!("nobody could tell which programs run in {branch}")),
+        }
+        let mut survey = match repo.survey(&self.path, &plan.disposable) {
+            Ok(survey) => survey,
+            Err(error) => {
+                self.keep(KeepKind::Unreadable, format!("{error:#}"));
+                return Ok(());
+            }
+        };
+        let is_copy = |path: &RepoPath| {
+            let content = |folder: &Path| std::fs::read(folder.join(path.to_path())).ok();
+            content(&self.path).is_some_and(|copy| content(repo.root()) == Some(copy))
+        };
+        let all = survey.changes.clone();
+        // Copied from the main checkout and still the same: it is there.
+        survey.changes.ignored.retain(|path| !is_copy(path));
+        let found = Findings {
+            changes: &survey.changes,
+            operation: survey.operation.as_deref(),
+            branch: survey.branch.as_deref(),
+            has_index_lock: survey.index_lock.is_some(),
+        };
+        self.reasons.extend(reasons(self.worker, &found, snapshot));
+        survey.changes = all;
+        self.survey = Some(survey);
+        Ok(())
+    }
+
+    /// Keeps everything, then removes it; nothing when it stays after all.
+    fn remove(&mut self, writer: &mut RecordWriter) -> Result<Option<SnapshotId>> {
+        let Workflow { repo, plan, record, refs, .. } = self.workflow;
+        let (id, names) = (&self.worker.id, Refs(&plan.workflow));
+        let keeping = match (&self.survey, &self.tip) {
+            (Some(survey), _) => Some(Keeping::of_worktree(
+                self.workflow,
+                id,
+                &self.path,
+                survey,
+                "before its removal",
+            )?),
+            (None, _) if record.cleaning.contains(id) => Keeping::newest(self.workflow, id),
+            (None, Some(tip)) => {
+                let branch = self.worker.branch();
+                Some(Keeping::of_commit(
+                    self.workflow,
+                    id,
+                    tip,
+                    Some(&branch),
+                    "before its removal",
+                )?)
+            }
+            (None, None) => None,
+        };
+        let mut transaction = Transaction::default();
+        if let Some(keeping) = &keeping {
+            transaction = keeping.join(self.workflow, writer, transaction)?;
+        }
+        // Landed by somebody else: from here on only the record tells that it was.
+        let recorded = record.merged.get(id).map(|(tip, _)| tip);
+        if let Some(tip) = self
+            .tip
+            .as_ref()
+            .filter(|tip| recorded != Some(*tip) && self.status.state != State::Starting)
+        {
+            let name = names.merged(id);
+            transaction = transaction.set(&name, tip, refs.get(&name));
+            writer.add(repo, &Event::Merged { worker: id.clone(), tip: tip.clone() })?;
+        }
+        if !record.cleaning.contains(id) {
+            writer.add(repo, &Event::Cleaning { worker: id.clone() })?;
+        }
+        if !writer.publish(repo, transaction)? {
+            return Err(raced().into());
+        }
+        if !self.remove_worktree()? {
+            return Ok(None);
+        }
+        let folder = launch::folder(repo, plan, self.worker);
+        if folder.is_dir() {
+            std::fs::remove_dir_all(&folder)
+                .with_context(|| format!("removing {}", folder.display()))?;
+        }
+        let mut transaction = Transaction::default();
+        if let Some(tip) = &self.tip {
+            transaction = transaction.delete(&format!("refs/heads/{}", self.worker.branch()), tip);
+        }
+        writer.add(repo, &Event::Cleaned { worker: id.clone() })?;
+        if !writer.publish(repo, transaction)? {
+            let message =
+                format!("{} moved, and stays; the worktree is removed", self.worker.branch());
+            self.keep(KeepKind::ChangedMeanwhile, message);
+            return Ok(None);
+        }
+        Ok(keeping.map(|keeping| keeping.id))
+    }
+
+    /// Sets the worktree aside, looks again, and lets it go if nothing has happened.
+    fn remove_worktree(&mut self) -> Result<bool> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let aside = aside(self.workflow, self.worker);
+        if let Some(survey) = &self.survey {
+            let moved = std::fs::rename(&self.path, &aside);
+            moved.with_context(|| format!("setting {} aside", self.path.display()))?;
+            let again = repo.survey(&aside, &plan.disposable);
+            let is_quiet = processes::inside(&aside).is_none_or(|ids| ids.is_empty());
+            if !is_quiet || !again.is_ok_and(|again| survey.is_same(&again)) {
+                put_back(repo, &aside, &self.path)?;
+                let message = "somebody changed something while it was being removed";
+                self.keep(KeepKind::ChangedMeanwhile, message);
+                return Ok(false);
+            }
+            let_go(&aside)?;
+        }
+        repo.forget_missing_worktree(&self.path)?;
+        repo.forget_missing_worktree(&aside)?;
+        Ok(true)
+    }
+}
+
+/// Where a worktree waits while it is looked at for the last time.
+fn aside(workflow: &Workflow, worker: &Worker) -> PathBuf {
+    workflow.worktree(worker).with_file_name(format!("_removed-{}", worker.label()))
+}
+
+/// From now on it is no worktree, and whoever finds it may remove it.
+fn let_go(aside: &Path) -> Result<()> {
+    let failed = || format!("removing {}", aside.display());
+    if aside.join(".git").symlink_metadata().is_ok() {
+        std::fs::remove_file(aside.join(".git")).with_context(failed)?;
+    }
+    std::fs::remove_dir_all(aside).with_context(failed)
+}
+
+fn put_back(repo: &Repo, aside: &Path, path: &Path) -> Result<()> {
+    anyhow::ensure!(path.symlink_metadata().is_err(), "{} is there again", path.display());
+    std::fs::rename(aside, path).with_context(|| format!("putting {} back", path.display()))?;
+    repo.repair_worktree(path)
+}
+
+/// Takes up what a killed run has left.
+fn take_up(workflow: &Workflow) -> Result<()> {
+    for worker in &workflow.plan.workers {
+        let (aside, path) = (aside(workflow, worker), workflow.worktree(worker));
+        let is_begun = workflow.record.cleaning.contains(&worker.id);
+        if !is_begun || aside.symlink_metadata().is_err() {
+            continue;
+        }
+        if aside.join(".git").symlink_metadata().is_ok() {
+            put_back(&workflow.repo, &aside, &path)?;
+        } else {
+            let_go(&aside)?;
+            workflow.repo.forget_missing_worktree(&aside)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether everything a commit brings is in the integration branch or the base: as commits,
+/// or as content, squashed or rebased.
+fn is_contained(workflow: &Workflow, tip: &Oid) -> Result<bool> {
+    let repo = &workflow.repo;
+    let base = workflow.record.base_branch.as_deref().and_then(|name| workflow.branch(name));
+    for target in workflow.integration().into_iter().chain(base).chain([&workflow.record.base]) {
+        if repo.is_ancestor(tip, target)? {
+            return Ok(true);
+        }
+        let scratch = Scratch::new()?;
+        let adds_nothing = match repo.merge(target, tip, Some(&scratch)) {
+            Ok(outcome) => outcome.conflicts.is_empty() && outcome.tree == repo.tree_of(target)?,
+            // Nothing in common.
+            Err(_) => false,
+        };
+        if adds_nothing || repo.is_applied(target, tip)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes what belongs to nobody any more: the gate's worktree, empty folders, our line in the
+/// exclude file.
+fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<()> {
+    workflow.repo.refresh()?;
+    if all_gone && workflow.record.stopped.is_none() && workflow.record.red.is_none() {
+        Bench::remove(workflow)?;
+    }
+    let Workflow { repo, plan, .. } = &*workflow;
+    let folder = repo.root().join(&plan.worktrees);
+    // Removes only what is empty.
+    let is_gone = std::fs::remove_dir(&folder).is_ok() || folder.symlink_metadata().is_err();
+    if is_gone {
+        repo.include(&plan.worktrees)?;
+    }
+    Ok(())
+}

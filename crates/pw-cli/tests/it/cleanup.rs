@@ -1,0 +1,323 @@
+//! Cleanup: what is merged goes, whatever anybody could miss stays, with every reason.
+
+use std::os::unix::fs::symlink;
+
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::{TestRepo, Worker};
+use serde_json::{Value, json};
+
+use crate::created;
+
+/// A workflow whose three workers are integrated.
+fn integrated() -> TestRepo {
+    let repo = created(&format!("disposable: [target]\n{THREE}"));
+    for (label, path) in [
+        ("task-1-users", "api/users.py"),
+        ("task-2-posts", "api/posts.py"),
+        ("task-3-docs", "docs/a.md"),
+    ] {
+        repo.worker(label).write(path, label).commit("[COMPLETE] done");
+    }
+    repo.pw("pw-integrate run").data();
+    repo.write(".git/info/exclude", "/worktrees/\n*.log\ntarget/\n");
+    repo
+}
+
+fn workers(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|entry| entry["worker"].as_str().unwrap()).collect()
+}
+
+fn kinds(kept: &Value) -> Vec<&str> {
+    kept["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|reason| reason["kind"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_merged_goes_and_comes_back_with_one_command() {
+    let repo = integrated();
+    repo.worker("task-1-users").write("target/built", "1");
+    let tip = repo.git(&["rev-parse", "work/task-1-users"]);
+    let before = repo.fingerprint();
+    let data = repo.pw("pw-integrate cleanup --dry-run").data();
+    let touched: Vec<_> = repo
+        .fingerprint()
+        .into_iter()
+        .filter(|(path, known)| before.get(path) != Some(known))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(touched.is_empty(), "a dry run writes nothing: {touched:?}");
+    assert_eq!(
+        (workers(&data["removed"]), &data["kept"]),
+        (vec!["task-1", "task-2", "task-3"], &json!([]))
+    );
+
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(workers(&data["removed"]), ["task-1", "task-2", "task-3"]);
+    assert_eq!(data["removed"][0]["snapshot"], "task-1/1");
+    assert!(
+        !repo.root().join("worktrees").exists()
+            && !repo.root().join(".git/pw/rest-api/task-1-users").exists()
+    );
+    assert_eq!(
+        repo.git(&["for-each-ref", "--format=%(refname)", "refs/heads"]),
+        "refs/heads/integration/rest-api\nrefs/heads/main"
+    );
+    assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 1);
+    assert_eq!(repo.read(".git/info/exclude"), "*.log\ntarget/\n");
+
+    let again = repo.pw("pw-integrate cleanup").data();
+    assert_eq!((&again["removed"], &again["kept"]), (&json!([]), &json!([])));
+    let status = repo.pw("pw-monitor status").data();
+    assert!(
+        status["workers"].as_array().unwrap().iter().all(|w| w["state"] == "integrated"),
+        "{status:#}"
+    );
+    repo.pw("pw-retro report").data();
+    repo.pw("pw-setup advance").data();
+    assert!(!repo.root().join(".git/pw/rest-api/task-1-users").exists());
+    assert!(repo.shell(data["restore"].as_str().unwrap()).output().unwrap().status.success());
+    assert!(
+        repo.shell(data["removed"][0]["restore"].as_str().unwrap())
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let place = repo.root().join("worktrees/_restored-task-1-1");
+    assert_eq!(repo.git_in(&place, &["rev-parse", "HEAD"]), tip);
+    assert_eq!(repo.read("worktrees/_restored-task-1-1/api/users.py"), "task-1-users");
+}
+
+/// One kind of work that git would delete without a word, or at all.
+type Plant = (&'static str, fn(&TestRepo, &Worker<'_>));
+
+const PLANTS: &[Plant] = &[
+    ("untracked", |_, worker| {
+        worker.write("note", "mine");
+    }),
+    ("untracked", |_, worker| {
+        worker.git(&["config", "status.showUntrackedFiles", "no"]);
+        worker.write("note", "mine");
+    }),
+    ("dirty_tree", |_, worker| {
+        worker.write("api/users.py", "mine");
+    }),
+    ("dirty_tree", |_, worker| {
+        worker.write("api/users.py", "mine").git(&["add", "-A"]);
+        worker.write("api/users.py", "task-1-users");
+    }),
+    ("dirty_tree", |_, worker| std::fs::remove_file(worker.path.join("README.md")).unwrap()),
+    ("ignored", |_, worker| {
+        worker.write("run.log", "mine");
+    }),
+    ("hidden", |_, worker| {
+        worker.git(&["update-index", "--assume-unchanged", "README.md"]);
+        worker.write("README.md", "mine");
+    }),
+    ("hidden", |_, worker| {
+        worker.git(&["update-index", "--skip-worktree", "README.md"]);
+        worker.write("README.md", "mine");
+    }),
+    ("not_merged", |_, worker| {
+        worker.write("api/users.py", "more").commit("more");
+    }),
+    ("wrong_branch", |_, worker| {
+        worker.git(&["switch", "-q", "--detach"]);
+        worker.write("api/users.py", "more").commit("on no branch");
+    }),
+    ("wrong_branch", |_, worker| drop(worker.git(&["switch", "-q", "-c", "other"]))),
+    ("nested_repository", |repo, worker| {
+        worker.write("run.log/x", "");
+        repo.git_in(&worker.path.join("run.log"), &["init", "-q"]);
+    }),
+    ("nested_repository", |_, worker| {
+        worker.write("odd/.git/precious", "mine");
+    }),
+    ("operation_in_progress", |repo, worker| {
+        let head = repo.git(&["rev-parse", "HEAD"]);
+        worker.git(&["bisect", "start", "HEAD", &head]);
+    }),
+    ("operation_in_progress", |repo, worker| {
+        repo.try_git(&worker.path, &["rebase", "-q", "--exec", "false", "HEAD~"]);
+    }),
+    ("locked", |repo, worker| {
+        let path = worker.path.to_str().unwrap();
+        repo.git(&["worktree", "unlock", path]);
+        repo.git(&["worktree", "lock", "--reason", "mine", path]);
+    }),
+    ("locked", |repo, _| repo.write(".git/worktrees/task-1-users/index.lock", "")),
+    ("branch_elsewhere", |repo, worker| {
+        repo.git(&["worktree", "unlock", worker.path.to_str().unwrap()]);
+        repo.git(&["worktree", "move", worker.path.to_str().unwrap(), "worktrees/moved"]);
+    }),
+    ("worktree_missing", |repo, worker| {
+        std::fs::rename(&worker.path, repo.beside("away")).unwrap()
+    }),
+    ("foreign", |repo, worker| {
+        std::fs::rename(&worker.path, repo.beside("away")).unwrap();
+        symlink(repo.beside("away"), &worker.path).unwrap();
+    }),
+    ("foreign", |repo, worker| {
+        std::fs::rename(&worker.path, repo.beside("away")).unwrap();
+        std::fs::create_dir(&worker.path).unwrap();
+        repo.git_in(&worker.path, &["init", "-q"]);
+    }),
+    ("foreign", |_, worker| {
+        std::fs::remove_file(worker.path.join(".git")).unwrap();
+    }),
+];
+
+#[test]
+fn work_that_git_would_delete_silently_is_kept_and_named() {
+    let files_alone = ["untracked", "dirty_tree", "ignored", "hidden"];
+    let repo = integrated();
+    let fresh = repo.beside("fresh");
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let line = format!("rm -rf {1} && cp -a {0} {1}", from.display(), to.display());
+        assert!(repo.shell(&format!("cd / && {line}")).output().unwrap().status.success());
+    };
+    copy(&repo.root(), &fresh);
+    for (number, (kind, plant)) in PLANTS.iter().enumerate() {
+        copy(&fresh, &repo.root());
+        drop(std::fs::remove_dir_all(repo.beside("away")));
+        let worker = repo.worker("task-1-users");
+        plant(&repo, &worker);
+        let before = repo.fingerprint();
+        let refs = repo.git(&["for-each-ref"]);
+        let data = repo.pw("pw-integrate cleanup rest-api task-1").data();
+        assert_eq!(
+            (&data["removed"], workers(&data["kept"])),
+            (&json!([]), vec!["task-1"]),
+            "plant {number}, {kind}"
+        );
+        assert!(kinds(&data["kept"][0]).contains(kind), "plant {number}: {data:#}");
+        assert_eq!(repo.git(&["for-each-ref"]), refs, "plant {number}, {kind}");
+        let after = repo.fingerprint();
+        let lost: Vec<_> = before
+            .iter()
+            .filter(|(path, (_, content))| {
+                !path.ends_with("pw/lock") && after.get(*path).is_none_or(|(_, now)| now != content)
+            })
+            .map(|(path, _)| path)
+            .collect();
+        assert!(lost.is_empty(), "plant {number}, {kind}: {lost:?}");
+        // Asked for, a snapshot is enough for files, and for nothing else.
+        let data = repo.pw("pw-integrate cleanup rest-api task-1 --snapshot").data();
+        if files_alone.contains(kind) {
+            assert_eq!(workers(&data["removed"]), ["task-1"], "plant {number}: {data:#}");
+            assert!(!worker.path.exists());
+            assert!(
+                repo.shell(data["removed"][0]["restore"].as_str().unwrap())
+                    .output()
+                    .unwrap()
+                    .status
+                    .success()
+            );
+            let back = repo.root().join("worktrees/_restored-task-1-1");
+            for (path, (_, content)) in
+                before.iter().filter(|(path, _)| path.starts_with(&worker.path) && path.is_file())
+            {
+                let name = path.strip_prefix(&worker.path).unwrap();
+                assert!(
+                    name.ends_with(".git") || std::fs::read(back.join(name)).unwrap() == *content,
+                    "{name:?}"
+                );
+            }
+        } else {
+            assert_eq!(workers(&data["kept"]), ["task-1"], "plant {number}, {kind}");
+        }
+    }
+}
+
+#[test]
+fn squashed_and_rebased_work_is_recognised_by_its_content() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1\n").commit("[CHECKPOINT] one");
+    users.write("api/users.py", "2\n").commit("[COMPLETE] two");
+    repo.worker("task-2-posts").write("api/posts.py", "1\n").commit("[COMPLETE] posts");
+    repo.git(&["merge", "-q", "--squash", "work/task-1-users"]);
+    repo.git(&["commit", "-qm", "squashed"]);
+    repo.git(&["cherry-pick", "work/task-2-posts"]);
+    // Changed since: only the patch tells.
+    repo.write("api/posts.py", "3\n");
+    repo.git(&["commit", "-qam", "later"]);
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(
+        (workers(&data["removed"]), workers(&data["kept"])),
+        (vec!["task-1", "task-2"], vec!["task-3"])
+    );
+    assert_eq!(kinds(&data["kept"][0]), ["not_begun"]);
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][0]["state"], "integrated", "{status:#}");
+    // Named, a worker that never began goes, too, and can be made again.
+    assert_eq!(
+        workers(&repo.pw("pw-integrate cleanup rest-api task-3").data()["removed"]),
+        ["task-3"]
+    );
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][2]["state"], "planned");
+    repo.pw("pw-setup create plan.yaml").data();
+    assert!(repo.worker("task-3-docs").path.exists());
+}
+
+#[test]
+fn a_program_at_work_in_a_worktree_and_a_late_change_keep_it() {
+    let mut repo = integrated();
+    let path = repo.worker("task-1-users").path.clone();
+    let mut sleeper = repo.shell("exec sleep 600").current_dir(&path).spawn().unwrap();
+    let data = repo.pw("pw-integrate cleanup rest-api task-1").data();
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    assert_eq!(kinds(&data["kept"][0]), ["in_use"]);
+    // A file that appears between the first look and the last one.
+    repo.shim_git(&format!(
+        "case \"$*\" in *_removed-*status*) echo late > {}/worktrees/_removed-task-1-users/late.log;; esac\nexec $GIT \"$@\"",
+        repo.root().display()
+    ));
+    let data = repo.pw("pw-integrate cleanup rest-api task-1").data();
+    repo.unshim_git();
+    assert_eq!(kinds(&data["kept"][0]), ["changed_meanwhile"], "{data:#}");
+    assert_eq!(repo.read("worktrees/task-1-users/late.log"), "late\n");
+    assert_eq!(repo.git_in(&path, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn killed_at_any_call_it_goes_on_and_nothing_is_lost() {
+    for call in (1..).step_by(3) {
+        let mut repo = created(THREE);
+        let worker = repo.worker("task-1-users");
+        worker.write("api/users.py", "1").commit("[COMPLETE] done");
+        repo.pw("pw-integrate run --without task-2 --without task-3").data();
+        let tip = worker.git(&["rev-parse", "HEAD"]);
+        let counter = repo.beside("calls");
+        repo.shim_git(&format!(
+            "n=$(($(cat {0} 2>/dev/null || echo 0) + 1)); echo $n > {0}\n\
+             if [ $n = {call} ]; then kill -9 $PPID; exit 1; fi\nexec $GIT \"$@\"",
+            counter.display()
+        ));
+        let killed = repo.pw("pw-integrate cleanup rest-api task-1").code.is_none();
+        repo.unshim_git();
+        let kept = repo.git(&["for-each-ref", "--contains", &tip, "refs/heads", "refs/pw"]);
+        assert!(!kept.is_empty(), "lost at call {call}");
+        let data = repo.pw("pw-integrate cleanup rest-api task-1").data();
+        assert_eq!(data["kept"], json!([]), "call {call}: {data:#}");
+        assert!(!worker_is_there(&repo), "call {call}");
+        repo.pw("pw-integrate restore --snapshot task-1/1 --branch back").data();
+        assert_eq!(repo.git(&["rev-parse", "back~"]), tip);
+        if !killed {
+            assert!(call > 3, "cleanup made no calls");
+            break;
+        }
+    }
+}
+
+fn worker_is_there(repo: &TestRepo) -> bool {
+    let folders = ["worktrees/task-1-users", "worktrees/_removed-task-1-users"];
+    folders.iter().any(|folder| repo.root().join(folder).symlink_metadata().is_ok())
+        || repo.git(&["worktree", "list"]).contains("task-1")
+        || !repo.git(&["for-each-ref", "refs/heads/work/task-1-users"]).is_empty()
+}

@@ -1,0 +1,211 @@
+//! What may be removed after an integration, and what stays, with every reason why.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Slug, WorkerId};
+use crate::path::RepoPath;
+use crate::plan::Worker;
+use crate::report::{NextStep, Report};
+use crate::snapshot::{Changes, SnapshotId};
+
+/// The answer of `pw-integrate cleanup`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Cleanup {
+    pub workflow: Slug,
+    /// Nothing was changed: `removed` is what would be.
+    pub dry_run: bool,
+    pub removed: Vec<Removed>,
+    pub kept: Vec<KeptWorker>,
+    /// A command that lists what was kept of everything removed.
+    pub restore: String,
+    /// What could not be found out.
+    pub notes: Vec<String>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Cleanup {
+    const SCHEMA: &'static str = "pw-integrate.cleanup/1";
+}
+
+/// A worker whose branch and worktree are gone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Removed {
+    pub worker: WorkerId,
+    pub branch: String,
+    /// Relative to the repository.
+    pub worktree: String,
+    /// What keeps all that was there; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    /// A command that brings it back; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<String>,
+}
+
+/// A worker that stays.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct KeptWorker {
+    pub worker: WorkerId,
+    pub reasons: Vec<KeepReason>,
+}
+
+/// One thing that would be lost, or somebody who would be disturbed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeepReason {
+    pub kind: KeepKind,
+    pub message: String,
+    /// The files concerned; absent when it is not about files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<RepoPath>,
+}
+
+impl KeepReason {
+    pub fn new(kind: KeepKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), paths: Vec::new() }
+    }
+}
+
+/// The kinds of reasons to keep a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepKind {
+    /// Commits that neither the integration branch nor the base has.
+    NotMerged,
+    /// It has not committed anything; it is removed when it is named.
+    NotBegun,
+    /// Changes to tracked files.
+    DirtyTree,
+    Untracked,
+    /// Ignored files that the plan does not call disposable.
+    Ignored,
+    /// Edits git was told to overlook.
+    Hidden,
+    Unmerged,
+    /// A repository or submodule inside, which no snapshot can hold.
+    NestedRepository,
+    OperationInProgress,
+    WrongBranch,
+    /// The branch is checked out in another worktree, for example since this one was moved.
+    BranchElsewhere,
+    /// git knows the worktree, and its folder is not there.
+    WorktreeMissing,
+    /// Something else stands in the worktree's place.
+    Foreign,
+    /// It could not be looked at.
+    Unreadable,
+    /// Somebody locked it, or holds the lock of its index.
+    Locked,
+    /// A program runs there.
+    InUse,
+    SessionAlive,
+    /// An integration stopped at it.
+    IntegrationStopped,
+    /// Somebody changed something while it was being removed.
+    ChangedMeanwhile,
+}
+
+impl KeepKind {
+    /// Returns whether a snapshot, asked for, is enough to remove it all the same.
+    fn is_kept_by_snapshot(self) -> bool {
+        matches!(self, Self::DirtyTree | Self::Untracked | Self::Ignored | Self::Hidden)
+    }
+}
+
+/// What was found in a worker's worktree.
+#[derive(Clone, Debug)]
+pub struct Findings<'a> {
+    pub changes: &'a Changes,
+    pub operation: Option<&'a str>,
+    /// The branch HEAD is on; `None` when detached.
+    pub branch: Option<&'a str>,
+    pub has_index_lock: bool,
+}
+
+/// Returns every reason to keep a worktree for what is in it. With `snapshot`, files alone are none:
+/// the snapshot taken before a removal holds them.
+pub fn reasons(worker: &Worker, found: &Findings<'_>, snapshot: bool) -> Vec<KeepReason> {
+    let Changes { staged, changed, deleted, unmerged, untracked, ignored, hidden, nested } =
+        found.changes;
+    let mut tracked: Vec<RepoPath> =
+        [staged, changed, deleted].into_iter().flatten().cloned().collect();
+    tracked.sort();
+    tracked.dedup();
+    let lists = [
+        (KeepKind::DirtyTree, "uncommitted file", &tracked),
+        (KeepKind::Unmerged, "unmerged file", unmerged),
+        (KeepKind::Untracked, "untracked file", untracked),
+        (KeepKind::Ignored, "ignored and not disposable file", ignored),
+        (KeepKind::Hidden, "overlooked edit", hidden),
+        (KeepKind::NestedRepository, "repository inside", nested),
+    ];
+    let listed = lists.into_iter().filter(|(_, _, paths)| !paths.is_empty());
+    let mut reasons: Vec<KeepReason> = listed
+        .map(|(kind, noun, paths)| KeepReason {
+            kind,
+            message: format!("{}: {}", noun, paths[0]) + &more(paths.len()),
+            paths: paths.clone(),
+        })
+        .collect();
+    if let Some(operation) = found.operation {
+        let message = format!("a {operation} is in progress");
+        reasons.push(KeepReason::new(KeepKind::OperationInProgress, message));
+    }
+    if found.branch != Some(worker.branch().as_str()) {
+        let head = found.branch.unwrap_or("no branch");
+        let message = format!("HEAD is on {head}, not on {}", worker.branch());
+        reasons.push(KeepReason::new(KeepKind::WrongBranch, message));
+    }
+    if found.has_index_lock {
+        let message = "the lock of its index is held, or was left behind";
+        reasons.push(KeepReason::new(KeepKind::Locked, message));
+    }
+    reasons.retain(|reason| !(snapshot && reason.kind.is_kept_by_snapshot()));
+    reasons
+}
+
+fn more(number: usize) -> String {
+    if number > 1 { format!(" and {} more", number - 1) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+
+    #[test]
+    fn everything_is_a_reason_and_a_snapshot_lifts_only_what_it_holds() {
+        let plan = Plan::parse("workflow: w\nworkers: [{id: a, name: b, owns: [c]}]\n").unwrap();
+        let path = || vec!["x".into()];
+        let changes = Changes {
+            staged: path(),
+            changed: path(),
+            deleted: path(),
+            unmerged: path(),
+            untracked: path(),
+            ignored: path(),
+            hidden: path(),
+            nested: path(),
+        };
+        let found = Findings {
+            changes: &changes,
+            operation: Some("merge"),
+            branch: None,
+            has_index_lock: true,
+        };
+        let kinds = |snapshot| -> Vec<KeepKind> {
+            reasons(&plan.workers[0], &found, snapshot).iter().map(|reason| reason.kind).collect()
+        };
+        assert_eq!(kinds(false).len(), 9);
+        assert_eq!(
+            kinds(true),
+            [
+                KeepKind::Unmerged,
+                KeepKind::NestedRepository,
+                KeepKind::OperationInProgress,
+                KeepKind::WrongBranch,
+                KeepKind::Locked
+            ]
+        );
+    }
+}
