@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crossterm::event::{self, Event};
 use pw_core::failure::{Code, Failure};
 use ratatui::{DefaultTerminal, Frame};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// A view that lives on the screen until the user leaves it.
 pub trait Live: std::fmt::Debug {
@@ -41,7 +41,9 @@ impl Screen {
     /// Takes the terminal over. A panic gives it back before its message is printed.
     pub(super) fn open() -> Result<Self> {
         let signal = Arc::new(AtomicUsize::new(0));
-        for number in [SIGTERM, SIGHUP, SIGINT] {
+        // Not SIGHUP, which simply ends the process: there is no terminal left to give back, and
+        // crossterm never returns from reading one that is gone.
+        for number in [SIGTERM, SIGINT] {
             let value = usize::try_from(number).unwrap_or_default();
             signal_hook::flag::register_usize(number, Arc::clone(&signal), value)
                 .context("asking for signals")?;

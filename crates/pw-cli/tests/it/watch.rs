@@ -236,6 +236,13 @@ fn on_a_terminal_it_follows_the_workers_and_leaves_everything_as_it_was() {
     assert!(repo.shell(&kill).status().unwrap().success());
     let (rest, status) = live.ended();
     assert!(is_left_clean(&rest) && status.signal() == Some(15), "{status:?} {rest:?}");
+
+    // Without its terminal it does not go on.
+    let mut live = Live::start(&repo);
+    live.until("guide");
+    let Live { pty, mut child, _guard, .. } = live;
+    drop(pty);
+    assert_eq!(child.wait().unwrap().signal(), Some(1));
 }
 
 #[test]
