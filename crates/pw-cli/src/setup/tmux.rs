@@ -13,8 +13,8 @@ use pw_core::id::Slug;
 use crate::command::program;
 
 const MONITOR: &str = "monitor";
-/// Shows the workflow once, and leaves a shell to ask again from.
-const SHOW: &str = "\"$1\" status \"$2\"; exec \"${SHELL:-sh}\"";
+/// Shows the workflow live, and leaves a shell when that is quit.
+const SHOW: &str = "\"$1\" watch \"$2\"; exec \"${SHELL:-sh}\"";
 
 /// Returns the name of a workflow's tmux session.
 pub(super) fn name(workflow: &Slug) -> String {
