@@ -286,8 +286,11 @@ impl<'a> Finish<'a> {
 }
 
 fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
-    let Some(stopped) = &workflow.record.stopped else { return Ok(()) };
-    let message = format!("an integration is stopped at {}", stopped.worker);
+    let message = match (&workflow.record.stopped, &workflow.record.red) {
+        (Some(stopped), _) => format!("an integration is stopped at {}", stopped.worker),
+        (None, Some(red)) => format!("an integration is stopped at the gate {}", red.gate),
+        (None, None) => return Ok(()),
+    };
     Err(Failure::new(Code::NotReady, message)
         .hint("continue it, or give it up")
         .next(format!("pw-integrate continue {}", workflow.plan.workflow))

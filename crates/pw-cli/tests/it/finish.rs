@@ -215,6 +215,10 @@ fn an_integration_branch_moved_or_stopped_is_not_landed() {
     repo.git(&["branch", "-D", "integration/rest-api"]);
     let error = refused(&repo, "", "integration_moved");
     assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    repo.worker("task-3-docs").write("docs/more.md", "more").commit("[COMPLETE] more");
+    repo.pw("pw-integrate run --verify false").error(4, "gate_failed");
+    assert_eq!(refused(&repo, "", "not_ready")["next"], "pw-integrate continue rest-api");
+    repo.pw("pw-integrate abort").data();
     for (label, text) in [("task-1-users", "a"), ("task-2-posts", "b")] {
         repo.worker(label).write("shared.txt", text).commit("[COMPLETE] shared");
     }
