@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::{Facts, History, TreeState, WorkerFacts, WorktreeFacts};
+use pw_core::facts::{Commit, Facts, History, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
+use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_core::turn::turns;
-use pw_git::{RecordWriter, Repo};
+use pw_git::{RecordWriter, Repo, both};
 
 use crate::launch;
 use crate::radar::Radar;
@@ -38,9 +39,12 @@ pub(crate) enum Look {
     Past,
 }
 
+/// Where every ref is that can matter.
+const REFS: &[&str] = &["refs/heads", "refs/pw"];
+
 /// Reads every ref that can matter.
 pub(crate) fn read_refs(repo: &Repo) -> Result<BTreeMap<String, Oid>> {
-    repo.refs(&["refs/heads", "refs/pw"])
+    repo.refs(REFS)
 }
 
 /// Returns the workflows that have a record, with its newest commit.
@@ -52,8 +56,7 @@ pub(crate) fn recorded(refs: &BTreeMap<String, Oid>) -> Vec<(Slug, Oid)> {
 impl Workflow {
     /// Opens the named workflow, or the only one there is.
     pub(crate) fn open(context: &Context, name: Option<&str>) -> Result<Self> {
-        let repo = Repo::open(&context.directory)?;
-        let refs = read_refs(&repo)?;
+        let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
         let known = recorded(&refs);
         let (_, tip) = choose(&known, name)?.clone();
         Self::load(repo, refs, tip)
@@ -61,8 +64,7 @@ impl Workflow {
 
     /// Opens the workflow whose worker's worktree the helper was started in.
     pub(crate) fn open_here(context: &Context) -> Result<(Self, WorkerId)> {
-        let repo = Repo::open(&context.directory)?;
-        let refs = read_refs(&repo)?;
+        let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
         let not_here = || {
             Failure::new(
                 Code::NotAWorker,
@@ -139,25 +141,18 @@ impl Workflow {
         let red = self.record.red.iter().map(|red| &red.candidate);
         let stopped = self.record.stopped.iter().map(Stopped::commit).chain(red);
         let all = tips.iter().flatten().copied().chain(merged).chain(stopped);
-        let history = History::new(self.repo.history(all, &self.record.base)?);
-        let trunk: Vec<&Oid> = base_tip
-            .iter()
-            .chain(self.integration())
-            .filter(|tip| **tip != self.record.base)
-            .collect();
-        let trunk = match trunk.is_empty() {
-            true => Vec::new(),
-            false => self.repo.lineage(trunk, &self.record.base)?,
+        let commits = || {
+            let history = || self.repo.history(all, &self.record.base);
+            both(history, || self.trunk(base_tip.as_ref()))
         };
-        let base_changes = match &base_tip {
-            Some(tip) if *tip != self.record.base => self.repo.changed(&self.record.base, tip)?,
-            _ => Vec::new(),
+        let files = || {
+            let checkout = match look {
+                Look::Into => Some(self.checkout()?),
+                Look::Past => None,
+            };
+            Ok((checkout, self.worktree_facts(look)?))
         };
-        let checkout = match look {
-            Look::Into => Some(self.checkout()?),
-            Look::Past => None,
-        };
-        let worktrees = self.worktree_facts(look)?;
+        let ((history, (trunk, base_changes)), (checkout, worktrees)) = both(commits, files)?;
         let workers =
             self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
                 let tip = tip.cloned();
@@ -165,7 +160,7 @@ impl Workflow {
             });
         Ok(Facts {
             now,
-            history,
+            history: History::new(history),
             trunk: History::new(trunk),
             workers: workers.collect(),
             base_tip,
@@ -173,6 +168,21 @@ impl Workflow {
             checkout,
             integration_tip: self.integration().cloned(),
         })
+    }
+
+    /// Returns what the base branch and the integration branch have since the base, and the files
+    /// that the base branch changed.
+    fn trunk(&self, base_tip: Option<&Oid>) -> Result<(Vec<Commit>, Vec<RepoPath>)> {
+        let base = &self.record.base;
+        let moved = base_tip.filter(|tip| *tip != base);
+        let tips: Vec<&Oid> =
+            moved.into_iter().chain(self.integration().filter(|tip| *tip != base)).collect();
+        let commits = match tips.is_empty() {
+            true => Vec::new(),
+            false => self.repo.lineage(tips, base)?,
+        };
+        let changes = moved.map(|tip| self.repo.changed(base, tip)).transpose()?;
+        Ok((commits, changes.unwrap_or_default()))
     }
 
     /// Returns the state of the user's own checkout, the plan's own file left out.

@@ -11,7 +11,7 @@ use pw_core::path::RepoPath;
 use pw_core::time::Seconds;
 
 use crate::Repo;
-use crate::process::records;
+use crate::process::{both, records};
 
 pub(crate) const STATUS: &[&str] = &[
     "status",
@@ -52,13 +52,9 @@ impl Repo {
         let read = |paths: &[PathBuf]| {
             paths.iter().map(|path| self.tree_state(path)).collect::<Result<Vec<_>>>()
         };
-        std::thread::scope(|scope| {
-            let other = scope.spawn(|| read(second));
-            let mut states = read(first)?;
-            let others = other.join().map_err(|_| anyhow::anyhow!("reading worktrees panicked"))?;
-            states.extend(others?);
-            Ok(states)
-        })
+        let (mut states, others) = both(|| read(first), || read(second))?;
+        states.extend(others);
+        Ok(states)
     }
 
     /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.

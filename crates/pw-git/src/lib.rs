@@ -26,7 +26,7 @@ mod worktree;
 pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Scratch};
 pub use objects::{Author, CommitWriter};
-pub use process::GitError;
+pub use process::{GitError, both};
 pub use record::RecordWriter;
 pub use refs::Transaction;
 pub use repo::Repo;

@@ -343,3 +343,15 @@ pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .split(|byte| *byte == 0)
         .filter(|_| !bytes.is_empty())
 }
+/// Asks two questions at once: each costs a process or more, and most of that is waiting.
+pub fn both<A: Send, B>(
+    first: impl FnOnce() -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        let first = first.join().map_err(|_| anyhow::anyhow!("asking git panicked"))?;
+        Ok((first?, second?))
+    })
+}

@@ -4,15 +4,16 @@ use anyhow::{Context as _, Result};
 use pw_core::id::{Oid, Slug};
 use pw_core::record::{Event, Record, Refs};
 
+use crate::process::both;
 use crate::{Author, CommitWriter, Repo, Transaction};
 
 impl Repo {
     /// Returns the plan and the record that end at `tip`.
     pub fn record(&self, tip: &Oid) -> Result<(String, Record)> {
-        let events = self.subjects(tip)?;
+        let (events, plan) = both(|| self.subjects(tip), || self.plan_text(tip))?;
         let events = events.iter().filter_map(|(subject, at)| Some((Event::parse(subject)?, *at)));
         let record = Record::replay(events).context("the record does not begin with its base")?;
-        Ok((self.plan_text(tip)?, record))
+        Ok((plan, record))
     }
 
     /// Returns the plan that a record's commit holds.

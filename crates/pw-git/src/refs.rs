@@ -6,15 +6,19 @@ use anyhow::{Context as _, Result};
 use pw_core::id::Oid;
 
 use crate::Repo;
+use crate::process::Git;
 use crate::process::GitError;
 
 impl Repo {
     /// Returns the commits of all refs below the prefixes, by full name.
     pub fn refs(&self, prefixes: &[&str]) -> Result<BTreeMap<String, Oid>> {
-        let asked = ["for-each-ref", "--format=%(objectname) %(refname)"].into_iter();
-        let answer = self.git.plumbing(asked.chain(prefixes.iter().copied())).reader().bytes()?;
-        parse_refs(&answer)
+        list(&self.git, prefixes)
     }
+}
+
+pub(crate) fn list(git: &Git, prefixes: &[&str]) -> Result<BTreeMap<String, Oid>> {
+    let asked = ["for-each-ref", "--format=%(objectname) %(refname)"].into_iter();
+    parse_refs(&git.plumbing(asked.chain(prefixes.iter().copied())).reader().bytes()?)
 }
 
 fn parse_refs(bytes: &[u8]) -> Result<BTreeMap<String, Oid>> {

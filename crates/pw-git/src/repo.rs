@@ -9,7 +9,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 
 use crate::objects::Author;
-use crate::process::{Git, GitError};
+use crate::process::{Git, GitError, both};
 use crate::worktree::Worktree;
 
 /// A git repository with a main checkout.
@@ -26,22 +26,17 @@ impl Repo {
     ///
     /// Refuses with `not_a_repository`, `bare_repository` or `unsafe_repository`.
     pub fn open(dir: &Path) -> Result<Self> {
-        let git = Git::find(dir)?;
-        // The path comes last, so that a newline in it cannot be taken for the end of a line.
-        let asked =
-            ["rev-parse", "--is-bare-repository", "--path-format=absolute", "--git-common-dir"];
-        let answer = git.user(asked).reader().bytes().map_err(|error| refusal(error, dir))?;
-        let (bare, common) = parse_location(&answer).context("reading git rev-parse")?;
-        let git = git.at(&common);
-        let worktrees = crate::worktree::list(&git)?;
-        let main = worktrees.first().context("git lists no worktree")?;
-        if bare || main.bare || !main.path.join(".git").exists() {
-            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout with its own .git folder")
-                .hint("bare repositories, submodules and --separate-git-dir are not supported; use a plain clone")
-                .into());
-        }
-        let root = main.path.clone();
-        Ok(Self { git: git.at(&root), root, common, worktrees })
+        let place = Place::find(dir)?;
+        let worktrees = crate::worktree::list(&place.git)?;
+        place.open(worktrees)
+    }
+
+    /// The same, and the commits of all refs below the prefixes, by full name.
+    pub fn open_with_refs(dir: &Path, prefixes: &[&str]) -> Result<(Self, BTreeMap<String, Oid>)> {
+        let place = Place::find(dir)?;
+        let worktrees = || crate::worktree::list(&place.git);
+        let (worktrees, refs) = both(worktrees, || crate::refs::list(&place.git, prefixes))?;
+        Ok((place.open(worktrees)?, refs))
     }
 
     /// The main checkout.
@@ -109,6 +104,37 @@ impl Repo {
         let output = self.git.user(["var", "GIT_COMMITTER_IDENT"]).any_code().run()?;
         let known = Author::parse(&String::from_utf8_lossy(&output.stdout));
         Ok(known.filter(|_| output.code == 0).unwrap_or_else(Author::fixed))
+    }
+}
+
+/// Where a repository is, before it is known to be one we can work in.
+struct Place {
+    git: Git,
+    common: PathBuf,
+    bare: bool,
+}
+
+impl Place {
+    fn find(dir: &Path) -> Result<Self> {
+        let git = Git::find(dir)?;
+        // The path comes last, so that a newline in it cannot be taken for the end of a line.
+        let asked =
+            ["rev-parse", "--is-bare-repository", "--path-format=absolute", "--git-common-dir"];
+        let answer = git.user(asked).reader().bytes().map_err(|error| refusal(error, dir))?;
+        let (bare, common) = parse_location(&answer).context("reading git rev-parse")?;
+        Ok(Self { git: git.at(&common), common, bare })
+    }
+
+    fn open(self, worktrees: Vec<Worktree>) -> Result<Repo> {
+        let Self { git, common, bare } = self;
+        let main = worktrees.first().context("git lists no worktree")?;
+        if bare || main.bare || !main.path.join(".git").exists() {
+            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout with its own .git folder")
+                .hint("bare repositories, submodules and --separate-git-dir are not supported; use a plain clone")
+                .into());
+        }
+        let root = main.path.clone();
+        Ok(Repo { git: git.at(&root), root, common, worktrees })
     }
 }
 
