@@ -2,14 +2,14 @@
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use crossterm::event::{self, Event};
 use pw_core::failure::{Code, Failure};
 use ratatui::{DefaultTerminal, Frame};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A view that lives on the screen until the user leaves it.
 pub trait Live: std::fmt::Debug {
@@ -41,13 +41,16 @@ impl Screen {
     /// Takes the terminal over. A panic gives it back before its message is printed.
     pub(super) fn open() -> Result<Self> {
         let signal = Arc::new(AtomicUsize::new(0));
-        // Not SIGHUP, which simply ends the process: there is no terminal left to give back, and
-        // crossterm never returns from reading one that is gone.
         for number in [SIGTERM, SIGINT] {
             let value = usize::try_from(number).unwrap_or_default();
             signal_hook::flag::register_usize(number, Arc::clone(&signal), value)
                 .context("asking for signals")?;
         }
+        // Ends the process at once, even where it was started to ignore that: there is no terminal
+        // left to give back, and crossterm never returns from reading one that is gone.
+        let at_once = Arc::new(AtomicBool::new(true));
+        signal_hook::flag::register_conditional_default(SIGHUP, at_once)
+            .context("asking for signals")?;
         let terminal = ratatui::try_init().context("taking the terminal over")?;
         Ok(Self { terminal, signal })
     }
@@ -72,6 +75,8 @@ impl Screen {
         // One that went away needs nothing.
         let _ = self.terminal.show_cursor();
         let _ = ratatui::try_restore();
+        // It would complain of a terminal that is gone, and panic for want of a terminal.
+        std::mem::forget(self.terminal);
         i32::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal != 0)
     }
 }
