@@ -51,7 +51,9 @@ impl Fault {
             Self::Denies => "$GIT \"$@\"; exit 1".into(),
             Self::Mute => "exec $GIT \"$@\" >/dev/null".into(),
             Self::Raced(script) => {
-                format!("({script}) >&2 </dev/null || exit 99; exec $GIT \"$@\"")
+                // Somebody else knows nothing of what this git is to use.
+                let own = "unset GIT_LITERAL_PATHSPECS $($GIT rev-parse --local-env-vars)";
+                format!("({own}; cd $ROOT; {script}) </dev/null >&2; exec $GIT \"$@\"")
             }
         }
     }

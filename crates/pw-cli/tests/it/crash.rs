@@ -326,7 +326,9 @@ fn sync() {
     repo.worker("b-y").write("b", "2").commit("[CHECKPOINT] b");
     let story = Story {
         folder: "worktrees/b-y",
-        ..Story::new("pw-worker sync a", |repo| assert_eq!(repo.git(&["show", "work/b-y:a"]), "1"))
+        ..Story::new("pw-worker sync a", |repo| {
+            assert!(repo.git(&["show", "work/b-y:a"]).starts_with('1'));
+        })
     };
     story.sweep(repo, &[WORKER_COMMITS, RECORD_GROWS]);
 }
