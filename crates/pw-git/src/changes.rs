@@ -11,7 +11,7 @@ use pw_core::path::RepoPath;
 use pw_core::time::Seconds;
 
 use crate::Repo;
-use crate::process::{both, records};
+use crate::process::{Git, all, processors, records};
 
 pub(crate) const STATUS: &[&str] = &[
     "status",
@@ -29,13 +29,16 @@ const MAX_TOUCHED: usize = 10_000;
 impl Repo {
     /// Returns the state of the worktree at `path`, which must be one of this repository.
     pub fn tree_state(&self, path: &Path) -> Result<WorktreeFacts> {
+        self.tree_state_by(&self.git, path)
+    }
+
+    fn tree_state_by(&self, git: &Git, path: &Path) -> Result<WorktreeFacts> {
         // A folder that lost its `.git` would make git answer for the checkout around it.
         let Some(own) = self.own_git_dir(path) else {
             let gone = path.symlink_metadata().is_err();
             return Ok(if gone { WorktreeFacts::Missing } else { WorktreeFacts::Broken });
         };
-        let answer = self.git.at(path).user(STATUS).reader().bytes()?;
-        let mut state = parse_status(&answer)?;
+        let mut state = parse_status(&git.at(path).user(STATUS).reader().bytes()?)?;
         state.operation = operation(&own).map(str::to_owned);
         state.touched = touched(path, &state);
         Ok(WorktreeFacts::Present(state))
@@ -46,15 +49,14 @@ impl Repo {
         parse_status(&self.git.user(STATUS).reader().bytes()?)
     }
 
-    /// Returns the states of several worktrees, two at a time.
+    /// Returns the states of several worktrees, as many at a time as there are processors.
     pub fn tree_states(&self, paths: &[PathBuf]) -> Result<Vec<WorktreeFacts>> {
-        let (first, second) = paths.split_at(paths.len() / 2);
-        let read = |paths: &[PathBuf]| {
-            paths.iter().map(|path| self.tree_state(path)).collect::<Result<Vec<_>>>()
+        // Threads of git's own would only stand in each other's way.
+        let git = match paths.len() >= processors() {
+            true => self.git.with("core.preloadIndex=false"),
+            false => self.git.clone(),
         };
-        let (mut states, others) = both(|| read(first), || read(second))?;
-        states.extend(others);
-        Ok(states)
+        all(paths, |path| self.tree_state_by(&git, path))
     }
 
     /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.

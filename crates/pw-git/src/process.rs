@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
@@ -15,6 +17,8 @@ use pw_core::failure::{Code, Failure};
 pub(crate) struct Git {
     program: PathBuf,
     dir: PathBuf,
+    /// A setting besides those that all calls have.
+    setting: Option<&'static str>,
 }
 
 /// Whose configuration a call sees.
@@ -74,12 +78,17 @@ impl Git {
             Failure::new(Code::GitFailed, "git is not installed, or not on the search path")
                 .hint("install git 2.39 or newer")
         })?;
-        Ok(Self { program, dir: dir.to_owned() })
+        Ok(Self { program, dir: dir.to_owned(), setting: None })
     }
 
     /// Returns the same git, asked about another folder.
     pub(crate) fn at(&self, dir: &Path) -> Self {
-        Self { program: self.program.clone(), dir: dir.to_owned() }
+        Self { dir: dir.to_owned(), ..self.clone() }
+    }
+
+    /// Returns the same git with one more setting, `name=value`.
+    pub(crate) fn with(&self, setting: &'static str) -> Self {
+        Self { setting: Some(setting), ..self.clone() }
     }
 
     /// The folder it is asked about.
@@ -121,7 +130,7 @@ impl Git {
             .arg("-C")
             .arg(&self.dir);
         let more = if profile == Profile::Plumbing { PLUMBING } else { &[] };
-        for setting in ALWAYS.iter().chain(more) {
+        for setting in ALWAYS.iter().chain(more).chain(&self.setting) {
             command.arg("-c").arg(setting);
         }
         if profile == Profile::Plumbing {
@@ -343,6 +352,7 @@ pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .split(|byte| *byte == 0)
         .filter(|_| !bytes.is_empty())
 }
+
 /// Asks two questions at once: each costs a process or more, and most of that is waiting.
 pub fn both<A: Send, B>(
     first: impl FnOnce() -> Result<A> + Send,
@@ -354,4 +364,32 @@ pub fn both<A: Send, B>(
         let first = first.join().map_err(|_| anyhow::anyhow!("asking git panicked"))?;
         Ok((first?, second?))
     })
+}
+
+/// How many processes keep the machine busy.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Asks the same of everything in a list, as many at a time as there are processors.
+pub(crate) fn all<T: Sync, A: Send>(
+    list: &[T],
+    ask: impl Fn(&T) -> Result<A> + Sync,
+) -> Result<Vec<A>> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        list.get(at).map(|item| (at, ask(item)))
+    };
+    let work = || std::iter::from_fn(take).collect::<Vec<_>>();
+    let mut answers = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..processors()).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let join = |thread: ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        own.into_iter().chain(others.into_iter().flat_map(join)).collect::<Vec<_>>()
+    });
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }

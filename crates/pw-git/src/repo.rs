@@ -33,9 +33,12 @@ impl Repo {
 
     /// The same, and the commits of all refs below the prefixes, by full name.
     pub fn open_with_refs(dir: &Path, prefixes: &[&str]) -> Result<(Self, BTreeMap<String, Oid>)> {
-        let place = Place::find(dir)?;
-        let worktrees = || crate::worktree::list(&place.git);
-        let (worktrees, refs) = both(worktrees, || crate::refs::list(&place.git, prefixes))?;
+        let git = Git::find(dir)?;
+        let worktrees = || crate::worktree::list(&git);
+        let lists = || both(worktrees, || crate::refs::list(&git, prefixes));
+        // Whether there is a repository at all is for the first to say.
+        let (place, lists) = both(|| Place::find(dir), || Ok(lists()))?;
+        let (worktrees, refs) = lists?;
         Ok((place.open(worktrees)?, refs))
     }
 
