@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use pw_core::facts::Facts;
 use pw_core::finish::Wish;
 use pw_core::gate::Mode;
 use pw_core::id::WorkerId;
@@ -26,7 +27,8 @@ use pw_core::record::Choice;
 use pw_core::report::NextStep;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
-use pw_core::turn::turns;
+use pw_core::turn::{Turn, turns};
+use pw_core::work::own_work;
 use pw_git::{Author, Scratch};
 
 use self::restore::Target;
@@ -239,8 +241,7 @@ impl Cli for Integrate {
 fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
-    let turns = turns(&workflow.plan, &workflow.record, &facts, &states, &[]);
+    let (states, turns) = standing(&workflow, &facts);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let ready = !order.is_empty()
         && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
@@ -264,6 +265,15 @@ fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     Answer::of(&check, view::readiness)
 }
 
+/// Returns where everybody stands, and who is merged when.
+fn standing(workflow: &Workflow, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
+    let Workflow { plan, record, .. } = workflow;
+    let work = own_work(plan, record, facts);
+    let states = worker_states(plan, record, facts, &work);
+    let turns = turns(plan, facts, &work, &states, &[]);
+    (states, turns)
+}
+
 fn step(action: &str, command: String) -> NextStep {
     NextStep { action: action.to_owned(), worker: None, command }
 }
@@ -272,8 +282,7 @@ fn step(action: &str, command: String) -> NextStep {
 fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
-    let turns = turns(&workflow.plan, &workflow.record, &facts, &states, &[]);
+    let (states, turns) = standing(&workflow, &facts);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let rewritten = |reason: &Reason| reason.kind == ReasonKind::HistoryRewritten;
     let can_merge = |status: &&WorkerStatus| {

@@ -7,13 +7,15 @@ use anyhow::Result;
 use pw_core::conflict::{
     Conflict, FileConflict, Trial, TrialStop, can_meet, pairs_that_can_meet, touches,
 };
-use pw_core::facts::{Change, Facts, TreeState, WorktreeFacts, net_changes};
+use pw_core::facts::{Change, Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::marker::{MARKER_SIZE, hunks};
 use pw_core::path::RepoPath;
-use pw_core::status::{ReasonKind, State, WorkerStatus, own_commits};
-use pw_git::{Author, CommitWriter, MergeOutcome, Scratch};
+use pw_core::reached::Reached;
+use pw_core::status::{ReasonKind, State, WorkerStatus};
+use pw_core::work::Work;
+use pw_git::{Author, CommitWriter, MergeOutcome, Pair, Scratch};
 
 use crate::workflow::Workflow;
 
@@ -27,6 +29,8 @@ pub(crate) struct Radar<'a> {
     /// Workers of whose work only the commits count.
     commits_only: Vec<WorkerId>,
     scratch: Scratch,
+    /// What a chain of merges upon what is integrated contains.
+    reached: Reached,
     /// Begun with the first commit.
     commits: Option<CommitWriter>,
 }
@@ -37,7 +41,7 @@ struct Side<'a> {
     tip: Oid,
     /// A trial commit with what is not committed, or the tip.
     now: Oid,
-    committed: Vec<Change>,
+    committed: &'a [Change],
     uncommitted: Vec<Change>,
     all: Vec<Change>,
 }
@@ -52,8 +56,10 @@ impl<'a> Radar<'a> {
     pub(crate) fn new(
         workflow: &'a Workflow,
         facts: &'a Facts,
+        work: &'a [Work<'a>],
         states: &'a [WorkerStatus],
     ) -> Result<Self> {
+        let base = &workflow.record.base;
         let mut radar = Self {
             workflow,
             facts,
@@ -61,10 +67,11 @@ impl<'a> Radar<'a> {
             pairs: Vec::new(),
             commits_only: Vec::new(),
             scratch: Scratch::new()?,
+            reached: Reached::of(facts, base, workflow.integration().unwrap_or(base)),
             commits: None,
         };
-        for status in states {
-            let side = radar.side(status)?;
+        for (status, work) in states.iter().zip(work) {
+            let side = radar.side(status, &work.changes);
             radar.sides.extend(side);
         }
         let all: Vec<&[Change]> = radar.sides.iter().map(|side| side.all.as_slice()).collect();
@@ -77,16 +84,13 @@ impl<'a> Radar<'a> {
     }
 
     /// Returns what a worker has to merge, if anything.
-    fn side(&mut self, status: &'a WorkerStatus) -> Result<Option<Side<'a>>> {
-        let Workflow { plan, record, .. } = self.workflow;
-        let merged = || record.merged.get(&status.id).map(|(tip, _)| tip);
-        let Some(tip) = self.facts.tip(&status.id).or_else(merged) else { return Ok(None) };
+    fn side(&mut self, status: &'a WorkerStatus, committed: &'a [Change]) -> Option<Side<'a>> {
+        let merged = || self.workflow.record.merged.get(&status.id).map(|(tip, _)| tip);
+        let tip = self.facts.tip(&status.id).or_else(merged)?;
         // Without the commit it began at, there is nothing to merge it with.
         if status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten) {
-            return Ok(None);
+            return None;
         }
-        let own = own_commits(plan, record, self.facts, self.workflow.worker(&status.id)?);
-        let committed = net_changes(&own);
         let uncommitted = match self.facts.workers.get(&status.id).map(|known| &known.worktree) {
             Some(WorktreeFacts::Present(tree)) if is_plain(status, tree) => tree.changes(),
             Some(WorktreeFacts::Present(tree)) if !tree.uncommitted().is_empty() => {
@@ -97,7 +101,7 @@ impl<'a> Radar<'a> {
         };
         let all: Vec<Change> = committed.iter().chain(&uncommitted).cloned().collect();
         let (tip, now) = (tip.clone(), tip.clone());
-        Ok((!all.is_empty()).then_some(Side { status, tip, now, committed, uncommitted, all }))
+        (!all.is_empty()).then_some(Side { status, tip, now, committed, uncommitted, all })
     }
 
     /// Makes a trial commit of each worktree whose uncommitted files could collide.
@@ -160,17 +164,20 @@ impl<'a> Radar<'a> {
             among(self.sides[pair.0].status) && among(self.sides[pair.1].status)
         };
         let pairs: Vec<(usize, usize)> = self.pairs.iter().filter(wanted).copied().collect();
-        let now =
-            pairs.iter().map(|(a, b)| (self.sides[*a].now.clone(), self.sides[*b].now.clone()));
+        let pair = |(a, b): &(usize, usize), commit: fn(&Side<'_>) -> Oid| {
+            let (a, b) = (&self.sides[*a], &self.sides[*b]);
+            let base = self.reached.anew(&a.tip).merge_base(&b.tip);
+            Pair { ours: commit(a), theirs: commit(b), base }
+        };
+        let now = pairs.iter().map(|at| pair(at, |side| side.now.clone()));
         // The same with commits alone, where that is not the same question.
         let committed = |(a, b): &&(usize, usize)| {
             let (a, b) = (&self.sides[*a], &self.sides[*b]);
-            (a.now != a.tip || b.now != b.tip) && can_meet(&a.committed, &b.committed)
+            (a.now != a.tip || b.now != b.tip) && can_meet(a.committed, b.committed)
         };
         let committed: Vec<(usize, usize)> = pairs.iter().filter(committed).copied().collect();
-        let tips =
-            committed.iter().map(|(a, b)| (self.sides[*a].tip.clone(), self.sides[*b].tip.clone()));
-        let questions: Vec<(Oid, Oid)> = now.chain(tips).collect();
+        let tips = committed.iter().map(|at| pair(at, |side| side.tip.clone()));
+        let questions: Vec<Pair> = now.chain(tips).collect();
         let mut outcomes = self.merge(&questions)?;
         let collide = |outcome: &MergeOutcome| !outcome.conflicts.is_empty();
         let before: Vec<MergeOutcome> = outcomes.split_off(pairs.len());
@@ -191,10 +198,10 @@ impl<'a> Radar<'a> {
     }
 
     /// Merges pairs of commits, all in one process, and quotes what collides, all in another.
-    fn merge(&self, questions: &[(Oid, Oid)]) -> Result<Vec<MergeOutcome>> {
+    fn merge(&self, questions: &[Pair]) -> Result<Vec<MergeOutcome>> {
         let Workflow { repo, .. } = self.workflow;
         let mut outcomes = repo.merge_pairs(questions, Some(&self.scratch))?;
-        let mut marked: Vec<(&mut FileConflict, &(Oid, Oid))> = Vec::new();
+        let mut marked: Vec<(&mut FileConflict, &Pair)> = Vec::new();
         let mut files = Vec::new();
         for (outcome, sides) in outcomes.iter_mut().zip(questions) {
             for finding in outcome.conflicts.iter_mut().filter(|known| known.kind.has_markers()) {
@@ -203,7 +210,7 @@ impl<'a> Radar<'a> {
             }
         }
         let texts = repo.files(&files, Some(&self.scratch))?;
-        for ((finding, (ours, theirs)), text) in marked.into_iter().zip(texts) {
+        for ((finding, Pair { ours, theirs, .. }), text) in marked.into_iter().zip(texts) {
             let text = text.unwrap_or_default();
             let (hunks, _) = hunks(&text, MARKER_SIZE, [ours.as_str(), theirs.as_str()]);
             finding.hunk = hunks.into_iter().next();
@@ -235,8 +242,9 @@ impl<'a> Radar<'a> {
                     let before =
                         group.into_iter().filter(|at| !self.sides[*at].is_open()).collect();
                     let head = self.workflow.integration().unwrap_or(&self.workflow.record.base);
+                    let (head, reached) = (head.clone(), self.reached.clone());
                     queue.reverse();
-                    chains.push(Chain { head: head.clone(), before, queue });
+                    chains.push(Chain { head, reached, before, queue });
                 }
             }
         }
@@ -272,19 +280,26 @@ impl<'a> Radar<'a> {
             let Side { tip, now, .. } = &self.sides[next];
             if self.facts.history.contains(tip, &chain.head) {
                 // Nothing to merge with yet: the result is the worker's work itself.
+                chain.reached = self.reached.anew(tip);
+                chain.reached.add(now, tip);
                 chain.head = now.clone();
                 chain.before.push(next);
             } else {
-                turns.push((next, chain.head.clone(), now.clone(), chain));
+                turns.push((next, chain));
             }
         }
-        let questions: Vec<(Oid, Oid)> =
-            turns.iter().map(|(_, head, now, _)| (head.clone(), now.clone())).collect();
+        let question = |(next, chain): &(usize, &mut Chain)| {
+            let Side { tip, now, .. } = &self.sides[*next];
+            let base = chain.reached.merge_base(tip);
+            Pair { ours: chain.head.clone(), theirs: now.clone(), base }
+        };
+        let questions: Vec<Pair> = turns.iter().map(question).collect();
         let outcomes = self.merge(&questions)?;
         let mut stops = Vec::new();
-        for ((next, head, now, chain), outcome) in turns.into_iter().zip(outcomes) {
+        for (((next, chain), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
-                chain.head = self.commit(&outcome.tree, &[&head, &now])?;
+                chain.head = self.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
+                chain.reached.add(&chain.head, &self.sides[next].tip);
                 chain.before.push(next);
             } else {
                 stops.push((next, self.stop(next, &chain.before, outcome.conflicts)));
@@ -313,6 +328,7 @@ impl<'a> Radar<'a> {
 /// A group of workers being merged.
 struct Chain {
     head: Oid,
+    reached: Reached,
     /// Whom `head` contains.
     before: Vec<usize>,
     /// Who is still to be merged, the last one first.

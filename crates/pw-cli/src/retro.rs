@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::retro;
 use pw_core::status::worker_states;
+use pw_core::work::own_work;
 
 use crate::radar::Radar;
 use crate::schema;
@@ -42,9 +43,12 @@ impl Cli for RetroCli {
             Command::Report { workflow } => {
                 let workflow = Workflow::open(context, workflow.as_deref())?;
                 let facts = workflow.facts(context.now, Look::Past)?;
-                let states = worker_states(&workflow.plan, &workflow.record, &facts);
-                let conflicts = Radar::new(&workflow, &facts, &states)?.conflicts(&|_| true)?;
-                let retro = retro::measure(&workflow.plan, &workflow.record, &facts, conflicts);
+                let Workflow { plan, record, .. } = &workflow;
+                let work = own_work(plan, record, &facts);
+                let states = worker_states(plan, record, &facts, &work);
+                let mut radar = Radar::new(&workflow, &facts, &work, &states)?;
+                let conflicts = radar.conflicts(&|_| true)?;
+                let retro = retro::measure(plan, record, &work, &states, conflicts);
                 Answer::of(&retro, view::retro)
             }
             Command::Schema => schema::answer::<Self>(),

@@ -16,7 +16,7 @@ use pw_core::plan::Worker;
 use pw_core::prompt;
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
-use pw_core::status::{WorkerStatus, worker_states};
+use pw_core::status::WorkerStatus;
 use pw_core::worker::{self as rules, Committed, Pushed};
 
 use crate::command;
@@ -164,7 +164,7 @@ impl Desk<'_> {
     fn brief(&self) -> Result<Answer> {
         let Workflow { plan, record, .. } = self.workflow;
         let facts = self.workflow.facts(self.shell.now, Look::Into)?;
-        let states = worker_states(plan, record, &facts);
+        let states = self.workflow.states(&facts);
         let brief =
             rules::brief(plan, record, self.worker, &states).context("the worker has no state")?;
         Answer::of(&brief, view::brief)
@@ -352,9 +352,9 @@ impl Desk<'_> {
 
     /// Refuses to call work complete that nobody could merge.
     fn require_scope_kept(&self) -> Result<()> {
-        let Workflow { plan, record, .. } = self.workflow;
+        let Workflow { plan, .. } = self.workflow;
         let facts = self.workflow.facts(self.shell.now, Look::Past)?;
-        let states = worker_states(plan, record, &facts);
+        let states = self.workflow.states(&facts);
         let status = states.iter().find(|status| status.id == self.worker.id);
         let outside: Vec<&RepoPath> =
             status.iter().flat_map(|status| &status.out_of_scope).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::{Commit, Facts, History, TreeState, WorkerFacts, WorktreeFacts};
+use pw_core::facts::{Facts, History, Stretch, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::path::RepoPath;
@@ -13,6 +13,7 @@ use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_core::turn::turns;
+use pw_core::work::own_work;
 use pw_git::{RecordWriter, Repo, both};
 
 use crate::launch;
@@ -131,20 +132,14 @@ impl Workflow {
     }
 
     /// Reads everything the rules need, in a number of git processes that does not grow with the
-    /// history: one for all commits, and one for each worktree that is looked into.
+    /// history: one for all commits, one for what they changed, and one for each worktree that is
+    /// looked into.
     pub(crate) fn facts(&self, now: Seconds, look: Look) -> Result<Facts> {
         let base_tip =
             self.record.base_branch.as_deref().and_then(|name| self.branch(name)).cloned();
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
-        let merged = self.record.merged.values().map(|(tip, _)| tip);
-        let red = self.record.red.iter().map(|red| &red.candidate);
-        let stopped = self.record.stopped.iter().map(Stopped::commit).chain(red);
-        let all = tips.iter().flatten().copied().chain(merged).chain(stopped);
-        let commits = || {
-            let history = || self.repo.history(all, &self.record.base);
-            both(history, || self.trunk(base_tip.as_ref()))
-        };
+        let commits = || self.history(&tips, base_tip.as_ref());
         let files = || {
             let checkout = match look {
                 Look::Into => Some(self.checkout()?),
@@ -152,7 +147,7 @@ impl Workflow {
             };
             Ok((checkout, self.worktree_facts(look)?))
         };
-        let ((history, (trunk, base_changes)), (checkout, worktrees)) = both(commits, files)?;
+        let ((history, base_changes), (checkout, worktrees)) = both(commits, files)?;
         let workers =
             self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
                 let tip = tip.cloned();
@@ -160,8 +155,7 @@ impl Workflow {
             });
         Ok(Facts {
             now,
-            history: History::new(history),
-            trunk: History::new(trunk),
+            history,
             workers: workers.collect(),
             base_tip,
             base_changes,
@@ -170,19 +164,37 @@ impl Workflow {
         })
     }
 
-    /// Returns what the base branch and the integration branch have since the base, and the files
-    /// that the base branch changed.
-    fn trunk(&self, base_tip: Option<&Oid>) -> Result<(Vec<Commit>, Vec<RepoPath>)> {
-        let base = &self.record.base;
-        let moved = base_tip.filter(|tip| *tip != base);
-        let tips: Vec<&Oid> =
-            moved.into_iter().chain(self.integration().filter(|tip| *tip != base)).collect();
-        let commits = match tips.is_empty() {
-            true => Vec::new(),
-            false => self.repo.lineage(tips, base)?,
-        };
-        let changes = moved.map(|tip| self.repo.changed(base, tip)).transpose()?;
-        Ok((commits, changes.unwrap_or_default()))
+    /// Returns what everybody has since the base, and the files that the base branch changed.
+    fn history(
+        &self,
+        tips: &[Option<&Oid>],
+        base_tip: Option<&Oid>,
+    ) -> Result<(History, Vec<RepoPath>)> {
+        let Record { base, merged, stopped, red, placements, .. } = &self.record;
+        let merged = merged.values().map(|(tip, _)| tip);
+        let tips: Vec<&Oid> = tips.iter().flatten().copied().chain(merged).collect();
+        let begun = stopped.iter().map(Stopped::commit).chain(red.iter().map(|red| &red.candidate));
+        let trunk: Vec<&Oid> = base_tip.into_iter().chain(self.integration()).collect();
+        let all = tips.iter().chain(&trunk).copied().chain(begun);
+        let mut history = History::new(self.repo.history(all, base)?);
+        let forks = placements.values().map(|placement| &placement.fork);
+        let except = history.on_chains(trunk.iter().copied());
+        let mut stretches = history.stretches(&tips, forks.chain(trunk), &except);
+        let drift = base_tip.filter(|tip| *tip != base);
+        stretches
+            .extend(drift.map(|tip| Stretch { newest: tip.clone(), parents: vec![base.clone()] }));
+        let mut changes = self.repo.changes(&stretches)?;
+        let drift = drift.and_then(|_| changes.pop()).unwrap_or_default();
+        for (stretch, changes) in stretches.iter().zip(changes) {
+            history.set_changes(&stretch.newest, changes);
+        }
+        Ok((history, drift.into_iter().map(|change| change.path).collect()))
+    }
+
+    /// Returns where each worker stands, in the order of the plan.
+    pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
+        let work = own_work(&self.plan, &self.record, facts);
+        status::worker_states(&self.plan, &self.record, facts, &work)
     }
 
     /// Returns the state of the user's own checkout, the plan's own file left out.
@@ -228,14 +240,16 @@ impl Workflow {
                 facts.workers.entry(worker.id.clone()).or_default().session = session;
             }
         }
-        let states = status::worker_states(&self.plan, &self.record, &facts);
+        let (plan, record) = (&self.plan, &self.record);
+        let work = own_work(plan, record, &facts);
+        let states = status::worker_states(plan, record, &facts, &work);
         let open = |status: &WorkerStatus| status.state != State::Integrated;
-        let mut radar = Radar::new(self, &facts, &states)?;
+        let mut radar = Radar::new(self, &facts, &work, &states)?;
         let conflicts = radar.conflicts(&open)?;
-        let turns = turns(&self.plan, &self.record, &facts, &states, &[]);
+        let turns = turns(plan, &facts, &work, &states, &[]);
         let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
         let trial = radar.trial(&order, &conflicts)?;
-        let status = status::derive(&self.plan, &self.record, &facts, conflicts, trial, self);
+        let status = status::derive(plan, record, &facts, states, conflicts, trial, self);
         Ok((status, facts))
     }
 }

@@ -7,7 +7,7 @@ use crate::path::RepoPath;
 use crate::session::SessionFacts;
 use crate::time::Seconds;
 
-/// One commit, with what it changed by itself.
+/// One commit.
 #[derive(Clone, Debug)]
 pub struct Commit {
     pub oid: Oid,
@@ -15,8 +15,18 @@ pub struct Commit {
     /// Committer time.
     pub time: Seconds,
     pub message: String,
-    /// Against the parent; for a merge, against what merging its parents comes to.
+    /// Against the parent; for a merge, against what merging its parents comes to. Where only
+    /// [stretches](Stretch) were asked about, the newest commit of each has the changes of all.
     pub changes: Vec<Change>,
+}
+
+/// Commits of a branch in a row that nobody has to tell apart: what they changed together is one
+/// question to git, however many they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub newest: Oid,
+    /// What the oldest began from: none for a first commit, several for a merge, which is alone.
+    pub parents: Vec<Oid>,
 }
 
 /// One changed path; contents are told apart by mode and object id, `None` is "not there".
@@ -27,7 +37,8 @@ pub struct Change {
     pub new: Option<String>,
 }
 
-/// All commits since the base that any branch of the workflow has.
+/// All commits since the base that any branch of the workflow has; changes only where a worker's
+/// own chain has them.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     commits: HashMap<Oid, Commit>,
@@ -42,6 +53,51 @@ impl History {
         self.commits.get(oid)
     }
 
+    /// Cuts the first-parent chains of `tips` into stretches, without the commits in `except`.
+    ///
+    /// Whatever branches off, is merged, or is named in `ends` ends one. So whoever contains a
+    /// commit of a stretch contains all of it, and sums of changes come out the same.
+    pub fn stretches<'a>(
+        &'a self,
+        tips: &[&'a Oid],
+        ends: impl IntoIterator<Item = &'a Oid>,
+        except: &HashSet<&Oid>,
+    ) -> Vec<Stretch> {
+        let mut ends: HashSet<&Oid> = ends.into_iter().chain(tips.iter().copied()).collect();
+        let mut seen = HashSet::new();
+        for commit in self.commits.values() {
+            let is_merge = commit.parents.len() > 1;
+            ends.extend(commit.parents.iter().filter(|parent| !seen.insert(*parent) || is_merge));
+        }
+        let parent = |commit: &Commit| {
+            let parent = commit.parents.first().and_then(|parent| self.commits.get(parent));
+            parent.filter(|parent| !except.contains(&parent.oid))
+        };
+        let is_plain = |commit: &Commit| commit.parents.len() == 1;
+        let next = |commit: &&'a Commit| {
+            let parent = parent(commit).filter(|_| is_plain(commit));
+            parent.filter(|parent| is_plain(parent) && !ends.contains(&parent.oid))
+        };
+        let (mut stretches, mut known) = (Vec::new(), HashSet::new());
+        for tip in tips {
+            let mut begin = self.commits.get(*tip).filter(|tip| !except.contains(&tip.oid));
+            while let Some(newest) = begin.filter(|newest| known.insert(&newest.oid)) {
+                let oldest = std::iter::successors(Some(newest), next).last().unwrap_or(newest);
+                let parents = oldest.parents.clone();
+                stretches.push(Stretch { newest: newest.oid.clone(), parents });
+                begin = parent(oldest);
+            }
+        }
+        stretches
+    }
+
+    /// Says what a stretch changed.
+    pub fn set_changes(&mut self, newest: &Oid, changes: Vec<Change>) {
+        if let Some(commit) = self.commits.get_mut(newest) {
+            commit.changes = changes;
+        }
+    }
+
     /// Returns every commit with its parents.
     pub fn parents(&self) -> impl Iterator<Item = (&Oid, &[Oid])> {
         self.commits.iter().map(|(oid, commit)| (oid, commit.parents.as_slice()))
@@ -52,6 +108,11 @@ impl History {
         let parent =
             |commit: &&Commit| commit.parents.first().and_then(|oid| self.commits.get(oid));
         std::iter::successors(self.commits.get(tip), parent)
+    }
+
+    /// Returns every commit on the first-parent chains of `tips`.
+    pub fn on_chains<'a>(&'a self, tips: impl IntoIterator<Item = &'a Oid>) -> HashSet<&'a Oid> {
+        tips.into_iter().flat_map(|tip| self.chain(tip)).map(|commit| &commit.oid).collect()
     }
 
     /// Returns every commit since the base that `tip` contains, itself included.
@@ -141,10 +202,8 @@ impl TreeState {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub now: Seconds,
-    /// What workers have.
+    /// What the workers, the base branch and the integration branch have since the base.
     pub history: History,
-    /// What the base branch and the integration branch have, without messages and changes.
-    pub trunk: History,
     pub workers: BTreeMap<WorkerId, WorkerFacts>,
     /// Where the base branch is now; `None` when it is gone or there was none.
     pub base_tip: Option<Oid>,
@@ -159,6 +218,11 @@ impl Facts {
     pub fn tip(&self, worker: &WorkerId) -> Option<&Oid> {
         self.workers.get(worker)?.tip.as_ref()
     }
+
+    /// Returns what the base branch and the integration branch went through since the base.
+    pub fn trunk(&self) -> HashSet<&Oid> {
+        self.history.on_chains(self.base_tip.iter().chain(&self.integration_tip))
+    }
 }
 
 /// Returns what commits changed in the end, path by path: a file added and removed again is not
@@ -171,4 +235,50 @@ pub fn net_changes(commits: &[&Commit]) -> Vec<Change> {
             .or_insert_with(|| change.clone());
     }
     net.into_values().filter(|change| change.old != change.new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn oid(name: &str) -> Oid {
+        format!("{name:0>40}").parse().unwrap()
+    }
+
+    fn stretches(history: &History, tips: &[&str], end: &str, except: &str) -> Vec<String> {
+        let tips: Vec<Oid> = tips.iter().map(|name| oid(name)).collect();
+        let (end, except) = (oid(end), oid(except));
+        let tips: Vec<&Oid> = tips.iter().collect();
+        let short = |oid: &Oid| oid.as_str().trim_start_matches('0').to_owned();
+        let found = history.stretches(&tips, [&end], &HashSet::from([&except]));
+        let line = |stretch: Stretch| {
+            let parents: Vec<String> = stretch.parents.iter().map(short).collect();
+            format!("{} {}", short(&stretch.newest), parents.join(" "))
+        };
+        found.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_stretch_ends_wherever_somebody_could_contain_half_of_it() {
+        let commit = |line: &&str| {
+            let mut ids = line.split(' ').map(oid);
+            let (oid, parents) = (ids.next().unwrap(), ids.collect());
+            Commit { oid, parents, time: 0, message: String::new(), changes: Vec::new() }
+        };
+        // c branches off at a3, takes in b2, and goes on; d began anew.
+        let lines = [
+            "a1 f", "a2 a1", "a3 a2", "a4 a3", "a5 a4", "b1 f", "b2 b1", "b3 b2", "c1 a3", "c2 c1",
+            "c3 c2 b2", "c4 c3", "c5 c4", "d1", "d2 d1", "d3 d2",
+        ];
+
+        let history = History::new(lines.iter().map(commit));
+        assert_eq!(stretches(&history, &["a5"], "99", "98"), ["a5 a3", "a3 f"]);
+        assert_eq!(stretches(&history, &["a5", "a3"], "a1", "98"), ["a5 a3", "a3 a1", "a1 f"]);
+        assert_eq!(stretches(&history, &["a5"], "99", "a2"), ["a5 a3", "a3 a2"]);
+        assert_eq!(
+            stretches(&history, &["c5", "b3"], "99", "98"),
+            ["c5 c3", "c3 c2 b2", "c2 a3", "a3 f", "b3 b2", "b2 f"]
+        );
+        assert_eq!(stretches(&history, &["d3"], "99", "98"), ["d3 d1", "d1 "]);
+    }
 }

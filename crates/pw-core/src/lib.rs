@@ -35,5 +35,6 @@ pub mod status;
 pub mod stop;
 pub mod time;
 pub mod turn;
+pub mod work;
 pub mod worker;
 mod yaml;

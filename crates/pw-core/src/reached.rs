@@ -1,6 +1,7 @@
 //! What a growing chain of merges contains, so that no next merge has to search for its base.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::facts::Facts;
 use crate::id::Oid;
@@ -8,7 +9,8 @@ use crate::id::Oid;
 /// The commits above the workflow's base that a chain of merges contains.
 #[derive(Clone, Debug)]
 pub struct Reached {
-    parents: HashMap<Oid, Vec<Oid>>,
+    parents: Arc<HashMap<Oid, Vec<Oid>>>,
+    base: Oid,
     commits: HashSet<Oid>,
     /// Whether the chain contains the base: then it contains every commit not in `parents`.
     has_base: bool,
@@ -18,11 +20,19 @@ impl Reached {
     /// Returns what `start` contains: the base itself, a commit of the integration branch, or a
     /// merge of an integration that stopped.
     pub fn of(facts: &Facts, base: &Oid, start: &Oid) -> Self {
-        let parents = facts.trunk.parents().chain(facts.history.parents());
+        let parents = facts.history.parents();
         let parents = parents.map(|(oid, parents)| (oid.clone(), parents.to_vec())).collect();
-        let mut reached = Self { parents, commits: HashSet::new(), has_base: false };
+        let parents = Arc::new(parents);
+        let known = Self { parents, base: base.clone(), commits: HashSet::new(), has_base: false };
+        known.anew(start)
+    }
+
+    /// Returns what another chain of the same history contains, which begins at `start`.
+    pub fn anew(&self, start: &Oid) -> Self {
+        let (parents, base) = (Arc::clone(&self.parents), self.base.clone());
+        let mut reached = Self { parents, base, commits: HashSet::new(), has_base: false };
         let (commits, met) = reached.walk(start);
-        (reached.commits, reached.has_base) = (commits, met.contains(base));
+        (reached.commits, reached.has_base) = (commits, met.contains(&self.base));
         reached
     }
 
@@ -78,7 +88,7 @@ mod tests {
     #[test]
     fn a_base_is_given_only_when_it_is_the_only_one() {
         // c took in a1; e forked below the base, and took it in later; f and c took in each other.
-        let facts = Facts {
+        let upon = |trunk: &[&str]| Facts {
             history: history(&[
                 ("a1", &["0"]),
                 ("a2", &["a1"]),
@@ -88,11 +98,11 @@ mod tests {
                 ("e2", &["e1", "0"]),
                 ("f1", &["0"]),
                 ("f2", &["f1", "a2", "b1"]),
+                ("d1", trunk),
             ]),
-            trunk: history(&[("d1", &["0"])]),
             ..Facts::default()
         };
-        let mut reached = Reached::of(&facts, &oid("0"), &oid("d1"));
+        let mut reached = Reached::of(&upon(&["0"]), &oid("0"), &oid("d1"));
         assert_eq!(reached.merge_base(&oid("a2")), Some(oid("0")));
         reached.add(&oid("d2"), &oid("a2"));
         assert_eq!(reached.merge_base(&oid("a1")), Some(oid("a1")), "contained");
@@ -103,7 +113,7 @@ mod tests {
         assert_eq!(reached.merge_base(&oid("d1")), Some(oid("d1")));
         assert_eq!(reached.merge_base(&oid("b1")), Some(oid("0")));
         // Somebody put the branch elsewhere: nothing is certain.
-        let facts = Facts { trunk: history(&[("d1", &["0e"])]), ..facts };
-        assert_eq!(Reached::of(&facts, &oid("0"), &oid("d1")).merge_base(&oid("a2")), None);
+        let reached = Reached::of(&upon(&["0e"]), &oid("0"), &oid("d1"));
+        assert_eq!(reached.merge_base(&oid("a2")), None);
     }
 }

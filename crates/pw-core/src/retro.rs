@@ -4,15 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::Conflict;
-use crate::facts::{Change, Commit, Facts, net_changes};
+use crate::facts::{Change, Commit};
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size, Worker};
 use crate::record::Record;
 use crate::report::Report;
 use crate::signal::{self, Signal, Subject};
-use crate::status::{State, own_commits, worker_states};
+use crate::status::{State, WorkerStatus};
 use crate::time::{Seconds, rfc3339};
+use crate::work::Work;
 
 /// The answer of `pw-retro report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -74,16 +75,19 @@ pub struct Overlap {
 }
 
 /// Measures a run, finished or not.
-pub fn measure(plan: &Plan, record: &Record, facts: &Facts, conflicts: Vec<Conflict>) -> Retro {
-    let states = worker_states(plan, record, facts);
-    let own: Vec<Vec<&Commit>> =
-        plan.workers.iter().map(|worker| own_commits(plan, record, facts, worker)).collect();
+pub fn measure(
+    plan: &Plan,
+    record: &Record,
+    work: &[Work<'_>],
+    states: &[WorkerStatus],
+    conflicts: Vec<Conflict>,
+) -> Retro {
     let workers: Vec<WorkerRetro> = plan
         .workers
         .iter()
-        .zip(&own)
-        .zip(&states)
-        .map(|((worker, own), status)| {
+        .zip(work)
+        .zip(states)
+        .map(|((worker, Work { commits: own, changes, .. }), status)| {
             let (blocked, waiting) = idle(own);
             let created = record.placements.get(&worker.id).map(|placement| placement.at);
             let started = created.or(own.last().map(|commit| commit.time));
@@ -95,7 +99,7 @@ pub fn measure(plan: &Plan, record: &Record, facts: &Facts, conflicts: Vec<Confl
                 size: worker.size,
                 commits: own.len(),
                 checkpoints: checkpoints(own),
-                files: net_changes(own).len(),
+                files: changes.len(),
                 duration_seconds: started
                     .zip(ended)
                     .map(|(from, to)| to.saturating_sub(from).max(0)),
@@ -107,7 +111,7 @@ pub fn measure(plan: &Plan, record: &Record, facts: &Facts, conflicts: Vec<Confl
             }
         })
         .collect();
-    let newest = own.iter().filter_map(|own| own.first()).map(|commit| commit.time);
+    let newest = work.iter().filter_map(|work| work.commits.first()).map(|commit| commit.time);
     let ended = newest.chain(record.merged.values().map(|(_, at)| *at)).max();
     let elapsed = ended.map_or(0, |ended| ended.saturating_sub(record.started).max(0));
     let worked: Seconds = workers.iter().filter_map(|worker| worker.duration_seconds).sum();
@@ -120,7 +124,7 @@ pub fn measure(plan: &Plan, record: &Record, facts: &Facts, conflicts: Vec<Confl
         worked_seconds: worked,
         parallelism: ratio(worked, elapsed),
         integrated: states.iter().all(|status| status.state == State::Integrated),
-        overlaps: overlaps(&plan.workers, &own),
+        overlaps: overlaps(&plan.workers, work),
         workers,
         conflicts,
     }
@@ -157,11 +161,11 @@ fn idle(own: &[&Commit]) -> (Seconds, Seconds) {
     (blocked, waiting)
 }
 
-fn overlaps(workers: &[Worker], own: &[Vec<&Commit>]) -> Vec<Overlap> {
+fn overlaps(workers: &[Worker], work: &[Work<'_>]) -> Vec<Overlap> {
     let mut touched: std::collections::BTreeMap<RepoPath, Vec<WorkerId>> = Default::default();
-    for (worker, own) in workers.iter().zip(own) {
-        for Change { path, .. } in net_changes(own) {
-            touched.entry(path).or_default().push(worker.id.clone());
+    for (worker, work) in workers.iter().zip(work) {
+        for Change { path, .. } in &work.changes {
+            touched.entry(path.clone()).or_default().push(worker.id.clone());
         }
     }
     let shared = touched.into_iter().filter(|(_, workers)| workers.len() > 1);

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use change::{Awaited, Change, ChangeKind, Cursor, Waited, news};
-pub use derive::{derive, own_commits, signal_lines, worker_states};
+pub use derive::{derive, signal_lines, worker_states};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use waiting::{Outlook, Waiting};

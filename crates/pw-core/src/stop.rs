@@ -4,15 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, Stages};
-use crate::facts::{Commit, Facts, History};
+use crate::facts::{Commit, History};
 use crate::id::{Oid, WorkerId};
 use crate::integration::{Readiness, merged_worker};
 use crate::marker::Hunk;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::record::{Record, Stopped};
+use crate::record::Stopped;
 use crate::report::{Report, bounded};
-use crate::status::{self, WorkerStatus};
+use crate::status::WorkerStatus;
+use crate::work::Work;
 
 /// Longest text of the plan or of a worker that is repeated, in characters.
 const MAX_TEXT: usize = 500;
@@ -133,23 +134,22 @@ pub struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    /// `history` holds what both sides have since the base.
+    /// `history` holds what both sides have since the base, with the changes of each commit.
     pub fn of(
         plan: &'a Plan,
-        record: &'a Record,
-        facts: &'a Facts,
+        work: &[Work<'_>],
         history: &'a History,
         stopped: &'a Stopped,
     ) -> Self {
         let ours = history.ancestors(&stopped.onto);
         let theirs = history.ancestors(&stopped.tip);
         let mut commits = Vec::new();
-        for worker in &plan.workers {
-            let mut own = status::own_commits(plan, record, facts, worker);
+        for (worker, work) in plan.workers.iter().zip(work) {
             let side = if worker.id == stopped.worker { Side::Theirs } else { Side::Ours };
             let there = if side == Side::Theirs { &theirs } else { &ours };
-            own.retain(|commit| there.contains(&commit.oid));
-            commits.push((side, Some(&worker.id), own));
+            let own = work.commits.iter().filter(|commit| there.contains(&commit.oid));
+            let own = own.filter_map(|commit| history.commit(&commit.oid));
+            commits.push((side, Some(&worker.id), own.collect()));
         }
         let by_hand = history.chain(&stopped.onto).filter(|c| merged_worker(c).is_none());
         commits.push((Side::Ours, None, by_hand.collect()));

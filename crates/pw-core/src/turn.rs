@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::pairs_that_can_meet;
-use crate::facts::{Change, Facts, net_changes};
+use crate::facts::{Change, Facts};
 use crate::id::WorkerId;
 use crate::plan::Plan;
-use crate::record::Record;
 use crate::report::counted;
-use crate::status::{State, WorkerStatus, own_commits};
+use crate::status::{State, WorkerStatus};
+use crate::work::Work;
 
 /// A worker's place in the merge order, and what put it there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +28,8 @@ pub struct Turn {
 /// else in the order of the plan.
 pub fn turns(
     plan: &Plan,
-    record: &Record,
     facts: &Facts,
+    work: &[Work<'_>],
     states: &[WorkerStatus],
     without: &[WorkerId],
 ) -> Vec<Turn> {
@@ -47,7 +47,7 @@ pub fn turns(
             because: String::new(),
         })
         .collect();
-    for (first, second) in meetings(plan, record, facts, &waiting) {
+    for (first, second) in meetings(plan, facts, work, &waiting) {
         let [some, other] = [first, second].map(|at| waiting[at].worker.clone());
         waiting[first].meets.push(other);
         waiting[second].meets.push(some);
@@ -68,15 +68,13 @@ pub fn turns(
 
 /// Returns the pairs, by index, of those whose committed changes could collide. Who contains the
 /// other's work merges with it.
-fn meetings(plan: &Plan, record: &Record, facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
+fn meetings(plan: &Plan, facts: &Facts, work: &[Work<'_>], turns: &[Turn]) -> Vec<(usize, usize)> {
     let changes = |turn: &Turn| {
-        let worker = plan.worker(&turn.worker);
-        worker
-            .map(|worker| net_changes(&own_commits(plan, record, facts, worker)))
-            .unwrap_or_default()
+        let at = plan.ids().position(|id| *id == turn.worker)?;
+        Some(work.get(at)?.changes.as_slice())
     };
-    let changes: Vec<Vec<Change>> = turns.iter().map(changes).collect();
-    let changes: Vec<&[Change]> = changes.iter().map(Vec::as_slice).collect();
+    let changes: Vec<&[Change]> =
+        turns.iter().map(|turn| changes(turn).unwrap_or_default()).collect();
     let contains = |outer: usize, inner: usize| {
         let tip = |at: usize| facts.tip(&turns[at].worker);
         tip(outer)
@@ -104,8 +102,9 @@ fn because(turn: &Turn) -> String {
 mod tests {
     use super::*;
     use crate::facts::{Commit, History, WorkerFacts};
-    use crate::record::Event;
+    use crate::record::{Event, Record};
     use crate::status::worker_states;
+    use crate::work::own_work;
 
     #[test]
     fn dependencies_come_first_then_who_collides_least_then_the_plan() {
@@ -117,7 +116,7 @@ mod tests {
         let planned = Event::Planned { branch: None, base: oid("0") };
         let record = Record::replay([(planned, 0)]).unwrap();
         // `a` meets `b` and `c` in one file each.
-        let work: [(&str, &[&str]); 4] =
+        let paths: [(&str, &[&str]); 4] =
             [("a", &["x", "y"]), ("b", &["b", "x"]), ("c", &["y"]), ("d", &["d"])];
         let commit = |(name, paths): &(&str, &[&str])| Commit {
             oid: oid(name),
@@ -133,13 +132,14 @@ mod tests {
             (name.parse().unwrap(), WorkerFacts { tip: Some(oid(name)), ..WorkerFacts::default() })
         };
         let facts = Facts {
-            history: History::new(work.iter().map(commit)),
-            workers: work.iter().map(worker).collect(),
+            history: History::new(paths.iter().map(commit)),
+            workers: paths.iter().map(worker).collect(),
             ..Facts::default()
         };
-        let states = worker_states(&plan, &record, &facts);
+        let work = own_work(&plan, &record, &facts);
+        let states = worker_states(&plan, &record, &facts, &work);
         let order = |without: &[WorkerId]| -> Vec<(String, String)> {
-            let turns = turns(&plan, &record, &facts, &states, without);
+            let turns = turns(&plan, &facts, &work, &states, without);
             turns.into_iter().map(|turn| (turn.worker.to_string(), turn.because)).collect()
         };
         let turn = |worker: &str, because: &str| (worker.to_owned(), because.to_owned());

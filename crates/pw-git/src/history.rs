@@ -3,27 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::{Change, Commit};
+use pw_core::facts::{Change, Commit, Stretch};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
-use crate::process::{Call, records};
+use crate::process::{Git, records};
 use crate::{Repo, Scratch};
 
 /// `git log` with everything a configuration could change said outright.
 const LOG: &[&str] = &[
     "log",
     "-z",
-    "--raw",
-    "--no-abbrev",
-    "--root",
-    "--no-renames",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-relative",
-    "--ignore-submodules=none",
-    // A merge changes what differs from merging its parents: also what it left out of a side.
-    "--diff-merges=remerge",
     "--no-show-signature",
     "--no-notes",
     "--no-decorate",
@@ -33,40 +23,88 @@ const LOG: &[&str] = &[
     "--format=%H%x00%P%x00%ct%x00%B%x00",
 ];
 
+/// What [`parse_change`] reads, and nothing else.
+const RAW: &[&str] = &[
+    "--raw",
+    "-z",
+    "--no-abbrev",
+    "--root",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-relative",
+    "--ignore-submodules=none",
+];
+
+/// A merge changes what differs from merging its parents: also what it left out of a side.
+const REMERGE: &str = "--diff-merges=remerge";
+
 impl Repo {
-    /// Returns every commit that `tips` contain and `base` does not.
+    /// Returns every commit that `tips` contain and `base` does not, without changes.
     pub fn history<'a>(
         &self,
         tips: impl IntoIterator<Item = &'a Oid>,
         base: &Oid,
     ) -> Result<Vec<Commit>> {
-        let revisions: String =
-            tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect();
-        let call = self.git.plumbing(LOG.iter().chain(&["--stdin"])).reader().input(revisions);
-        self.read_log(call)
+        let args = LOG.iter().chain(&["--stdin"]);
+        parse_log(&self.git.plumbing(args).reader().input(range(tips, base)).bytes()?)
     }
 
-    /// Returns the commits that `tips` contain and `base` does not, without messages and changes:
-    /// enough to know who is whose ancestor.
-    pub fn lineage<'a>(
+    /// Returns the same with what each commit changed.
+    pub fn history_with_changes<'a>(
         &self,
         tips: impl IntoIterator<Item = &'a Oid>,
         base: &Oid,
     ) -> Result<Vec<Commit>> {
-        let revisions: String =
-            tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect();
-        let call =
-            self.git.plumbing(["rev-list", "--parents", "--stdin"]).reader().input(revisions);
-        let answer = call.bytes()?;
-        let commit = |line: &str| {
-            let mut ids = line
-                .split(' ')
-                .map(|id| id.parse().map_err(|_| anyhow::anyhow!("no object id: {id:?}")));
-            let oid = ids.next().context("an empty line")??;
-            let parents = ids.collect::<Result<_>>()?;
-            Ok(Commit { oid, parents, time: 0, message: String::new(), changes: Vec::new() })
+        self.log_with_changes(&self.git, &["--stdin"], range(tips, base))
+    }
+
+    /// Returns what stretches of commits changed, in one process; in another if there are merges.
+    pub fn changes(&self, stretches: &[Stretch]) -> Result<Vec<Vec<Change>>> {
+        let is_merge = |stretch: &&Stretch| stretch.parents.len() > 1;
+        let plain: Vec<&Stretch> = stretches.iter().filter(|s| !is_merge(s)).collect();
+        let mut plain = self.compare(&plain)?.into_iter();
+        let merges: String =
+            stretches.iter().filter(is_merge).map(|merge| format!("{}\n", merge.newest)).collect();
+        let mut merges = match merges.is_empty() {
+            true => Vec::new(),
+            false => {
+                self.log_with_changes(&self.git, &["--no-walk=unsorted", "--stdin"], merges)?
+            }
+        }
+        .into_iter();
+        let answer = |stretch: &Stretch| {
+            if is_merge(&stretch) { merges.next().map(|merge| merge.changes) } else { plain.next() }
+                .with_context(|| format!("git told no changes of {}", stretch.newest))
         };
-        String::from_utf8_lossy(&answer).lines().map(commit).collect()
+        stretches.iter().map(answer).collect()
+    }
+
+    /// Compares the ends of stretches, all in one process.
+    fn compare(&self, stretches: &[&Stretch]) -> Result<Vec<Vec<Change>>> {
+        if stretches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let line = |stretch: &&Stretch| {
+            let ends = std::iter::once(&stretch.newest).chain(&stretch.parents);
+            ends.map(Oid::as_str).collect::<Vec<_>>().join(" ") + "\n"
+        };
+        let questions: String = stretches.iter().map(line).collect();
+        let args = ["diff-tree", "--stdin", "--always", "-r"];
+        let call = self.git.plumbing(args.iter().chain(RAW)).reader().input(questions);
+        let mut answers: Vec<Vec<Change>> = Vec::new();
+        let answer = call.bytes()?;
+        let mut fields = records(&answer);
+        while let Some(field) = fields.next() {
+            if field.starts_with(b":") {
+                let path = fields.next().context("a change without a path")?;
+                let changes = answers.last_mut().context("a change without a commit")?;
+                changes.push(parse_change(field, path).context("an unreadable change")?);
+            } else {
+                answers.push(Vec::new());
+            }
+        }
+        Ok(answers)
     }
 
     /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or
@@ -84,33 +122,21 @@ impl Repo {
     /// Returns the newest commits of a first-parent chain, at most `limit`.
     pub fn recent(&self, tip: &Oid, limit: usize) -> Result<Vec<Commit>> {
         let limit = format!("-n{limit}");
-        let args = LOG.iter().copied().chain([
-            "--first-parent",
-            "--no-merges",
-            &limit,
-            tip.as_str(),
-            "--",
-        ]);
-        self.read_log(self.git.plumbing(args).reader())
+        let args = ["--first-parent", "--no-merges", &limit, tip.as_str(), "--"];
+        self.log_with_changes(&self.git, &args, String::new())
     }
 
-    /// Runs [`LOG`]: to show what a merge changed, git merges its parents anew.
-    fn read_log(&self, call: Call) -> Result<Vec<Commit>> {
+    /// To show what a merge changed, git merges its parents anew.
+    fn log_with_changes(&self, git: &Git, args: &[&str], revisions: String) -> Result<Vec<Commit>> {
+        let args = LOG.iter().chain(RAW).chain(&[REMERGE]).chain(args);
         let scratch = Scratch::new()?;
-        parse_log(&scratch.apply(call, self).bytes()?)
-    }
-
-    /// Returns the paths that differ between two commits.
-    pub fn changed(&self, from: &Oid, to: &Oid) -> Result<Vec<RepoPath>> {
-        let args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames"];
-        let args = args.into_iter().chain(["--ignore-submodules=none", from.as_str(), to.as_str()]);
-        Ok(records(&self.git.plumbing(args).reader().bytes()?).map(RepoPath::new).collect())
+        parse_log(&scratch.apply(git.plumbing(args).reader(), self).input(revisions).bytes()?)
     }
 
     /// Returns the commit that HEAD of a worktree has.
     pub fn read_head(&self, worktree: &Path) -> Result<Commit> {
-        let args = LOG.iter().copied().chain(["-n1", "HEAD", "--"]);
-        self.read_log(self.git.at(worktree).plumbing(args).reader())?
+        let git = self.git.at(worktree);
+        self.log_with_changes(&git, &["-n1", "HEAD", "--"], String::new())?
             .pop()
             .context("HEAD has no commit")
     }
@@ -137,7 +163,12 @@ impl Repo {
     }
 }
 
-/// Reads what [`LOG`] prints: four fields, then `:modes ids status`, `path` pairs.
+/// Returns the revisions of `base..tips`, a line each.
+fn range<'a>(tips: impl IntoIterator<Item = &'a Oid>, base: &Oid) -> String {
+    tips.into_iter().map(|tip| format!("{tip}\n")).chain([format!("^{base}\n")]).collect()
+}
+
+/// Reads what [`LOG`] and [`RAW`] print: four fields, then `:modes ids status`, `path` pairs.
 fn parse_log(bytes: &[u8]) -> Result<Vec<Commit>> {
     let mut commits: Vec<Commit> = Vec::new();
     let mut fields = records(bytes);

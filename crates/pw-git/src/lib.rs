@@ -24,7 +24,7 @@ mod walk;
 mod worktree;
 
 pub use lock::Lock;
-pub use merge::{MergeOutcome, Merges, Scratch};
+pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
 pub use process::{GitError, both};
 pub use record::RecordWriter;

@@ -25,6 +25,15 @@ pub struct MergeOutcome {
     pub stages: BTreeMap<RepoPath, Stages>,
 }
 
+/// Two commits to be merged.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub ours: Oid,
+    pub theirs: Oid,
+    /// Their merge base, when it is certain: git need not search for it.
+    pub base: Option<Oid>,
+}
+
 /// A folder for objects that nobody will need again: trial merges leave no trace in the repository.
 #[derive(Debug)]
 pub struct Scratch {
@@ -60,12 +69,19 @@ impl Repo {
     /// repository.
     pub fn merge_pairs(
         &self,
-        pairs: &[(Oid, Oid)],
+        pairs: &[Pair],
         scratch: Option<&Scratch>,
     ) -> Result<Vec<MergeOutcome>> {
-        let lines: Vec<String> =
-            pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect();
-        self.merge_lines(&lines, scratch)
+        let plain = |Pair { ours, theirs, .. }: &Pair| format!("{ours} {theirs}\n");
+        let with_base = |pair: &Pair| match &pair.base {
+            Some(base) => format!("{base} -- {}", plain(pair)),
+            None => plain(pair),
+        };
+        let lines = pairs.iter().map(with_base).collect::<Vec<_>>();
+        // A git before 2.40 takes no base.
+        self.merge_lines(&lines, scratch).or_else(|_| {
+            self.merge_lines(&pairs.iter().map(plain).collect::<Vec<_>>(), scratch)
+        })
     }
 
     fn merge_lines(
@@ -96,7 +112,7 @@ impl Repo {
         theirs: &Oid,
         scratch: Option<&Scratch>,
     ) -> Result<MergeOutcome> {
-        let mut outcomes = self.merge_pairs(&[(ours.clone(), theirs.clone())], scratch)?;
+        let mut outcomes = self.merge_lines(&[format!("{ours} {theirs}\n")], scratch)?;
         outcomes.pop().context("git merge-tree answered nothing")
     }
 

@@ -14,7 +14,7 @@ use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
 use pw_core::snapshot::SnapshotId;
-use pw_core::status::{State, WorkerStatus, worker_states};
+use pw_core::status::{State, WorkerStatus};
 use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Scratch, Survey, Transaction};
 
@@ -58,7 +58,7 @@ pub(super) fn cleanup(
         workflow.repo.refresh()?;
     }
     let facts = workflow.facts(context.now, Look::Past)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let states = workflow.states(&facts);
     let asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
     let workers: Vec<&Worker> = workflow.plan.workers.iter().filter(asked).collect();
     let (living, mut notes) = session::living(&workflow, &workers, How::Print, context.now);

@@ -1,7 +1,9 @@
 //! Landing the integration branch on the base branch, or proposing that to a forge.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
-use pw_core::facts::{Facts, WorktreeFacts};
+use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, Share, Wish};
 use pw_core::gate::{GateReport, Mode};
@@ -10,6 +12,7 @@ use pw_core::record::{Choice, Event};
 use pw_core::report::{counted, shell_word};
 use pw_core::status::{WorkerStatus, signal_lines, worker_states};
 use pw_core::time::rfc3339;
+use pw_core::work::own_work;
 use pw_git::{Lock, Transaction, Worktree};
 
 use super::gate::Gatekeeper;
@@ -45,7 +48,7 @@ pub(super) struct Finish<'a> {
     pub(super) workflow: &'a Workflow,
     context: &'a Context,
     asked: Asked,
-    facts: Facts,
+    signals: BTreeMap<WorkerId, Vec<String>>,
     states: Vec<WorkerStatus>,
     /// The base branch, and where it is.
     pub(super) base: String,
@@ -67,7 +70,10 @@ impl<'a> Finish<'a> {
         let result = require_result(workflow)?;
         let (base, before) = require_base(workflow)?;
         let facts = workflow.facts(context.now, Look::Past)?;
-        let states = worker_states(&workflow.plan, &workflow.record, &facts);
+        let Workflow { plan, record, .. } = workflow;
+        let work = own_work(plan, record, &facts);
+        let signals = signal_lines(plan, &facts, &work, |_| None);
+        let states = worker_states(plan, record, &facts, &work);
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer = finish::require_everybody(&workflow.plan, &states, &is_merged, &asked.without)?;
         let mode = asked.no_gate.then_some(Mode::None);
@@ -78,7 +84,7 @@ impl<'a> Finish<'a> {
             workflow,
             context,
             asked,
-            facts,
+            signals,
             states,
             base,
             before,
@@ -153,12 +159,11 @@ impl<'a> Finish<'a> {
 
     /// What there is to say of each worker whose work lands.
     pub(super) fn shares(&self) -> Result<Vec<Share<'_>>> {
-        let Workflow { plan, record, .. } = self.workflow;
         let lands = self.states.iter().filter(|s| !self.asked.without.contains(&s.id));
         lands
             .map(|status| {
                 let worker = self.workflow.worker(&status.id)?;
-                let signals = signal_lines(plan, record, &self.facts, worker, None);
+                let signals = self.signals.get(&status.id).cloned().unwrap_or_default();
                 Ok(Share { worker, status, signals })
             })
             .collect()

@@ -1,5 +1,7 @@
 //! The merge itself: in the object database, published in one transaction or not at all.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
@@ -13,6 +15,7 @@ use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
 use pw_core::time::rfc3339;
 use pw_core::turn::{Turn, turns};
+use pw_core::work::own_work;
 use pw_git::{Lock, Merges, Transaction};
 
 use super::gate::Gatekeeper;
@@ -44,6 +47,8 @@ pub(super) struct Chain<'a> {
     pub(super) choice: Choice,
     pub(super) facts: Facts,
     states: Vec<WorkerStatus>,
+    /// What each worker said since it was merged before.
+    signals: BTreeMap<WorkerId, Vec<String>>,
     turns: Vec<Turn>,
     merges: Merges<'a>,
     pub(super) merged: Vec<Merged>,
@@ -95,14 +100,18 @@ impl<'a> Chain<'a> {
             workflow.worker(id)?;
         }
         let facts = workflow.facts(context.now, Look::Into)?;
-        let states = worker_states(&workflow.plan, &workflow.record, &facts);
-        let turns = turns(&workflow.plan, &workflow.record, &facts, &states, &choice.without);
+        let Workflow { plan, record, .. } = workflow;
+        let work = own_work(plan, record, &facts);
+        let states = worker_states(plan, record, &facts, &work);
+        let turns = turns(plan, &facts, &work, &states, &choice.without);
+        let since = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
+        let signals = signal_lines(plan, &facts, &work, since);
         let reached = Reached::of(&facts, &workflow.record.base, &commit);
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, reached, None)?;
-        Ok(Self { workflow, context, choice, facts, states, turns, merges, merged })
+        Ok(Self { workflow, context, choice, facts, states, signals, turns, merges, merged })
     }
 
     fn order(&self) -> Vec<WorkerId> {
@@ -136,10 +145,8 @@ impl<'a> Chain<'a> {
         let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
         let status = self.states.iter().find(|status| status.id == *worker);
         let status = status.context("a worker without a state")?;
-        let record = &self.workflow.record;
-        let since = record.merged.get(worker).map(|(tip, _)| tip);
-        let signals = signal_lines(plan, record, &self.facts, worker_plan, since);
-        Ok(integration::merge_message(plan, worker_plan, status, &signals, tip, by_mergiraf))
+        let signals = self.signals.get(worker).map(Vec::as_slice).unwrap_or_default();
+        Ok(integration::merge_message(plan, worker_plan, status, signals, tip, by_mergiraf))
     }
 
     /// Returns the tip to merge of a worker.

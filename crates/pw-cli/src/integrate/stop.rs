@@ -12,6 +12,7 @@ use pw_core::path::RepoPath;
 use pw_core::record::{Refs, Stopped};
 use pw_core::status::worker_states;
 use pw_core::stop::{self, Sides, Stop, StoppedFile};
+use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Scratch, Unmerged};
 
 use super::mergiraf::{self, Mergiraf};
@@ -129,11 +130,13 @@ impl Trial {
     ) -> Result<Stop> {
         let Workflow { repo, plan, record, .. } = workflow;
         let facts = workflow.facts(context.now, Look::Past)?;
-        let states = worker_states(plan, record, &facts);
-        let history = History::new(repo.history([&stopped.onto, &stopped.tip], &record.base)?);
+        let work = own_work(plan, record, &facts);
+        let states = worker_states(plan, record, &facts, &work);
+        let tips = [&stopped.onto, &stopped.tip];
+        let history = History::new(repo.history_with_changes(tips, &record.base)?);
         let start = workflow.integration().unwrap_or(&record.base);
         let merged = merges_since(&history, &stopped.onto, start);
-        let sides = Sides::of(plan, record, &facts, &history, stopped);
+        let sides = Sides::of(plan, &work, &history, stopped);
         let labels = [stopped.onto.as_str(), stopped.tip.as_str()];
         let file = |FileConflict { path, kind, .. }: &FileConflict| {
             let hunks = self.unmerged.get(path);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use crossterm::event::Event;
-use pw_core::status::own_commits;
 use pw_core::time::Seconds;
+use pw_core::work::{Work, own_work};
 
 use super::notice::Notices;
 use crate::shell::{Answer, Context, Live, Screen};
@@ -53,11 +53,9 @@ impl Looker {
         self.notices.watch(&workflow);
         let (status, facts) = workflow.picture(now, Look::Into)?;
         let (plan, record) = (&workflow.plan, &workflow.record);
-        let own = |worker| {
-            own_commits(plan, record, &facts, worker).into_iter().take(COMMITS).cloned().collect()
-        };
-        let commits: BTreeMap<_, Vec<_>> =
-            plan.workers.iter().map(|worker| (worker.id.clone(), own(worker))).collect();
+        let own = |work: &Work<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
+        let work = own_work(plan, record, &facts);
+        let commits: BTreeMap<_, Vec<_>> = plan.ids().cloned().zip(work.iter().map(own)).collect();
         Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
     }
 

@@ -13,7 +13,7 @@ use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
 use pw_core::report::NextStep;
 use pw_core::setup::{Created, SetupStatus, in_the_way};
-use pw_core::status::{openable, worker_states};
+use pw_core::status::openable;
 use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Transaction};
 
@@ -39,7 +39,7 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
     let facts = workflow.facts(context.now, Look::Into)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let states = workflow.states(&facts);
     let mut wanted = Vec::new();
     for worker in openable(&workflow.plan, &states) {
         wanted.push((worker.id.clone(), fork(&workflow, worker)?));

@@ -17,7 +17,6 @@ use pw_core::plan::Worker;
 use pw_core::record::Event;
 use pw_core::report::NextStep;
 use pw_core::snapshot::SnapshotId;
-use pw_core::status::worker_states;
 use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Transaction};
 
@@ -101,7 +100,7 @@ fn choose<'a>(
         return Ok(Choice { workers: asked, skipped: Vec::new(), notes });
     }
     let facts = workflow.facts(call.now, Look::Past)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let states = workflow.states(&facts);
     let mut choice = Choice { workers: Vec::new(), skipped: Vec::new(), notes };
     for worker in asked {
         let state = states.iter().find(|status| status.id == worker.id).map(|status| status.state);

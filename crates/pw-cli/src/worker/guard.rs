@@ -13,7 +13,6 @@ use pw_core::guard::{self, Decision, Target};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::prompt;
-use pw_core::status::worker_states;
 use serde_json::{Value, json};
 
 use crate::shell::{Answer, Context as Shell};
@@ -172,7 +171,7 @@ pub(super) fn real_path(path: &Path) -> PathBuf {
 
 fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<Option<Value>> {
     let facts = workflow.facts(shell.now, Look::Into)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let states = workflow.states(&facts);
     let own =
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
     let text = prompt::session(&workflow.plan, worker, own, &states);
@@ -192,7 +191,7 @@ fn stop(
         return Ok(None);
     }
     let facts: Facts = workflow.facts(shell.now, Look::Into)?;
-    let states = worker_states(&workflow.plan, &workflow.record, &facts);
+    let states = workflow.states(&facts);
     let own =
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
     let reason = guard::stop(&workflow.plan, worker, own);

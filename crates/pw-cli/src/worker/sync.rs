@@ -6,7 +6,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::report::NextStep;
 use pw_core::signal::Signal;
-use pw_core::status::{WorkerStatus, worker_states};
+use pw_core::status::WorkerStatus;
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
@@ -16,7 +16,7 @@ use crate::view;
 use crate::workflow::{Look, Workflow};
 
 pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> {
-    let Workflow { repo, plan, record, .. } = desk.workflow;
+    let Workflow { repo, record, .. } = desk.workflow;
     let tree = desk.tree()?;
     rules::require_own_branch(desk.worker, &tree)?;
     let open = tree.uncommitted();
@@ -28,7 +28,7 @@ pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> 
             .into());
     }
     let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
-    let states = worker_states(plan, record, &facts);
+    let states = desk.workflow.states(&facts);
     let provider = provider(desk, &states, named)?;
     let tip = provider
         .tip

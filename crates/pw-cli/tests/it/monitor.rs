@@ -303,8 +303,8 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
         repo.commit("main moves on");
     }
     let many = count(&repo, "pw-monitor status");
-    assert_eq!((few, many), (9 + 3, 9 + 3));
-    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 8);
+    assert_eq!((few, many), (8 + 3, 8 + 3));
+    assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 7);
     // Workers that could collide cost one process more, for all pairs together, and one to quote.
     repo.worker("task-1-users").write("shared.txt", "1").commit("a");
     repo.worker("task-2-posts").write("shared.txt", "2").commit("b");

@@ -208,7 +208,8 @@ mod tests {
     use crate::id::Oid;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
-    use crate::status::{Places, Stall, StallCause, derive};
+    use crate::status::{Places, Stall, StallCause, derive, worker_states};
+    use crate::work::own_work;
 
     struct Nowhere;
 
@@ -263,7 +264,8 @@ mod tests {
                 .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
-        derive(&plan, &record, &facts, Vec::new(), Trial::default(), &Nowhere)
+        let states = worker_states(&plan, &record, &facts, &own_work(&plan, &record, &facts));
+        derive(&plan, &record, &facts, states, Vec::new(), Trial::default(), &Nowhere)
     }
 
     fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<ChangeKind>, Cursor) {

@@ -1,6 +1,6 @@
 //! From facts to states. The order of commits is git's topology; dates are only shown.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use super::next::{self, Places};
 use super::{
@@ -8,7 +8,7 @@ use super::{
     SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
 use crate::conflict::{Conflict, Trial};
-use crate::facts::{Commit, Facts, TreeState, WorkerFacts, WorktreeFacts, net_changes};
+use crate::facts::{Change, Commit, Facts, TreeState, WorkerFacts, WorktreeFacts};
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -17,22 +17,23 @@ use crate::report::{self, counted};
 use crate::session::{SessionFacts, Usage};
 use crate::signal::{self, Signal, Subject};
 use crate::time;
+use crate::work::Work;
 
 /// Longest text of a worker that a report repeats, in characters.
 const MAX_TEXT: usize = 500;
 
 /// Returns the state of every worker and what to do next.
 ///
-/// `conflicts` and `trial` are what trial merges found.
+/// `workers` are their states, `conflicts` and `trial` what trial merges found.
 pub fn derive(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
+    mut workers: Vec<WorkerStatus>,
     conflicts: Vec<Conflict>,
     trial: Trial,
     places: &dyn Places,
 ) -> Status {
-    let mut workers = worker_states(plan, record, facts);
     for (status, worker) in workers.iter_mut().zip(&plan.workers) {
         status.stall = stall::stall(plan, record, facts, worker, status, places);
     }
@@ -80,120 +81,66 @@ fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
     };
     Some(Drift {
         tip: tip.clone(),
-        commits: facts.trunk.ancestors(tip).len(),
-        rewritten: !facts.trunk.contains(tip, &record.base),
+        commits: facts.history.ancestors(tip).len(),
+        rewritten: !facts.history.contains(tip, &record.base),
         touches: plan.workers.iter().filter_map(touch).collect(),
     })
 }
 
 /// Returns the state of every worker, in the order of the plan.
-pub fn worker_states(plan: &Plan, record: &Record, facts: &Facts) -> Vec<WorkerStatus> {
-    let mut workers: Vec<WorkerStatus> =
-        plan.workers.iter().map(|worker| worker_status(plan, record, facts, worker)).collect();
+pub fn worker_states(
+    plan: &Plan,
+    record: &Record,
+    facts: &Facts,
+    work: &[Work<'_>],
+) -> Vec<WorkerStatus> {
+    let status = |(worker, work)| worker_status(plan, record, facts, worker, work);
+    let mut workers: Vec<WorkerStatus> = plan.workers.iter().zip(work).map(status).collect();
     satisfy(&mut workers);
     workers
 }
 
-/// Returns the commits that are the worker's own, the newest first: its first-parent chain since
-/// the fork, without what it took over by fast-forward from the base, the integration branch, the
-/// workers it builds upon, or another worker.
-pub fn own_commits<'a>(
+/// Returns the signals that each worker gave, the oldest first, each as it stands in its subject;
+/// only those that `since` does not contain.
+pub fn signal_lines<'r>(
     plan: &Plan,
-    record: &Record,
-    facts: &'a Facts,
-    worker: &Worker,
-) -> Vec<&'a Commit> {
-    ownership(plan, record, facts, worker).0
+    facts: &Facts,
+    work: &[Work<'_>],
+    since: impl Fn(&WorkerId) -> Option<&'r Oid>,
+) -> BTreeMap<WorkerId, Vec<String>> {
+    let line = |(_, signal, text): &Announced<'_>| bounded(&format!("{} {text}", signal.marker()));
+    let lines = |(id, work): (&WorkerId, &Work<'_>)| {
+        let before = since(id).map(|since| facts.history.ancestors(since)).unwrap_or_default();
+        let mut own = work.commits.clone();
+        own.retain(|commit| !before.contains(&commit.oid));
+        (id.clone(), read_subjects(&own).0.iter().rev().map(line).collect())
+    };
+    plan.ids().zip(work).map(lines).collect()
 }
 
-/// Returns the signals the worker gave, the oldest first, each as it stands in its subject; only
-/// those that `since` does not contain.
-pub fn signal_lines(
+fn worker_status(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
     worker: &Worker,
-    since: Option<&Oid>,
-) -> Vec<String> {
-    let mut own = own_commits(plan, record, facts, worker);
-    if let Some(since) = since {
-        let before = facts.history.ancestors(since);
-        own.retain(|commit| !before.contains(&commit.oid));
-    }
-    let line = |(_, signal, text): &Announced<'_>| bounded(&format!("{} {text}", signal.marker()));
-    read_subjects(&own).0.iter().rev().map(line).collect()
-}
-
-/// Returns the worker's own commits, and whether some of them could as well be another worker's.
-fn ownership<'a>(
-    plan: &Plan,
-    record: &Record,
-    facts: &'a Facts,
-    worker: &Worker,
-) -> (Vec<&'a Commit>, bool) {
-    // A branch that was cleaned up still has its merged tip.
-    let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
-    let tip = |id: &WorkerId| facts.tip(id).or_else(|| merged(id));
-    let Some(own_tip) = tip(&worker.id) else { return (Vec::new(), false) };
-    let history = &facts.history;
-    let mut foreign: HashSet<&Oid> = HashSet::new();
-    if let Some(placement) = record.placements.get(&worker.id) {
-        foreign.extend(history.ancestors(&placement.fork));
-    }
-    for dependency in plan.dependencies(&worker.id) {
-        let tips = facts.tip(dependency).into_iter().chain(merged(dependency));
-        tips.for_each(|tip| foreign.extend(history.ancestors(tip)));
-    }
-    let trunk = facts.base_tip.iter().chain(&facts.integration_tip);
-    foreign.extend(trunk.flat_map(|tip| facts.trunk.chain(tip)).map(|commit| &commit.oid));
-    let mut own: Vec<&Commit> =
-        history.chain(own_tip).filter(|commit| !foreign.contains(&commit.oid)).collect();
-    let mut contested = false;
-    for other in plan.workers.iter().filter(|other| other.id != worker.id) {
-        let Some(their_tip) = tip(&other.id) else { continue };
-        let theirs: HashSet<&Oid> = history.chain(their_tip).map(|commit| &commit.oid).collect();
-        let common: Vec<&Commit> =
-            own.iter().copied().filter(|commit| theirs.contains(&commit.oid)).collect();
-        match owner(plan, worker, other, &common) {
-            Some(true) => {}
-            Some(false) => own.retain(|commit| !theirs.contains(&commit.oid)),
-            None => {
-                contested |=
-                    !common.is_empty() && !plan.dependencies(&other.id).contains(&&worker.id)
-            }
-        }
-    }
-    (own, contested)
-}
-
-/// Returns whose commits those are that two workers have on their chains, when one was moved onto
-/// the other: ours if the scope of the other could not have made them, theirs if ours could not.
-fn owner(plan: &Plan, worker: &Worker, other: &Worker, common: &[&Commit]) -> Option<bool> {
-    let allows = |worker: &Worker, commit: &Commit| {
-        commit.changes.iter().all(|change| plan.allows(worker, &change.path))
-    };
-    let only_ours = common.iter().any(|commit| allows(worker, commit) && !allows(other, commit));
-    let only_theirs = common.iter().any(|commit| allows(other, commit) && !allows(worker, commit));
-    (only_ours != only_theirs).then_some(only_ours)
-}
-
-fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -> WorkerStatus {
+    work: &Work<'_>,
+) -> WorkerStatus {
     let unknown = WorkerFacts::default();
     let known = facts.workers.get(&worker.id).unwrap_or(&unknown);
-    let (own, contested) = ownership(plan, record, facts, worker);
-    let (signals, near_misses) = read_subjects(&own);
+    let own = &work.commits;
+    let (signals, near_misses) = read_subjects(own);
     let newest = signals.first();
-    let state = state(record, facts, worker, known, &own, newest.map(|(_, signal, _)| signal));
+    let state = state(record, facts, worker, known, own, newest.map(|(_, signal, _)| signal));
     let uncommitted = match &known.worktree {
         WorktreeFacts::Present(tree) => tree.uncommitted(),
         _ => Vec::new(),
     };
-    let out_of_scope = out_of_scope(plan, worker, &own, &uncommitted);
+    let out_of_scope = out_of_scope(plan, worker, &work.changes, &uncommitted);
     let mut reasons = match state {
         State::Integrated | State::Planned => Vec::new(),
         _ => reasons(record, facts, worker, known, state, &uncommitted, &out_of_scope),
     };
-    if contested && state != State::Integrated {
+    if work.contested && state != State::Integrated {
         let message = "its commits are on another worker's branch, too, and the scopes do not tell whose they are";
         reasons.push(Reason {
             kind: ReasonKind::Contested,
@@ -228,12 +175,11 @@ fn worker_status(plan: &Plan, record: &Record, facts: &Facts, worker: &Worker) -
 fn out_of_scope(
     plan: &Plan,
     worker: &Worker,
-    own: &[&Commit],
+    changes: &[Change],
     uncommitted: &[RepoPath],
 ) -> Vec<RepoPath> {
-    let committed = net_changes(own).into_iter().map(|change| change.path);
-    let all = committed.chain(uncommitted.iter().cloned());
-    let mut paths: Vec<RepoPath> = all.filter(|path| !plan.allows(worker, path)).collect();
+    let all = changes.iter().map(|change| &change.path).chain(uncommitted);
+    let mut paths: Vec<RepoPath> = all.filter(|path| !plan.allows(worker, path)).cloned().collect();
     paths.sort();
     paths.dedup();
     paths
@@ -317,7 +263,7 @@ fn state(
 /// became the branch's own; then the signal at its tip tells them from commits it pulled.
 fn is_landed(facts: &Facts, tip: &Oid, own: &[&Commit]) -> bool {
     let targets = || facts.integration_tip.iter().chain(&facts.base_tip);
-    let contained = targets().any(|target| facts.trunk.ancestors(target).contains(tip));
+    let contained = targets().any(|target| facts.history.ancestors(target).contains(tip));
     let message = facts.history.commit(tip).map(|commit| signal::read(&commit.message));
     contained && (!own.is_empty() || matches!(message, Some(Subject::Signal { .. })))
 }

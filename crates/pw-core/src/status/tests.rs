@@ -6,6 +6,7 @@ use crate::facts::{Commit, Facts, History, TreeState, WorkerFacts, WorktreeFacts
 use crate::plan::{Plan, Worker};
 use crate::record::{Placement, Record};
 use crate::session::{Activity, ApiError, ErrorKind, SessionFacts};
+use crate::work::own_work;
 
 const NOW: Seconds = 1_000_000;
 
@@ -77,7 +78,9 @@ impl Story {
     }
 
     fn status(&self) -> Status {
-        derive(&self.plan, &self.record, &self.facts, Vec::new(), Trial::default(), &Here)
+        let Self { plan, record, facts } = self;
+        let states = worker_states(plan, record, facts, &own_work(plan, record, facts));
+        derive(plan, record, facts, states, Vec::new(), Trial::default(), &Here)
     }
 
     fn worker(&self) -> WorkerStatus {
