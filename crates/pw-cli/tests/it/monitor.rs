@@ -308,7 +308,7 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
     // Workers that could collide cost one process more, for all pairs together, and one to quote.
     repo.worker("task-1-users").write("shared.txt", "1").commit("a");
     repo.worker("task-2-posts").write("shared.txt", "2").commit("b");
-    assert_eq!(count(&repo, "pw-monitor status"), 11 + 3);
+    assert_eq!(count(&repo, "pw-monitor status"), 10 + 3);
 }
 
 #[test]
