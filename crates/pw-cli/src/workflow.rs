@@ -233,12 +233,14 @@ impl Workflow {
 
     /// Returns the whole picture, and the facts it was made of.
     pub(crate) fn picture(&self, now: Seconds, look: Look) -> Result<(status::Status, Facts)> {
-        let mut facts = self.facts(now, look)?;
-        if look == Look::Into {
-            let workers: Vec<&Worker> = self.plan.workers.iter().collect();
-            for (worker, session) in workers.iter().zip(session::facts(self, &workers, now)) {
-                facts.workers.entry(worker.id.clone()).or_default().session = session;
-            }
+        let workers: Vec<&Worker> = match look {
+            Look::Into => self.plan.workers.iter().collect(),
+            Look::Past => Vec::new(),
+        };
+        let sessions = || Ok(session::facts(self, &workers, now));
+        let (sessions, mut facts) = both(sessions, || self.facts(now, look))?;
+        for (worker, session) in workers.iter().zip(sessions) {
+            facts.workers.entry(worker.id.clone()).or_default().session = session;
         }
         let (plan, record) = (&self.plan, &self.record);
         let work = own_work(plan, record, &facts);

@@ -54,11 +54,8 @@ struct Record {
 
 #[derive(Deserialize)]
 struct Message {
-    id: Option<String>,
-    model: Option<String>,
     #[serde(default)]
     content: Content,
-    usage: Option<RawUsage>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +187,19 @@ impl Usage {
     }
 }
 
+/// A record without what was said: all transcripts are read for it, whole.
+#[derive(Deserialize)]
+struct Billed {
+    message: BilledMessage,
+}
+
+#[derive(Deserialize)]
+struct BilledMessage {
+    id: String,
+    model: Option<String>,
+    usage: RawUsage,
+}
+
 #[derive(Deserialize)]
 struct RawUsage {
     #[serde(default)]
@@ -260,10 +270,8 @@ impl Ledger {
     }
 
     fn message(&mut self, line: &str) {
-        let Ok(record) = serde_json::from_str::<Record>(line) else { return };
-        let Some(Message { id: Some(id), model, usage: Some(usage), .. }) = record.message else {
-            return;
-        };
+        let Ok(Billed { message }) = serde_json::from_str(line) else { return };
+        let BilledMessage { id, model, usage } = message;
         // The client's own words, such as errors.
         if model.as_deref() == Some("<synthetic>") {
             return;
