@@ -30,7 +30,9 @@ pub(super) fn red(chain: &Chain, keeper: &mut Gatekeeper, judgement: Judgement) 
     }
     let parts = Parts { chain, everybody: &everybody };
     let seen = Seen { passes: parts.passed(keeper), fails: chain.merged.len() };
-    let found = attribute(&parts.after(), index, seen, |set, gate| parts.say(keeper, set, gate))?;
+    let found = attribute(&parts.after(), index, seen, |set, gate, retry| {
+        parts.say(keeper, set, gate, retry)
+    })?;
     let rest = parts.rest(&found)?;
     let names = |workers: &Set| parts.names(workers);
     let fault = |fault: &Fault| GateFault {
@@ -83,13 +85,19 @@ impl Parts<'_> {
         workers.iter().map(|place| self.everybody[*place].0.clone()).collect()
     }
 
-    fn say(&self, keeper: &mut Gatekeeper, set: &Set, gate: Option<usize>) -> Result<Said> {
+    fn say(
+        &self,
+        keeper: &mut Gatekeeper,
+        set: &Set,
+        gate: Option<usize>,
+        retry: bool,
+    ) -> Result<Said> {
         let Some(commit) = self.merge(set)? else { return Ok(Said::Unknown) };
         let names: Vec<String> = self.names(set).iter().map(ToString::to_string).collect();
         let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         self.chain.context.progress(&format!("who is at fault? testing with {who}"));
         Ok(match gate {
-            Some(gate) if keeper.passes(gate, &commit)? => Said::Passes,
+            Some(gate) if keeper.passes(gate, &commit, retry)? => Said::Passes,
             Some(gate) => Said::Fails(gate),
             None => keeper.judge(&commit)?.red.map_or(Said::Passes, Said::Fails),
         })

@@ -98,10 +98,11 @@ impl<'a> Gatekeeper<'a> {
         Ok(judgement)
     }
 
-    /// Returns whether a commit passes one gate, asked once at most.
-    pub(super) fn passes(&mut self, index: usize, commit: &Oid) -> Result<bool> {
+    /// Returns whether a commit passes one gate, which is asked once, or, with `retry`, again when
+    /// it fails.
+    pub(super) fn passes(&mut self, index: usize, commit: &Oid, retry: bool) -> Result<bool> {
         let tree = self.workflow.repo.tree_of(commit)?;
-        Ok(self.ask(index, commit, &tree, false)?.passed)
+        Ok(self.ask(index, commit, &tree, retry)?.passed)
     }
 
     /// Returns what a gate is called.
