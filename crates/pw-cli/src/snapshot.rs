@@ -51,12 +51,15 @@ impl Keeping {
 
     fn choose(workflow: &Workflow, of: &WorkerId, commit: Oid) -> Result<Self> {
         let newest = snapshots(workflow).into_iter().rfind(|(id, _)| id.of == *of);
+        // One that the record does not know is somebody else's, and has its number all the same.
+        let taken = newest.as_ref().map(|(id, _)| id.number).unwrap_or_default();
         if let Some((id, known)) = newest
             && workflow.repo.is_same_snapshot(&known, &commit)?
         {
             return Ok(Self { id, commit: known, is_new: false });
         }
-        let number = workflow.record.snapshots.get(of).copied().unwrap_or_default() + 1;
+        let given = workflow.record.snapshots.get(of).copied().unwrap_or_default();
+        let number = given.max(taken) + 1;
         Ok(Self { id: SnapshotId { of: of.clone(), number }, commit, is_new: true })
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::snapshot::{Changes, Kept, SnapshotId};
@@ -355,7 +355,10 @@ impl<'a> Writer<'a> {
         let git = |args: &[&str]| {
             self.git.plumbing(anything.iter().chain(args)).env("GIT_INDEX_FILE", &index)
         };
+        let is_empty = input.is_empty();
         git(&["update-index", "-z", "--index-info"]).input(input).run()?;
+        // What was not taken would be missing from the tree, and nobody would notice.
+        ensure!(is_empty || index.exists(), "git update-index wrote no index");
         oid(git(&["write-tree", "--missing-ok"]))
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::scope::Scope;
@@ -64,6 +64,7 @@ impl Survey {
             && self.changes == other.changes
             && self.commits == other.commits
             && self.files == other.files
+            && self.index == other.index
             && self.operation == other.operation
     }
 
@@ -100,6 +101,8 @@ impl Repo {
         };
         let submodules = index.iter().filter(|entry| entry.is_submodule());
         let submodules: BTreeSet<&RepoPath> = submodules.map(|entry| &entry.path).collect();
+        let commits = self.only_here(&git, &own, status.head.as_ref(), status.branch.as_deref())?;
+        // Last, so that no file appears unseen while git is asked for the rest.
         let mut walk = Walk { submodules, is_disposable: Some(&is_disposable), ..Walk::default() };
         walk.folder(worktree, &RepoPath::new(""))?;
         let Walk { files, mut nested, .. } = walk;
@@ -110,7 +113,7 @@ impl Repo {
         status.changes.ignored.retain(|path| is_there(&files, path));
         status.changes.hidden = hidden(&git, &index, &files)?;
         Ok(Survey {
-            commits: self.only_here(&git, &own, status.head.as_ref(), status.branch.as_deref())?,
+            commits,
             head: status.head,
             branch: status.branch,
             operation: operation(&own).map(str::to_owned),
@@ -288,6 +291,8 @@ struct Status {
 
 /// Reads `git status --porcelain=v2 -z --branch --no-renames --ignored=matching`.
 fn parse_status(bytes: &[u8]) -> Result<Status> {
+    // An answer cut short must not pass for a clean tree.
+    ensure!(bytes.starts_with(b"# branch."), "git status printed no branch");
     let mut status = Status::default();
     let changes = &mut status.changes;
     for record in records(bytes) {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -71,6 +71,8 @@ fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
             _ => {}
         }
     }
+    // The main one is always there: nothing is no answer.
+    ensure!(!worktrees.is_empty(), "git lists no worktree");
     Ok(worktrees)
 }
 
