@@ -11,10 +11,10 @@ use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, State, WorkerStatus};
-use pw_core::time::Seconds;
+use pw_core::time::{Seconds, rfc3339};
 use pw_core::turn::turns;
 use pw_core::work::own_work;
-use pw_git::{RecordWriter, Repo, both};
+use pw_git::{Lock, RecordWriter, Repo, both};
 
 use crate::launch;
 use crate::radar::Radar;
@@ -58,6 +58,17 @@ impl Workflow {
     /// Opens the named workflow, or the only one there is.
     pub(crate) fn open(context: &Context, name: Option<&str>) -> Result<Self> {
         let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
+        Self::choose(repo, refs, name)
+    }
+
+    /// The same for who is going to change anything: nobody else does as long as the lock is held.
+    pub(crate) fn open_alone(context: &Context, name: Option<&str>) -> Result<(Self, Lock)> {
+        let (directory, now) = (&context.directory, rfc3339(context.now));
+        let (repo, refs, lock) = Repo::open_alone(directory, REFS, &context.command, &now)?;
+        Ok((Self::choose(repo, refs, name)?, lock))
+    }
+
+    fn choose(repo: Repo, refs: BTreeMap<String, Oid>, name: Option<&str>) -> Result<Self> {
         let known = recorded(&refs);
         let (_, tip) = choose(&known, name)?.clone();
         Self::load(repo, refs, tip)

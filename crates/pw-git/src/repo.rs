@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 
+use crate::lock::Lock;
 use crate::objects::Author;
 use crate::process::{Git, GitError, both};
 use crate::worktree::Worktree;
@@ -40,6 +41,21 @@ impl Repo {
         let (place, lists) = both(|| Place::find(dir), || Ok(lists()))?;
         let (worktrees, refs) = lists?;
         Ok((place.open(worktrees)?, refs))
+    }
+
+    /// The same for who is going to change it: behind the lock, since what is read before it may be
+    /// over when it is ours.
+    pub fn open_alone(
+        dir: &Path,
+        prefixes: &[&str],
+        command: &str,
+        now: &str,
+    ) -> Result<(Self, BTreeMap<String, Oid>, Lock)> {
+        let place = Place::find(dir)?;
+        let lock = Lock::take(&place.common, command, now)?;
+        let worktrees = || crate::worktree::list(&place.git);
+        let (worktrees, refs) = both(worktrees, || crate::refs::list(&place.git, prefixes))?;
+        Ok((place.open(worktrees)?, refs, lock))
     }
 
     /// The main checkout.

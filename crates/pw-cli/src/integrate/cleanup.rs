@@ -15,8 +15,7 @@ use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
-use pw_core::time::rfc3339;
-use pw_git::{Lock, RecordWriter, Repo, Scratch, Survey, Transaction};
+use pw_git::{RecordWriter, Repo, Scratch, Survey, Transaction};
 
 use super::bench::Bench;
 use super::resolve::raced;
@@ -44,14 +43,12 @@ pub(super) fn cleanup(
     ids: &[WorkerId],
     wish: Wish,
 ) -> Result<Answer> {
-    let _lock = match wish.dry_run {
-        true => None,
+    let (mut workflow, _lock) = match wish.dry_run {
+        true => (Workflow::open(context, name)?, None),
         false => {
-            let repo = Repo::open(&context.directory)?;
-            Some(Lock::take(repo.common(), &context.command, &rfc3339(context.now))?)
+            Workflow::open_alone(context, name).map(|(workflow, lock)| (workflow, Some(lock)))?
         }
     };
-    let mut workflow = Workflow::open(context, name)?;
     ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
     if !wish.dry_run {
         take_up(&workflow)?;

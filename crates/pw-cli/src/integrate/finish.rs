@@ -11,9 +11,8 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::record::{Choice, Event};
 use pw_core::report::{counted, shell_word};
 use pw_core::status::{WorkerStatus, signal_lines, worker_states};
-use pw_core::time::rfc3339;
 use pw_core::work::own_work;
-use pw_git::{Lock, Transaction, Worktree};
+use pw_git::{Transaction, Worktree};
 
 use super::gate::Gatekeeper;
 use super::{pull_request, step};
@@ -31,8 +30,7 @@ pub(super) struct Asked {
 }
 
 pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let finish = Finish::new(&workflow, context, asked)?;
     let has_landed = workflow.repo.is_ancestor(&finish.result, &finish.before)?;
     let answer = match finish.asked.pull_request {

@@ -13,10 +13,9 @@ use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Proof, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
-use pw_core::time::rfc3339;
 use pw_core::turn::{Turn, turns};
 use pw_core::work::own_work;
-use pw_git::{Lock, Merges, Transaction};
+use pw_git::{Merges, Transaction};
 
 use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
@@ -27,8 +26,7 @@ use crate::workflow::{Look, Workflow, read_refs};
 
 /// Merges everybody who is still to be merged.
 pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     match &workflow.record.stopped {
         Some(Stopped { resolution: Some(_), choice: begun, .. }) => {
             let choice = begun.and(&choice);

@@ -11,8 +11,7 @@ use pw_core::record::{Choice, Event, Refs, Stopped};
 use pw_core::report::counted;
 use pw_core::snapshot::RESOLUTIONS;
 use pw_core::stop::Stop;
-use pw_core::time::rfc3339;
-use pw_git::{Lock, Transaction};
+use pw_git::Transaction;
 
 use super::bench::Bench;
 use super::gate::Gatekeeper;
@@ -84,8 +83,7 @@ fn stopped(workflow: &Workflow) -> Result<&Stopped> {
 
 /// Takes the resolution in and goes on with who is left.
 pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     if let Some(red) = &workflow.record.red {
         return Chain::anew(&workflow, context, red.choice.and(choice))?.finish();
     }
@@ -289,8 +287,7 @@ fn marked(
 
 /// Gives the stopped integration up; what was in the worktree stays under a ref.
 pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     if workflow.record.red.is_some() {
         return abort_red(&workflow);
     }

@@ -8,8 +8,7 @@ use pw_core::id::Oid;
 use pw_core::record::{Event, Refs};
 use pw_core::report::{NextStep, shell_word};
 use pw_core::snapshot::{Forgotten, Kept, Restore, Restored, Snapshot, SnapshotId};
-use pw_core::time::rfc3339;
-use pw_git::{Lock, Transaction};
+use pw_git::Transaction;
 
 use super::step;
 use crate::shell::{Answer, Context};
@@ -57,8 +56,7 @@ pub(super) fn restore(
     id: &SnapshotId,
     target: &Target<'_>,
 ) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let commit = require(&workflow, id)?;
     let kept = workflow.repo.snapshots(&[(id.clone(), commit.clone())])?;
     let known = kept.first().context("a snapshot is there once")?;
@@ -94,6 +92,7 @@ fn into_worktree(
     let files = match known {
         // Begun and not finished: nobody was told of it.
         Some(worktree) if worktree.locked.as_ref() == Some(&reason) => {
+            require_nothing_else(workflow, &path, kept)?;
             repo.roll_back_worktree(&path, None)?;
             repo.restore_into(&path, &kept.commit, head, &reason)?
         }
@@ -160,6 +159,20 @@ fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restor
     Ok((restored, step("look", command)))
 }
 
+/// Refuses where somebody put a file into what a killed run left.
+fn require_nothing_else(workflow: &Workflow, path: &Path, kept: &Kept) -> Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    match workflow.repo.foreign_file(path, &kept.commit)? {
+        Some(file) => {
+            let message = format!("{} was begun, and is not ours alone any more", path.display());
+            Err(in_the_way(message, &[file.to_string()]).into())
+        }
+        None => Ok(()),
+    }
+}
+
 /// Refuses a place where anything is.
 fn require_free(path: &Path) -> Result<()> {
     let Ok(about) = path.symlink_metadata() else { return Ok(()) };
@@ -202,8 +215,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// Drops snapshots; their commits stay only until git collects them.
 pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let mut named = snapshots(&workflow);
     for id in ids {
         let newest = workflow.record.snapshots.get(&id.of).copied().unwrap_or_default();

@@ -36,8 +36,7 @@ pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
 
 /// Opens the workers whose dependencies are ready or integrated, forked from those results.
 pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let _lock = Lock::take(workflow.repo.common(), &context.command, &rfc3339(context.now))?;
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
     let states = workflow.states(&facts);
     let mut wanted = Vec::new();

@@ -17,8 +17,7 @@ use pw_core::plan::Worker;
 use pw_core::record::Event;
 use pw_core::report::NextStep;
 use pw_core::snapshot::SnapshotId;
-use pw_core::time::rfc3339;
-use pw_git::{Lock, RecordWriter, Repo, Transaction};
+use pw_git::{RecordWriter, Transaction};
 
 use super::tmux::{self, Tmux};
 use crate::command::{program, tail};
@@ -42,13 +41,10 @@ pub(super) fn launch(
     how: How,
 ) -> Result<Answer> {
     // Held until all are recorded; the workflow is read behind it, so that the record stays ours.
-    let _lock = if how == How::Print {
-        None
-    } else {
-        let repo = Repo::open(&call.directory)?;
-        Some(Lock::take(repo.common(), &call.command, &rfc3339(call.now))?)
+    let (workflow, _lock) = match how {
+        How::Print => (Workflow::open(call, name)?, None),
+        _ => Workflow::open_alone(call, name).map(|(workflow, lock)| (workflow, Some(lock)))?,
     };
-    let workflow = Workflow::open(call, name)?;
     let Choice { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
