@@ -92,20 +92,22 @@ impl TestRepo {
         std::fs::read_to_string(self.beside("calls/fault")).unwrap_or_default()
     }
 
-    /// Fails when an object that somebody made meanwhile is in no ref and no worktree.
+    /// Fails when an object that somebody made meanwhile is in no ref and no file.
     pub fn assert_kept_meanwhile(&self) {
         let Ok(made) = std::fs::read_to_string(self.beside("calls/keep")) else { return };
         let kept = self.git(&["rev-list", "--objects", "--glob=refs/*"]);
-        let files = Belongings::of(self).worktrees;
+        let Belongings { checkout, worktrees, .. } = Belongings::of(self, &[]);
+        let files: Vec<Vec<u8>> = checkout.into_values().chain(worktrees.into_values()).collect();
         for object in made.lines().filter(|object| !kept.contains(object)) {
             let is_it =
                 |text: &Vec<u8>| feed(self, &["hash-object", "--stdin"], text).trim() == object;
-            assert!(files.values().any(is_it), "{object}, made meanwhile, is lost");
+            assert!(files.iter().any(is_it), "{object}, made meanwhile, is lost");
         }
     }
 
     /// Keeps the whole repository, to be brought back any number of times.
     pub fn save(&self) {
+        let _ = std::fs::remove_dir_all(self.beside("saved"));
         copy(&self.root(), &self.beside("saved"));
     }
 
@@ -127,11 +129,15 @@ pub struct Belongings {
     pub worktrees: BTreeMap<PathBuf, Vec<u8>>,
     /// The shared configuration without the line we document.
     config: String,
+    /// The lines that are not about our worktrees.
     exclude: String,
+    changes: &'static [&'static str],
 }
 
 impl Belongings {
-    pub fn of(repo: &TestRepo) -> Self {
+    /// Returns all there is but `changes`, which a command is there to change: files of the main
+    /// checkout, and refs whose names begin so.
+    pub fn of(repo: &TestRepo, changes: &'static [&'static str]) -> Self {
         let root = repo.root();
         let mut checkout = BTreeMap::new();
         let mut worktrees = BTreeMap::new();
@@ -155,26 +161,31 @@ impl Belongings {
         for name in [".git/HEAD", ".git/index"] {
             checkout.insert(root.join(name), std::fs::read(root.join(name)).unwrap());
         }
+        checkout.retain(|path, _| !changes.iter().any(|change| *path == root.join(change)));
         let config = repo.read(".git/config");
         let ours = |line: &&str| !["[extensions]", "\tworktreeConfig = true"].contains(line);
+        let mut refs = refs(repo);
+        refs.retain(|name, _| !changes.iter().any(|change| name.starts_with(change)));
+        let exclude = std::fs::read_to_string(root.join(".git/info/exclude")).unwrap_or_default();
         Self {
-            refs: refs(repo),
+            refs,
             checkout,
             worktrees,
             config: config.lines().filter(ours).collect::<Vec<_>>().join("\n"),
-            exclude: std::fs::read_to_string(root.join(".git/info/exclude")).unwrap_or_default(),
+            exclude: exclude.replace("/worktrees/\n", ""),
+            changes,
         }
     }
 
     /// Fails when anything of this is gone from the repository.
     pub fn assert_kept(&self, repo: &TestRepo) {
-        let now = Self::of(repo);
+        let now = Self::of(repo, self.changes);
         let differs = |path: &&PathBuf| self.checkout.get(*path) != now.checkout.get(*path);
         let touched: Vec<&PathBuf> =
             self.checkout.keys().chain(now.checkout.keys()).filter(differs).collect();
         assert!(touched.is_empty(), "the user's checkout was touched: {touched:?}");
         assert_eq!(self.config, now.config, "the shared configuration was touched");
-        assert!(now.exclude.starts_with(&self.exclude), "info/exclude lost a line");
+        assert_eq!(now.exclude, self.exclude, "info/exclude was touched");
 
         let tips: String = self.refs.values().map(|tip| format!("{tip}\n")).collect();
         let asked = ["rev-list", "--stdin", "--not", "--glob=refs/*"];

@@ -4,6 +4,10 @@
 //! By default a few faults of each story, always the same; all of them with `PW_SWEEP=all`, one with
 //! `PW_SWEEP='Claims 7'`.
 
+mod integrating;
+mod landing;
+mod working;
+
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
@@ -17,16 +21,6 @@ use crate::repo;
 /// How many faults of a story are tried by default.
 const SAMPLE: usize = 8;
 
-const PLAN: &str = "workflow: two
-goal: two parts
-shared: [shared.txt]
-copy: [.env]
-launch: 'true {script}'
-workers:
-  - {id: a, name: x, owns: [a]}
-  - {id: b, name: y, owns: [b], after: []}
-";
-
 /// A command, where it runs, and how to tell that its goal is reached.
 struct Story {
     command: &'static str,
@@ -35,16 +29,32 @@ struct Story {
     ends: (i32, Option<&'static str>),
     /// The refusal when everything was done before.
     over: Option<&'static str>,
+    /// What it is there to change: files of the main checkout, and the beginnings of names of refs.
+    changes: &'static [&'static str],
+    /// Whether an answer that succeeded says that all was done.
+    is_whole: fn(&Value) -> bool,
+    /// What a person does who is told that something is in the way.
+    clear: fn(&TestRepo),
     goal: fn(&TestRepo),
 }
 
 impl Story {
     fn new(command: &'static str, goal: fn(&TestRepo)) -> Self {
-        Self { command, folder: ".", ends: (0, None), over: None, goal }
+        Self {
+            command,
+            folder: ".",
+            ends: (0, None),
+            over: None,
+            changes: &[],
+            is_whole: |_| true,
+            clear: |_| {},
+            goal,
+        }
     }
 
-    /// Tells the story with each fault at each call, or with a sample of them.
-    fn sweep(&self, mut repo: TestRepo, races: &[&'static str]) {
+    /// Tells the story with each fault at each call, or with a sample of them. Returns the
+    /// repository as it was.
+    fn sweep(&self, mut repo: TestRepo, races: &[&'static str]) -> TestRepo {
         repo.save();
         repo.break_git(Fault::Fails, 0);
         self.assert_done(&self.run(&repo));
@@ -63,16 +73,18 @@ impl Story {
                 repo.restore();
                 let tell = AssertUnwindSafe(|| self.tell(&mut repo, *fault, *call));
                 if std::panic::catch_unwind(tell).is_err() {
-                    failed.push(name);
+                    failed.push(format!("{name}: git {}", repo.broken_call()));
                     repo.unshim_git();
                 }
             }
         }
         assert!(failed.is_empty(), "{} went wrong with {failed:#?}", self.command);
+        repo.restore();
+        repo
     }
 
     fn tell(&self, repo: &mut TestRepo, fault: Fault, call: usize) {
-        let before = Belongings::of(repo);
+        let before = Belongings::of(repo, self.changes);
         repo.break_git(fault, call);
         let answer = self.run(repo);
         let broken = repo.broken_call();
@@ -82,9 +94,13 @@ impl Story {
         let is_race = matches!(fault, Fault::Raced(_));
         let is_lie = fault == Fault::Mute || fault == Fault::Claims && !is_effect(&broken);
         if answer.code == Some(3) && !is_race && !is_lie {
-            assert_eq!(Belongings::of(repo).refs, before.refs, "refused, and refs changed");
+            assert_eq!(
+                Belongings::of(repo, self.changes).refs,
+                before.refs,
+                "refused, and refs changed"
+            );
         }
-        let theirs = Belongings::of(repo);
+        let theirs = Belongings::of(repo, self.changes);
         if !is_killed(&answer) && self.is_done(&answer) && !is_lie && !is_race {
             (self.goal)(repo);
         }
@@ -104,6 +120,9 @@ impl Story {
             if self.is_done(&answer) && !(also && self.is_over(&answer)) {
                 return;
             }
+            if answer.json()["error"]["code"] == "in_the_way" {
+                (self.clear)(repo);
+            }
             for _ in 0..3 {
                 let document = serde_json::from_str(&answer.stdout).unwrap_or(Value::Null);
                 let Some(next) = document["error"]["next"].as_str() else { break };
@@ -120,8 +139,10 @@ impl Story {
     }
 
     fn is_done(&self, answer: &Answer) -> bool {
-        let code = answer.json()["error"]["code"].as_str().map(str::to_owned);
-        self.is_over(answer) || (answer.code, code.as_deref()) == (Some(self.ends.0), self.ends.1)
+        let document = answer.json();
+        let code = document["error"]["code"].as_str();
+        let is_end = (answer.code, code) == (Some(self.ends.0), self.ends.1);
+        self.is_over(answer) || is_end && (self.is_whole)(&document["data"])
     }
 
     fn assert_done(&self, answer: &Answer) {
@@ -169,8 +190,25 @@ fn assert_proper(answer: &Answer) {
     }
 }
 
-fn with_secret() -> TestRepo {
-    let repo = repo(PLAN);
+const PLAN: &str = "workflow: two
+goal: two parts
+shared: [shared.txt]
+copy: [.env]
+launch: 'true {script}'
+workers:
+  - {id: a, name: x, owns: [a]}
+  - {id: b, name: y, owns: [b], after: []}
+";
+
+/// Created with what the plan says besides; in the main checkout lie a secret and a draft.
+fn working(more: &str) -> TestRepo {
+    let repo = not_created(more);
+    repo.pw("pw-setup create plan.yaml").data();
+    repo
+}
+
+fn not_created(more: &str) -> TestRepo {
+    let repo = repo(&format!("{PLAN}{more}"));
     repo.write(".gitignore", ".env\n");
     repo.commit("ignore");
     repo.write(".env", "SECRET=1\n");
@@ -178,166 +216,18 @@ fn with_secret() -> TestRepo {
     repo
 }
 
-fn working() -> TestRepo {
-    let repo = with_secret();
-    repo.pw("pw-setup create plan.yaml").data();
-    repo
-}
-
-/// Both are complete; with `collide` they do not merge.
-fn finished(collide: bool) -> TestRepo {
-    let repo = working();
+/// Both workers are complete.
+fn finished(more: &str) -> TestRepo {
+    let repo = working(more);
     repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
-    repo.worker("b-y").write("b", "2");
-    if collide {
-        for (label, text) in [("a-x", "a\n"), ("b-y", "b\n")] {
-            repo.worker(label).write("shared.txt", text).commit("[COMPLETE] shared");
-        }
-    }
-    repo.worker("b-y").commit("[COMPLETE] b");
+    repo.worker("b-y").write("b", "2").commit("[COMPLETE] b");
     repo
 }
 
-/// Stopped at `b`, with this text in the file that collided.
-fn stopped(text: &str) -> TestRepo {
-    let repo = finished(true);
-    repo.pw("pw-integrate run").error(4, "merge_conflict");
-    let place = repo.root().join("worktrees/_integration-b-y");
-    std::fs::write(place.join("shared.txt"), text).unwrap();
-    repo.git_in(&place, &["add", "shared.txt"]);
-    repo
-}
-
-const WORKER_COMMITS: &str = "cd worktrees/a-x; echo more >> a; \
+const WORKER_COMMITS: &str = "cd worktrees/a-x || exit; echo more >> a; \
     $GIT commit -q --no-verify -a -m '[COMPLETE] more'; $GIT rev-parse HEAD > $KEEP";
 const RECORD_GROWS: &str = "r=refs/pw/two/record; $GIT rev-parse -q --verify $r && \
     $GIT update-ref $r $($GIT commit-tree -p $r -m 'something newer' $r^{tree}); \
     $GIT rev-parse -q --verify $r > $KEEP";
 const BRANCH_MOVES: &str = "b=refs/heads/integration/two; \
     $GIT update-ref $b $($GIT commit-tree -p HEAD -m mine HEAD^{tree}); $GIT rev-parse $b > $KEEP";
-const FILE_APPEARS: &str = "cd worktrees/_integration-b-y && echo precious > late && \
-    $GIT hash-object late > $KEEP";
-
-fn branch_holds(repo: &TestRepo, path: &str) -> String {
-    repo.git(&["show", &format!("integration/two:{path}")])
-}
-
-/// The goal of going on: both are in the branch, and the shared file as it was resolved.
-fn is_integrated(repo: &TestRepo) {
-    assert!(branch_holds(repo, "a").starts_with('1') && branch_holds(repo, "b") == "2");
-    let data = repo.pw("pw-monitor status").data();
-    let states = data["workers"].as_array().unwrap().iter().map(|worker| &worker["state"]);
-    // Complete anew: somebody committed after it was taken in.
-    assert!(states.into_iter().all(|s| s == "integrated" || s == "complete"), "{data:#}");
-}
-
-fn is_resolved(repo: &TestRepo) {
-    is_integrated(repo);
-    assert_eq!(branch_holds(repo, "shared.txt"), "both");
-}
-
-#[test]
-fn create() {
-    Story::new("pw-setup create plan.yaml", |repo| {
-        let status = repo.pw("pw-monitor status").data();
-        for worker in status["workers"].as_array().unwrap() {
-            assert_eq!(
-                (&worker["state"], &worker["uncommitted"]),
-                (&"starting".into(), &Value::Array(vec![]))
-            );
-        }
-        for label in ["a-x", "b-y"] {
-            let hooks = repo.worker(label).git(&["rev-parse", "--git-path", "hooks"]);
-            assert!(hooks.ends_with("pw/hooks"), "{hooks}");
-        }
-    })
-    .sweep(with_secret(), &[RECORD_GROWS]);
-}
-
-#[test]
-fn advance() {
-    let repo = repo(pw_testkit::plans::WAVES);
-    repo.pw("pw-setup create plan.yaml").data();
-    repo.worker("base-model").write("model/a", "1").commit("[COMPLETE] model");
-    repo.worker("side-extra").write("extra/b", "2").commit("[COMPLETE] extra");
-    Story::new("pw-setup advance", |repo| {
-        assert_eq!(repo.read("worktrees/top-api/model/a"), "1");
-        assert_eq!(repo.read("worktrees/top-api/extra/b"), "2");
-    })
-    .sweep(repo, &[RECORD_GROWS]);
-}
-
-#[test]
-fn run() {
-    let races = [WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES];
-    Story::new("pw-integrate run", is_integrated).sweep(finished(false), &races);
-}
-
-#[test]
-fn run_that_stops() {
-    let story = Story {
-        ends: (4, Some("merge_conflict")),
-        ..Story::new("pw-integrate run", |repo| {
-            let text = repo.read("worktrees/_integration-b-y/shared.txt");
-            assert!(text.contains("<<<<<<<"), "{text}");
-        })
-    };
-    story.sweep(finished(true), &[WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES]);
-}
-
-#[test]
-fn going_on() {
-    let races = [WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES, FILE_APPEARS];
-    let story =
-        Story { over: Some("nothing_stopped"), ..Story::new("pw-integrate continue", is_resolved) };
-    story.sweep(stopped("both\n"), &races);
-}
-
-#[test]
-fn abort() {
-    let story = Story {
-        over: Some("nothing_stopped"),
-        ..Story::new("pw-integrate abort", |repo| {
-            repo.pw("pw-integrate continue").error(3, "nothing_stopped");
-        })
-    };
-    story.sweep(stopped("half done\n"), &[WORKER_COMMITS, RECORD_GROWS, FILE_APPEARS]);
-}
-
-#[test]
-fn checkpoint() {
-    let repo = working();
-    repo.worker("a-x").write("a", "1").write("stray", "not mine");
-    let story = Story {
-        folder: "worktrees/a-x",
-        over: Some("nothing_to_commit"),
-        ..Story::new("pw-worker checkpoint 'one step'", |repo| {
-            let commit = repo.git(&["log", "-1", "--format=%s", "--name-only", "work/a-x"]);
-            assert_eq!(commit, "[CHECKPOINT] one step\n\na");
-        })
-    };
-    story.sweep(repo, &[RECORD_GROWS]);
-}
-
-#[test]
-fn sync() {
-    let repo = working();
-    repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
-    repo.worker("b-y").write("b", "2").commit("[CHECKPOINT] b");
-    let story = Story {
-        folder: "worktrees/b-y",
-        ..Story::new("pw-worker sync a", |repo| {
-            assert!(repo.git(&["show", "work/b-y:a"]).starts_with('1'));
-        })
-    };
-    story.sweep(repo, &[WORKER_COMMITS, RECORD_GROWS]);
-}
-
-#[test]
-fn launch() {
-    Story::new("pw-setup launch --with custom", |repo| {
-        let record = repo.git(&["log", "--format=%s", "refs/pw/two/record"]);
-        assert!(record.contains("launched a custom") && record.contains("launched b custom"));
-    })
-    .sweep(working(), &[WORKER_COMMITS, RECORD_GROWS]);
-}

@@ -310,30 +310,3 @@ fn without_gh_the_commands_are_handed_over_and_nothing_is_pushed() {
 fn which(repo: &TestRepo, program: &str) -> bool {
     repo.shell(&format!("command -v {program}")).output().unwrap().status.success()
 }
-
-#[test]
-fn killed_around_each_effect_it_goes_on_when_run_again() {
-    for (effect, detached) in
-        [(" merge --ff-only ", false), (" update-ref ", false), (" update-ref ", true)]
-    {
-        for when in ["before", "after"] {
-            let mut repo = integrated();
-            if detached {
-                repo.git(&["switch", "-q", "--detach"]);
-            }
-            let kill = "kill -9 $PPID; exit 1";
-            let (before, after) = if when == "before" { (kill, "exit $code") } else { (":", kill) };
-            repo.shim_git(&format!(
-                "case \" $* \" in *\"{effect}\"*) {before}; $GIT \"$@\"; code=$?; {after};; esac\n\
-                 exec $GIT \"$@\""
-            ));
-            assert_eq!(repo.pw("pw-integrate finish").code, None, "{effect} {when}");
-            repo.unshim_git();
-            assert_eq!(repo.git(&["status", "--porcelain"]), "?? plan.yaml");
-            repo.pw("pw-integrate finish").data();
-            assert_eq!(at(&repo, "main"), at(&repo, "integration/rest-api"));
-            let newest = repo.git(&["log", "-1", "--format=%s", "refs/pw/rest-api/record"]);
-            assert_eq!(newest, format!("finished {}", at(&repo, "main")), "{effect} {when}");
-        }
-    }
-}

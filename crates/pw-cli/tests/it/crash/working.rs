@@ -1,0 +1,74 @@
+//! Workers at work: made, started, committing, taking others in.
+
+use serde_json::Value;
+
+use super::{RECORD_GROWS, Story, WORKER_COMMITS, not_created, working};
+
+#[test]
+fn create() {
+    Story::new("pw-setup create plan.yaml", |repo| {
+        let status = repo.pw("pw-monitor status").data();
+        for worker in status["workers"].as_array().unwrap() {
+            assert_eq!(
+                (&worker["state"], &worker["uncommitted"]),
+                (&"starting".into(), &Value::Array(vec![]))
+            );
+        }
+        for label in ["a-x", "b-y"] {
+            let hooks = repo.worker(label).git(&["rev-parse", "--git-path", "hooks"]);
+            assert!(hooks.ends_with("pw/hooks"), "{hooks}");
+        }
+    })
+    .sweep(not_created(""), &[RECORD_GROWS]);
+}
+
+#[test]
+fn advance() {
+    let repo = crate::repo(pw_testkit::plans::WAVES);
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.worker("base-model").write("model/a", "1").commit("[COMPLETE] model");
+    repo.worker("side-extra").write("extra/b", "2").commit("[COMPLETE] extra");
+    Story::new("pw-setup advance", |repo| {
+        assert_eq!(repo.read("worktrees/top-api/model/a"), "1");
+        assert_eq!(repo.read("worktrees/top-api/extra/b"), "2");
+    })
+    .sweep(repo, &[RECORD_GROWS]);
+}
+
+#[test]
+fn launch() {
+    Story::new("pw-setup launch --with custom", |repo| {
+        let record = repo.git(&["log", "--format=%s", "refs/pw/two/record"]);
+        assert!(record.contains("launched a custom") && record.contains("launched b custom"));
+    })
+    .sweep(working(""), &[WORKER_COMMITS, RECORD_GROWS]);
+}
+
+#[test]
+fn checkpoint() {
+    let repo = working("");
+    repo.worker("a-x").write("a", "1").write("stray", "not mine");
+    let story = Story {
+        folder: "worktrees/a-x",
+        over: Some("nothing_to_commit"),
+        ..Story::new("pw-worker checkpoint 'one step'", |repo| {
+            let commit = repo.git(&["log", "-1", "--format=%s", "--name-only", "work/a-x"]);
+            assert_eq!(commit, "[CHECKPOINT] one step\n\na");
+        })
+    };
+    story.sweep(repo, &[RECORD_GROWS]);
+}
+
+#[test]
+fn sync() {
+    let repo = working("");
+    repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
+    repo.worker("b-y").write("b", "2").commit("[CHECKPOINT] b");
+    let story = Story {
+        folder: "worktrees/b-y",
+        ..Story::new("pw-worker sync a", |repo| {
+            assert!(repo.git(&["show", "work/b-y:a"]).starts_with('1'));
+        })
+    };
+    story.sweep(repo, &[WORKER_COMMITS, RECORD_GROWS]);
+}
