@@ -2,6 +2,7 @@
 //!
 //! Every parser of git's output stands beside its verb as a pure function over bytes.
 
+mod aside;
 mod changes;
 mod history;
 mod hooks;
@@ -23,6 +24,7 @@ mod untouched;
 mod walk;
 mod worktree;
 
+pub use aside::Aside;
 pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
@@ -33,4 +35,4 @@ pub use repo::Repo;
 pub use rerere::Unmerged;
 pub use survey::Survey;
 pub use trial::NoFilters;
-pub use worktree::{Aside, Worktree};
+pub use worktree::Worktree;

@@ -79,9 +79,8 @@ impl Repo {
         };
         let lines = pairs.iter().map(with_base).collect::<Vec<_>>();
         // A git before 2.40 takes no base.
-        self.merge_lines(&lines, scratch).or_else(|_| {
-            self.merge_lines(&pairs.iter().map(plain).collect::<Vec<_>>(), scratch)
-        })
+        self.merge_lines(&lines, scratch)
+            .or_else(|_| self.merge_lines(&pairs.iter().map(plain).collect::<Vec<_>>(), scratch))
     }
 
     fn merge_lines(

@@ -181,22 +181,6 @@ impl Repo {
         }
     }
 
-    /// Moves a worktree's folder to a name of its own, so that nobody writes into it between a look
-    /// and its removal. Nothing when there is no folder.
-    pub fn put_aside(&self, path: &Path) -> Result<Option<Aside>> {
-        self.take_back(path)?;
-        let aside = Aside { original: path.to_owned(), path: aside(path) };
-        if path.symlink_metadata().is_err() {
-            return Ok(None);
-        }
-        if aside.path.symlink_metadata().is_ok() {
-            bail!("{} is in the way of {}", aside.path.display(), path.display());
-        }
-        std::fs::rename(path, &aside.path)
-            .with_context(|| format!("moving {} aside", path.display()))?;
-        Ok(Some(aside))
-    }
-
     /// Returns a file below a folder that `commit` has not: what a killed `git worktree add` leaves
     /// has none.
     pub fn foreign_file(&self, folder: &Path, commit: &Oid) -> Result<Option<RepoPath>> {
@@ -218,16 +202,6 @@ impl Repo {
             }
         }
         Ok(None)
-    }
-
-    /// Puts a folder back that a killed run put aside.
-    pub fn take_back(&self, path: &Path) -> Result<()> {
-        let aside = aside(path);
-        if path.symlink_metadata().is_err() && aside.symlink_metadata().is_ok() {
-            std::fs::rename(&aside, path)
-                .with_context(|| format!("moving {} back", aside.display()))?;
-        }
-        Ok(())
     }
 
     /// Unlocks and removes without force, so that git refuses where something is uncommitted.
@@ -296,40 +270,6 @@ impl Repo {
         std::fs::create_dir_all(self.common().join("info")).context("making .git/info")?;
         std::fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
     }
-}
-
-/// A folder that was put aside; back at its place when this is dropped without being discarded.
-#[derive(Debug)]
-pub struct Aside {
-    original: PathBuf,
-    path: PathBuf,
-}
-
-impl Aside {
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Removes the folder, whose content is kept elsewhere, and its registration as a worktree.
-    pub fn discard(self, repo: &Repo) -> Result<()> {
-        repo.forget_missing_worktree(&self.original)?;
-        std::fs::remove_dir_all(&self.path)
-            .with_context(|| format!("removing {}", self.path.display()))
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // Where it cannot be moved back, the next run finds it.
-        let _ = std::fs::rename(&self.path, &self.original);
-    }
-}
-
-/// Returns the name a folder has while it is being removed.
-fn aside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".removing-");
-    name.push(path.file_name().unwrap_or_default());
-    path.with_file_name(name)
 }
 
 #[cfg(test)]

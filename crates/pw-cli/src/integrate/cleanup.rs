@@ -1,8 +1,7 @@
 //! Removing what is merged: nothing that anybody could miss, and nothing without a snapshot.
 //!
-//! A worktree is first set aside by renaming it, then looked at again where nobody writes any more,
-//! and let go only when it still is what the snapshot holds. A killed run goes on from any point:
-//! set aside with its `.git`, it is put back and looked at anew; without, it was let go already.
+//! A worktree is first put aside, then looked at again where nobody writes any more, and let go
+//! only when it still is what the snapshot holds.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +14,7 @@ use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
-use pw_git::{RecordWriter, Repo, Scratch, Survey, Transaction};
+use pw_git::{RecordWriter, Scratch, Survey, Transaction};
 
 use super::bench::Bench;
 use super::resolve::raced;
@@ -295,62 +294,27 @@ impl<'a> Ground<'a> {
     /// Sets the worktree aside, looks again, and lets it go if nothing has happened.
     fn remove_worktree(&mut self) -> Result<bool> {
         let Workflow { repo, plan, .. } = self.workflow;
-        let aside = aside(self.workflow, self.worker);
-        if let Some(survey) = &self.survey {
-            let moved = std::fs::rename(&self.path, &aside);
-            moved.with_context(|| format!("setting {} aside", self.path.display()))?;
-            let again = repo.survey(&aside, &plan.disposable);
-            let is_quiet = processes::inside(&aside).is_none_or(|ids| ids.is_empty());
-            if !is_quiet || !again.is_ok_and(|again| survey.is_same(&again)) {
-                put_back(repo, &aside, &self.path)?;
-                let message = "somebody changed something while it was being removed";
-                self.keep(KeepKind::ChangedMeanwhile, message);
-                return Ok(false);
-            }
-            let_go(&aside)?;
+        let Some(survey) = &self.survey else {
+            return repo.forget_missing_worktree(&self.path).map(|()| true);
+        };
+        let Some(aside) = repo.put_aside(&self.path)? else { return Ok(true) };
+        let again = repo.survey(&aside.path(), &plan.disposable);
+        let is_quiet = processes::inside(&aside.path()).is_none_or(|ids| ids.is_empty());
+        if is_quiet && again.is_ok_and(|again| survey.is_same(&again)) {
+            return aside.discard().map(|()| true);
         }
-        repo.forget_missing_worktree(&self.path)?;
-        repo.forget_missing_worktree(&aside)?;
-        Ok(true)
+        aside.put_back()?;
+        let message = "somebody changed something while it was being removed";
+        self.keep(KeepKind::ChangedMeanwhile, message);
+        Ok(false)
     }
-}
-
-/// Where a worktree waits while it is looked at for the last time.
-fn aside(workflow: &Workflow, worker: &Worker) -> PathBuf {
-    workflow.worktree(worker).with_file_name(format!("_removed-{}", worker.label()))
-}
-
-/// From now on it is no worktree, and whoever finds it may remove it.
-fn let_go(aside: &Path) -> Result<()> {
-    let failed = || format!("removing {}", aside.display());
-    if aside.join(".git").symlink_metadata().is_ok() {
-        std::fs::remove_file(aside.join(".git")).with_context(failed)?;
-    }
-    std::fs::remove_dir_all(aside).with_context(failed)
-}
-
-fn put_back(repo: &Repo, aside: &Path, path: &Path) -> Result<()> {
-    anyhow::ensure!(path.symlink_metadata().is_err(), "{} is there again", path.display());
-    std::fs::rename(aside, path).with_context(|| format!("putting {} back", path.display()))?;
-    repo.repair_worktree(path)
 }
 
 /// Takes up what a killed run has left.
 fn take_up(workflow: &Workflow) -> Result<()> {
-    for worker in &workflow.plan.workers {
-        let (aside, path) = (aside(workflow, worker), workflow.worktree(worker));
-        let is_begun = workflow.record.cleaning.contains(&worker.id);
-        if !is_begun || aside.symlink_metadata().is_err() {
-            continue;
-        }
-        if aside.join(".git").symlink_metadata().is_ok() {
-            put_back(&workflow.repo, &aside, &path)?;
-        } else {
-            let_go(&aside)?;
-            workflow.repo.forget_missing_worktree(&aside)?;
-        }
-    }
-    Ok(())
+    let is_begun = |worker: &&Worker| workflow.record.cleaning.contains(&worker.id);
+    let mut begun = workflow.plan.workers.iter().filter(is_begun);
+    begun.try_for_each(|worker| workflow.repo.take_back(&workflow.worktree(worker)))
 }
 
 /// Returns whether everything a commit brings is in the integration branch or the base: as commits,

@@ -87,13 +87,13 @@ impl Place {
         };
         let keeping = match keeping {
             Some(keeping) if !is_known(&keeping)? => keeping,
-            _ => return aside.discard(repo).map(|()| None),
+            _ => return aside.discard().map(|()| None),
         };
         let transaction = keeping.join(workflow, &mut writer, Transaction::default())?;
         if !writer.publish(repo, transaction)? {
             return Err(raced().into());
         }
-        aside.discard(repo)?;
+        aside.discard()?;
         Ok(Some(keeping.id.to_string()))
     }
 
@@ -132,13 +132,13 @@ impl Place {
             repo.forget_missing_worktree(&self.path)?;
             return Ok(None);
         };
-        if !matches!(repo.tree_state(aside.path())?, WorktreeFacts::Present(_)) {
-            return match repo.foreign_file(aside.path(), &stopped.onto)? {
+        if !matches!(repo.tree_state(&aside.path())?, WorktreeFacts::Present(_)) {
+            return match repo.foreign_file(&aside.path(), &stopped.onto)? {
                 Some(file) => Err(in_the_way(&self.path.join(file.to_path())).into()),
                 None => Ok(Some((aside, None))),
             };
         }
-        let survey = repo.survey(aside.path(), &plan.disposable)?;
+        let survey = repo.survey(&aside.path(), &plan.disposable)?;
         if let Some(nested) = survey.changes.nested.first() {
             let message = format!("`{nested}` in {} is a repository of its own", self.shown);
             return Err(Failure::new(Code::DirtyTree, message)
@@ -148,7 +148,7 @@ impl Place {
         }
         let why = format!("resolution of {}, given up", stopped.worker);
         let of = RESOLUTIONS.parse()?;
-        let keeping = Keeping::of_worktree(workflow, &of, aside.path(), &survey, &why)?;
+        let keeping = Keeping::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
         Ok(Some((aside, Some(keeping))))
     }
 

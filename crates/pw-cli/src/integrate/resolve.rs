@@ -328,7 +328,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     if !writer.publish(repo, transaction)? {
         return Err(raced().into());
     }
-    aside.map_or(Ok(()), |aside| aside.discard(repo))?;
+    aside.map_or(Ok(()), pw_git::Aside::discard)?;
     let aborted = Aborted {
         workflow: plan.workflow.clone(),
         worker: Some(stopped.worker.clone()),

@@ -275,7 +275,7 @@ fn a_program_at_work_in_a_worktree_and_a_late_change_keep_it() {
     assert_eq!(kinds(&data["kept"][0]), ["in_use"]);
     // A file that appears between the first look and the last one.
     repo.shim_git(&format!(
-        "case \"$*\" in *_removed-*status*) echo late > {}/worktrees/_removed-task-1-users/late.log;; esac\nexec $GIT \"$@\"",
+        "case \"$*\" in *.removing-*status*) echo late > {}/worktrees/.removing-task-1-users/late.log;; esac\nexec $GIT \"$@\"",
         repo.root().display()
     ));
     let data = repo.pw("pw-integrate cleanup rest-api task-1").data();

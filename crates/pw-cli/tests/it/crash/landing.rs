@@ -14,7 +14,7 @@ const BASE_MOVES: &str = "m=refs/heads/main; \
     $GIT update-ref $m $($GIT commit-tree -p $m -m mine $m^{tree}); $GIT rev-parse $m > $KEEP";
 /// Where `a` is to be checked out; not when it is there already.
 const IN_THE_WAY: &str = "test -e a || { echo mine > a; $GIT hash-object a > $KEEP; }";
-const FILE_APPEARS: &str = "cd worktrees/b-y || cd worktrees/_removed-b-y || exit; \
+const FILE_APPEARS: &str = "cd worktrees/b-y || cd worktrees/.removing-b-y || exit; \
     echo precious > late; $GIT hash-object late > $KEEP";
 /// The next one, whichever that is.
 const SNAPSHOT_APPEARS: &str = "r=refs/pw/two/snapshot/b/1; \

@@ -1,0 +1,121 @@
+//! A worktree's folder under another name, so that nobody writes into it between a last look and
+//! its removal.
+//!
+//! A killed run goes on from any point: what is only aside is put back and looked at anew; what was
+//! let go is kept elsewhere, and is removed.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::Repo;
+
+/// A folder that was put aside; back at its place when this is dropped without being let go.
+#[derive(Debug)]
+pub struct Aside {
+    repo: Repo,
+    original: PathBuf,
+    is_over: bool,
+}
+
+impl Repo {
+    /// Moves a worktree's folder to a name of its own. Nothing when there is no folder.
+    pub fn put_aside(&self, path: &Path) -> Result<Option<Aside>> {
+        self.take_back(path)?;
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let aside = waiting(path);
+        ensure!(
+            aside.symlink_metadata().is_err(),
+            "{} is in the way of {}",
+            aside.display(),
+            path.display()
+        );
+        std::fs::rename(path, &aside)
+            .with_context(|| format!("moving {} aside", path.display()))?;
+        let (repo, original) = (self.clone(), path.to_owned());
+        Ok(Some(Aside { repo, original, is_over: false }))
+    }
+
+    /// Takes up what a killed run did with a folder: puts it back, or removes what was let go.
+    pub fn take_back(&self, path: &Path) -> Result<()> {
+        if over(path).symlink_metadata().is_ok() {
+            self.remove_folder(path)?;
+        }
+        if waiting(path).symlink_metadata().is_ok() {
+            self.put_back(path)?;
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, path: &Path) -> Result<()> {
+        ensure!(path.symlink_metadata().is_err(), "{} is there again", path.display());
+        let aside = waiting(path);
+        std::fs::rename(&aside, path)
+            .with_context(|| format!("moving {} back", aside.display()))?;
+        // Git may have taken note of the other place.
+        match self.own_git_dir(path) {
+            Some(_) => self.repair_worktree(path),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what was let go; git is told first, as long as it can be told again.
+    fn remove_folder(&self, path: &Path) -> Result<()> {
+        if path.symlink_metadata().is_err() {
+            self.forget_missing_worktree(path)?;
+        }
+        let (waiting, over) = (waiting(path), over(path));
+        if waiting.symlink_metadata().is_err() {
+            self.forget_missing_worktree(&waiting)?;
+        }
+        std::fs::remove_dir_all(&over).with_context(|| format!("removing {}", over.display()))
+    }
+}
+
+impl Aside {
+    pub fn path(&self) -> PathBuf {
+        waiting(&self.original)
+    }
+
+    /// Puts the folder back where it was.
+    pub fn put_back(mut self) -> Result<()> {
+        self.is_over = true;
+        self.repo.put_back(&self.original)
+    }
+
+    /// Removes the folder, whose content is kept elsewhere, and its registration as a worktree.
+    pub fn discard(mut self) -> Result<()> {
+        let (path, over) = (self.path(), over(&self.original));
+        std::fs::rename(&path, over).with_context(|| format!("removing {}", path.display()))?;
+        self.is_over = true;
+        self.repo.remove_folder(&self.original)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.is_over {
+            // Where it cannot be moved back, the next run finds it.
+            let _ = self.repo.put_back(&self.original);
+        }
+    }
+}
+
+/// The name of a folder that is looked at for the last time.
+fn waiting(path: &Path) -> PathBuf {
+    named(".removing-", path)
+}
+
+/// The name of a folder that nobody misses.
+fn over(path: &Path) -> PathBuf {
+    named(".removed-", path)
+}
+
+fn named(prefix: &str, path: &Path) -> PathBuf {
+    let mut name = OsString::from(prefix);
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
