@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::repo;
 
 /// How many faults of a story are tried by default.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 4;
 
 /// A command, where it runs, and how to tell that its goal is reached.
 struct Story {
