@@ -13,7 +13,7 @@ use clap::{Args, Parser, ValueEnum};
 use pw_core::failure::{Code, Failure};
 use pw_core::report::Report;
 use pw_core::time::Seconds;
-use pw_git::GitError;
+use pw_git::{GitError, INSTALL};
 use serde_json::{Value, json};
 
 pub(crate) use self::screen::{Live, Screen};
@@ -224,12 +224,19 @@ fn failure(error: &anyhow::Error) -> Failure {
     let said = git.map_or_else(|| format!("{error:#}"), |git| git.stderr.clone());
     if let Some(mut failure) = Failure::of_system(&said) {
         failure.message = format!("{}: {error:#}", failure.message);
+        if let Some(git) = git.filter(|_| failure.details == json!({})) {
+            failure.details = json!({ "git": git.stderr });
+        }
         return failure;
     }
     match git {
-        Some(git) => Failure::new(Code::GitFailed, format!("{error:#}"))
-            .hint("read details.git; nothing else was done after this")
-            .details(json!({ "git": git.stderr, "command": git.command, "exit_code": git.code })),
+        Some(git) => match git.is_too_old() {
+            true => Failure::new(Code::ProgramMissing, format!("this git is too old: {error:#}"))
+                .hint(INSTALL),
+            false => Failure::new(Code::GitFailed, format!("{error:#}"))
+                .hint("read details.git; nothing else was done after this"),
+        }
+        .details(json!({ "git": git.stderr, "command": git.command, "exit_code": git.code })),
         None => Failure::new(Code::Internal, format!("{error:#}"))
             .hint("report this to the user word for word, and stop"),
     }

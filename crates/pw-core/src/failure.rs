@@ -14,6 +14,9 @@ pub enum Code {
     GitFailed,
     /// The disk is full, or the repository may not be written.
     CannotWrite,
+    /// A program of the user's that git runs does not work: a filter, such as git-lfs, or the one
+    /// that signs commits.
+    ProgramFailed,
     /// The wrapper in `bin/` could not build the helper.
     HelperNotBuilt,
     /// The wrapper in `bin/` is still building the helper.
@@ -50,6 +53,8 @@ pub enum Code {
     NotReady,
     /// Workers this one builds upon contradict each other.
     DependencyConflict,
+    /// The commits to merge have nothing in common, or a shallow clone cuts off what they have.
+    NoMergeBase,
     /// Two branches change the same lines; the merge waits for a resolution.
     MergeConflict,
     /// The resolution is not finished: markers or unmerged files are left.
@@ -104,6 +109,7 @@ impl Code {
         Self::Internal,
         Self::GitFailed,
         Self::CannotWrite,
+        Self::ProgramFailed,
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
@@ -122,6 +128,7 @@ impl Code {
         Self::PlanChanged,
         Self::NotReady,
         Self::DependencyConflict,
+        Self::NoMergeBase,
         Self::MergeConflict,
         Self::Unresolved,
         Self::WaitingForWorkers,
@@ -153,6 +160,7 @@ impl Code {
             Self::Internal
             | Self::GitFailed
             | Self::CannotWrite
+            | Self::ProgramFailed
             | Self::HelperNotBuilt
             | Self::HelperBuilding => 1,
             Self::Usage | Self::PlanUnreadable => 2,
@@ -213,14 +221,29 @@ impl Failure {
             let failure = Self::new(Code::Locked, format!("git's lock {lock} is taken"));
             return Some(failure.hint(hint).details(serde_json::json!({ "lock": lock })));
         }
-        let (what, remedy) = if says(&["No space left", "quota exceeded", "File too large"]) {
-            ("the disk is full", "make room")
+        let (code, what, remedy) = if says(&["smudge filter", "clean filter", "external filter"]) {
+            (Code::ProgramFailed, "a filter of this repository does not work", "repair it")
+        } else if says(&["failed to sign the data"]) {
+            let remedy = "make the key available, or have the user turn signing off";
+            (Code::ProgramFailed, "the commit cannot be signed", remedy)
+        } else if says(&["refusing to merge unrelated histories"]) {
+            let remedy = "tell the user, who decides what these branches should hold";
+            (Code::NoMergeBase, "the commits to merge have no history in common", remedy)
+        } else if says(&["No space left", "quota exceeded", "File too large"]) {
+            (Code::CannotWrite, "the disk is full", "make room")
+        } else if says(&["unable to write file"]) {
+            let remedy = "see whether the disk is full";
+            (Code::CannotWrite, "a file cannot be written", remedy)
         } else if says(&["Read-only file system", "Permission denied"]) {
-            ("the repository may not be written", "give this user the right to write to it")
+            (
+                Code::CannotWrite,
+                "the repository may not be written",
+                "give this user the right to write to it",
+            )
         } else {
             return None;
         };
-        Some(Self::new(Code::CannotWrite, what).hint(format!("{remedy}, {again}")))
+        Some(Self::new(code, what).hint(format!("{remedy}, {again}")))
     }
 
     #[must_use]
@@ -262,6 +285,11 @@ mod tests {
         assert_eq!(of(left), Some(Code::Locked));
         assert_eq!(of("error: No space left on device"), Some(Code::CannotWrite));
         assert_eq!(of("writing /r/.git/pw/lock: Permission denied"), Some(Code::CannotWrite));
+        assert_eq!(of("error: unable to write file big"), Some(Code::CannotWrite));
+        assert_eq!(of("fatal: a.bin: smudge filter lfs failed"), Some(Code::ProgramFailed));
+        assert_eq!(of("error: gpg failed to sign the data:"), Some(Code::ProgramFailed));
+        let unrelated = "fatal: refusing to merge unrelated histories";
+        assert_eq!(of(unrelated), Some(Code::NoMergeBase));
         assert_eq!(of("fatal: bad revision"), None);
         assert_eq!(Failure::of_system(left).unwrap().details["lock"], "/r/it's/.git/index.lock");
     }

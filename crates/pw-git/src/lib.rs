@@ -28,7 +28,7 @@ pub use aside::Aside;
 pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
-pub use process::{GitError, both};
+pub use process::{GitError, INSTALL, both};
 pub use record::RecordWriter;
 pub use refs::Transaction;
 pub use repo::Repo;

@@ -47,12 +47,17 @@ const KEPT: &[&str] = &[
     "GIT_CONFIG_NOSYSTEM",
 ];
 
+/// What to do without a git that understands us.
+pub const INSTALL: &str = "install git 2.39 or newer, then run the same command again";
+
 /// Settings that would change what output means, for both profiles.
 const ALWAYS: &[&str] = &[
     "core.fsmonitor=false",
     "core.quotePath=false",
     "core.commentChar=#",
     "diff.orderFile=/dev/null",
+    "i18n.commitEncoding=UTF-8",
+    "i18n.logOutputEncoding=UTF-8",
     "gc.auto=0",
     "maintenance.auto=false",
     "color.ui=false",
@@ -75,8 +80,8 @@ impl Git {
     /// Finds git on the search path once, to ask it about `dir`.
     pub(crate) fn find(dir: &Path) -> Result<Self> {
         let program = which::which("git").map_err(|_| {
-            Failure::new(Code::GitFailed, "git is not installed, or not on the search path")
-                .hint("install git 2.39 or newer")
+            Failure::new(Code::ProgramMissing, "git is not installed, or not on the search path")
+                .hint(INSTALL)
         })?;
         Ok(Self { program, dir: dir.to_owned(), setting: None })
     }
@@ -333,6 +338,13 @@ pub struct GitError {
     /// The exit code; -1 when a signal ended it.
     pub code: i32,
     pub stderr: String,
+}
+
+impl GitError {
+    /// Returns whether git did not understand the question: it is older than what we ask.
+    pub fn is_too_old(&self) -> bool {
+        self.code == 129
+    }
 }
 
 impl std::fmt::Display for GitError {

@@ -28,3 +28,12 @@ workers:
   - {id: side, name: extra, owns: [extra]}
   - {id: top, name: api, owns: [api], after: [base, side]}
 "#;
+
+/// Two workers at once; they share `shared.txt`.
+pub const TWO: &str = "workflow: two
+goal: two parts
+shared: [shared.txt]
+workers:
+  - {id: a, name: x, owns: [a]}
+  - {id: b, name: y, owns: [b]}
+";

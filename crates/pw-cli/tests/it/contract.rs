@@ -1,7 +1,7 @@
 //! The contract every helper keeps: one document, its schema, its exit code.
 
 use jsonschema::validator_for;
-use pw_testkit::plans::THREE;
+use pw_testkit::plans::{THREE, TWO};
 use pw_testkit::repo::{Answer, TestRepo};
 use serde_json::Value;
 
@@ -160,6 +160,27 @@ fn people_get_a_table_and_errors_in_words() {
     ] {
         assert_eq!(repo.pw(&format!("{command} --format human")).code, Some(0));
     }
+}
+
+#[test]
+fn no_git_and_one_that_is_too_old_are_named() {
+    let mut repo = created(TWO);
+    repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
+    let run = ["pw-integrate", "run", "--without", "b"];
+    let nowhere = repo.beside("nowhere");
+    let without: Answer =
+        repo.helper(&repo.root(), &run).env("PATH", nowhere).output().unwrap().into();
+    // As git 2.37 does, which merges only in a checkout.
+    repo.shim_git(
+        "case \"$*\" in *merge-tree*) echo usage >&2; exit 129 ;; esac; exec $GIT \"$@\"",
+    );
+    for answer in [without, repo.pw_in(&repo.root(), &run)] {
+        let error = answer.error(3, "program_missing");
+        assert!(error["hint"].as_str().unwrap().contains("install git 2.39"), "{error:#}");
+        assert_eq!(repo.git(&["branch", "--list", "integration/*"]), "");
+    }
+    repo.unshim_git();
+    repo.pw_in(&repo.root(), &run).data();
 }
 
 #[test]
