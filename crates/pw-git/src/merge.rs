@@ -111,6 +111,7 @@ impl Repo {
         theirs: &Oid,
         scratch: Option<&Scratch>,
     ) -> Result<MergeOutcome> {
+        self.require_whole_history(ours, theirs, scratch)?;
         let mut outcomes = self.merge_lines(&[format!("{ours} {theirs}\n")], scratch)?;
         outcomes.pop().context("git merge-tree answered nothing")
     }
@@ -139,6 +140,7 @@ impl Repo {
             "--no-ff",
             "--no-autostash",
             "--no-log",
+            "--no-verify-signatures",
             "--cleanup=whitespace",
             "-m",
             subject,
@@ -238,6 +240,7 @@ impl Merges<'_> {
 
     /// Returns what merging `tip` comes to; the chain stays as it is.
     pub fn merge(&mut self, tip: &Oid) -> Result<MergeOutcome> {
+        self.repo.require_whole_history(&self.head, tip, self.scratch)?;
         let line = format!("{} {tip}\n", self.head);
         let base = self.reached.merge_base(tip).filter(|_| self.gives_bases);
         if let Some(base) = base {

@@ -15,7 +15,7 @@ use pw_core::work::own_work;
 use pw_git::{Transaction, Worktree};
 
 use super::gate::Gatekeeper;
-use super::{pull_request, step};
+use super::{pull_request, step, unshallow};
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Look, Workflow};
@@ -343,7 +343,10 @@ fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
     if !workflow.repo.is_ancestor(&workflow.record.base, tip)? {
         let began = workflow.record.base.short();
         let message = format!("{base} no longer contains {began}, where the workflow began");
-        return Err(refuse(message).into());
+        return Err(match workflow.repo.is_shallow() {
+            true => unshallow(Failure::new(Code::NoBase, message)).into(),
+            false => refuse(message).into(),
+        });
     }
     Ok((base.clone(), tip.clone()))
 }

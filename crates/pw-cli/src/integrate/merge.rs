@@ -12,14 +12,14 @@ use pw_core::path::RepoPath;
 use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Proof, Refs, Stopped};
 use pw_core::report::NextStep;
-use pw_core::status::{State, WorkerStatus, signal_lines, worker_states};
+use pw_core::status::{ReasonKind, State, WorkerStatus, signal_lines, worker_states};
 use pw_core::turn::{Turn, turns};
 use pw_core::work::own_work;
 use pw_git::{Merges, Transaction};
 
 use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
-use super::{blame, resolve};
+use super::{blame, resolve, unshallow};
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Look, Workflow, read_refs};
@@ -64,7 +64,10 @@ impl<'a> Chain<'a> {
         require_own_branch(workflow)?;
         let allow = choice.allow_out_of_scope;
         let chain = Self::begin(workflow, context, choice, commit)?;
-        integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow)?;
+        let ready =
+            integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow);
+        let is_cut = workflow.repo.is_shallow() && chain.is_rewritten();
+        ready.map_err(|failure| if is_cut { unshallow(failure) } else { failure })?;
         Ok(chain)
     }
 
@@ -145,6 +148,15 @@ impl<'a> Chain<'a> {
         let status = status.context("a worker without a state")?;
         let signals = self.signals.get(worker).map(Vec::as_slice).unwrap_or_default();
         Ok(integration::merge_message(plan, worker_plan, status, signals, tip, by_mergiraf))
+    }
+
+    /// Returns whether somebody to be merged no longer contains what it began at.
+    fn is_rewritten(&self) -> bool {
+        let order = self.order();
+        let mut rewritten = self.states.iter().filter(|status| {
+            status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten)
+        });
+        rewritten.any(|status| order.contains(&status.id))
     }
 
     /// Returns the tip to merge of a worker.

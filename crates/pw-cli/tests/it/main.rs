@@ -8,6 +8,7 @@ mod crash;
 mod finish;
 mod gate;
 mod guard;
+mod history;
 mod integrate;
 mod launch;
 mod lifecycle;

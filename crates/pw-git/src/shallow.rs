@@ -1,0 +1,47 @@
+//! Shallow clones: history ends where it was cut off, and git takes that for its beginning.
+
+use anyhow::Result;
+use pw_core::failure::{Code, Failure};
+use pw_core::id::Oid;
+
+use crate::{Repo, Scratch};
+
+/// What brings the rest of the history.
+pub const UNSHALLOW: &str = "git fetch --unshallow";
+
+impl Repo {
+    /// Returns whether part of the history is cut off.
+    pub fn is_shallow(&self) -> bool {
+        self.common().join("shallow").is_file()
+    }
+
+    /// Refuses to merge two commits where history was cut off between them and their merge base:
+    /// that may be another one then, and what one side deleted would come back without a word.
+    pub(crate) fn require_whole_history(
+        &self,
+        ours: &Oid,
+        theirs: &Oid,
+        scratch: Option<&Scratch>,
+    ) -> Result<()> {
+        if !self.is_shallow() {
+            return Ok(());
+        }
+        let git = |args: &[&str]| {
+            let call = self.git.plumbing(args).reader();
+            scratch.into_iter().fold(call, |call, scratch| scratch.apply(call, self))
+        };
+        let (ours, theirs) = (ours.as_str(), theirs.as_str());
+        let bases = git(&["merge-base", "--all", ours, theirs]).codes(&[0, 1]).line()?;
+        // What has no parent here had one before it was cut off.
+        let mut roots = vec!["rev-list", "--max-parents=0", "--max-count=1", ours, theirs, "--not"];
+        roots.extend(bases.lines());
+        if !bases.is_empty() && git(&roots).line()?.is_empty() {
+            return Ok(());
+        }
+        let message = "this clone is shallow: where the commits to merge parted may be cut off";
+        Err(Failure::new(Code::NoMergeBase, message)
+            .hint("fetch the rest of the history, then run the same command again")
+            .next(UNSHALLOW)
+            .into())
+    }
+}
