@@ -88,6 +88,15 @@ impl Scope {
         (spell(&self.owned), spell(&self.excluded))
     }
 
+    /// Returns folders below which, or as which, lies all that is owned and not at the top; `None`
+    /// when it may be anywhere.
+    pub fn folders(&self) -> Option<Vec<RepoPath>> {
+        let folders = self.owned.iter().flat_map(|glob| &glob.patterns).map(Pattern::folder);
+        let folders: Vec<String> = folders.collect::<Option<_>>()?;
+        let named = folders.iter().filter(|folder| !folder.is_empty());
+        Some(named.map(|folder| folder.as_str().into()).collect())
+    }
+
     /// Returns the scope that owns the same in every folder, with all that lies below it.
     #[must_use]
     pub fn anywhere(&self) -> Self {

@@ -92,7 +92,7 @@ impl Repo {
     /// Puts the named paths of a worktree into its index.
     pub fn stage(&self, worktree: &Path, paths: &[RepoPath]) -> Result<()> {
         // Without --all, which takes an empty list, as of a helper killed before it wrote, for all.
-        let args = ["add", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        let args = ["add", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"];
         self.git.at(worktree).user(args).input(joined(paths)).run().map(drop)
     }
 

@@ -88,25 +88,32 @@ impl Repo {
         commit: &Oid,
         reason: &str,
     ) -> Result<()> {
-        let new_branch = ["--no-track", "-b", branch].map(OsStr::new);
-        self.add(path, &new_branch, OsStr::new(commit.as_str()), reason)
+        self.add(&[], path, &["--no-track", "-b", branch], commit.as_str(), reason)
     }
 
     /// Makes a worktree for a branch that exists.
     pub fn attach_worktree(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
-        self.add(path, &[], OsStr::new(branch), reason)
+        self.add(&[], path, &[], branch, reason)
     }
 
-    /// Makes a worktree without a branch, at `commit`.
+    /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
+    /// resolved must not lack any where the user's checkout is sparse.
     pub fn add_detached(&self, path: &Path, commit: &Oid, reason: &str) -> Result<()> {
-        self.add(path, &[OsStr::new("--detach")], OsStr::new(commit.as_str()), reason)
+        let whole = &["-c", "core.sparseCheckout=false"];
+        self.add(whole, path, &["--detach"], commit.as_str(), reason)
     }
 
-    fn add(&self, path: &Path, options: &[&OsStr], target: &OsStr, reason: &str) -> Result<()> {
-        let mut args: Vec<&OsStr> =
-            ["worktree", "add", "--quiet", "--lock", "--reason", reason].map(OsStr::new).into();
-        args.extend(options);
-        args.extend([OsStr::new("--"), path.as_os_str(), target]);
+    fn add(
+        &self,
+        settings: &[&str],
+        path: &Path,
+        options: &[&str],
+        target: &str,
+        reason: &str,
+    ) -> Result<()> {
+        let words = ["worktree", "add", "--quiet", "--lock", "--reason", reason];
+        let words = settings.iter().chain(&words).chain(options).chain(&["--"]).map(OsStr::new);
+        let args = words.chain([path.as_os_str(), OsStr::new(target)]);
         let output = self.git.user(args).any_code().run()?;
         if !self.is_checked_out(path) {
             let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();

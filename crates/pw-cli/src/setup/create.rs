@@ -150,6 +150,7 @@ fn make_each(
         let Some(worker) = ground.plan.worker(id).cloned() else { continue };
         context.progress(&format!("creating {}", worker.label()));
         place(ground, &worker, fork)?;
+        widen(ground, &worker)?;
         prepare::copy(&ground.repo, &ground.worktree(&worker), &files)?;
         let port = prepare::free_port(ground, &worker);
         prepare::run_setup(ground, &worker, port)?;
@@ -293,7 +294,16 @@ fn reattach(ground: &Ground, worker: &Worker) -> Result<()> {
         return Err(in_the_way(vec![problem]).into());
     }
     repo.forget_missing_worktree(&path)?;
-    repo.attach_worktree(&path, &branch, &reason(plan, worker))
+    repo.attach_worktree(&path, &branch, &reason(plan, worker))?;
+    widen(ground, worker)
+}
+
+/// Sees to it that a worker has its files where the user's own checkout is sparse.
+fn widen(ground: &Ground, worker: &Worker) -> Result<()> {
+    let Ground { repo, plan, .. } = ground;
+    let folders = worker.owns.folders().zip(plan.shared.folders());
+    let folders = folders.map(|(owned, shared)| [owned, shared].concat());
+    repo.widen(&ground.worktree(worker), folders.as_deref())
 }
 
 impl Ground {

@@ -21,6 +21,7 @@ mod retro;
 mod session;
 mod setup;
 mod snapshot;
+mod sparse;
 mod sync;
 mod wait;
 mod watch;

@@ -149,6 +149,16 @@ impl Pattern {
         }
     }
 
+    /// Returns the folder that all this matches lies below, or is; `None` where that may be
+    /// anywhere. Empty for files at the top alone.
+    pub(super) fn folder(&self) -> Option<String> {
+        let literal = self.segments.iter().take_while(|segment| segment.is_literal()).count();
+        let at_top = self.segments.len() == 1 && !matches!(self.segments[0], Segment::Any);
+        let words: Vec<&str> = self.text.split('/').take(literal).collect();
+        let is_plain = !words.iter().any(|word| word.contains('\\'));
+        ((literal > 0 || at_top) && is_plain).then(|| words.join("/"))
+    }
+
     /// Returns whether the last segment is a wildcard that stays in its folder.
     pub(super) fn is_shallow(&self) -> bool {
         let ends_open = self.segments.last().is_some_and(|segment| !segment.is_literal());

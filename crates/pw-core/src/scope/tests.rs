@@ -283,6 +283,16 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(0_u8..9, 6)
 }
 
+#[test]
+fn a_scope_names_its_folders() {
+    let folders = |globs: &[&str]| scope(globs).folders();
+    let named = folders(&["docs", "src/{a,b}/*.rs", "*.md", "x y/**", "!docs/old"]);
+    assert_eq!(named.unwrap(), ["docs", "src/a", "src/b", "x y"].map(RepoPath::from));
+    for anywhere in ["**", "**/a", "*/mod.rs"] {
+        assert_eq!(folders(&["docs", anywhere]), None, "{anywhere}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
