@@ -140,7 +140,12 @@ impl Repo {
     /// Writes every file of a tree below `folder`, without filters.
     fn write_files(&self, folder: &Path, tree: &str) -> Result<usize> {
         let mut entries = self.tree_entries(tree)?;
-        entries.retain(|entry| entry.mode != "160000");
+        // A submodule that was not checked out is an empty folder.
+        for submodule in entries.extract_if(.., |entry| entry.mode == "160000") {
+            let place = place(folder, &submodule.path)?;
+            std::fs::create_dir_all(&place)
+                .with_context(|| format!("making {}", place.display()))?;
+        }
         let input: String = entries.iter().map(|entry| format!("{}\n", entry.oid)).collect();
         let call = self.git.plumbing(["cat-file", "--batch"]).reader().input(input);
         let ((), _) = call.stream(|stdout| {

@@ -291,7 +291,7 @@ impl<'a> Writer<'a> {
         Ok(known.map(|(entry, _)| (&entry.path, entry.oid.clone())).collect())
     }
 
-    /// Returns the submodules in whose place there are no files.
+    /// Returns the submodules in whose place there is an empty folder.
     fn submodules(&self) -> impl Iterator<Item = Entry<'a>> {
         let files = &self.survey.files;
         let is_empty = move |entry: &&IndexEntry| {
@@ -299,7 +299,8 @@ impl<'a> Writer<'a> {
         };
         let entries =
             self.survey.index.iter().filter(|entry| entry.is_submodule() && entry.stage == 0);
-        entries.filter(is_empty).map(|entry| Entry {
+        let is_there = |entry: &&IndexEntry| !self.survey.changes.deleted.contains(&entry.path);
+        entries.filter(is_there).filter(is_empty).map(|entry| Entry {
             mode: &entry.mode,
             oid: entry.oid.clone(),
             path: &entry.path,

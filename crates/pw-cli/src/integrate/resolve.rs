@@ -218,7 +218,15 @@ fn resolution(
         |path: &RepoPath| matches!(kind(path), Some(ConflictKind::Content | ConflictKind::AddAdd));
     let (edited, decided): (Vec<RepoPath>, Vec<RepoPath>) =
         tree.unmerged.into_iter().partition(edited);
+    let (submodules, decided): (Vec<RepoPath>, Vec<RepoPath>) =
+        decided.into_iter().partition(|path| kind(path) == Some(ConflictKind::Submodule));
     let steps = [
+        (
+            submodules,
+            "is a submodule, of which each side has another commit",
+            "decide on one, then git update-index --cacheinfo 160000,COMMIT,PATH there",
+            "status --",
+        ),
         (
             marked,
             "still has conflict markers",

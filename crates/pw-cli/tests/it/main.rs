@@ -22,6 +22,7 @@ mod session;
 mod setup;
 mod snapshot;
 mod sparse;
+mod submodule;
 mod sync;
 mod wait;
 mod watch;
