@@ -1,11 +1,25 @@
 //! Landing: the checkout of a branch, and moving it forward; remotes.
 
+use std::io::BufReader;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use pw_core::conflict::Blob;
 use pw_core::id::Oid;
+use pw_core::path::RepoPath;
 
+use crate::changes::joined;
+use crate::process::records;
 use crate::{Repo, Worktree};
+
+/// A file that is another one in a later commit.
+struct Changed {
+    /// What it is in the earlier commit, and in the later one.
+    sides: [Option<Blob>; 2],
+    path: RepoPath,
+}
 
 impl Repo {
     /// Returns the worktree that has a branch checked out, or is in the middle of rebasing or
@@ -21,9 +35,16 @@ impl Repo {
         self.worktrees().iter().find(has)
     }
 
-    /// Moves the branch that is checked out in a worktree forward to `commit`, and its files along;
-    /// git refuses where anything uncommitted or ignored would be overwritten.
-    pub fn fast_forward(&self, worktree: &Path, commit: &Oid) -> Result<()> {
+    /// Moves the branch that is checked out in a worktree forward from `before` to `commit`, and its
+    /// files along; git refuses where anything uncommitted or ignored would be overwritten.
+    ///
+    /// What git wrote before it failed is taken back: there is no half of a landing.
+    pub fn fast_forward(&self, worktree: &Path, before: &Oid, commit: &Oid) -> Result<()> {
+        self.try_filters(worktree, before, commit)?;
+        let mark = self.landing_mark();
+        let steps = format!("{before} {commit} ");
+        std::fs::write(&mark, [steps.as_bytes(), worktree.as_os_str().as_bytes()].concat())
+            .with_context(|| format!("writing {}", mark.display()))?;
         let options = [
             "merge",
             "--ff-only",
@@ -34,12 +55,138 @@ impl Repo {
             "--no-overwrite-ignore",
         ];
         let args = options.into_iter().chain([commit.as_str()]);
-        self.git.at(worktree).user(args).run()?;
+        if let Err(error) = self.git.at(worktree).user(args).run() {
+            // Where that does not work either, the next run tries again.
+            let _ = self.take_landing_back(worktree);
+            return Err(error);
+        }
         let head = self.read_head(worktree)?.oid;
         if head != *commit {
             bail!("git merge --ff-only {commit} left HEAD of {} at {head}", worktree.display());
         }
-        Ok(())
+        std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))
+    }
+
+    fn landing_mark(&self) -> PathBuf {
+        self.common().join("pw/landing")
+    }
+
+    /// Puts the files of a checkout back as they were before a landing that was cut short, and did
+    /// not move the branch: those that are gone, or as far as they are what git was to write.
+    pub fn take_landing_back(&self, worktree: &Path) -> Result<()> {
+        let mark = self.landing_mark();
+        let Ok(begun) = std::fs::read(&mark) else { return Ok(()) };
+        let mut words = begun.splitn(3, |byte| *byte == b' ');
+        let mut oid = || std::str::from_utf8(words.next()?).ok()?.parse::<Oid>().ok();
+        if let (Some(before), Some(commit)) = (oid(), oid())
+            && words.next() == Some(worktree.as_os_str().as_bytes())
+            && self.read_head(worktree)?.oid == before
+        {
+            self.unwrite(worktree, &before, &commit)?;
+        }
+        std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))
+    }
+
+    fn unwrite(&self, worktree: &Path, before: &Oid, commit: &Oid) -> Result<()> {
+        let mut lost = Vec::new();
+        for change in self.changed_files(before, commit)? {
+            let place = worktree.join(change.path.to_path());
+            let found = match std::fs::read_link(&place) {
+                Ok(target) => Some(target.into_os_string().into_vec()),
+                Err(_) if place.is_dir() => continue,
+                Err(_) => std::fs::read(&place).ok(),
+            };
+            let [old, new] = &change.sides;
+            match (found, old) {
+                (None, None) => {}
+                (None, Some(_)) => lost.push(change.path),
+                (Some(found), None) => {
+                    if self.is_begin_of(&found, worktree, new.as_ref(), &change.path)? {
+                        std::fs::remove_file(&place)
+                            .with_context(|| format!("removing {}", place.display()))?;
+                    }
+                }
+                // The old content, too, may have been written in part: by the attempt before.
+                (Some(found), old) => {
+                    if self.is_begin_of(&found, worktree, new.as_ref(), &change.path)?
+                        || self.is_begin_of(&found, worktree, old.as_ref(), &change.path)?
+                    {
+                        lost.push(change.path);
+                    }
+                }
+            }
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let paths = joined(&lost);
+        let call = self.git.at(worktree).user(["checkout-index", "--force", "-z", "--stdin"]);
+        call.input(paths).run().map(drop)
+    }
+
+    /// Fails where a filter fails that a checkout of `commit` needs: git would stop in the middle.
+    fn try_filters(&self, worktree: &Path, before: &Oid, commit: &Oid) -> Result<()> {
+        let changes = self.changed_files(before, commit)?;
+        let paths: Vec<RepoPath> = changes.iter().map(|change| change.path.clone()).collect();
+        let filters = self.attributes(worktree, "filter", &paths)?;
+        let mut input = Vec::new();
+        for (change, filter) in changes.iter().zip(filters) {
+            let is_named = filter.is_some_and(|name| name != "unset");
+            let [_, Some(Blob { mode, oid })] = &change.sides else { continue };
+            if is_named && mode.starts_with("100") && !change.path.as_bytes().contains(&b'\n') {
+                let line = [oid.as_str().as_bytes(), b" ", change.path.as_bytes(), b"\n"];
+                input.extend(line.concat());
+            }
+        }
+        if input.is_empty() {
+            return Ok(());
+        }
+        let call = self.git.at(worktree).user(["cat-file", "--batch", "--filters"]).reader();
+        let discard = |stdout: &mut BufReader<ChildStdout>| {
+            std::io::copy(stdout, &mut std::io::sink()).context("reading from git cat-file")
+        };
+        call.input(input).stream(discard).map(drop)
+    }
+
+    /// Returns whether a file has only what git would write for one side, as far as it came.
+    fn is_begin_of(
+        &self,
+        found: &[u8],
+        worktree: &Path,
+        side: Option<&Blob>,
+        path: &RepoPath,
+    ) -> Result<bool> {
+        let Some(Blob { mode, oid }) = side else { return Ok(false) };
+        let whole = if mode == "120000" {
+            self.git.plumbing(["cat-file", "blob", oid.as_str()]).reader().bytes()?
+        } else {
+            self.filtered(worktree, path, oid)?
+        };
+        Ok(whole.starts_with(found))
+    }
+
+    /// Returns the files that differ between two commits, without submodules.
+    fn changed_files(&self, from: &Oid, to: &Oid) -> Result<Vec<Changed>> {
+        let args = ["diff-tree", "-r", "-z", "--no-renames", from.as_str(), to.as_str()];
+        let answer = self.git.plumbing(args).reader().bytes()?;
+        let fields: Vec<&[u8]> = records(&answer).collect();
+        let side = |mode: &str, oid: &str| {
+            let blob = Blob { mode: mode.to_owned(), oid: oid.parse().ok()? };
+            Some(Some(blob).filter(|blob| blob.mode != "000000"))
+        };
+        let change = |fields: &[&[u8]]| {
+            let [about, path] = fields else { return None };
+            let about = std::str::from_utf8(about).ok()?.strip_prefix(':')?;
+            let [modes @ .., _] = &about.split(' ').collect::<Vec<_>>()[..] else { return None };
+            let [old_mode, mode, old_oid, oid] = modes else { return None };
+            let sides = [side(old_mode, old_oid)?, side(mode, oid)?];
+            Some(Changed { sides, path: RepoPath::new(*path) })
+        };
+        let changes = fields.chunks(2).map(|pair| change(pair).context("an unreadable difference"));
+        let mut changes = changes.collect::<Result<Vec<_>>>()?;
+        let is_submodule = |side: &Option<Blob>| side.as_ref().is_some_and(|b| b.mode == "160000");
+        changes.retain(|change| !change.sides.iter().any(is_submodule));
+        Ok(changes)
     }
 
     /// Returns the names of the remotes.

@@ -157,7 +157,11 @@ impl Repo {
 
     /// Returns what git would write to a worktree's file that has this content.
     pub fn checked_out(&self, worktree: &Path, path: &RepoPath, content: &[u8]) -> Result<Vec<u8>> {
-        let blob = self.write_blob(content)?;
+        self.filtered(worktree, path, &self.write_blob(content)?)
+    }
+
+    /// Returns what git would write to a worktree's file for a blob.
+    pub(crate) fn filtered(&self, worktree: &Path, path: &RepoPath, blob: &Oid) -> Result<Vec<u8>> {
         let mut option = std::ffi::OsString::from("--path=");
         option.push(path.to_path());
         let words = ["cat-file".into(), "--filters".into(), option, blob.as_str().into()];

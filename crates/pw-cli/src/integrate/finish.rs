@@ -117,6 +117,7 @@ impl<'a> Finish<'a> {
         };
         let checkout = repo.checkout_of(&self.base).cloned();
         if let Some(checkout) = &checkout {
+            repo.take_landing_back(&checkout.path)?;
             self.require_clean(checkout, &commit)?;
         }
         self.verify(&commit)?;
@@ -125,7 +126,7 @@ impl<'a> Finish<'a> {
             Some(checkout) => {
                 // Looked at again: verifying may have taken its time.
                 self.require_clean(checkout, &commit)?;
-                repo.fast_forward(&checkout.path, &commit)?;
+                repo.fast_forward(&checkout.path, &self.before, &commit)?;
                 self.record(&commit, Transaction::default())?;
             }
             None => {

@@ -57,6 +57,22 @@ fn a_clean_checkout_of_the_base_goes_along_once() {
 }
 
 #[test]
+fn what_a_killed_landing_wrote_is_taken_back_and_nobody_elses_file() {
+    let mut repo = integrated();
+    let written = "mkdir -p api docs; printf task-1 > api/users.py; echo mine > docs/a.md";
+    let killed = format!("*--ff-only*) {written}; kill -9 $PPID; exit ;;");
+    repo.shim_git(&format!("case \"$*\" in {killed} esac\nexec $GIT \"$@\""));
+    assert_eq!(repo.pw("pw-integrate finish").code, None);
+    repo.unshim_git();
+    let error = repo.pw("pw-integrate finish").error(3, "in_the_way");
+    assert_eq!(error["details"]["paths"], json!(["docs/a.md"]));
+    assert!(!repo.root().join("api/users.py").exists());
+    std::fs::remove_file(repo.root().join("docs/a.md")).unwrap();
+    repo.pw("pw-integrate finish").data();
+    assert_eq!(repo.read("api/users.py"), "task-1-users");
+}
+
+#[test]
 fn a_base_that_nobody_has_checked_out_is_moved_alone() {
     let repo = integrated();
     repo.git(&["switch", "-q", "--detach"]);
