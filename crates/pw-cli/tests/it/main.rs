@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the report")]
 
 mod cleanup;
+mod configuration;
 mod conflicts;
 mod contract;
 mod crash;
 mod filter;
 mod finish;
+mod format;
 mod full_disk;
 mod gate;
 mod guard;
@@ -14,6 +16,7 @@ mod history;
 mod integrate;
 mod launch;
 mod lifecycle;
+mod lock;
 mod markdown;
 mod mergiraf;
 mod monitor;

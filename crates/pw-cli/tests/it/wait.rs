@@ -26,9 +26,14 @@ fn cursor(waited: &Value) -> &str {
 /// A repository whose git writes down what it is asked.
 fn observed(plan: &str) -> TestRepo {
     let mut repo = created(plan);
+    observe(&mut repo);
+    repo
+}
+
+/// From now on, git writes down what it is asked.
+pub(crate) fn observe(repo: &mut TestRepo) {
     let log = repo.beside("calls").display().to_string();
     repo.shim_git(&format!("echo \"$@\" >> {log}\nexec $GIT \"$@\""));
-    repo
 }
 
 /// How many worktrees were looked into.
@@ -39,19 +44,24 @@ fn looks(repo: &TestRepo) -> usize {
 
 /// Starts a wait, and returns when it has read all refs and is inside the worktrees.
 fn start(repo: &TestRepo, more: &str) -> Child {
-    let line = format!("pw-monitor wait --timeout 60s {more}");
+    start_with(repo, &format!("--timeout 60s {more}"), 3)
+}
+
+/// The same, with this many worktrees to look into.
+pub(crate) fn start_with(repo: &TestRepo, options: &str, worktrees: usize) -> Child {
+    let line = format!("pw-monitor wait {options}");
     let words: Vec<&str> = line.split_whitespace().collect();
     let mut command = repo.helper(&repo.root(), &words);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(60);
-    while looks(repo) < 3 {
+    while looks(repo) < worktrees {
         assert!(Instant::now() < end, "it never looked");
         std::thread::yield_now();
     }
     child
 }
 
-fn ended(child: Child) -> Answer {
+pub(crate) fn ended(child: Child) -> Answer {
     child.wait_with_output().unwrap().into()
 }
 

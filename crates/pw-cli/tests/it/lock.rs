@@ -1,0 +1,96 @@
+//! Two at once: one works, the other is told who does.
+
+use std::process::Stdio;
+
+use pw_testkit::plans::TWO;
+
+use crate::repo;
+
+/// Every command that changes more than a worker's own worktree.
+const WRITERS: &[&str] = &[
+    "pw-setup create plan.yaml",
+    "pw-setup advance",
+    "pw-setup launch --with custom",
+    "pw-integrate run",
+    "pw-integrate continue",
+    "pw-integrate abort",
+    "pw-integrate finish",
+    "pw-integrate cleanup",
+    "pw-integrate restore --snapshot b/1 --into worktrees/back",
+    "pw-integrate forget two --snapshot b/1",
+];
+
+#[test]
+fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
+    // Both say that they run, then wait to be let go on.
+    let hold = "echo > \"$HOME/started\"; read go < \"$HOME/go\"";
+    let repo = repo(&format!("{TWO}launch: 'true {{script}}'\nverify: {hold}\nsetup: {hold}\n"));
+    let fifos = repo.shell("mkfifo \"$HOME/started\" \"$HOME/go\"").status();
+    assert!(fifos.unwrap().success());
+    // Nobody at the other end is a failure, and no reason to wait for ever.
+    let soon = |line: &str| {
+        let status = repo.shell(&format!("timeout 60 sh -c '{line}'")).status();
+        assert!(status.unwrap().success(), "{line}");
+    };
+    let started = || soon("read started < \"$HOME/started\"");
+    let go = || soon("echo > \"$HOME/go\"");
+    let start = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut command = repo.helper(&repo.root(), &words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let are_told = |others: &[&str], command: &str, process: u32| {
+        let state = || (repo.git(&["for-each-ref"]), repo.git(&["worktree", "list"]));
+        let before = state();
+        for other in others {
+            let details = repo.pw(other).error(3, "locked")["details"].clone();
+            assert_eq!(
+                (&details["command"], &details["process"]),
+                (&command.into(), &process.into())
+            );
+            let since = details["since"].as_str().unwrap();
+            assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
+        }
+        assert_eq!(state(), before);
+    };
+
+    let create = start("pw-setup create plan.yaml");
+    started();
+    are_told(&WRITERS[..2], "pw-setup create plan.yaml", create.id());
+    go();
+    started();
+    go();
+    pw_testkit::repo::Answer::from(create.wait_with_output().unwrap()).data();
+
+    let [a, b] = ["a-x", "b-y"].map(|label| repo.worker(label));
+    a.write("a", "1").commit("[COMPLETE] a");
+    b.write("b", "1").commit("[COMPLETE] b");
+    let run = start("pw-integrate run");
+    // The gate's worktree is set up first.
+    started();
+    go();
+    started();
+    are_told(WRITERS, "pw-integrate run", run.id());
+    // Nobody keeps a worker from its own work, nor anybody from looking.
+    a.write("a", "2").pw(&["checkpoint", "meanwhile"]).data();
+    b.pw(&["sync", "a"]).error(3, "not_ready");
+    a.pw(&["complete", "meanwhile"]).data();
+    b.pw(&["sync", "a"]).data();
+    for reader in ["pw-monitor status", "pw-integrate preview", "pw-integrate cleanup --dry-run"] {
+        repo.pw(reader).data();
+    }
+    // Two in one worktree: git itself keeps them apart.
+    a.write("a", "3");
+    let index = a.git(&["rev-parse", "--git-path", "index.lock"]);
+    std::fs::write(&index, "").unwrap();
+    let error = a.pw(&["checkpoint", "both"]).error(3, "locked");
+    assert_eq!(error["details"]["lock"], index);
+    std::fs::remove_file(&index).unwrap();
+    a.pw(&["checkpoint", "both"]).data();
+    go();
+    let data = pw_testkit::repo::Answer::from(run.wait_with_output().unwrap()).data();
+    assert_eq!(
+        (data["merged"].as_array().unwrap().len(), &data["newer"]),
+        (2, &serde_json::json!(["a", "b"]))
+    );
+}
