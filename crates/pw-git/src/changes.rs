@@ -13,15 +13,9 @@ use pw_core::time::Seconds;
 use crate::Repo;
 use crate::process::{Git, all, processors, records};
 
-pub(crate) const STATUS: &[&str] = &[
-    "status",
-    "--porcelain=v2",
-    "-z",
-    "--branch",
-    "--untracked-files=all",
-    "--ignore-submodules=none",
-    "--no-renames",
-];
+pub(crate) const STATUS: &[&str] =
+    &["status", "--porcelain=v2", "-z", "--branch", "--ignore-submodules=none", "--no-renames"];
+pub(crate) const EACH_UNTRACKED: &str = "--untracked-files=all";
 
 /// Of how many files we ask when they were changed.
 const MAX_TOUCHED: usize = 10_000;
@@ -38,7 +32,7 @@ impl Repo {
             let gone = path.symlink_metadata().is_err();
             return Ok(if gone { WorktreeFacts::Missing } else { WorktreeFacts::Broken });
         };
-        let mut state = parse_status(&git.at(path).user(STATUS).reader().bytes()?)?;
+        let mut state = status(&git.at(path))?;
         state.operation = operation(&own).map(str::to_owned);
         state.touched = touched(path, &state);
         Ok(WorktreeFacts::Present(state))
@@ -46,7 +40,7 @@ impl Repo {
 
     /// Returns the state of the main checkout, the operation in progress left out.
     pub fn checkout_state(&self) -> Result<TreeState> {
-        parse_status(&self.git.user(STATUS).reader().bytes()?)
+        status(&self.git)
     }
 
     /// Returns the states of several worktrees, as many at a time as there are processors.
@@ -142,6 +136,18 @@ impl Repo {
             }
         };
         call.run().map(drop)
+    }
+}
+
+/// Asks as git's untracked cache can answer, which takes a third off; again where a whole folder is
+/// new, for what is in it.
+fn status(git: &Git) -> Result<TreeState> {
+    let ask =
+        |untracked| parse_status(&git.user(STATUS.iter().chain(&[untracked])).reader().bytes()?);
+    let state = ask("--untracked-files=normal")?;
+    match state.untracked.iter().any(|path| path.as_bytes().ends_with(b"/")) {
+        true => ask(EACH_UNTRACKED),
+        false => Ok(state),
     }
 }
 

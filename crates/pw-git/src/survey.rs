@@ -11,7 +11,7 @@ use pw_core::scope::Scope;
 use pw_core::snapshot::Changes;
 
 use crate::Repo;
-use crate::changes::{STATUS, operation};
+use crate::changes::{EACH_UNTRACKED, STATUS, operation};
 use crate::process::{Git, records};
 use crate::walk::{FileEntry, Walk, is_there};
 
@@ -85,7 +85,10 @@ impl Repo {
     pub fn survey(&self, worktree: &Path, disposable: &Scope) -> Result<Survey> {
         let own = self.own_git_dir(worktree).context("this is no worktree of this repository")?;
         let git = self.git.at(worktree);
-        let status = git.user(STATUS.iter().chain(&["--ignored=matching"])).reader().bytes()?;
+        let status = git
+            .user(STATUS.iter().chain(&[EACH_UNTRACKED, "--ignored=matching"]))
+            .reader()
+            .bytes()?;
         let mut status = parse_status(&status)?;
         let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
         let mut index = parse_index(&listed)?;

@@ -76,6 +76,10 @@ fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
     Ok(worktrees)
 }
 
+/// A new worktree's index remembers what is untracked, so that everybody's `git status` has less to
+/// look at. It stays for as long as the user's own setting does not forbid it.
+const CACHE: &[&str] = &["-c", "core.untrackedCache=true"];
+
 impl Repo {
     /// Makes a worktree on a new branch at `commit`, locked so that no `prune` takes it.
     ///
@@ -88,12 +92,12 @@ impl Repo {
         commit: &Oid,
         reason: &str,
     ) -> Result<()> {
-        self.add(&[], path, &["--no-track", "-b", branch], commit.as_str(), reason)
+        self.add(CACHE, path, &["--no-track", "-b", branch], commit.as_str(), reason)
     }
 
     /// Makes a worktree for a branch that exists.
     pub fn attach_worktree(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
-        self.add(&[], path, &[], branch, reason)
+        self.add(CACHE, path, &[], branch, reason)
     }
 
     /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
