@@ -62,9 +62,6 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Exit
 /// Only files are read, and the system is asked once for all processes; of workers that nobody ever
 /// started, nothing is asked at all.
 pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> Vec<SessionFacts> {
-    if workers.is_empty() {
-        return Vec::new();
-    }
     let files = ClientFiles::find();
     let registered = files.as_ref().map(ClientFiles::registered).unwrap_or_default();
     let folders: Vec<PathBuf> = workers.iter().map(|worker| workflow.worktree(worker)).collect();

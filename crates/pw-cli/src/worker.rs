@@ -163,7 +163,7 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn brief(&self) -> Result<Answer> {
         let Workflow { plan, record, .. } = self.workflow;
-        let facts = self.workflow.facts(self.shell.now, Look::Into)?;
+        let facts = self.workflow.facts(self.shell.now, Look::At(&self.worker.id))?;
         let states = self.workflow.states(&facts);
         let brief =
             rules::brief(plan, record, self.worker, &states).context("the worker has no state")?;

@@ -1,7 +1,7 @@
 //! One workflow of a repository: its plan, its record, and the facts about its workers.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use pw_core::facts::{Facts, History, Stretch, TreeState, WorkerFacts, WorktreeFacts};
@@ -33,11 +33,23 @@ pub(crate) struct Workflow {
     pub(crate) refs: BTreeMap<String, Oid>,
 }
 
-/// Whether to look into the worktrees, which costs one git process each.
+/// Which worktrees to look into, which costs one git process each.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Look<'a> {
     Into,
+    /// Into that of one worker.
+    At(&'a WorkerId),
     Past,
+}
+
+impl Look<'_> {
+    fn is_into(self, worker: &Worker) -> bool {
+        match self {
+            Self::Into => true,
+            Self::At(id) => worker.id == *id,
+            Self::Past => false,
+        }
+    }
 }
 
 /// Where every ref is that can matter.
@@ -145,20 +157,13 @@ impl Workflow {
     /// Reads everything the rules need, in a number of git processes that does not grow with the
     /// history: one for all commits, one for what they changed, and one for each worktree that is
     /// looked into.
-    pub(crate) fn facts(&self, now: Seconds, look: Look) -> Result<Facts> {
+    pub(crate) fn facts(&self, now: Seconds, look: Look<'_>) -> Result<Facts> {
         let base_tip =
             self.record.base_branch.as_deref().and_then(|name| self.branch(name)).cloned();
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
         let commits = || self.history(&tips, base_tip.as_ref());
-        let files = || {
-            let checkout = match look {
-                Look::Into => Some(self.checkout()?),
-                Look::Past => None,
-            };
-            Ok((checkout, self.worktree_facts(look)?))
-        };
-        let ((history, base_changes), (checkout, worktrees)) = both(commits, files)?;
+        let ((history, base_changes), worktrees) = both(commits, || self.worktree_facts(look))?;
         let workers =
             self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
                 let tip = tip.cloned();
@@ -170,7 +175,7 @@ impl Workflow {
             workers: workers.collect(),
             base_tip,
             base_changes,
-            checkout,
+            checkout: None,
             integration_tip: self.integration().cloned(),
         })
     }
@@ -220,36 +225,37 @@ impl Workflow {
         Ok(state)
     }
 
-    fn worktree_facts(&self, look: Look) -> Result<Vec<WorktreeFacts>> {
-        let paths: Vec<PathBuf> =
-            self.plan.workers.iter().map(|worker| self.worktree(worker)).collect();
-        let registered =
-            |path: &Path| self.repo.worktrees().iter().any(|worktree| worktree.path == path);
-        let there: Vec<PathBuf> = paths.iter().filter(|path| registered(path)).cloned().collect();
-        let mut read = match look {
-            Look::Into => self.repo.tree_states(&there)?,
-            Look::Past => vec![WorktreeFacts::Unread; there.len()],
-        }
-        .into_iter();
-        let mut fact = |path: &PathBuf| {
-            if registered(path) { read.next().unwrap_or_default() } else { WorktreeFacts::Missing }
+    fn worktree_facts(&self, look: Look<'_>) -> Result<Vec<WorktreeFacts>> {
+        let workers = &self.plan.workers;
+        let is_registered = |worker: &&Worker| {
+            let path = self.worktree(worker);
+            self.repo.worktrees().iter().any(|worktree| worktree.path == path)
         };
-        Ok(paths.iter().map(&mut fact).collect())
+        let wanted = workers.iter().filter(is_registered).filter(|worker| look.is_into(worker));
+        let wanted: Vec<PathBuf> = wanted.map(|worker| self.worktree(worker)).collect();
+        let mut read = self.repo.tree_states(&wanted)?.into_iter();
+        let fact = |worker: &Worker| match is_registered(&worker) {
+            false => WorktreeFacts::Missing,
+            true if look.is_into(worker) => read.next().unwrap_or_default(),
+            true => WorktreeFacts::Unread,
+        };
+        Ok(workers.iter().map(fact).collect())
     }
 
     /// Returns the whole picture.
-    pub(crate) fn status(&self, now: Seconds, look: Look) -> Result<status::Status> {
+    pub(crate) fn status(&self, now: Seconds, look: Look<'_>) -> Result<status::Status> {
         Ok(self.picture(now, look)?.0)
     }
 
     /// Returns the whole picture, and the facts it was made of.
-    pub(crate) fn picture(&self, now: Seconds, look: Look) -> Result<(status::Status, Facts)> {
-        let workers: Vec<&Worker> = match look {
-            Look::Into => self.plan.workers.iter().collect(),
-            Look::Past => Vec::new(),
+    pub(crate) fn picture(&self, now: Seconds, look: Look<'_>) -> Result<(status::Status, Facts)> {
+        let workers: Vec<&Worker> = self.plan.workers.iter().collect();
+        let others = || match look {
+            Look::Into => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
+            Look::At(_) | Look::Past => Ok((None, Vec::new())),
         };
-        let sessions = || Ok(session::facts(self, &workers, now));
-        let (sessions, mut facts) = both(sessions, || self.facts(now, look))?;
+        let ((checkout, sessions), mut facts) = both(others, || self.facts(now, look))?;
+        facts.checkout = checkout;
         for (worker, session) in workers.iter().zip(sessions) {
             facts.workers.entry(worker.id.clone()).or_default().session = session;
         }

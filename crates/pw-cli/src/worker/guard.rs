@@ -8,7 +8,6 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use pw_core::facts::Facts;
 use pw_core::guard::{self, Decision, Target};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
@@ -170,7 +169,7 @@ pub(super) fn real_path(path: &Path) -> PathBuf {
 }
 
 fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<Option<Value>> {
-    let facts = workflow.facts(shell.now, Look::Into)?;
+    let facts = workflow.facts(shell.now, Look::At(&worker.id))?;
     let states = workflow.states(&facts);
     let own =
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
@@ -190,7 +189,7 @@ fn stop(
     if input["stop_hook_active"] == true {
         return Ok(None);
     }
-    let facts: Facts = workflow.facts(shell.now, Look::Into)?;
+    let facts = workflow.facts(shell.now, Look::At(&worker.id))?;
     let states = workflow.states(&facts);
     let own =
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;

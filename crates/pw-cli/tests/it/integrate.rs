@@ -430,7 +430,7 @@ fn each_worker_costs_one_process_and_git_searches_for_no_base() {
         count("pw-integrate run --without task-3"),
         count("pw-integrate run --without task-1 --without task-2"),
     );
-    assert_eq!((two, one), (16 + 3 + 2, 16 + 3 + 1));
+    assert_eq!((two, one), (15 + 3 + 2, 15 + 3 + 1));
     let base = repo.git(&["rev-parse", "main"]);
     let asked = std::fs::read_to_string(&merges).unwrap();
     assert_eq!(asked.lines().count(), 3);
