@@ -1,7 +1,6 @@
 //! A repository: where it is, and its worktrees.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -27,20 +26,15 @@ impl Repo {
     ///
     /// Refuses with `not_a_repository`, `bare_repository` or `unsafe_repository`.
     pub fn open(dir: &Path) -> Result<Self> {
-        let place = Place::find(dir)?;
-        let worktrees = crate::worktree::list(&place.git)?;
-        place.open(worktrees)
+        Self::of(&Git::find(dir)?)
     }
 
     /// The same, and the commits of all refs below the prefixes, by full name.
     pub fn open_with_refs(dir: &Path, prefixes: &[&str]) -> Result<(Self, BTreeMap<String, Oid>)> {
         let git = Git::find(dir)?;
-        let worktrees = || crate::worktree::list(&git);
-        let lists = || both(worktrees, || crate::refs::list(&git, prefixes));
         // Whether there is a repository at all is for the first to say.
-        let (place, lists) = both(|| Place::find(dir), || Ok(lists()))?;
-        let (worktrees, refs) = lists?;
-        Ok((place.open(worktrees)?, refs))
+        let (repo, refs) = both(|| Self::of(&git), || Ok(crate::refs::list(&git, prefixes)))?;
+        Ok((repo, refs?))
     }
 
     /// The same for who is going to change it: behind the lock, since what is read before it may be
@@ -51,11 +45,21 @@ impl Repo {
         command: &str,
         now: &str,
     ) -> Result<(Self, BTreeMap<String, Oid>, Lock)> {
-        let place = Place::find(dir)?;
-        let lock = Lock::take(&place.common, command, now)?;
-        let worktrees = || crate::worktree::list(&place.git);
-        let (worktrees, refs) = both(worktrees, || crate::refs::list(&place.git, prefixes))?;
-        Ok((place.open(worktrees)?, refs, lock))
+        let lock = Lock::take(Self::open(dir)?.common(), command, now)?;
+        let (repo, refs) = Self::open_with_refs(dir, prefixes)?;
+        Ok((repo, refs, lock))
+    }
+
+    fn of(git: &Git) -> Result<Self> {
+        let worktrees = crate::worktree::list(git).map_err(|error| refusal(error, git.dir()))?;
+        let main = worktrees.first().context("git lists no worktree")?;
+        let (root, common) = (main.path.clone(), main.path.join(".git"));
+        if main.bare || !common.is_dir() {
+            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout with its own .git folder")
+                .hint("bare repositories, submodules and --separate-git-dir are not supported; use a plain clone")
+                .into());
+        }
+        Ok(Self { git: git.at(&root), root, common, worktrees })
     }
 
     /// The main checkout.
@@ -63,7 +67,7 @@ impl Repo {
         &self.root
     }
 
-    /// The folder all worktrees share, usually `.git` of the main checkout.
+    /// The folder all worktrees share: `.git` of the main checkout.
     pub fn common(&self) -> &Path {
         &self.common
     }
@@ -124,43 +128,6 @@ impl Repo {
         let known = Author::parse(&String::from_utf8_lossy(&output.stdout));
         Ok(known.filter(|_| output.code == 0).unwrap_or_else(Author::fixed))
     }
-}
-
-/// Where a repository is, before it is known to be one we can work in.
-struct Place {
-    git: Git,
-    common: PathBuf,
-    bare: bool,
-}
-
-impl Place {
-    fn find(dir: &Path) -> Result<Self> {
-        let git = Git::find(dir)?;
-        // The path comes last, so that a newline in it cannot be taken for the end of a line.
-        let asked =
-            ["rev-parse", "--is-bare-repository", "--path-format=absolute", "--git-common-dir"];
-        let answer = git.user(asked).reader().bytes().map_err(|error| refusal(error, dir))?;
-        let (bare, common) = parse_location(&answer).context("reading git rev-parse")?;
-        Ok(Self { git: git.at(&common), common, bare })
-    }
-
-    fn open(self, worktrees: Vec<Worktree>) -> Result<Repo> {
-        let Self { git, common, bare } = self;
-        let main = worktrees.first().context("git lists no worktree")?;
-        if bare || main.bare || !main.path.join(".git").exists() {
-            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout with its own .git folder")
-                .hint("bare repositories, submodules and --separate-git-dir are not supported; use a plain clone")
-                .into());
-        }
-        let root = main.path.clone();
-        Ok(Repo { git: git.at(&root), root, common, worktrees })
-    }
-}
-
-fn parse_location(answer: &[u8]) -> Option<(bool, PathBuf)> {
-    let at = answer.iter().position(|byte| *byte == b'\n')?;
-    let path = answer[at + 1..].strip_suffix(b"\n")?;
-    Some((&answer[..at] == b"true", std::ffi::OsString::from_vec(path.to_vec()).into()))
 }
 
 /// Gives git's refusals a name. The words are git's own in the C locale, and tested.
