@@ -9,6 +9,7 @@ mod hooks;
 mod landing;
 mod lock;
 mod merge;
+mod merger;
 mod objects;
 mod process;
 mod record;

@@ -11,6 +11,7 @@ use pw_core::reached::Reached;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
+use crate::merger::Merger;
 use crate::process::Call;
 use crate::{Author, CommitWriter, Repo};
 
@@ -91,17 +92,21 @@ impl Repo {
         if lines.is_empty() {
             return Ok(Vec::new());
         }
-        let call = self.git.plumbing(["merge-tree", "--write-tree", "-z", "--messages", "--stdin"]);
-        let call = call.reader().input(lines.concat());
-        let call = match scratch {
-            Some(scratch) => scratch.apply(call, self),
-            None => call,
-        };
+        let call = self.merge_tree(scratch).input(lines.concat());
         let outcomes = parse_merges(&call.bytes()?)?;
         if outcomes.len() != lines.len() {
             bail!("git merge-tree answered {} of {} merges", outcomes.len(), lines.len());
         }
         Ok(outcomes)
+    }
+
+    fn merge_tree(&self, scratch: Option<&Scratch>) -> Call {
+        let args = ["merge-tree", "--write-tree", "-z", "--messages", "--stdin"];
+        let call = self.git.plumbing(args).reader();
+        match scratch {
+            Some(scratch) => scratch.apply(call, self),
+            None => call,
+        }
     }
 
     /// Merges `theirs` into `ours`.
@@ -126,7 +131,8 @@ impl Repo {
         scratch: Option<&'a Scratch>,
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
-        Ok(Merges { repo: self, scratch, commits, head: onto, reached, gives_bases: true })
+        let merger = Merger::begin(self.merge_tree(scratch), &onto).ok();
+        Ok(Merges { repo: self, scratch, commits, head: onto, reached, merger })
     }
 
     /// Merges `tip` into a worktree's branch, which must be clean and must not conflict with it;
@@ -220,7 +226,7 @@ impl Repo {
     }
 }
 
-/// Merges upon merges: one process for each, and one for all their commits.
+/// Merges upon merges: one process for all of them, and one for their commits.
 #[derive(Debug)]
 pub struct Merges<'a> {
     repo: &'a Repo,
@@ -228,8 +234,8 @@ pub struct Merges<'a> {
     commits: CommitWriter,
     head: Oid,
     reached: Reached,
-    /// Whether git takes a merge base from us: since 2.40.
-    gives_bases: bool,
+    /// Nothing once it failed, as before git 2.40, which takes no merge base from us.
+    merger: Option<Merger>,
 }
 
 impl Merges<'_> {
@@ -242,14 +248,15 @@ impl Merges<'_> {
     pub fn merge(&mut self, tip: &Oid) -> Result<MergeOutcome> {
         self.repo.require_whole_history(&self.head, tip, self.scratch)?;
         let line = format!("{} {tip}\n", self.head);
-        let base = self.reached.merge_base(tip).filter(|_| self.gives_bases);
-        if let Some(base) = base {
-            // Searching for it would be most of the work, over and over.
-            let outcomes = self.repo.merge_lines(&[format!("{base} -- {line}")], self.scratch).ok();
-            if let Some(outcome) = outcomes.and_then(|mut outcomes| outcomes.pop()) {
+        if let Some(merger) = &mut self.merger {
+            // Searching for the base would be most of the work, over and over.
+            let base = self.reached.merge_base(tip);
+            let base = base.map(|base| format!("{base} -- ")).unwrap_or_default();
+            let answer = merger.ask(&format!("{base}{line}"));
+            if let Ok(Some(outcome)) = answer.and_then(|said| Ok(parse_merges(&said)?.pop())) {
                 return Ok(outcome);
             }
-            self.gives_bases = false;
+            self.merger = None;
         }
         let mut outcomes = self.repo.merge_lines(&[line], self.scratch)?;
         outcomes.pop().context("git merge-tree answered nothing")

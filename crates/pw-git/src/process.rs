@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::ScopedJoinHandle;
 
 use anyhow::{Context as _, Result};
@@ -311,6 +312,28 @@ impl Dialogue {
             Some(answer) => Ok(answer.to_owned()),
             None => Err(self.failed()?.into()),
         }
+    }
+
+    /// Sends text; a broken pipe means that git ended, which shows in what it answers.
+    pub(crate) fn say(&mut self, text: &str) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(text.as_bytes());
+        }
+    }
+
+    /// Passes on whatever git prints from now on, as it comes.
+    pub(crate) fn listen(&mut self) -> Result<Receiver<Vec<u8>>> {
+        let mut stdout = self.stdout.take().context("somebody listens to git already")?;
+        let (send, receive) = channel();
+        std::thread::spawn(move || {
+            while let Ok(bytes) = stdout.fill_buf().map(<[u8]>::to_vec) {
+                stdout.consume(bytes.len());
+                if bytes.is_empty() || send.send(bytes).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(receive)
     }
 
     fn failed(&mut self) -> Result<GitError> {
