@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::scope::Scope;
@@ -92,6 +92,11 @@ impl Repo {
         let mut status = parse_status(&status)?;
         let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
         let mut index = parse_index(&listed)?;
+        let known: HashSet<&RepoPath> = index.iter().map(|entry| &entry.path).collect();
+        // An answer that got lost must not pass for an empty index.
+        if let Some(path) = status.indexed.iter().find(|path| !known.contains(path)) {
+            bail!("git ls-files left out {path}");
+        }
         for entry in index.iter_mut().filter(|entry| status.intended.contains(&entry.path)) {
             entry.flag = b'A';
         }
@@ -290,6 +295,8 @@ struct Status {
     changes: Changes,
     /// Paths of which the index says only that they will be added.
     intended: HashSet<RepoPath>,
+    /// Of the changed paths, those that the index has.
+    indexed: Vec<RepoPath>,
 }
 
 /// Reads `git status --porcelain=v2 -z --branch --no-renames --ignored=matching`.
@@ -308,6 +315,9 @@ fn parse_status(bytes: &[u8]) -> Result<Status> {
                 let path = rest_after(8)?;
                 if *staged != b'.' {
                     changes.staged.push(path.clone());
+                }
+                if *staged != b'D' {
+                    status.indexed.push(path.clone());
                 }
                 match changed {
                     b'.' => {}
@@ -372,6 +382,7 @@ mod tests {
         let text = [
             format!("# branch.oid {oid}\0# branch.head (detached)\0"),
             line("M.", "a b"),
+            line("D.", "dropped"),
             line("MM", "both"),
             line(".D", "gone"),
             line(".A", "soon"),
@@ -379,9 +390,11 @@ mod tests {
             "? new\0? inner/\0! target/\0".to_owned(),
         ]
         .concat();
-        let Status { head, branch, changes, intended } = parse_status(text.as_bytes()).unwrap();
+        let Status { head, branch, changes, intended, indexed } =
+            parse_status(text.as_bytes()).unwrap();
         assert_eq!((head.unwrap().as_str(), branch), (oid.as_str(), None));
-        assert_eq!(changes.staged, ["a b".into(), "both".into()]);
+        assert_eq!(changes.staged, ["a b".into(), "dropped".into(), "both".into()]);
+        assert_eq!(indexed, ["a b".into(), "both".into(), "gone".into(), "soon".into()]);
         assert_eq!(changes.changed, ["both".into(), "soon".into()]);
         assert_eq!((changes.deleted, changes.unmerged), (vec!["gone".into()], vec!["c d".into()]));
         assert_eq!(changes.untracked, ["new".into(), "inner".into()]);

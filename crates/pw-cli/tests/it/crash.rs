@@ -1,8 +1,8 @@
 //! Whatever goes wrong at whatever call of git: nothing is lost, the answer is proper, and there is
 //! a way on that reaches the goal.
 //!
-//! By default a few faults of each story, always the same; all of them with `PW_SWEEP=all`, one with
-//! `PW_SWEEP='Claims 7'`.
+//! By default a few faults of each story, always the same; all of them with `PW_SWEEP=all`, those of
+//! one kind with `PW_SWEEP=Claims`, one with `PW_SWEEP='Claims 7'`.
 
 mod integrating;
 mod landing;
@@ -64,12 +64,19 @@ impl Story {
         let all: Vec<(Fault, usize)> =
             faults.flat_map(|fault| (1..=calls).map(move |call| (fault, call))).collect();
         let wanted = std::env::var("PW_SWEEP").unwrap_or_default();
+        let is_wanted = |fault: &Fault, name: &str, at: usize, stride: usize| {
+            let kind = format!("{fault:?}");
+            match wanted.as_str() {
+                "" => at % stride == stride / 2,
+                wanted => wanted == "all" || wanted == kind || wanted == name,
+            }
+        };
         // A stride that is prime to nearly every number of calls visits all faults and all phases.
         let stride = (all.len() / SAMPLE).max(1) | 1;
         let mut failed = Vec::new();
         for (at, (fault, call)) in all.iter().enumerate() {
             let name = format!("{fault:?} {call}");
-            if wanted == "all" || wanted == name || wanted.is_empty() && at % stride == stride / 2 {
+            if is_wanted(fault, &name, at, stride) {
                 repo.restore();
                 let tell = AssertUnwindSafe(|| self.tell(&mut repo, *fault, *call));
                 if std::panic::catch_unwind(tell).is_err() {
