@@ -18,7 +18,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pw_core::facts::Facts;
-use pw_core::failure::Failure;
 use pw_core::finish::Wish;
 use pw_core::gate::Mode;
 use pw_core::id::WorkerId;
@@ -30,7 +29,7 @@ use pw_core::snapshot::SnapshotId;
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
 use pw_core::turn::{Turn, turns};
 use pw_core::work::own_work;
-use pw_git::{Author, Scratch, UNSHALLOW};
+use pw_git::{Author, Scratch};
 
 use self::restore::Target;
 use crate::schema;
@@ -273,13 +272,6 @@ fn standing(workflow: &Workflow, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>
     let states = worker_states(plan, record, facts, &work);
     let turns = turns(plan, facts, &work, &states, &[]);
     (states, turns)
-}
-
-/// Says what to do first where a shallow clone may only not know what a branch contains.
-fn unshallow(failure: Failure) -> Failure {
-    let hint =
-        "this clone is shallow: fetch the rest of the history, then run the same command again";
-    failure.hint(hint).next(UNSHALLOW)
 }
 
 fn step(action: &str, command: String) -> NextStep {

@@ -17,6 +17,7 @@ use pw_core::prompt::INSTALL;
 use pw_core::record::Launch;
 use pw_core::session::{Agent, Process, Processes, Registered, SessionFacts, Traces};
 use pw_core::time::Seconds;
+use pw_git::all;
 
 use self::files::ClientFiles;
 use crate::command::program;
@@ -92,16 +93,9 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
         }
         traces.conclude(now)
     };
+    // Transcripts can be long.
     let indices: Vec<usize> = (0..workers.len()).collect();
-    // Transcripts can be long: two at a time, as with the worktrees.
-    let (first, second) = indices.split_at(indices.len() / 2);
-    let read = |part: &[usize]| part.iter().map(|index| traces(*index)).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let other = scope.spawn(|| read(second));
-        let mut facts = read(first);
-        facts.extend(other.join().unwrap_or_else(|_| vec![SessionFacts::default(); second.len()]));
-        facts
-    })
+    all(&indices, |index| traces(*index))
 }
 
 fn read_files(files: &ClientFiles, folder: &Path, traces: &mut Traces) {

@@ -50,7 +50,7 @@ impl Repo {
             true => self.git.with("core.preloadIndex=false"),
             false => self.git.clone(),
         };
-        all(paths, |path| self.tree_state_by(&git, path))
+        all(paths, |path| self.tree_state_by(&git, path)).into_iter().collect()
     }
 
     /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.

@@ -7,11 +7,11 @@ use std::process::ChildStdout;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::conflict::Blob;
+use pw_core::facts::{Change, Stretch};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::changes::joined;
-use crate::process::records;
 use crate::{Repo, Worktree};
 
 /// A file that is another one in a later commit.
@@ -167,23 +167,13 @@ impl Repo {
 
     /// Returns the files that differ between two commits, without submodules.
     fn changed_files(&self, from: &Oid, to: &Oid) -> Result<Vec<Changed>> {
-        let args = ["diff-tree", "-r", "-z", "--no-renames", from.as_str(), to.as_str()];
-        let answer = self.git.plumbing(args).reader().bytes()?;
-        let fields: Vec<&[u8]> = records(&answer).collect();
-        let side = |mode: &str, oid: &str| {
-            let blob = Blob { mode: mode.to_owned(), oid: oid.parse().ok()? };
-            Some(Some(blob).filter(|blob| blob.mode != "000000"))
+        let whole = Stretch { newest: to.clone(), parents: vec![from.clone()] };
+        let changes = self.changes(&[whole])?.into_iter().flatten();
+        let changed = |change: Change| {
+            let side = |side: Option<String>| side.map(|side| blob(&side)).transpose();
+            Ok(Changed { sides: [side(change.old)?, side(change.new)?], path: change.path })
         };
-        let change = |fields: &[&[u8]]| {
-            let [about, path] = fields else { return None };
-            let about = std::str::from_utf8(about).ok()?.strip_prefix(':')?;
-            let [modes @ .., _] = &about.split(' ').collect::<Vec<_>>()[..] else { return None };
-            let [old_mode, mode, old_oid, oid] = modes else { return None };
-            let sides = [side(old_mode, old_oid)?, side(mode, oid)?];
-            Some(Changed { sides, path: RepoPath::new(*path) })
-        };
-        let changes = fields.chunks(2).map(|pair| change(pair).context("an unreadable difference"));
-        let mut changes = changes.collect::<Result<Vec<_>>>()?;
+        let mut changes = changes.map(changed).collect::<Result<Vec<_>>>()?;
         let is_submodule = |side: &Option<Blob>| side.as_ref().is_some_and(|b| b.mode == "160000");
         changes.retain(|change| !change.sides.iter().any(is_submodule));
         Ok(changes)
@@ -194,6 +184,12 @@ impl Repo {
         let answer = self.git.user(["remote"]).reader().bytes()?;
         Ok(String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect())
     }
+}
+
+/// Reads one side of a [`Change`] that git told.
+fn blob(side: &str) -> Result<Blob> {
+    let (mode, oid) = side.split_once(' ').context("a change without an object")?;
+    Ok(Blob { mode: mode.to_owned(), oid: oid.parse()? })
 }
 
 /// Returns whether a rebase or bisection of the branch goes on, while HEAD is detached.

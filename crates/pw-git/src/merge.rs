@@ -35,6 +35,19 @@ pub struct Pair {
     pub base: Option<Oid>,
 }
 
+impl Pair {
+    /// Returns the line that asks `git merge-tree --stdin` for this merge.
+    fn question(&self) -> String {
+        let base = self.base.as_ref().map(|base| format!("{base} -- ")).unwrap_or_default();
+        format!("{base}{} {}\n", self.ours, self.theirs)
+    }
+
+    /// The same merge, its base left to git.
+    fn without_base(&self) -> Self {
+        Self { base: None, ..self.clone() }
+    }
+}
+
 /// A folder for objects that nobody will need again: trial merges leave no trace in the repository.
 #[derive(Debug)]
 pub struct Scratch {
@@ -73,29 +86,22 @@ impl Repo {
         pairs: &[Pair],
         scratch: Option<&Scratch>,
     ) -> Result<Vec<MergeOutcome>> {
-        let plain = |Pair { ours, theirs, .. }: &Pair| format!("{ours} {theirs}\n");
-        let with_base = |pair: &Pair| match &pair.base {
-            Some(base) => format!("{base} -- {}", plain(pair)),
-            None => plain(pair),
-        };
-        let lines = pairs.iter().map(with_base).collect::<Vec<_>>();
-        // A git before 2.40 takes no base.
-        self.merge_lines(&lines, scratch)
-            .or_else(|_| self.merge_lines(&pairs.iter().map(plain).collect::<Vec<_>>(), scratch))
+        self.ask_merges(pairs, scratch).or_else(|error| {
+            // A git before 2.40 takes no base.
+            let had_base = pairs.iter().any(|pair| pair.base.is_some());
+            let plain: Vec<Pair> = pairs.iter().map(Pair::without_base).collect();
+            if had_base { self.ask_merges(&plain, scratch) } else { Err(error) }
+        })
     }
 
-    fn merge_lines(
-        &self,
-        lines: &[String],
-        scratch: Option<&Scratch>,
-    ) -> Result<Vec<MergeOutcome>> {
-        if lines.is_empty() {
+    fn ask_merges(&self, pairs: &[Pair], scratch: Option<&Scratch>) -> Result<Vec<MergeOutcome>> {
+        if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let call = self.merge_tree(scratch).input(lines.concat());
-        let outcomes = parse_merges(&call.bytes()?)?;
-        if outcomes.len() != lines.len() {
-            bail!("git merge-tree answered {} of {} merges", outcomes.len(), lines.len());
+        let questions: String = pairs.iter().map(Pair::question).collect();
+        let outcomes = parse_merges(&self.merge_tree(scratch).input(questions).bytes()?)?;
+        if outcomes.len() != pairs.len() {
+            bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
         }
         Ok(outcomes)
     }
@@ -117,8 +123,8 @@ impl Repo {
         scratch: Option<&Scratch>,
     ) -> Result<MergeOutcome> {
         self.require_whole_history(ours, theirs, scratch)?;
-        let mut outcomes = self.merge_lines(&[format!("{ours} {theirs}\n")], scratch)?;
-        outcomes.pop().context("git merge-tree answered nothing")
+        let pair = Pair { ours: ours.clone(), theirs: theirs.clone(), base: None };
+        self.ask_merges(&[pair], scratch)?.pop().context("git merge-tree answered nothing")
     }
 
     /// Begins a chain of merges upon `onto`, which has `reached` what it contains. In `scratch`,
@@ -247,19 +253,17 @@ impl Merges<'_> {
     /// Returns what merging `tip` comes to; the chain stays as it is.
     pub fn merge(&mut self, tip: &Oid) -> Result<MergeOutcome> {
         self.repo.require_whole_history(&self.head, tip, self.scratch)?;
-        let line = format!("{} {tip}\n", self.head);
         if let Some(merger) = &mut self.merger {
             // Searching for the base would be most of the work, over and over.
             let base = self.reached.merge_base(tip);
-            let base = base.map(|base| format!("{base} -- ")).unwrap_or_default();
-            let answer = merger.ask(&format!("{base}{line}"));
+            let pair = Pair { ours: self.head.clone(), theirs: tip.clone(), base };
+            let answer = merger.ask(&pair.question());
             if let Ok(Some(outcome)) = answer.and_then(|said| Ok(parse_merges(&said)?.pop())) {
                 return Ok(outcome);
             }
             self.merger = None;
         }
-        let mut outcomes = self.repo.merge_lines(&[line], self.scratch)?;
-        outcomes.pop().context("git merge-tree answered nothing")
+        self.repo.merge(&self.head, tip, self.scratch)
     }
 
     /// Goes on with a merge of `tip` that has this tree; returns its commit.

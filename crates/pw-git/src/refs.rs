@@ -6,8 +6,7 @@ use anyhow::{Context as _, Result};
 use pw_core::id::Oid;
 
 use crate::Repo;
-use crate::process::Git;
-use crate::process::GitError;
+use crate::process::{Git, GitError};
 
 impl Repo {
     /// Returns the commits of all refs below the prefixes, by full name.

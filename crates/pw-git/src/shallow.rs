@@ -6,8 +6,12 @@ use pw_core::id::Oid;
 
 use crate::{Repo, Scratch};
 
-/// What brings the rest of the history.
-pub const UNSHALLOW: &str = "git fetch --unshallow";
+/// Says what to do first where a clone may only not know what a branch contains.
+pub fn unshallow(failure: Failure) -> Failure {
+    let hint =
+        "this clone is shallow: fetch the rest of the history, then run the same command again";
+    failure.hint(hint).next("git fetch --unshallow")
+}
 
 impl Repo {
     /// Returns whether part of the history is cut off.
@@ -38,10 +42,7 @@ impl Repo {
         if !bases.is_empty() && git(&roots).line()?.is_empty() {
             return Ok(());
         }
-        let message = "this clone is shallow: where the commits to merge parted may be cut off";
-        Err(Failure::new(Code::NoMergeBase, message)
-            .hint("fetch the rest of the history, then run the same command again")
-            .next(UNSHALLOW)
-            .into())
+        let message = "where the commits to merge parted may be cut off";
+        Err(unshallow(Failure::new(Code::NoMergeBase, message)).into())
     }
 }

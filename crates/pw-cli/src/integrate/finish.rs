@@ -12,10 +12,10 @@ use pw_core::record::{Choice, Event};
 use pw_core::report::{counted, shell_word};
 use pw_core::status::{WorkerStatus, signal_lines, worker_states};
 use pw_core::work::own_work;
-use pw_git::{Transaction, Worktree};
+use pw_git::{Transaction, Worktree, unshallow};
 
 use super::gate::Gatekeeper;
-use super::{pull_request, step, unshallow};
+use super::{pull_request, step};
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Look, Workflow};

@@ -15,11 +15,11 @@ use pw_core::report::NextStep;
 use pw_core::status::{ReasonKind, State, WorkerStatus, signal_lines, worker_states};
 use pw_core::turn::{Turn, turns};
 use pw_core::work::own_work;
-use pw_git::{Merges, Transaction};
+use pw_git::{Merges, Transaction, unshallow};
 
 use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
-use super::{blame, resolve, unshallow};
+use super::{blame, resolve};
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Look, Workflow, read_refs};
