@@ -193,6 +193,14 @@ impl TestRepo {
         command
     }
 
+    /// Runs a command that an answer names; it must succeed.
+    pub fn follow(&self, command: &Value) -> Output {
+        let line = command.as_str().unwrap_or_else(|| panic!("no command: {command}"));
+        let output = self.shell(line).output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        output
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
     pub(crate) fn command(&self, program: &Path, folder: &Path) -> Command {
         let system = std::env::var_os("PATH").unwrap_or_default();

@@ -79,14 +79,8 @@ fn what_is_merged_goes_and_comes_back_with_one_command() {
     repo.pw("pw-retro report").data();
     repo.pw("pw-setup advance").data();
     assert!(!repo.root().join(".git/pw/rest-api/task-1-users").exists());
-    assert!(repo.shell(data["restore"].as_str().unwrap()).output().unwrap().status.success());
-    assert!(
-        repo.shell(data["removed"][0]["restore"].as_str().unwrap())
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
+    repo.follow(&data["restore"]);
+    repo.follow(&data["removed"][0]["restore"]);
     let place = repo.root().join("worktrees/_restored-task-1-1");
     assert_eq!(repo.git_in(&place, &["rev-parse", "HEAD"]), tip);
     assert_eq!(repo.read("worktrees/_restored-task-1-1/api/users.py"), "task-1-users");
@@ -210,13 +204,7 @@ fn work_that_git_would_delete_silently_is_kept_and_named() {
         if files_alone.contains(kind) {
             assert_eq!(workers(&data["removed"]), ["task-1"], "plant {number}: {data:#}");
             assert!(!worker.path.exists());
-            assert!(
-                repo.shell(data["removed"][0]["restore"].as_str().unwrap())
-                    .output()
-                    .unwrap()
-                    .status
-                    .success()
-            );
+            repo.follow(&data["removed"][0]["restore"]);
             let back = repo.root().join("worktrees/_restored-task-1-1");
             for (path, (_, content)) in
                 before.iter().filter(|(path, _)| path.starts_with(&worker.path) && path.is_file())

@@ -184,7 +184,7 @@ fn a_kept_resolution_can_be_given_up_and_is_brought_back() {
     resolve(&repo, "shared.txt", "both\n");
     repo.pw("pw-integrate continue").error(4, "waiting_for_workers");
     let data = repo.pw("pw-integrate abort").data();
-    assert!(repo.shell(data["restore"].as_str().unwrap()).status().unwrap().success());
+    repo.follow(&data["restore"]);
     assert_eq!(repo.read("worktrees/_restored-integration-1/shared.txt").trim_end(), "both");
 }
 
@@ -205,7 +205,7 @@ fn the_same_hunks_are_resolved_once_and_looked_at_each_time() {
     assert_eq!(repo.read(&format!("{PLACE}/shared.txt")), "1\ntwo\nboth\nfour\nfive\n");
     let error = repo.pw("pw-integrate continue").error(4, "unresolved");
     assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
-    assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+    repo.follow(&error["next"]);
     repo.pw("pw-integrate continue").data();
     assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]).lines().nth(2), Some("both"));
 }
@@ -239,7 +239,7 @@ fn commits_made_on_the_branch_meanwhile_are_not_left_behind() {
     repo.git(&["commit", "-q", "-m", "a fix"]);
     repo.git(&["switch", "-q", "main"]);
     let error = repo.pw("pw-integrate continue").error(3, "integration_moved");
-    assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+    repo.follow(&error["next"]);
     let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
     assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
     repo.git_in(&place(&repo), &["add", "shared.txt"]);

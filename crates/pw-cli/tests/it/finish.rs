@@ -97,7 +97,7 @@ fn a_base_that_moved_is_merged_on_request_and_conflicts_are_named() {
     repo.git(&["commit", "-q", "-m", "meanwhile"]);
     refused(&repo, " --ff-only", "base_moved");
     let error = refused(&repo, "", "base_moved");
-    assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    repo.follow(&error["next"]);
     assert_eq!(
         (repo.read("elsewhere.txt"), repo.read("docs/a.md")),
         ("new".into(), "task-3-docs".into())
@@ -114,7 +114,7 @@ fn a_base_that_moved_is_merged_on_request_and_conflicts_are_named() {
     let error = refused(&repo, " --merge", "base_conflict");
     assert_eq!(error["details"]["conflicts"], json!([{"path": "docs/a.md", "kind": "add_add"}]));
     // As the hint says: resolved on the integration branch, which then is ahead of the base.
-    assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    repo.follow(&error["next"]);
     let place = repo.root().join("worktrees/_landing");
     repo.try_git(&place, &["merge", "-q", "main"]);
     std::fs::write(place.join("docs/a.md"), "both").unwrap();
@@ -230,7 +230,7 @@ fn an_integration_branch_moved_or_stopped_is_not_landed() {
     refused(&repo, "", "integration_moved");
     repo.git(&["branch", "-D", "integration/rest-api"]);
     let error = refused(&repo, "", "integration_moved");
-    assert!(repo.shell(error["next"].as_str().unwrap()).output().unwrap().status.success());
+    repo.follow(&error["next"]);
     repo.worker("task-3-docs").write("docs/more.md", "more").commit("[COMPLETE] more");
     repo.pw("pw-integrate run --verify false").error(4, "gate_failed");
     assert_eq!(refused(&repo, "", "not_ready")["next"], "pw-integrate continue rest-api");

@@ -288,8 +288,7 @@ fn two_workers_that_fail_only_together_are_named_in_few_runs() {
 
     // The others were tested as such, so following `next` tests nothing.
     assert_eq!(details["rest"]["without"], json!(["task-6"]));
-    let next = error["next"].as_str().unwrap();
-    let data = Answer::from(repo.shell(next).output().unwrap()).data();
+    let data = Answer::from(repo.follow(&error["next"])).data();
     assert_eq!((&data["without"], &data["gate"]["runs"]), (&json!(["task-6"]), &json!(0)));
     assert_eq!(data["gate"]["tree"], details["rest"]["tree"]);
     assert_eq!(repo.git(&["ls-tree", "--name-only", "integration/eight"]).lines().count(), 8);
@@ -351,9 +350,8 @@ fn a_gate_after_each_merge_names_the_last_one() {
     assert_eq!(error["details"]["workers"], json!(["task-3"]));
     // Two that pass, the third twice, the third alone, the others.
     assert_eq!(runs(&repo), 2 + 2 + 1 + 1);
-    let next = error["next"].as_str().unwrap();
-    assert!(next.contains("--gate each"), "{next}");
-    let data = Answer::from(repo.shell(next).output().unwrap()).data();
+    assert!(error["next"].as_str().unwrap().contains("--gate each"), "{error:#}");
+    let data = Answer::from(repo.follow(&error["next"])).data();
     let gate = &data["gate"];
     assert_eq!((&gate["mode"], &gate["gates"][0]["passed"]), (&json!("each"), &json!(true)));
 }
@@ -379,7 +377,7 @@ fn workers_that_do_not_merge_without_another_are_no_proof_against_anybody() {
     assert_eq!(error["details"]["workers"], json!(["task-2", "task-3"]), "{error:#}");
 
     // What was resolved before the one left out is kept.
-    let data = Answer::from(repo.shell(error["next"].as_str().unwrap()).output().unwrap()).data();
+    let data = Answer::from(repo.follow(&error["next"])).data();
     assert_eq!((&data["without"], &data["gate"]["runs"]), (&json!(["task-3"]), &json!(0)));
     assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]), "1\n2");
 }

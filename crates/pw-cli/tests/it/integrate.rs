@@ -133,8 +133,7 @@ fn a_conflict_stops_is_resolved_in_its_own_worktree_and_goes_on() {
     );
     std::fs::write(place.join("shared.txt"), "users\nposts\n").unwrap();
     let error = repo.pw("pw-integrate continue").error(4, "unresolved");
-    let next = error["next"].as_str().unwrap();
-    assert!(repo.shell(next).status().unwrap().success(), "{next}");
+    repo.follow(&error["next"]);
     std::fs::write(place.join("note"), "left lying about").unwrap();
     repo.pw("pw-integrate continue").error(4, "unresolved");
     std::fs::remove_file(place.join("note")).unwrap();
@@ -174,7 +173,7 @@ fn abort_keeps_what_was_resolved() {
     std::fs::write(place.join("idea.txt"), "an idea").unwrap();
     let data = repo.pw("pw-integrate abort").data();
     assert!(!place.exists());
-    assert!(repo.shell(data["restore"].as_str().unwrap()).status().unwrap().success());
+    repo.follow(&data["restore"]);
     assert_eq!(repo.read("worktrees/_restored-integration-1/shared.txt"), "half done");
     assert_eq!(repo.read("worktrees/_restored-integration-1/idea.txt"), "an idea");
     repo.pw("pw-integrate abort").error(3, "nothing_stopped");
@@ -194,7 +193,7 @@ fn the_integration_branch_is_moved_by_us_alone() {
     repo.git(&["branch", "-f", "integration/rest-api", "main"]);
     for _ in 0..2 {
         let error = repo.pw("pw-integrate run").error(3, "integration_moved");
-        assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+        repo.follow(&error["next"]);
     }
     assert_eq!(integration(&repo), ours);
     assert_eq!(
@@ -204,7 +203,7 @@ fn the_integration_branch_is_moved_by_us_alone() {
 
     repo.git(&["worktree", "add", "-q", "../looking", "integration/rest-api"]);
     let error = repo.pw("pw-integrate run").error(3, "integration_moved");
-    assert!(repo.shell(error["next"].as_str().unwrap()).status().unwrap().success());
+    repo.follow(&error["next"]);
     repo.pw("pw-integrate run").data();
 }
 
@@ -357,10 +356,7 @@ fn what_has_no_markers_is_never_decided_by_following_next() {
     assert_eq!(kinds, ["binary", "modify_delete"]);
     for _ in 0..3 {
         let error = repo.pw("pw-integrate continue").error(4, "unresolved");
-        assert!(
-            repo.shell(error["next"].as_str().unwrap()).status().unwrap().success(),
-            "{error:#}"
-        );
+        repo.follow(&error["next"]);
     }
     let place = repo.root().join("worktrees/_integration-task-2-posts");
     std::fs::write(place.join("bin"), "both\0").unwrap();

@@ -53,8 +53,7 @@ fn a_sparse_checkout_gives_workers_their_files_and_loses_none() {
     );
     assert_eq!(data["kept"][0]["reasons"][0]["paths"], serde_json::json!(["out/g"]));
     let data = repo.pw("pw-integrate cleanup --snapshot").data();
-    let restore = data["removed"][0]["restore"].as_str().unwrap();
-    assert!(repo.shell(restore).output().unwrap().status.success());
+    repo.follow(&data["removed"][0]["restore"]);
     let back = repo.root().join("worktrees/_restored-b-1");
     assert_eq!(std::fs::read_to_string(back.join("out/g")).unwrap(), "mine");
     assert_eq!(repo.git_in(&back, &["status", "--porcelain"]), " M out/g");

@@ -76,8 +76,7 @@ fn what_needs_somebody_already_is_told_at_once_and_only_once() {
         (Some(true), vec!["completed", "blocked"])
     );
     assert_eq!(first["changes"][1]["text"], "task-3 is blocked: no style guide: which one?");
-    let command = first["changes"][1]["command"].as_str().unwrap();
-    assert!(repo.shell(command).output().unwrap().status.success(), "{command}");
+    repo.follow(&first["changes"][1]["command"]);
 
     let again = first["next"].as_array().unwrap().last().unwrap();
     assert_eq!(again["action"], "wait");
