@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pw_core::conflict::{
-    Conflict, FileConflict, Trial, TrialStop, can_meet, pairs_that_can_meet, touches,
+    Conflict, FileConflict, Footprint, Trial, TrialStop, pairs_that_can_meet, touches,
 };
 use pw_core::facts::{Change, Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
@@ -43,12 +43,27 @@ struct Side<'a> {
     now: Oid,
     committed: &'a [Change],
     uncommitted: Vec<Change>,
-    all: Vec<Change>,
 }
 
 impl Side<'_> {
     fn is_open(&self) -> bool {
         self.status.state != State::Integrated
+    }
+
+    fn changes(&self) -> impl Iterator<Item = &Change> + Clone {
+        self.committed.iter().chain(&self.uncommitted)
+    }
+
+    /// Returns the uncommitted files that could collide with others' work: all of them when some
+    /// were removed, since these may have been renamed.
+    fn uncommitted_that_matter(&self, others: &[&Footprint<'_>]) -> Vec<RepoPath> {
+        let meets = |print: Footprint<'_>| others.iter().any(|other| print.can_meet(other));
+        if self.uncommitted.is_empty() || !meets(Footprint::of(&self.uncommitted)) {
+            return Vec::new();
+        }
+        let renames = self.uncommitted.iter().any(|change| change.new.is_none());
+        let matters = |change: &&Change| renames || meets(Footprint::of([*change]));
+        self.uncommitted.iter().filter(matters).map(|change| change.path.clone()).collect()
     }
 }
 
@@ -74,12 +89,18 @@ impl<'a> Radar<'a> {
             let side = radar.side(status, &work.changes);
             radar.sides.extend(side);
         }
-        let all: Vec<&[Change]> = radar.sides.iter().map(|side| side.all.as_slice()).collect();
-        radar.pairs = pairs_that_can_meet(&all);
-        radar.take_in_uncommitted()?;
-        radar
-            .pairs
-            .retain(|(first, second)| !nested(facts, &radar.sides[*first], &radar.sides[*second]));
+        let prints: Vec<Footprint<'_>> =
+            radar.sides.iter().map(|side| Footprint::of(side.changes())).collect();
+        let mut pairs = pairs_that_can_meet(&prints);
+        let in_question = |(at, side): (usize, &Side<'_>)| {
+            let others = prints.iter().enumerate().filter(|(other, _)| *other != at);
+            side.uncommitted_that_matter(&others.map(|(_, print)| print).collect::<Vec<_>>())
+        };
+        let in_question: Vec<Vec<RepoPath>> =
+            radar.sides.iter().enumerate().map(in_question).collect();
+        radar.take_in(&in_question)?;
+        pairs.retain(|(first, second)| !nested(facts, &radar.sides[*first], &radar.sides[*second]));
+        radar.pairs = pairs;
         Ok(radar)
     }
 
@@ -99,20 +120,16 @@ impl<'a> Radar<'a> {
             }
             _ => Vec::new(),
         };
-        let all: Vec<Change> = committed.iter().chain(&uncommitted).cloned().collect();
+        let has_work = !committed.is_empty() || !uncommitted.is_empty();
         let (tip, now) = (tip.clone(), tip.clone());
-        (!all.is_empty()).then_some(Side { status, tip, now, committed, uncommitted, all })
+        has_work.then_some(Side { status, tip, now, committed, uncommitted })
     }
 
-    /// Makes a trial commit of each worktree whose uncommitted files could collide.
-    fn take_in_uncommitted(&mut self) -> Result<()> {
+    /// Makes a trial commit of each worktree that has uncommitted files in question.
+    fn take_in(&mut self, uncommitted: &[Vec<RepoPath>]) -> Result<()> {
         let Workflow { repo, .. } = self.workflow;
         let mut filters = None;
-        for at in 0..self.sides.len() {
-            let paths = self.uncommitted_that_matter(at);
-            if paths.is_empty() {
-                continue;
-            }
+        for (at, paths) in uncommitted.iter().enumerate().filter(|(_, paths)| !paths.is_empty()) {
             let filters = match &mut filters {
                 Some(filters) => filters,
                 none => none.insert(repo.no_filters()?),
@@ -121,28 +138,12 @@ impl<'a> Radar<'a> {
             let (id, tip) = (status.id.clone(), tip.clone());
             let worktree = self.workflow.worktree(self.workflow.worker(&id)?);
             // A file that vanishes or cannot be read is no reason to say nothing at all.
-            match repo.trial_tree(&worktree, &paths, filters, &self.scratch) {
+            match repo.trial_tree(&worktree, paths, filters, &self.scratch) {
                 Ok(tree) => self.sides[at].now = self.commit(&tree, &[&tip])?,
                 Err(_) => self.commits_only.push(id),
             }
         }
         Ok(())
-    }
-
-    /// Returns the uncommitted files of a worker that could collide with anybody's work: all of
-    /// them when some were removed, since these may have been renamed.
-    fn uncommitted_that_matter(&self, at: usize) -> Vec<RepoPath> {
-        let side = &self.sides[at];
-        let meets = |changes: &[Change]| {
-            let others = self.sides.iter().enumerate().filter(|(other, _)| *other != at);
-            others.into_iter().any(|(_, other)| can_meet(changes, &other.all))
-        };
-        if side.uncommitted.is_empty() || !meets(&side.uncommitted) {
-            return Vec::new();
-        }
-        let renames = side.uncommitted.iter().any(|change| change.new.is_none());
-        let matters = |change: &&Change| renames || meets(std::slice::from_ref(*change));
-        side.uncommitted.iter().filter(matters).map(|change| change.path.clone()).collect()
     }
 
     fn commit(&mut self, tree: &Oid, parents: &[&Oid]) -> Result<Oid> {
@@ -173,7 +174,8 @@ impl<'a> Radar<'a> {
         // The same with commits alone, where that is not the same question.
         let committed = |(a, b): &&(usize, usize)| {
             let (a, b) = (&self.sides[*a], &self.sides[*b]);
-            (a.now != a.tip || b.now != b.tip) && can_meet(a.committed, b.committed)
+            (a.now != a.tip || b.now != b.tip)
+                && Footprint::of(a.committed).can_meet(&Footprint::of(b.committed))
         };
         let committed: Vec<(usize, usize)> = pairs.iter().filter(committed).copied().collect();
         let tips = committed.iter().map(|at| pair(at, |side| side.tip.clone()));
@@ -310,7 +312,7 @@ impl<'a> Radar<'a> {
 
     fn stop(&self, next: usize, before: &[usize], findings: Vec<FileConflict>) -> TrialStop {
         let involved = |at: &&usize| {
-            findings.iter().any(|finding| touches(&self.sides[**at].all, &finding.path))
+            findings.iter().any(|finding| touches(self.sides[**at].changes(), &finding.path))
         };
         let mut with: Vec<usize> = before.iter().filter(involved).copied().collect();
         if with.is_empty() {

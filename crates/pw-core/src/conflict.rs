@@ -119,26 +119,21 @@ impl ConflictKind {
 ///
 /// A common path, a file where the other has a folder, or a file added to a folder from which the
 /// other took files away (a renamed folder) can collide; nothing else can.
-pub fn pairs_that_can_meet(changes: &[&[Change]]) -> Vec<(usize, usize)> {
-    let prints: Vec<Footprint<'_>> = changes.iter().map(|changes| Footprint::of(changes)).collect();
+pub fn pairs_that_can_meet(prints: &[Footprint<'_>]) -> Vec<(usize, usize)> {
     let pairs = (0..prints.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
     pairs.filter(|(first, second)| prints[*first].can_meet(&prints[*second])).collect()
 }
 
-/// Returns whether two sets of changes could collide.
-pub fn can_meet(some: &[Change], others: &[Change]) -> bool {
-    !pairs_that_can_meet(&[some, others]).is_empty()
-}
-
 /// Returns whether changes touch a path, or something above or below it.
-pub fn touches(changes: &[Change], path: &RepoPath) -> bool {
-    changes.iter().any(|change| {
+pub fn touches<'a>(changes: impl IntoIterator<Item = &'a Change>, path: &RepoPath) -> bool {
+    changes.into_iter().any(|change| {
         change.path == *path || change.path.contains(path) || path.contains(&change.path)
     })
 }
 
 /// What of a worker's changes matters for collisions.
-struct Footprint<'a> {
+#[derive(Debug)]
+pub struct Footprint<'a> {
     paths: BTreeSet<&'a [u8]>,
     /// Folders above every path.
     above: BTreeSet<&'a [u8]>,
@@ -149,23 +144,26 @@ struct Footprint<'a> {
 }
 
 impl<'a> Footprint<'a> {
-    fn of(changes: &'a [Change]) -> Self {
-        let above = |wanted: &dyn Fn(&Change) -> bool| {
-            changes
-                .iter()
-                .filter(|change| wanted(change))
-                .flat_map(|change| change.path.ancestors())
-                .collect()
+    pub fn of(changes: impl IntoIterator<Item = &'a Change> + Clone) -> Self {
+        let above = |wanted: fn(&Change) -> bool| {
+            let mut folders = BTreeSet::new();
+            for change in changes.clone().into_iter().filter(|change| wanted(change)) {
+                // Above a folder that is known, all are.
+                let mut above = change.path.ancestors();
+                while above.next().is_some_and(|folder| folders.insert(folder)) {}
+            }
+            folders
         };
         Self {
-            paths: changes.iter().map(|change| change.path.as_bytes()).collect(),
-            above: above(&|_| true),
-            emptied: above(&|change| change.new.is_none()),
-            filled: above(&|change| change.old.is_none()),
+            paths: changes.clone().into_iter().map(|change| change.path.as_bytes()).collect(),
+            above: above(|_| true),
+            emptied: above(|change| change.new.is_none()),
+            filled: above(|change| change.old.is_none()),
         }
     }
 
-    fn can_meet(&self, other: &Self) -> bool {
+    /// Returns whether the two could collide.
+    pub fn can_meet(&self, other: &Self) -> bool {
         let meet = |a: &BTreeSet<&[u8]>, b: &BTreeSet<&[u8]>| !a.is_disjoint(b);
         meet(&self.paths, &other.paths)
             || meet(&self.paths, &other.above)
@@ -193,7 +191,7 @@ mod tests {
             vec![change("lib/y.rs", None, Some("6"))],
             vec![change("docs", None, Some("7"))],
         ];
-        let changes: Vec<&[Change]> = changes.iter().map(Vec::as_slice).collect();
-        assert_eq!(pairs_that_can_meet(&changes), [(0, 1), (3, 4), (2, 5)]);
+        let prints: Vec<Footprint<'_>> = changes.iter().map(Footprint::of).collect();
+        assert_eq!(pairs_that_can_meet(&prints), [(0, 1), (3, 4), (2, 5)]);
     }
 }

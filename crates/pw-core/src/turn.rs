@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::pairs_that_can_meet;
-use crate::facts::{Change, Facts};
+use crate::conflict::{Footprint, pairs_that_can_meet};
+use crate::facts::Facts;
 use crate::id::WorkerId;
 use crate::plan::Plan;
 use crate::report::counted;
@@ -73,15 +73,15 @@ fn meetings(plan: &Plan, facts: &Facts, work: &[Work<'_>], turns: &[Turn]) -> Ve
         let at = plan.ids().position(|id| *id == turn.worker)?;
         Some(work.get(at)?.changes.as_slice())
     };
-    let changes: Vec<&[Change]> =
-        turns.iter().map(|turn| changes(turn).unwrap_or_default()).collect();
+    let prints: Vec<Footprint<'_>> =
+        turns.iter().map(|turn| Footprint::of(changes(turn).unwrap_or_default())).collect();
     let contains = |outer: usize, inner: usize| {
         let tip = |at: usize| facts.tip(&turns[at].worker);
         tip(outer)
             .zip(tip(inner))
             .is_some_and(|(outer, inner)| facts.history.contains(outer, inner))
     };
-    let mut pairs = pairs_that_can_meet(&changes);
+    let mut pairs = pairs_that_can_meet(&prints);
     pairs.retain(|(first, second)| !contains(*first, *second) && !contains(*second, *first));
     pairs
 }
@@ -101,7 +101,7 @@ fn because(turn: &Turn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Commit, History, WorkerFacts};
+    use crate::facts::{Change, Commit, History, WorkerFacts};
     use crate::record::{Event, Record};
     use crate::status::worker_states;
     use crate::work::own_work;
