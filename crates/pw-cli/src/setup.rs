@@ -160,7 +160,7 @@ impl Ground {
             Some(tip) => {
                 let (old_text, record) = repo.record(tip)?;
                 if old_text != text {
-                    setup::require_compatible(&Plan::parse(&old_text)?, &plan, &record)?;
+                    setup::require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
                 }
                 record
             }
@@ -291,7 +291,7 @@ fn list(context: &Context) -> Result<Answer> {
     let mut workflows = Vec::new();
     for (workflow, tip) in recorded(&refs) {
         let Ok((text, record)) = repo.record(&tip) else { continue };
-        let Ok(plan) = Plan::parse(&text) else { continue };
+        let Ok(plan) = Plan::recorded(&text) else { continue };
         workflows.push(WorkflowLine {
             workflow,
             goal: plan.goal.clone(),

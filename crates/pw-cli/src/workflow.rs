@@ -112,7 +112,7 @@ impl Workflow {
 
     fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
         let (plan_text, record) = repo.record(&tip)?;
-        let plan = Plan::parse(&plan_text).context("reading the recorded plan")?;
+        let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
         Ok(Self { repo, plan, plan_text, record, record_tip: tip, refs })
     }
 
