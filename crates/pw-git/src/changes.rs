@@ -13,10 +13,21 @@ use pw_core::time::Seconds;
 use crate::Repo;
 use crate::process::{Git, all, processors, records};
 
-pub(crate) const STATUS: &[&str] =
-    &["status", "--porcelain=v2", "-z", "--branch", "--ignore-submodules=none", "--no-renames"];
+pub(crate) const STATUS: &[&str] = &[
+    "status",
+    "--porcelain=v2",
+    "-z",
+    "--branch",
+    "--no-ahead-behind",
+    "--ignore-submodules=none",
+    "--no-renames",
+];
+/// The one form that git's untracked cache can answer.
+const NEW_FOLDERS: &str = "--untracked-files=normal";
 pub(crate) const EACH_UNTRACKED: &str = "--untracked-files=all";
 
+/// Above so many new folders the whole worktree is cheaper than a list of them.
+const MAX_FOLDERS: usize = 100;
 /// Of how many files we ask when they were changed.
 const MAX_TOUCHED: usize = 10_000;
 
@@ -40,17 +51,30 @@ impl Repo {
 
     /// Returns the state of the main checkout, the operation in progress left out.
     pub fn checkout_state(&self) -> Result<TreeState> {
-        status(&self.git)
+        status(&self.one_of_many(self.worktrees().len()))
     }
 
     /// Returns the states of several worktrees, as many at a time as there are processors.
     pub fn tree_states(&self, paths: &[PathBuf]) -> Result<Vec<WorktreeFacts>> {
-        // Threads of git's own would only stand in each other's way.
-        let git = match paths.len() >= processors() {
+        let git = self.one_of_many(paths.len());
+        all(paths, |path| self.tree_state_by(&git, path)).into_iter().collect()
+    }
+
+    /// Lets git write down what it finds in new worktrees. Until then every look reads all their
+    /// files, which are as young as the index, and walks all folders for untracked ones.
+    ///
+    /// Nothing depends on it, so a failure is none.
+    pub fn warm_up(&self, paths: &[PathBuf]) {
+        let git = self.one_of_many(paths.len());
+        all(paths, |path| git.at(path).user(STATUS.iter().chain(&[NEW_FOLDERS])).run().ok());
+    }
+
+    /// Git for one of so many looks: threads of its own would only stand in each other's way.
+    fn one_of_many(&self, looks: usize) -> Git {
+        match looks >= processors() {
             true => self.git.with("core.preloadIndex=false"),
             false => self.git.clone(),
-        };
-        all(paths, |path| self.tree_state_by(&git, path)).into_iter().collect()
+        }
     }
 
     /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.
@@ -139,15 +163,26 @@ impl Repo {
     }
 }
 
-/// Asks as git's untracked cache can answer, which takes a third off; again where a whole folder is
-/// new, for what is in it.
+/// Asks for new folders, then for what is in them: the untracked cache takes a third off.
 fn status(git: &Git) -> Result<TreeState> {
-    let ask =
-        |untracked| parse_status(&git.user(STATUS.iter().chain(&[untracked])).reader().bytes()?);
-    let state = ask("--untracked-files=normal")?;
-    match state.untracked.iter().any(|path| path.as_bytes().ends_with(b"/")) {
-        true => ask(EACH_UNTRACKED),
-        false => Ok(state),
+    let ask = |untracked: &str, below: &[RepoPath]| {
+        let below: Vec<PathBuf> = below.iter().map(RepoPath::to_path).collect();
+        let words = STATUS.iter().copied().chain([untracked, "--"]).map(OsStr::new);
+        let args = words.chain(below.iter().map(|path| path.as_os_str()));
+        parse_status(&git.user(args).reader().bytes()?)
+    };
+    let mut state = ask(NEW_FOLDERS, &[])?;
+    let is_folder = |path: &RepoPath| path.as_bytes().ends_with(b"/");
+    let (folders, files) = state.untracked.into_iter().partition::<Vec<_>, _>(is_folder);
+    state.untracked = files;
+    match folders.len() {
+        0 => Ok(state),
+        1..=MAX_FOLDERS => {
+            state.untracked.extend(ask(EACH_UNTRACKED, &folders)?.untracked);
+            state.untracked.sort_unstable();
+            Ok(state)
+        }
+        _ => ask(EACH_UNTRACKED, &[]),
     }
 }
 

@@ -62,7 +62,7 @@ const ALWAYS: &[&str] = &[
     "gc.auto=0",
     "maintenance.auto=false",
     "color.ui=false",
-    "status.showUntrackedFiles=all",
+    "status.showUntrackedFiles=normal",
     "advice.detachedHead=false",
 ];
 

@@ -3,7 +3,7 @@
 //! never handed over is ever taken back.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pw_core::conflict::FileConflict;
@@ -128,6 +128,9 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
     ground.verify(&todo)?;
     journal.publish(&ground.repo)?;
     let made = made?;
+    let workers = ground.plan.workers.iter().filter(|worker| made.contains(&worker.id));
+    let folders: Vec<PathBuf> = workers.map(|worker| ground.worktree(worker)).collect();
+    ground.repo.warm_up(&folders);
     answer(&ground, &made)
 }
 

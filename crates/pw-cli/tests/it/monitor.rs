@@ -114,6 +114,24 @@ fn everything_that_keeps_a_complete_worker_from_merging_is_named() {
 }
 
 #[test]
+fn files_in_new_folders_are_told_one_by_one_however_many_there_are() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.git(&["init", "-q", "new/own"]);
+    users.write("new/own/x", "").write("new/a", "").write("api/users/[b] ?/c d", "");
+    let open = json!(["api/users/[b] ?/c d", "new/a", "new/own/"]);
+    assert_eq!(status(&repo)["workers"][0]["uncommitted"], open);
+
+    // So many that the whole worktree is asked about again.
+    for folder in 0..200 {
+        users.write(&format!("{folder:03}/f"), "");
+    }
+    let open = status(&repo)["workers"][0]["uncommitted"].clone();
+    let open = open.as_array().unwrap();
+    assert_eq!((open.len(), &open[0], &open[202]), (203, &json!("000/f"), &json!("new/own/")));
+}
+
+#[test]
 fn a_change_outside_the_scope_that_is_undone_is_forgiven() {
     let repo = created(THREE);
     let users = repo.worker("task-1-users");

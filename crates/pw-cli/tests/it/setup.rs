@@ -36,6 +36,19 @@ fn create_makes_a_branch_a_worktree_and_a_launcher_for_each_worker() {
 }
 
 #[test]
+fn git_knows_already_what_a_new_worktree_holds() {
+    let repo = repo(THREE);
+    repo.write("docs/a", "");
+    repo.commit("a folder");
+    repo.pw("pw-setup create plan.yaml").data();
+    let git = "git -C worktrees/task-1-users --no-optional-locks status";
+    let status = repo.shell(&format!("GIT_TRACE2_PERF=\"$PWD/trace\" {git}")).status().unwrap();
+    assert!(status.success());
+    let trace = repo.read("trace");
+    assert!(trace.contains("node-creation:0"), "a folder is new to it: {trace}");
+}
+
+#[test]
 fn the_record_tells_what_happened_in_plain_git() {
     let repo = created(THREE);
     let log = repo.git(&["log", "--reverse", "--format=%s", "refs/pw/rest-api/record"]);
