@@ -1,6 +1,8 @@
 //! What will collide: trial merges of the work as it is now, committed or not. Writes nothing to
 //! the repository.
 
+mod trials;
+
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -10,14 +12,40 @@ use pw_core::conflict::{
 use pw_core::facts::{Change, Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::marker::{MARKER_SIZE, hunks};
 use pw_core::path::RepoPath;
 use pw_core::reached::Reached;
-use pw_core::status::{ReasonKind, State, WorkerStatus};
-use pw_core::work::Work;
-use pw_git::{Author, CommitWriter, MergeOutcome, Pair, Scratch};
+use pw_core::status::{ReasonKind, State, WorkerStatus, worker_states};
+use pw_core::turn::turns;
+use pw_core::work::{Work, own_work};
+use pw_git::{MergeOutcome, Pair};
 
+pub(crate) use self::trials::Trials;
 use crate::workflow::Workflow;
+
+/// Where each worker stands, and who will not merge.
+pub(crate) struct Prediction {
+    pub(crate) states: Vec<WorkerStatus>,
+    pub(crate) conflicts: Vec<Conflict>,
+    pub(crate) trial: Trial,
+}
+
+/// Returns what these facts come to. `trials` remembers what was merged for it.
+pub(crate) fn predict(
+    workflow: &Workflow,
+    facts: &Facts,
+    trials: &mut Trials,
+) -> Result<Prediction> {
+    let Workflow { plan, record, .. } = workflow;
+    let work = own_work(plan, record, facts);
+    let states = worker_states(plan, record, facts, &work);
+    let open = |status: &WorkerStatus| status.state != State::Integrated;
+    let mut radar = Radar::new(workflow, facts, &work, &states, trials)?;
+    let conflicts = radar.conflicts(&open)?;
+    let turns = turns(plan, facts, &work, &states, &[]);
+    let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
+    let trial = radar.trial(&order, &conflicts)?;
+    Ok(Prediction { states, conflicts, trial })
+}
 
 /// Everybody's work, laid out for trials.
 pub(crate) struct Radar<'a> {
@@ -28,11 +56,9 @@ pub(crate) struct Radar<'a> {
     pairs: Vec<(usize, usize)>,
     /// Workers of whose work only the commits count.
     commits_only: Vec<WorkerId>,
-    scratch: Scratch,
     /// What a chain of merges upon what is integrated contains.
     reached: Reached,
-    /// Begun with the first commit.
-    commits: Option<CommitWriter>,
+    trials: &'a mut Trials,
 }
 
 /// One worker's work.
@@ -73,6 +99,7 @@ impl<'a> Radar<'a> {
         facts: &'a Facts,
         work: &'a [Work<'a>],
         states: &'a [WorkerStatus],
+        trials: &'a mut Trials,
     ) -> Result<Self> {
         let base = &workflow.record.base;
         let mut radar = Self {
@@ -81,9 +108,8 @@ impl<'a> Radar<'a> {
             sides: Vec::new(),
             pairs: Vec::new(),
             commits_only: Vec::new(),
-            scratch: Scratch::new()?,
             reached: Reached::of(facts, base, workflow.integration().unwrap_or(base)),
-            commits: None,
+            trials,
         };
         for (status, work) in states.iter().zip(work) {
             let side = radar.side(status, &work.changes);
@@ -138,22 +164,12 @@ impl<'a> Radar<'a> {
             let (id, tip) = (status.id.clone(), tip.clone());
             let worktree = self.workflow.worktree(self.workflow.worker(&id)?);
             // A file that vanishes or cannot be read is no reason to say nothing at all.
-            match repo.trial_tree(&worktree, paths, filters, &self.scratch) {
-                Ok(tree) => self.sides[at].now = self.commit(&tree, &[&tip])?,
+            match repo.trial_tree(&worktree, paths, filters, self.trials.scratch()) {
+                Ok(tree) => self.sides[at].now = self.trials.commit(&tree, &[&tip])?,
                 Err(_) => self.commits_only.push(id),
             }
         }
         Ok(())
-    }
-
-    fn commit(&mut self, tree: &Oid, parents: &[&Oid]) -> Result<Oid> {
-        let commits = match &mut self.commits {
-            Some(commits) => commits,
-            none => {
-                none.insert(self.workflow.repo.commit_writer(Author::fixed(), Some(&self.scratch))?)
-            }
-        };
-        commits.write(tree, parents, "trial\n")
     }
 
     /// Returns the pairs among these workers that collide.
@@ -180,7 +196,7 @@ impl<'a> Radar<'a> {
         let committed: Vec<(usize, usize)> = pairs.iter().filter(committed).copied().collect();
         let tips = committed.iter().map(|at| pair(at, |side| side.tip.clone()));
         let questions: Vec<Pair> = now.chain(tips).collect();
-        let mut outcomes = self.merge(&questions)?;
+        let mut outcomes = self.trials.merge(&questions)?;
         let collide = |outcome: &MergeOutcome| !outcome.conflicts.is_empty();
         let before: Vec<MergeOutcome> = outcomes.split_off(pairs.len());
         let before: BTreeMap<(usize, usize), bool> =
@@ -197,27 +213,6 @@ impl<'a> Radar<'a> {
         };
         let found = pairs.into_iter().zip(outcomes).filter(|(_, outcome)| collide(outcome));
         Ok(found.map(conflict).collect())
-    }
-
-    /// Merges pairs of commits, all in one process, and quotes what collides, all in another.
-    fn merge(&self, questions: &[Pair]) -> Result<Vec<MergeOutcome>> {
-        let Workflow { repo, .. } = self.workflow;
-        let mut outcomes = repo.merge_pairs(questions, Some(&self.scratch))?;
-        let mut marked: Vec<(&mut FileConflict, &Pair)> = Vec::new();
-        let mut files = Vec::new();
-        for (outcome, sides) in outcomes.iter_mut().zip(questions) {
-            for finding in outcome.conflicts.iter_mut().filter(|known| known.kind.has_markers()) {
-                files.push((outcome.tree.clone(), finding.path.clone()));
-                marked.push((finding, sides));
-            }
-        }
-        let texts = repo.files(&files, Some(&self.scratch))?;
-        for ((finding, Pair { ours, theirs, .. }), text) in marked.into_iter().zip(texts) {
-            let text = text.unwrap_or_default();
-            let (hunks, _) = hunks(&text, MARKER_SIZE, [ours.as_str(), theirs.as_str()]);
-            finding.hunk = hunks.into_iter().next();
-        }
-        Ok(outcomes)
     }
 
     /// Merges everybody in this order upon what is integrated. Those who meet nobody merge; a pair
@@ -296,11 +291,11 @@ impl<'a> Radar<'a> {
             Pair { ours: chain.head.clone(), theirs: now.clone(), base }
         };
         let questions: Vec<Pair> = turns.iter().map(question).collect();
-        let outcomes = self.merge(&questions)?;
+        let outcomes = self.trials.merge(&questions)?;
         let mut stops = Vec::new();
         for (((next, chain), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
-                chain.head = self.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
+                chain.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
                 chain.reached.add(&chain.head, &self.sides[next].tip);
                 chain.before.push(next);
             } else {

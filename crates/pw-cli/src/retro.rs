@@ -6,7 +6,7 @@ use pw_core::retro;
 use pw_core::status::worker_states;
 use pw_core::work::own_work;
 
-use crate::radar::Radar;
+use crate::radar::{Radar, Trials};
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
@@ -46,7 +46,8 @@ impl Cli for RetroCli {
                 let Workflow { plan, record, .. } = &workflow;
                 let work = own_work(plan, record, &facts);
                 let states = worker_states(plan, record, &facts, &work);
-                let mut radar = Radar::new(&workflow, &facts, &work, &states)?;
+                let mut trials = Trials::new(&workflow.repo)?;
+                let mut radar = Radar::new(&workflow, &facts, &work, &states, &mut trials)?;
                 let conflicts = radar.conflicts(&|_| true)?;
                 let retro = retro::measure(plan, record, &work, &states, conflicts);
                 Answer::of(&retro, view::retro)

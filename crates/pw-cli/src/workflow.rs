@@ -10,14 +10,13 @@ use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs, Stopped};
-use pw_core::status::{self, Places, State, WorkerStatus};
+use pw_core::status::{self, Places, WorkerStatus};
 use pw_core::time::{Seconds, rfc3339};
-use pw_core::turn::turns;
 use pw_core::work::own_work;
 use pw_git::{Lock, RecordWriter, Repo, both};
 
 use crate::launch;
-use crate::radar::Radar;
+use crate::radar::{Prediction, Trials, predict};
 use crate::session;
 use crate::shell::Context;
 
@@ -158,17 +157,21 @@ impl Workflow {
     /// history: one for all commits, one for what they changed, and one for each worktree that is
     /// looked into.
     pub(crate) fn facts(&self, now: Seconds, look: Look<'_>) -> Result<Facts> {
+        let (mut facts, worktrees) = both(|| self.committed(now), || self.worktree_facts(look))?;
+        self.add_worktrees(&mut facts, worktrees);
+        Ok(facts)
+    }
+
+    /// Returns the facts about all commits, as if there were no worktrees.
+    fn committed(&self, now: Seconds) -> Result<Facts> {
         let base_tip =
             self.record.base_branch.as_deref().and_then(|name| self.branch(name)).cloned();
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
-        let commits = || self.history(&tips, base_tip.as_ref());
-        let ((history, base_changes), worktrees) = both(commits, || self.worktree_facts(look))?;
-        let workers =
-            self.plan.workers.iter().zip(tips).zip(worktrees).map(|((worker, tip), worktree)| {
-                let tip = tip.cloned();
-                (worker.id.clone(), WorkerFacts { tip, worktree, ..WorkerFacts::default() })
-            });
+        let (history, base_changes) = self.history(&tips, base_tip.as_ref())?;
+        let workers = self.plan.workers.iter().zip(tips).map(|(worker, tip)| {
+            (worker.id.clone(), WorkerFacts { tip: tip.cloned(), ..WorkerFacts::default() })
+        });
         Ok(Facts {
             now,
             history,
@@ -178,6 +181,12 @@ impl Workflow {
             checkout: None,
             integration_tip: self.integration().cloned(),
         })
+    }
+
+    fn add_worktrees(&self, facts: &mut Facts, worktrees: Vec<WorktreeFacts>) {
+        for (id, worktree) in self.plan.ids().zip(worktrees) {
+            facts.workers.entry(id.clone()).or_default().worktree = worktree;
+        }
     }
 
     /// Returns what everybody has since the base, and the files that the base branch changed.
@@ -250,24 +259,28 @@ impl Workflow {
     /// Returns the whole picture, and the facts it was made of.
     pub(crate) fn picture(&self, now: Seconds, look: Look<'_>) -> Result<(status::Status, Facts)> {
         let workers: Vec<&Worker> = self.plan.workers.iter().collect();
-        let others = || match look {
-            Look::Into => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
-            Look::At(_) | Look::Past => Ok((None, Vec::new())),
+        let is_into = look == Look::Into;
+        let mut trials = Trials::new(&self.repo)?;
+        // Looking into worktrees takes longest: what is committed is merged meanwhile. Whatever comes
+        // out the same with the worktrees is not merged again.
+        let committed = || {
+            let facts = self.committed(now)?;
+            is_into.then(|| predict(self, &facts, &mut trials)).transpose()?;
+            Ok(facts)
         };
-        let ((checkout, sessions), mut facts) = both(others, || self.facts(now, look))?;
+        let others = || match is_into {
+            true => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
+            false => Ok((None, Vec::new())),
+        };
+        let worktrees = || both(others, || self.worktree_facts(look));
+        let (mut facts, ((checkout, sessions), worktrees)) = both(committed, worktrees)?;
+        self.add_worktrees(&mut facts, worktrees);
         facts.checkout = checkout;
         for (worker, session) in workers.iter().zip(sessions) {
             facts.workers.entry(worker.id.clone()).or_default().session = session;
         }
+        let Prediction { states, conflicts, trial } = predict(self, &facts, &mut trials)?;
         let (plan, record) = (&self.plan, &self.record);
-        let work = own_work(plan, record, &facts);
-        let states = status::worker_states(plan, record, &facts, &work);
-        let open = |status: &WorkerStatus| status.state != State::Integrated;
-        let mut radar = Radar::new(self, &facts, &work, &states)?;
-        let conflicts = radar.conflicts(&open)?;
-        let turns = turns(plan, &facts, &work, &states, &[]);
-        let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
-        let trial = radar.trial(&order, &conflicts)?;
         let status = status::derive(plan, record, &facts, states, conflicts, trial, self);
         Ok((status, facts))
     }
