@@ -109,6 +109,8 @@ pub fn launcher(
 set -eu
 folder={folder}
 cd {worktree}
+# Until git wrote down what it finds, every look reads all files again: they are as young as the index.
+git status >/dev/null 2>&1 || :
 export{exported}
 claude=${{CLAUDE_CODE_EXECPATH:-}}
 if ! [ -f "$claude" ] || ! [ -x "$claude" ]; then

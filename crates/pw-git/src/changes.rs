@@ -60,15 +60,6 @@ impl Repo {
         all(paths, |path| self.tree_state_by(&git, path)).into_iter().collect()
     }
 
-    /// Lets git write down what it finds in new worktrees. Until then every look reads all their
-    /// files, which are as young as the index, and walks all folders for untracked ones.
-    ///
-    /// Nothing depends on it, so a failure is none.
-    pub fn warm_up(&self, paths: &[PathBuf]) {
-        let git = self.one_of_many(paths.len());
-        all(paths, |path| git.at(path).user(STATUS.iter().chain(&[NEW_FOLDERS])).run().ok());
-    }
-
     /// Git for one of so many looks: threads of its own would only stand in each other's way.
     fn one_of_many(&self, looks: usize) -> Git {
         match looks >= processors() {

@@ -11,7 +11,7 @@ use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
-use crate::process::{Git, GitError, records};
+use crate::process::{Git, GitError, Output, records};
 
 /// One entry of `git worktree list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,16 @@ pub(crate) fn list(git: &Git) -> Result<Vec<Worktree>> {
             answer => return parse_list(&answer?),
         }
     }
+}
+
+/// Fails unless the effect is seen, whatever git's exit code: a `post-checkout` hook that fails makes
+/// it 1 after everything was done.
+fn proven(is_done: bool, command: impl FnOnce() -> String, output: &Output) -> Result<()> {
+    if is_done {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    Err(GitError { command: command(), code: output.code, stderr }.into())
 }
 
 fn is_half_made(error: &anyhow::Error) -> bool {
@@ -81,30 +91,61 @@ fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
 const CACHE: &[&str] = &["-c", "core.untrackedCache=true"];
 
 impl Repo {
-    /// Makes a worktree on a new branch at `commit`, locked so that no `prune` takes it.
-    ///
-    /// The user's hooks and filters run. Whether it worked is seen in the effect: a failing
-    /// `post-checkout` hook makes git exit 1 after everything was done.
-    pub fn add_worktree(
+    /// Makes a worktree on a new branch at `commit`, without its files, locked so that no `prune`
+    /// takes it.
+    pub fn add_empty_worktree(
         &self,
         path: &Path,
         branch: &str,
         commit: &Oid,
         reason: &str,
     ) -> Result<()> {
-        self.add(CACHE, path, &["--no-track", "-b", branch], commit.as_str(), reason)
+        let options = &["--no-checkout", "--no-track", "-b", branch];
+        let output = self.add(&[], path, options, commit.as_str(), reason)?;
+        let is_made = self.own_git_dir(path).is_some();
+        proven(is_made, || format!("worktree add {}", path.display()), &output)
     }
 
-    /// Makes a worktree for a branch that exists.
+    /// Writes the files of a worktree that was made without them. Git can do so in several at once,
+    /// which it cannot when it makes them.
+    ///
+    /// The user's filters run, and the hook that runs when git does both in one.
+    pub fn fill_worktree(&self, path: &Path, commit: &Oid) -> Result<()> {
+        let git = self.git.at(path);
+        let reset = ["reset", "--hard", "--quiet", "--no-recurse-submodules"];
+        let output = git.user(CACHE.iter().chain(&reset)).any_code().run()?;
+        let command = || format!("reset --hard in {}", path.display());
+        proven(self.is_checked_out(path), command, &output)?;
+        let nothing = "0".repeat(commit.as_str().len());
+        let hook = ["hook", "run", "--ignore-missing", "post-checkout", "--"];
+        let hook = hook.into_iter().chain([nothing.as_str(), commit.as_str(), "1"]);
+        // What it says counts for nothing, as when git runs it.
+        git.user(hook).any_code().run().map(drop)
+    }
+
+    /// Makes a worktree for a branch that exists, with its files.
     pub fn attach_worktree(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
-        self.add(CACHE, path, &[], branch, reason)
+        self.add_whole(CACHE, path, &[], branch, reason)
     }
 
     /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
     /// resolved must not lack any where the user's checkout is sparse.
     pub fn add_detached(&self, path: &Path, commit: &Oid, reason: &str) -> Result<()> {
         let whole = &["-c", "core.sparseCheckout=false"];
-        self.add(whole, path, &["--detach"], commit.as_str(), reason)
+        self.add_whole(whole, path, &["--detach"], commit.as_str(), reason)
+    }
+
+    fn add_whole(
+        &self,
+        settings: &[&str],
+        path: &Path,
+        options: &[&str],
+        target: &str,
+        reason: &str,
+    ) -> Result<()> {
+        let output = self.add(settings, path, options, target, reason)?;
+        let command = || format!("worktree add {}", path.display());
+        proven(self.is_checked_out(path), command, &output)
     }
 
     fn add(
@@ -114,17 +155,11 @@ impl Repo {
         options: &[&str],
         target: &str,
         reason: &str,
-    ) -> Result<()> {
+    ) -> Result<Output> {
         let words = ["worktree", "add", "--quiet", "--lock", "--reason", reason];
         let words = settings.iter().chain(&words).chain(options).chain(&["--"]).map(OsStr::new);
         let args = words.chain([path.as_os_str(), OsStr::new(target)]);
-        let output = self.git.user(args).any_code().run()?;
-        if !self.is_checked_out(path) {
-            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-            let command = format!("worktree add {}", path.display());
-            return Err(GitError { command, code: output.code, stderr }.into());
-        }
-        Ok(())
+        self.git.user(args).any_code().run()
     }
 
     /// Removes the registration and folder of a worktree that was never handed to anybody or whose

@@ -3,9 +3,9 @@
 //! never handed over is ever taken back.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use pw_core::conflict::FileConflict;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
@@ -15,7 +15,7 @@ use pw_core::report::NextStep;
 use pw_core::setup::{Created, SetupStatus, in_the_way};
 use pw_core::status::openable;
 use pw_core::time::rfc3339;
-use pw_git::{Lock, RecordWriter, Repo, Transaction};
+use pw_git::{Lock, RecordWriter, Repo, Transaction, all};
 
 use super::{Ground, PlanFile, prepare};
 use crate::launch;
@@ -128,13 +128,11 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
     ground.verify(&todo)?;
     journal.publish(&ground.repo)?;
     let made = made?;
-    let workers = ground.plan.workers.iter().filter(|worker| made.contains(&worker.id));
-    let folders: Vec<PathBuf> = workers.map(|worker| ground.worktree(worker)).collect();
-    ground.repo.warm_up(&folders);
     answer(&ground, &made)
 }
 
-/// Makes one worker after the other; stops at the first that cannot be made.
+/// Makes one worker after the other, their files side by side; stops at the first that cannot be
+/// made.
 fn make_each(
     context: &Context,
     ground: &mut Ground,
@@ -149,22 +147,48 @@ fn make_each(
     let lost = |worker: &&Worker| ground.is_detached(worker);
     let mut made: BTreeSet<WorkerId> =
         ground.plan.workers.iter().filter(lost).map(|worker| worker.id.clone()).collect();
-    for (id, fork) in todo {
-        let Some(worker) = ground.plan.worker(id).cloned() else { continue };
-        context.progress(&format!("creating {}", worker.label()));
-        place(ground, &worker, fork)?;
+    let (placed, trouble) = place_each(context, ground, todo);
+    let filled = all(&placed, |(worker, fork)| fill(ground, worker, fork));
+    for ((worker, fork), filled) in placed.into_iter().zip(filled) {
+        filled?;
         widen(ground, &worker)?;
         prepare::copy(&ground.repo, &ground.worktree(&worker), &files)?;
         let port = prepare::free_port(ground, &worker);
         prepare::run_setup(ground, &worker, port)?;
-        journal.add(
-            ground,
-            Event::Created { worker: id.clone(), fork: fork.clone(), port },
-            context,
-        )?;
-        made.insert(id.clone());
+        journal.add(ground, Event::Created { worker: worker.id.clone(), fork, port }, context)?;
+        made.insert(worker.id);
     }
-    Ok(made)
+    trouble.map_or(Ok(made), Err)
+}
+
+/// Makes worktrees up to the first that cannot be made, and returns why that is.
+fn place_each(
+    context: &Context,
+    ground: &Ground,
+    todo: &[(WorkerId, Oid)],
+) -> (Vec<(Worker, Oid)>, Option<Error>) {
+    let mut placed = Vec::new();
+    for (id, fork) in todo {
+        let Some(worker) = ground.plan.worker(id) else { continue };
+        context.progress(&format!("creating {}", worker.label()));
+        match place(ground, worker, fork) {
+            Ok(()) => placed.push((worker.clone(), fork.clone())),
+            Err(error) => return (placed, Some(error)),
+        }
+    }
+    (placed, None)
+}
+
+/// Writes a worker's files, unless they are there. Where that fails, nothing is left of it.
+fn fill(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
+    let (repo, path) = (&ground.repo, ground.worktree(worker));
+    if repo.is_checked_out(&path) {
+        return Ok(());
+    }
+    repo.fill_worktree(&path, fork).inspect_err(|_| {
+        // The same command takes it back, too, if this does not.
+        let _ = repo.roll_back_worktree(&path, Some((&worker.branch(), fork)));
+    })
 }
 
 /// The record, when there is anything to add to it.
@@ -250,7 +274,7 @@ fn refuse_lost_branches(ground: &Ground) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(in_the_way(problems).into()) }
 }
 
-/// Makes branch and worktree. What an earlier run finished before it was killed stays, whatever
+/// Makes branch and worktree, the files of a new branch left out. What an earlier run finished before it was killed stays, whatever
 /// somebody did there since; only a checkout that never got whole is taken back.
 fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     let Ground { repo, plan, .. } = ground;
@@ -274,7 +298,7 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     if there || ground.branch(worker).is_some() {
         repo.roll_back_worktree(&path, Some((&branch, fork)))?;
     }
-    repo.add_worktree(&path, &branch, fork, &reason(plan, worker))
+    repo.add_empty_worktree(&path, &branch, fork, &reason(plan, worker))
 }
 
 fn reason(plan: &Plan, worker: &Worker) -> String {

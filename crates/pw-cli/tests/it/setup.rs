@@ -36,19 +36,6 @@ fn create_makes_a_branch_a_worktree_and_a_launcher_for_each_worker() {
 }
 
 #[test]
-fn git_knows_already_what_a_new_worktree_holds() {
-    let repo = repo(THREE);
-    repo.write("docs/a", "");
-    repo.commit("a folder");
-    repo.pw("pw-setup create plan.yaml").data();
-    let git = "git -C worktrees/task-1-users --no-optional-locks status";
-    let status = repo.shell(&format!("GIT_TRACE2_PERF=\"$PWD/trace\" {git}")).status().unwrap();
-    assert!(status.success());
-    let trace = repo.read("trace");
-    assert!(trace.contains("node-creation:0"), "a folder is new to it: {trace}");
-}
-
-#[test]
 fn the_record_tells_what_happened_in_plain_git() {
     let repo = created(THREE);
     let log = repo.git(&["log", "--reverse", "--format=%s", "refs/pw/rest-api/record"]);
@@ -143,6 +130,19 @@ fn setup_and_copy_prepare_each_worktree() {
     repo.pw("pw-setup create plan.yaml").data();
     assert_eq!(repo.read("worktrees/task-2-posts/prepared.log"), "SECRET=1\n");
     assert!(!repo.root().join("worktrees/task-2-posts/big").exists());
+}
+
+#[test]
+fn the_users_checkout_hook_runs_in_each_worktree_and_its_failure_is_none() {
+    let repo = repo(THREE);
+    let hook = "#!/bin/sh\necho \"$1 $2 $3 ${PWD##*/}\" >> \"$HOME/hooked\"\nexit 1\n";
+    pw_testkit::repo::write_program(&repo.root().join(".git/hooks/post-checkout"), hook);
+    repo.pw("pw-setup create plan.yaml").data();
+    let (nothing, head) = ("0".repeat(40), repo.git(&["rev-parse", "main"]));
+    let labels = ["task-1-users", "task-2-posts", "task-3-docs"];
+    let hooked = repo.shell("sort \"$HOME/hooked\"").output().unwrap().stdout;
+    let expected = labels.map(|label| format!("{nothing} {head} 1 {label}\n")).concat();
+    assert_eq!(String::from_utf8(hooked).unwrap(), expected);
 }
 
 #[test]
@@ -344,6 +344,21 @@ fn a_launcher_runs_claude_in_the_worktree_with_the_prompt_as_one_argument() {
     assert!(!repo.root().join("worktrees/task-1-users/hacked").exists());
     let prompt = repo.read(".git/pw/rest-api/task-1-users/prompt.md");
     assert!(prompt.contains("it's $(touch hacked) `id` \"x\""), "{prompt}");
+}
+
+#[test]
+fn git_knows_what_a_worktree_holds_once_its_session_began() {
+    let mut repo = repo(THREE);
+    repo.write("docs/a", "");
+    repo.commit("a folder");
+    repo.shim("claude", "exit 0");
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    repo.follow(&data["workers"][0]["launch"]["command"]);
+    let trace = "GIT_TRACE2_PERF=\"$PWD/trace\" git --no-optional-locks";
+    let line = format!("{trace} -C worktrees/task-1-users status");
+    assert!(repo.shell(&line).status().unwrap().success());
+    let trace = repo.read("trace");
+    assert!(trace.contains("node-creation:0"), "a folder is new to it: {trace}");
 }
 
 #[test]
