@@ -215,6 +215,13 @@ impl<'a> Radar<'a> {
         Ok(found.map(conflict).collect())
     }
 
+    /// Returns whether the integration branch has commits that no merge of ours made: anybody may
+    /// collide with these.
+    fn has_foreign_head(&self) -> bool {
+        let Workflow { record, .. } = self.workflow;
+        self.workflow.integration().is_some_and(|head| record.integration.as_ref() != Some(head))
+    }
+
     /// Merges everybody in this order upon what is integrated. Those who meet nobody merge; a pair
     /// alone does as `conflicts` says; the other groups are merged side by side, one process for
     /// each round.
@@ -224,13 +231,18 @@ impl<'a> Radar<'a> {
         let rank = |at: &usize| places.iter().position(|place| place == at);
         let mut stops: Vec<(usize, TrialStop)> = Vec::new();
         let mut chains = Vec::new();
-        for group in graph::groups(&self.pairs) {
+        let is_foreign = self.has_foreign_head();
+        let groups = match is_foreign {
+            true => vec![(0..self.sides.len()).collect()],
+            false => graph::groups(&self.pairs),
+        };
+        for group in groups {
             let mut queue: Vec<usize> =
                 group.iter().copied().filter(|at| rank(at).is_some()).collect();
             queue.sort_by_key(rank);
             match queue[..] {
                 [] => {}
-                [first, second] if group.len() == 2 => {
+                [first, second] if group.len() == 2 && !is_foreign => {
                     stops.extend(
                         self.pair_stop(first, second, conflicts).map(|stop| (second, stop)),
                     );
@@ -310,7 +322,7 @@ impl<'a> Radar<'a> {
             findings.iter().any(|finding| touches(self.sides[**at].changes(), &finding.path))
         };
         let mut with: Vec<usize> = before.iter().filter(involved).copied().collect();
-        if with.is_empty() {
+        if with.is_empty() && !self.has_foreign_head() {
             with = before.to_vec();
         }
         with.sort_unstable();

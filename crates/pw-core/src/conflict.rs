@@ -48,9 +48,20 @@ impl Trial {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialStop {
     pub worker: WorkerId,
-    /// The workers before it that changed the same files.
+    /// The workers before it that changed the same files; empty when it is what somebody committed
+    /// to the integration branch.
     pub with: Vec<WorkerId>,
     pub findings: Vec<FileConflict>,
+}
+
+impl TrialStop {
+    /// Returns what it does not merge after, in words.
+    pub fn after(&self) -> String {
+        match self.with.is_empty() {
+            true => "what is on the integration branch".to_owned(),
+            false => self.with.iter().map(WorkerId::as_str).collect::<Vec<_>>().join(", "),
+        }
+    }
 }
 
 /// One path that does not merge.

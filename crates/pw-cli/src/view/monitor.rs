@@ -53,10 +53,9 @@ pub(crate) fn status(status: &Status) -> String {
         out += &format!("  {first} and {second} collide in {}{open}\n", paths(&conflict.paths));
     }
     for stop in status.trial.beyond(&status.conflicts) {
-        let with: Vec<&str> = stop.with.iter().map(WorkerId::as_str).collect();
         let files: Vec<RepoPath> = stop.findings.iter().map(|known| known.path.clone()).collect();
-        let (worker, with) = (&stop.worker, with.join(", "));
-        out += &format!("  {worker} will not merge after {with}: {}\n", paths(&files));
+        let (worker, after) = (&stop.worker, stop.after());
+        out += &format!("  {worker} will not merge after {after}: {}\n", paths(&files));
     }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));

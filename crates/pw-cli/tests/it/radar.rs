@@ -133,6 +133,33 @@ fn busy() -> TestRepo {
 }
 
 #[test]
+fn what_somebody_commits_to_the_integration_branch_counts_too() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    repo.pw("pw-integrate run --without task-2 --without task-3").data();
+    let place = repo.beside("place");
+    repo.git(&["worktree", "add", "-q", place.to_str().unwrap(), "integration/rest-api"]);
+    std::fs::write(place.join("shared.txt"), "by hand\n").unwrap();
+    repo.git_in(&place, &["add", "shared.txt"]);
+    repo.git_in(&place, &["commit", "-q", "-m", "by hand"]);
+    repo.git(&["worktree", "remove", "-f", place.to_str().unwrap()]);
+    repo.worker("task-2-posts").write("api/posts.py", "1").commit("[CHECKPOINT] posts");
+    repo.worker("task-3-docs").write("shared.txt", "docs\n").commit("[CHECKPOINT] docs");
+    let now = status(&repo);
+    assert_eq!(
+        (&now["conflicts"], &now["trial"]["order"]),
+        (&json!([]), &json!(["task-2", "task-3"]))
+    );
+    let stop = &now["trial"]["stops"][0];
+    assert_eq!((&stop["worker"], &stop["with"]), (&json!("task-3"), &json!([])));
+    assert_eq!(stop["findings"][0]["kind"], "add_add");
+    let shown =
+        String::from_utf8(repo.shell("pw-monitor status --format human").output().unwrap().stdout);
+    let told = "task-3 will not merge after what is on the integration branch: shared.txt";
+    assert!(shown.unwrap().contains(told));
+}
+
+#[test]
 fn trial_merges_leave_no_trace() {
     let repo = busy();
     let before = repo.fingerprint();

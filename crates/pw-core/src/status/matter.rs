@@ -123,13 +123,8 @@ impl Matters<'_> {
         }
         for stop in self.status.trial.beyond(&self.status.conflicts) {
             let paths: Vec<RepoPath> = stop.findings.iter().map(|f| f.path.clone()).collect();
-            let before: Vec<&str> = stop.with.iter().map(WorkerId::as_str).collect();
-            let text = format!(
-                "{} does not merge after {}: {}",
-                stop.worker,
-                before.join(", "),
-                listed(&paths)
-            );
+            let (worker, after) = (&stop.worker, stop.after());
+            let text = format!("{worker} does not merge after {after}: {}", listed(&paths));
             self.add(ChangeKind::Conflict, "", (&stop.worker, &stop.with, paths), text);
         }
     }

@@ -93,7 +93,7 @@ impl Watch {
         }
         for stop in status.trial.beyond(&status.conflicts).filter(|stop| stop.worker == worker.id) {
             let files: Vec<_> = stop.findings.iter().map(|known| known.path.clone()).collect();
-            let text = format!("after {} in {}", listed(stop.with.iter()), paths(&files));
+            let text = format!("after {} in {}", stop.after(), paths(&files));
             facts.add("clashes", &text, self.tone(Tone::Waits));
         }
         for wait in status.waiting.iter().filter(|wait| wait.worker == worker.id) {
