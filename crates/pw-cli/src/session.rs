@@ -130,10 +130,12 @@ fn processes(ids: impl Iterator<Item = u32>) -> Processes {
     if ids.is_empty() {
         return Processes::default();
     }
+    let own = std::process::id();
     let mut ps = program("ps");
-    ps.args(["-o", "pid=", "-o", "stat=", "-o", "lstart=", "-p", &ids.join(",")]);
+    let list = format!("{own},{}", ids.join(","));
+    ps.args(["-o", "pid=", "-o", "stat=", "-o", "lstart=", "-p", &list]);
     match ps.env("TZ", "UTC0").env("LC_ALL", "C").output() {
-        Ok(now) => Processes::parse(&String::from_utf8_lossy(&now.stdout)),
+        Ok(now) => Processes::parse(&String::from_utf8_lossy(&now.stdout), own),
         Err(_) => Processes::default(),
     }
 }

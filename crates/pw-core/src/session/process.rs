@@ -49,7 +49,8 @@ pub struct Processes {
 }
 
 impl Processes {
-    pub fn parse(text: &str) -> Self {
+    /// Reads the list; one without `witness`, who is alive for certain, tells nothing.
+    pub fn parse(text: &str, witness: u32) -> Self {
         let read = |line: &str| {
             let mut words = line.split_whitespace();
             let (pid, state) = (words.next()?.parse().ok()?, words.next()?);
@@ -57,7 +58,8 @@ impl Processes {
             let runs = !state.starts_with('Z');
             Some((pid, (runs, start_time(&words.collect::<Vec<_>>().join(" ")))))
         };
-        Self { known: Some(text.lines().filter_map(read).collect()) }
+        let known: HashMap<_, _> = text.lines().filter_map(read).collect();
+        Self { known: known.contains_key(&witness).then_some(known) }
     }
 
     /// Returns whether the process that has this id now is the one that was noted; nothing when
@@ -87,19 +89,24 @@ fn start_time(text: &str) -> Option<DateTime> {
 mod tests {
     use super::*;
 
+    fn list(text: &str) -> Processes {
+        Processes::parse(&format!("1 Ss\n{text}"), 1)
+    }
+
     #[test]
     fn a_process_is_the_same_only_when_it_began_at_the_same_time() {
         let process = Process::parse("123 Sun Nov  2 11:06:25 2025\n").unwrap();
         assert_eq!(process.pid, 123);
-        let alive = |text: &str| Processes::parse(text).is_alive(&process);
+        let alive = |text: &str| list(text).is_alive(&process);
         assert_eq!(alive("  123 Ss+  Sun Nov  2 11:06:26 2025\n"), Some(true));
         assert_eq!(alive("123 S    Sun Nov  2 11:07:25 2025\n"), Some(false));
         assert_eq!(alive("123 Z    Sun Nov  2 11:06:25 2025\n"), Some(false));
         assert_eq!(alive("124 S    Sun Nov  2 11:06:25 2025\n"), Some(false));
         assert_eq!(alive("123 S yesterday"), None);
         assert_eq!(Processes::default().is_alive(&process), None);
+        assert_eq!(Processes::parse("124 S yesterday", 1).is_alive(&process), None);
         let undated = Process::parse("123").unwrap();
-        let now = Processes::parse("123 S Sun Nov  2 11:06:26 2025");
+        let now = list("123 S Sun Nov  2 11:06:26 2025");
         assert_eq!(now.is_alive(&undated), None);
         assert_eq!(Process::parse("nonsense"), None);
     }
@@ -108,7 +115,7 @@ mod tests {
     fn who_has_the_id_since_before_is_the_one_that_had_it_then() {
         // 2025-11-02 11:06:30 UTC
         let session = Process::running_at(123, 1_762_081_590);
-        let alive = |text: &str| Processes::parse(text).is_alive(&session);
+        let alive = |text: &str| list(text).is_alive(&session);
         assert_eq!(alive("123 S Sun Nov  2 11:06:25 2025"), Some(true));
         assert_eq!(alive("123 S Sat Nov  1 11:06:25 2025"), Some(true));
         assert_eq!(alive("123 S Sun Nov  2 11:07:00 2025"), Some(false));
