@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use pw_core::conflict::Blob;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
@@ -35,6 +35,8 @@ impl Repo {
         let index = folder.path().join("index");
         let call = |words: &[&str]| self.git.plumbing(words).env("GIT_INDEX_FILE", &index);
         call(&["read-tree", tree.as_str()]).run()?;
+        // Without one, git would make another of these files alone.
+        ensure!(index.is_file(), "git read-tree wrote no index");
         let line = |(path, Blob { mode, oid }): &(RepoPath, Blob)| {
             [format!("{mode} {oid}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
         };

@@ -65,7 +65,7 @@ impl Transaction {
         let input = [b"start\0", self.input.as_slice(), b"prepare\0commit\0"].concat();
         let output = call.input(input).any_code().run()?;
         let (code, stderr) = (output.code, String::from_utf8_lossy(&output.stderr).into_owned());
-        let done = self.is_done(repo)?.unwrap_or(code == 0);
+        let done = self.is_done(repo, code == 0)?.unwrap_or(code == 0);
         let is_unexpected = stderr.contains("cannot lock ref") && !stderr.contains("File exists");
         if done || (code != 0 && is_unexpected) {
             return Ok(done);
@@ -73,8 +73,10 @@ impl Transaction {
         Err(GitError { command: "update-ref --stdin".to_owned(), code, stderr }.into())
     }
 
-    /// Returns whether the changes are seen, as one is when all are; nothing when there are none.
-    fn is_done(&self, repo: &Repo) -> Result<Option<bool>> {
+    /// Returns whether the changes are seen; nothing when there are none. Of a git that says it is
+    /// done, one is enough: somebody may have moved the others since. A git that was killed may have
+    /// moved one alone.
+    fn is_done(&self, repo: &Repo, is_said: bool) -> Result<Option<bool>> {
         let names = self.moved.keys().chain(&self.deleted).map(String::as_str);
         let names: Vec<&str> = names.collect();
         if names.is_empty() {
@@ -83,7 +85,8 @@ impl Transaction {
         let now = repo.refs(&names)?;
         Ok(Some(match self.moved.is_empty() {
             true => self.deleted.iter().all(|name| !now.contains_key(name)),
-            false => self.moved.iter().any(|(name, new)| now.get(name) == Some(new)),
+            false if is_said => self.moved.iter().any(|(name, new)| now.get(name) == Some(new)),
+            false => self.moved.iter().all(|(name, new)| now.get(name) == Some(new)),
         }))
     }
 }

@@ -206,8 +206,8 @@ impl Repo {
         let quiet = ["-c", "core.hooksPath=/dev/null"];
         let checkout = ["checkout", "--quiet", "--detach", "--force", commit.as_str(), "--"];
         git.user(quiet.into_iter().chain(checkout)).any_code().run()?;
-        git.user(["clean", "-d", "-f", "-f", "--quiet"]).any_code().run()?;
-        Ok(self.read_head(path).is_ok_and(|head| head.oid == *commit))
+        let cleaned = git.user(["clean", "-d", "-f", "-f", "--quiet"]).any_code().run()?;
+        Ok(cleaned.code == 0 && self.read_head(path).is_ok_and(|head| head.oid == *commit))
     }
 
     /// Returns whether a worktree was made whole: git writes its index when all files are there.
