@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use pw_core::facts::{Commit, TreeState, WorktreeFacts};
+use pw_core::facts::{Commit, Stretch, TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
@@ -406,11 +406,12 @@ impl Desk<'_> {
         signal: &Signal,
         left: Vec<RepoPath>,
     ) -> Result<Answer> {
+        let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
         let committed = Committed {
             worker: self.worker.id.clone(),
             subject: commit.message.lines().next().unwrap_or_default().to_owned(),
             commit: commit.oid,
-            paths: commit.changes.into_iter().map(|change| change.path).collect(),
+            paths: changes.into_iter().flatten().map(|change| change.path).collect(),
             left,
             pushed: self.push(path)?,
             next: next(signal),

@@ -29,6 +29,13 @@ pub struct Stretch {
     pub parents: Vec<Oid>,
 }
 
+impl Stretch {
+    /// Returns one commit by itself.
+    pub fn of(commit: &Commit) -> Self {
+        Self { newest: commit.oid.clone(), parents: commit.parents.clone() }
+    }
+}
+
 /// One changed path; contents are told apart by mode and object id, `None` is "not there".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -186,11 +193,13 @@ impl TreeState {
 
     /// Returns the files that a commit of everything would change; their contents are not known.
     pub fn changes(&self) -> Vec<Change> {
+        let [added, untracked, removed] = [&self.added, &self.untracked, &self.removed]
+            .map(|paths| paths.iter().collect::<HashSet<_>>());
         let content = |there: bool| there.then(String::new);
         let change = |path: &RepoPath| Change {
             path: path.clone(),
-            old: content(!self.added.contains(path) && !self.untracked.contains(path)),
-            new: content(!self.removed.contains(path)),
+            old: content(!added.contains(path) && !untracked.contains(path)),
+            new: content(!removed.contains(path)),
         };
         // A folder here is a repository of its own: no file that could be committed.
         let is_file = |path: &&RepoPath| !path.as_bytes().ends_with(b"/");

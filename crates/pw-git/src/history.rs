@@ -1,5 +1,6 @@
-//! History: every commit of the workflow with its message and changes, in one pass.
+//! History: every commit of the workflow with its message, and what stretches of them changed.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -7,7 +8,7 @@ use pw_core::facts::{Change, Commit, Stretch};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
-use crate::process::{Git, records};
+use crate::process::records;
 use crate::{Repo, Scratch};
 
 /// `git log` with everything a configuration could change said outright.
@@ -56,36 +57,44 @@ impl Repo {
         tips: impl IntoIterator<Item = &'a Oid>,
         base: &Oid,
     ) -> Result<Vec<Commit>> {
-        self.log_with_changes(&self.git, &["--stdin"], range(tips, base))
+        let mut commits = self.history(tips, base)?;
+        let changes = self.changes(&commits.iter().map(Stretch::of).collect::<Vec<_>>())?;
+        for (commit, changes) in commits.iter_mut().zip(changes) {
+            commit.changes = changes;
+        }
+        Ok(commits)
     }
 
     /// Returns what stretches of commits changed, in one process; in another if there are merges.
     pub fn changes(&self, stretches: &[Stretch]) -> Result<Vec<Vec<Change>>> {
-        let is_merge = |stretch: &&Stretch| stretch.parents.len() > 1;
-        let plain: Vec<&Stretch> = stretches.iter().filter(|s| !is_merge(s)).collect();
+        let is_merge = |stretch: &Stretch| stretch.parents.len() == 2;
+        let plain: Vec<Stretch> =
+            stretches.iter().filter(|stretch| !is_merge(stretch)).flat_map(comparisons).collect();
         let mut plain = self.compare(&plain)?.into_iter();
-        let merges: String =
-            stretches.iter().filter(is_merge).map(|merge| format!("{}\n", merge.newest)).collect();
+        let merges = stretches.iter().filter(|stretch| is_merge(stretch));
+        let merges: String = merges.map(|merge| format!("{}\n", merge.newest)).collect();
         let mut merges = match merges.is_empty() {
             true => Vec::new(),
-            false => {
-                self.log_with_changes(&self.git, &["--no-walk=unsorted", "--stdin"], merges)?
-            }
+            false => self.log_with_changes(&["--no-walk=unsorted", "--stdin"], merges)?,
         }
         .into_iter();
         let answer = |stretch: &Stretch| {
-            if is_merge(&stretch) { merges.next().map(|merge| merge.changes) } else { plain.next() }
-                .with_context(|| format!("git told no changes of {}", stretch.newest))
+            let changes = match stretch.parents.len() {
+                0 | 1 => plain.next(),
+                2 => merges.next().map(|merge| merge.changes),
+                parents => in_all(plain.by_ref().take(parents)),
+            };
+            changes.with_context(|| format!("git told no changes of {}", stretch.newest))
         };
         stretches.iter().map(answer).collect()
     }
 
     /// Compares the ends of stretches, all in one process.
-    fn compare(&self, stretches: &[&Stretch]) -> Result<Vec<Vec<Change>>> {
+    fn compare(&self, stretches: &[Stretch]) -> Result<Vec<Vec<Change>>> {
         if stretches.is_empty() {
             return Ok(Vec::new());
         }
-        let line = |stretch: &&Stretch| {
+        let line = |stretch: &Stretch| {
             let ends = std::iter::once(&stretch.newest).chain(&stretch.parents);
             ends.map(Oid::as_str).collect::<Vec<_>>().join(" ") + "\n"
         };
@@ -123,22 +132,22 @@ impl Repo {
     pub fn recent(&self, tip: &Oid, limit: usize) -> Result<Vec<Commit>> {
         let limit = format!("-n{limit}");
         let args = ["--first-parent", "--no-merges", &limit, tip.as_str(), "--"];
-        self.log_with_changes(&self.git, &args, String::new())
+        self.log_with_changes(&args, String::new())
     }
 
     /// To show what a merge changed, git merges its parents anew.
-    fn log_with_changes(&self, git: &Git, args: &[&str], revisions: String) -> Result<Vec<Commit>> {
+    fn log_with_changes(&self, args: &[&str], revisions: String) -> Result<Vec<Commit>> {
         let args = LOG.iter().chain(RAW).chain(&[REMERGE]).chain(args);
         let scratch = Scratch::new()?;
-        parse_log(&scratch.apply(git.plumbing(args).reader(), self).input(revisions).bytes()?)
+        let call = self.hush_drivers(self.git.plumbing(args).reader())?;
+        parse_log(&scratch.apply(call, self).input(revisions).bytes()?)
     }
 
-    /// Returns the commit that HEAD of a worktree has.
+    /// Returns the commit that HEAD of a worktree has, without its changes.
     pub fn read_head(&self, worktree: &Path) -> Result<Commit> {
-        let git = self.git.at(worktree);
-        self.log_with_changes(&git, &["-n1", "HEAD", "--"], String::new())?
-            .pop()
-            .context("HEAD has no commit")
+        let args = LOG.iter().chain(&["-n1", "HEAD", "--"]);
+        let answer = self.git.at(worktree).plumbing(args).reader().bytes()?;
+        parse_log(&answer)?.pop().context("HEAD has no commit")
     }
 
     /// Returns the subjects and committer times of a ref's own chain, the oldest first.
@@ -161,6 +170,25 @@ impl Repo {
         };
         records(&answer).map(line).collect()
     }
+}
+
+/// Returns what to compare for a stretch. Git merges no more than two anew: a merge of more is
+/// compared with each of them.
+fn comparisons(stretch: &Stretch) -> Vec<Stretch> {
+    let Stretch { newest, parents } = stretch;
+    let with = |parent: &Oid| Stretch { newest: newest.clone(), parents: vec![parent.clone()] };
+    if parents.is_empty() { vec![stretch.clone()] } else { parents.iter().map(with).collect() }
+}
+
+/// Returns what a merge has as none of its parents: the changes of the first comparison that all
+/// others have, too.
+fn in_all(mut comparisons: impl Iterator<Item = Vec<Change>>) -> Option<Vec<Change>> {
+    let mut changes = comparisons.next()?;
+    for other in comparisons {
+        let paths: HashSet<RepoPath> = other.into_iter().map(|change| change.path).collect();
+        changes.retain(|change| paths.contains(&change.path));
+    }
+    Some(changes)
 }
 
 /// Returns the revisions of `base..tips`, a line each.

@@ -4,6 +4,7 @@
 
 mod aside;
 mod changes;
+mod driver;
 mod history;
 mod hooks;
 mod landing;

@@ -1,9 +1,9 @@
 //! Merging in the object database: no checkout, no index, nobody's work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
@@ -99,20 +99,20 @@ impl Repo {
             return Ok(Vec::new());
         }
         let questions: String = pairs.iter().map(Pair::question).collect();
-        let outcomes = parse_merges(&self.merge_tree(scratch).input(questions).bytes()?)?;
+        let outcomes = parse_merges(&self.merge_tree(scratch)?.input(questions).bytes()?)?;
         if outcomes.len() != pairs.len() {
             bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
         }
         Ok(outcomes)
     }
 
-    fn merge_tree(&self, scratch: Option<&Scratch>) -> Call {
+    fn merge_tree(&self, scratch: Option<&Scratch>) -> Result<Call> {
         let args = ["merge-tree", "--write-tree", "-z", "--messages", "--stdin"];
-        let call = self.git.plumbing(args).reader();
-        match scratch {
+        let call = self.hush_drivers(self.git.plumbing(args).reader())?;
+        Ok(match scratch {
             Some(scratch) => scratch.apply(call, self),
             None => call,
-        }
+        })
     }
 
     /// Merges `theirs` into `ours`.
@@ -137,7 +137,7 @@ impl Repo {
         scratch: Option<&'a Scratch>,
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
-        let merger = Merger::begin(self.merge_tree(scratch), &onto).ok();
+        let merger = Merger::begin(self.merge_tree(scratch)?, &onto).ok();
         Ok(Merges { repo: self, scratch, commits, head: onto, reached, merger })
     }
 
@@ -196,14 +196,20 @@ impl Repo {
             "--",
         ];
         let added = self.git.plumbing(args).reader().bytes()?;
-        let there = |path: &RepoPath| worktree.join(path.to_path()).symlink_metadata().is_ok();
-        let added = crate::process::records(&added).map(RepoPath::new).filter(there);
+        let added: Vec<RepoPath> = crate::process::records(&added).map(RepoPath::new).collect();
+        let there = |path: &RepoPath| worktree.join(path.to_path()).symlink_metadata().ok();
+        // A file stands in the way of a folder, too.
+        let folders = added.iter().flat_map(RepoPath::ancestors).collect::<BTreeSet<_>>();
+        let folders = folders.into_iter().map(RepoPath::new);
+        let files = folders.filter(|path| there(path).is_some_and(|about| !about.is_dir()));
+        let found: Vec<RepoPath> =
+            files.chain(added.iter().filter(|path| there(path).is_some()).cloned()).collect();
         // What HEAD has, too, is no ignored file.
         let tracked =
             self.git.plumbing(["ls-tree", "-r", "-z", "--name-only", "--full-tree", head.as_str()]);
         let tracked = tracked.reader().bytes()?;
         let tracked: std::collections::HashSet<&[u8]> = crate::process::records(&tracked).collect();
-        Ok(added.filter(|path| !tracked.contains(path.as_bytes())).collect())
+        Ok(found.into_iter().filter(|path| !tracked.contains(path.as_bytes())).collect())
     }
 
     /// Returns how many lines each file gained and lost between two commits.
@@ -312,7 +318,12 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
                 named.push(FileConflict::new(path, kind));
             }
         }
-        let conflicts = if clean == b"0" { all(named, stages.keys()) } else { Vec::new() };
+        let conflicts = match clean {
+            b"1" => Vec::new(),
+            b"0" => all(named, stages.keys()),
+            _ => bail!("git merge-tree says neither that it merged nor that it did not"),
+        };
+        ensure!(clean == b"1" || !conflicts.is_empty(), "a merge that conflicts nowhere");
         outcomes.push(MergeOutcome { tree, conflicts, stages });
     }
     Ok(outcomes)

@@ -42,7 +42,8 @@ impl Merger {
     pub(crate) fn ask(&mut self, line: &str) -> Result<Vec<u8>> {
         self.git.say(&format!("{line}{}", self.mark));
         let mut said = Vec::new();
-        while !said.ends_with(&self.end) {
+        // An answer may look like the mark's, but never like both together.
+        while said.len() <= self.end.len() || !said.ends_with(&self.end) {
             said.extend(self.answers.recv().context("git merge-tree ended")?);
         }
         // From the end of the answer before to the end of this one.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::ScopedJoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
@@ -262,7 +262,15 @@ impl Call {
         self.command.stdin(Stdio::piped());
         let mut child = self.start(&shown)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
-        Ok(Dialogue { child, stdin, stdout, shown })
+        let stderr = child.stderr.take().map(|mut pipe| {
+            // Drained at once: git would wait for ever with a full pipe.
+            std::thread::spawn(move || {
+                let mut said = Vec::new();
+                pipe.read_to_end(&mut said).ok();
+                said
+            })
+        });
+        Ok(Dialogue { child, stdin, stdout, stderr, shown })
     }
 
     fn start(&mut self, shown: &str) -> Result<Child> {
@@ -296,6 +304,7 @@ pub(crate) struct Dialogue {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
     shown: String,
 }
 
@@ -338,12 +347,10 @@ impl Dialogue {
 
     fn failed(&mut self) -> Result<GitError> {
         self.stdin = None;
-        let mut stderr = String::new();
-        if let Some(mut pipe) = self.child.stderr.take() {
-            let _ = pipe.read_to_string(&mut stderr);
-        }
         let code = self.child.wait()?.code().unwrap_or(-1);
-        Ok(GitError { command: self.shown.clone(), code, stderr: stderr.trim_end().to_owned() })
+        let said = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let stderr = String::from_utf8_lossy(&said).trim_end().to_owned();
+        Ok(GitError { command: self.shown.clone(), code, stderr })
     }
 }
 

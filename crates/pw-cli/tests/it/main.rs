@@ -6,6 +6,7 @@ mod configuration;
 mod conflicts;
 mod contract;
 mod crash;
+mod driver;
 mod filter;
 mod finish;
 mod format;

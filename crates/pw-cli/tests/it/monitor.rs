@@ -302,6 +302,21 @@ fn looking_leaves_no_trace() {
 }
 
 #[test]
+fn what_a_merge_of_three_changes_on_its_own_counts() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    repo.worker("task-2-posts").write("api/posts.py", "1").commit("[COMPLETE] posts");
+    let docs = repo.worker("task-3-docs");
+    docs.write("docs/a", "1").commit("[CHECKPOINT] a");
+    docs.git(&["merge", "-q", "-m", "three", "work/task-1-users", "work/task-2-posts"]);
+    assert_eq!(status(&repo)["workers"][2]["out_of_scope"], json!([]));
+    docs.write("api/users.py", "evil").write("docs/b", "1");
+    docs.git(&["add", "--all"]);
+    docs.git(&["commit", "-q", "--amend", "--no-edit", "--no-verify"]);
+    assert_eq!(status(&repo)["workers"][2]["out_of_scope"], json!(["api/users.py"]));
+}
+
+#[test]
 fn the_number_of_git_processes_depends_on_worktrees_alone() {
     let mut repo = repo(THREE);
     let log = repo.beside("calls");

@@ -45,14 +45,18 @@ fn a_conflict_or_an_ignored_file_leaves_nothing_half_merged() {
         (before.clone(), String::new())
     );
 
-    repo.write(".git/info/exclude", "/worktrees/\ndata.db\n");
+    repo.write(".git/info/exclude", "/worktrees/\ndata.db\nout\n");
     let docs = repo.worker("task-3-docs");
     docs.git(&["config", "core.excludesFile", "/dev/null"]);
-    docs.write("data.db", "precious");
-    users.write("data.db", "theirs").git(&["add", "-f", "data.db"]);
-    users.git(&["commit", "-q", "--no-verify", "-m", "[COMPLETE] c"]);
-    docs.pw(&["sync", "task-1"]).error(3, "in_the_way");
-    assert_eq!(repo.read("worktrees/task-3-docs/data.db"), "precious");
+    // As a file, and as a file where a folder is to be.
+    for (ignored, theirs) in [("data.db", "data.db"), ("out", "out/it/x")] {
+        docs.write(ignored, "precious");
+        users.write(theirs, "theirs").git(&["add", "-f", theirs]);
+        users.git(&["commit", "-q", "--no-verify", "-m", "[COMPLETE] c"]);
+        docs.pw(&["sync", "task-1"]).error(3, "in_the_way");
+        assert_eq!(repo.read(&format!("worktrees/task-3-docs/{ignored}")), "precious");
+        users.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    }
 }
 
 #[test]
