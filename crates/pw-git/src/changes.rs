@@ -177,8 +177,8 @@ fn status(git: &Git) -> Result<TreeState> {
     }
 }
 
-pub(crate) fn joined(paths: &[RepoPath]) -> Vec<u8> {
-    paths.iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
+pub(crate) fn joined<'a>(paths: impl IntoIterator<Item = &'a RepoPath>) -> Vec<u8> {
+    paths.into_iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
 }
 
 /// Returns when the newest file that is not committed was changed.

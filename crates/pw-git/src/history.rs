@@ -140,7 +140,7 @@ impl Repo {
         let args = LOG.iter().chain(RAW).chain(&[REMERGE]).chain(args);
         let scratch = Scratch::new()?;
         let call = self.hush_drivers(self.git.plumbing(args).reader())?;
-        parse_log(&scratch.apply(call, self).input(revisions).bytes()?)
+        parse_log(&self.within(Some(&scratch), call).input(revisions).bytes()?)
     }
 
     /// Returns the commit that HEAD of a worktree has, without its changes.

@@ -60,12 +60,6 @@ impl Scratch {
             folder: TempDir::with_prefix("pw-objects-").context("making a temporary folder")?,
         })
     }
-
-    pub(crate) fn apply(&self, call: Call, repo: &Repo) -> Call {
-        call.touching_nothing()
-            .env("GIT_OBJECT_DIRECTORY", self.folder.path())
-            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repo.common().join("objects")))
-    }
 }
 
 /// Returns a path as git reads it in a colon-separated list.
@@ -79,6 +73,14 @@ fn quoted(path: &Path) -> std::ffi::OsString {
 }
 
 impl Repo {
+    /// Has a call write its objects there, if that is asked for, and change nothing else.
+    pub(crate) fn within(&self, scratch: Option<&Scratch>, call: Call) -> Call {
+        let Some(scratch) = scratch else { return call };
+        call.touching_nothing()
+            .env("GIT_OBJECT_DIRECTORY", scratch.folder.path())
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.common().join("objects")))
+    }
+
     /// Merges pairs of commits, all in one process; `scratch` keeps the results out of the
     /// repository.
     pub fn merge_pairs(
@@ -109,10 +111,7 @@ impl Repo {
     fn merge_tree(&self, scratch: Option<&Scratch>) -> Result<Call> {
         let args = ["merge-tree", "--write-tree", "-z", "--messages", "--stdin"];
         let call = self.hush_drivers(self.git.plumbing(args).reader())?;
-        Ok(match scratch {
-            Some(scratch) => scratch.apply(call, self),
-            None => call,
-        })
+        Ok(self.within(scratch, call))
     }
 
     /// Merges `theirs` into `ours`.

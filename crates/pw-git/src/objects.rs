@@ -71,11 +71,7 @@ impl Repo {
         let paths: Vec<_> = paths.iter().map(RepoPath::to_path).collect();
         let words = ["ls-tree", "-r", "-z", "--full-tree", tree.as_str(), "--"];
         let words = words.map(OsStr::new).into_iter().chain(paths.iter().map(|p| p.as_os_str()));
-        let call = self.git.plumbing(words).reader();
-        let call = match scratch {
-            Some(scratch) => scratch.apply(call, self),
-            None => call,
-        };
+        let call = self.within(scratch, self.git.plumbing(words).reader());
         let entry = |record: &[u8]| {
             let at = record.iter().position(|byte| *byte == b'\t')?;
             let about = std::str::from_utf8(&record[..at]).ok()?;
@@ -114,10 +110,7 @@ impl Repo {
         }
         let input: Vec<u8> = names.iter().flat_map(|name| [name, &b"\0"[..]].concat()).collect();
         let call = self.git.plumbing(["cat-file", "--batch", "-z"]).reader().input(input);
-        let call = match scratch {
-            Some(scratch) => scratch.apply(call, self),
-            None => call,
-        };
+        let call = self.within(scratch, call);
         parse_batch(&call.bytes()?, &names).context("reading git cat-file")
     }
 
@@ -143,11 +136,7 @@ impl Repo {
     pub fn commit_writer(&self, author: Author, scratch: Option<&Scratch>) -> Result<CommitWriter> {
         let folder = TempDir::with_prefix("pw-commit-").context("making a temporary folder")?;
         let args = ["hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"];
-        let call = self.git.plumbing(args);
-        let call = match scratch {
-            Some(scratch) => scratch.apply(call, self),
-            None => call,
-        };
+        let call = self.within(scratch, self.git.plumbing(args));
         Ok(CommitWriter { author, git: call.dialogue()?, folder })
     }
 }

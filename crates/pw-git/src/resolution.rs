@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use pw_core::conflict::Blob;
 use pw_core::id::Oid;
 use pw_core::marker::MARKER_SIZE;
@@ -128,6 +128,7 @@ impl Repo {
         let fields: Vec<&[u8]> = records(&answer).collect();
         let value =
             |fields: &[&[u8]]| fields.get(2).map(|v| String::from_utf8_lossy(v).into_owned());
+        ensure!(fields.len() == 3 * paths.len(), "git told attributes of other paths");
         let values = fields.chunks(3).map(value);
         Ok(values.map(|value| value.filter(|value| value != "unspecified")).collect())
     }

@@ -30,10 +30,7 @@ impl Repo {
         if !self.is_shallow() {
             return Ok(());
         }
-        let git = |args: &[&str]| {
-            let call = self.git.plumbing(args).reader();
-            scratch.into_iter().fold(call, |call, scratch| scratch.apply(call, self))
-        };
+        let git = |args: &[&str]| self.within(scratch, self.git.plumbing(args).reader());
         let (ours, theirs) = (ours.as_str(), theirs.as_str());
         let bases = git(&["merge-base", "--all", ours, theirs]).codes(&[0, 1]).line()?;
         // What has no parent here had one before it was cut off.

@@ -272,10 +272,7 @@ impl<'a> Writer<'a> {
         let input: String = candidates.iter().map(|entry| format!("{}\n", entry.oid)).collect();
         let check = self.git.plumbing(["cat-file", "--batch-check=%(objectsize)"]).reader();
         let sizes = check.input(input).line()?;
-        let paths: Vec<u8> = candidates
-            .iter()
-            .flat_map(|entry| entry.path.as_bytes().iter().copied().chain([0]))
-            .collect();
+        let paths = crate::changes::joined(candidates.iter().map(|entry| &entry.path));
         let args = ["check-attr", "-z", "--stdin"].into_iter().chain(FILTERS.iter().copied());
         let attributes = self.git.user(args).reader().input(paths).bytes()?;
         let fields: Vec<&[u8]> = records(&attributes).collect();

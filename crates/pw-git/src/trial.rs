@@ -63,7 +63,7 @@ impl Repo {
         let call = |verb: &[&str]| {
             let settings = ["-c", "core.hooksPath=/dev/null", "-c", "core.safecrlf=false"];
             let call = git.user(settings.iter().chain(verb)).env("GIT_INDEX_FILE", &index);
-            filters.apply(scratch.apply(call, self))
+            filters.apply(self.within(Some(scratch), call))
         };
         let update = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
         call(&update).input(crate::changes::joined(paths)).run()?;

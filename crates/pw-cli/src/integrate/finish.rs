@@ -15,6 +15,7 @@ use pw_core::work::own_work;
 use pw_git::{Transaction, Worktree, unshallow};
 
 use super::gate::Gatekeeper;
+use super::merge::own_result;
 use super::{pull_request, step};
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -301,30 +302,15 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
         .into())
 }
 
-/// Returns the integration branch's commit, if that is what we put there or comes on top of it.
+/// Returns what is integrated.
 fn require_result(workflow: &Workflow) -> Result<Oid> {
-    let plan = &workflow.plan;
-    let branch = plan.integration_branch();
-    let Some(ours) = &workflow.record.integration else {
-        return Err(Failure::new(Code::NothingToLand, "nobody is integrated yet")
+    let own = workflow.record.integration.as_ref().map(|_| own_result(workflow)).transpose()?;
+    let nobody = || {
+        Failure::new(Code::NothingToLand, "nobody is integrated yet")
             .hint("integrate first")
-            .next(format!("pw-integrate run {}", plan.workflow))
-            .into());
+            .next(format!("pw-integrate run {}", workflow.plan.workflow))
     };
-    match workflow.integration() {
-        Some(now) if workflow.repo.is_ancestor(ours, now)? => Ok(now.clone()),
-        Some(_) => Err(Failure::new(
-            Code::IntegrationMoved,
-            format!("{branch} was moved by somebody else"),
-        )
-        .hint("keep those commits under another name, then run again to put the branch back")
-        .next(format!("git branch -m {branch} {branch}-by-hand"))
-        .into()),
-        None => Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
-            .hint("bring it back where it was")
-            .next(format!("git branch {branch} {ours}"))
-            .into()),
-    }
+    Ok(own.flatten().ok_or_else(nobody)?)
 }
 
 /// Returns the base branch and its commit.

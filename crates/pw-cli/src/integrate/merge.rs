@@ -338,10 +338,16 @@ pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
             .next(format!("git -C {} switch --detach", pw_core::report::shell_word(&worktree.path.to_string_lossy())))
             .into());
     }
+    own_result(workflow).map(drop)
+}
+
+/// Returns where the integration branch is, if we put it there or somebody added commits to our
+/// result: they stay, and what is next comes on top.
+pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
+    let branch = workflow.plan.integration_branch();
     match (&workflow.record.integration, workflow.integration()) {
-        (ours, now) if ours.as_ref() == now => Ok(()),
-        // Somebody added commits to our result: they stay, and the next merges come on top.
-        (Some(ours), Some(now)) if workflow.repo.is_ancestor(ours, now)? => Ok(()),
+        (ours, now) if ours.as_ref() == now => Ok(now.cloned()),
+        (Some(ours), Some(now)) if workflow.repo.is_ancestor(ours, now)? => Ok(Some(now.clone())),
         (Some(ours), None) => {
             Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
                 .hint("bring it back where it was")
