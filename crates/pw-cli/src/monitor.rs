@@ -59,7 +59,8 @@ impl Cli for Monitor {
                 let mut workflow = Workflow::open(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
                 let status: Status = workflow.status(context.now, look)?;
-                Answer::of(&status, view::status)
+                let view = view::status(&status);
+                Answer::of(&status.cut(), |_| view)
             }
             Command::Wait(wait) => wait.run(context),
             Command::Watch { workflow } => watch::run(context, workflow.as_deref()),

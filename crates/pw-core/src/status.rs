@@ -49,6 +49,9 @@ pub struct Status {
     /// Absent when nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<RepoPath>>,
+    /// How many files `unseen` leaves out; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<usize>,
     /// What all workers used together; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -57,6 +60,28 @@ pub struct Status {
 
 impl Report for Status {
     const SCHEMA: &'static str = "pw-monitor.status/1";
+}
+
+/// How many paths of one list are told: a folder that nobody ignores can have thousands.
+pub const LISTED: usize = 100;
+
+impl Status {
+    /// Returns the same with long lists of paths cut, and how many that left out.
+    pub fn cut(mut self) -> Self {
+        self.unlisted = self.unseen.as_mut().and_then(cut);
+        for worker in &mut self.workers {
+            let left = [cut(&mut worker.out_of_scope), cut(&mut worker.uncommitted)];
+            worker.unlisted = left.into_iter().flatten().reduce(|one, other| one + other);
+        }
+        self
+    }
+}
+
+/// Cuts a list; returns how many that leaves out.
+fn cut(paths: &mut Vec<RepoPath>) -> Option<usize> {
+    let left = paths.len().checked_sub(LISTED).filter(|left| *left > 0);
+    paths.truncate(LISTED);
+    left
 }
 
 /// What the workflow forked from.
@@ -137,6 +162,9 @@ pub struct WorkerStatus {
     pub out_of_scope: Vec<RepoPath>,
     /// Changed or untracked files in the worktree.
     pub uncommitted: Vec<RepoPath>,
+    /// How many paths the two lists leave out together; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<usize>,
     pub near_misses: Vec<NearMiss>,
     /// Texts of its checkpoints, the oldest first.
     pub checkpoints: Vec<String>,

@@ -122,13 +122,17 @@ fn files_in_new_folders_are_told_one_by_one_however_many_there_are() {
     let open = json!(["api/users/[b] ?/c d", "new/a", "new/own/"]);
     assert_eq!(status(&repo)["workers"][0]["uncommitted"], open);
 
-    // So many that the whole worktree is asked about again.
+    // So many that the whole worktree is asked about again, and not all are told.
     for folder in 0..200 {
         users.write(&format!("{folder:03}/f"), "");
+        repo.write(&format!("unseen/{folder:03}"), "");
     }
-    let open = status(&repo)["workers"][0]["uncommitted"].clone();
-    let open = open.as_array().unwrap();
-    assert_eq!((open.len(), &open[0], &open[202]), (203, &json!("000/f"), &json!("new/own/")));
+    let now = status(&repo);
+    let worker = &now["workers"][0];
+    let open = worker["uncommitted"].as_array().unwrap();
+    assert_eq!((open.len(), &open[99], &worker["unlisted"]), (100, &json!("099/f"), &json!(206)));
+    assert_eq!(worker["out_of_scope"].as_array().unwrap().len(), 100);
+    assert_eq!((now["unseen"].as_array().unwrap().len(), &now["unlisted"]), (100, &json!(100)));
 }
 
 #[test]
