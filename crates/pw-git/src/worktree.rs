@@ -233,21 +233,12 @@ impl Repo {
         let args = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()];
         let answer = self.git.plumbing(args).reader().bytes()?;
         let tracked: HashSet<&[u8]> = records(&answer).collect();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(below) = folders.pop() {
-            let entries = std::fs::read_dir(&below);
-            for entry in entries.with_context(|| format!("reading {}", below.display()))? {
-                let entry = entry?;
-                let path = entry.path();
-                let name = path.strip_prefix(folder)?.as_os_str().as_encoded_bytes();
-                if entry.file_type()?.is_dir() {
-                    folders.push(path);
-                } else if name != b".git" && !tracked.contains(name) {
-                    return Ok(Some(RepoPath::new(name)));
-                }
-            }
-        }
-        Ok(None)
+        file_below(folder, |name| !tracked.contains(name))
+    }
+
+    /// Returns a file below a folder, git's own aside.
+    pub fn any_file(&self, folder: &Path) -> Result<Option<RepoPath>> {
+        file_below(folder, |_| true)
     }
 
     /// Unlocks and removes without force, so that git refuses where something is uncommitted.
@@ -316,6 +307,25 @@ impl Repo {
         std::fs::create_dir_all(self.common().join("info")).context("making .git/info")?;
         std::fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
     }
+}
+
+/// Returns a file below a folder whose name there is sought.
+fn file_below(folder: &Path, is_sought: impl Fn(&[u8]) -> bool) -> Result<Option<RepoPath>> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(below) = folders.pop() {
+        let entries = std::fs::read_dir(&below);
+        for entry in entries.with_context(|| format!("reading {}", below.display()))? {
+            let entry = entry?;
+            let path = entry.path();
+            let name = path.strip_prefix(folder)?.as_os_str().as_encoded_bytes();
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if name != b".git" && is_sought(name) {
+                return Ok(Some(RepoPath::new(name)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The worktree of our own in which somebody resolves a merge.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use pw_core::facts::WorktreeFacts;
@@ -121,7 +121,8 @@ impl Place {
     }
 
     /// Puts the worktree aside and writes everything in it as a snapshot, unless it was never
-    /// made whole. Nothing when there is no folder.
+    /// made whole. Nothing when there is no folder. Refuses files that are in no worktree: git
+    /// makes the link first, so that they can be a resolution which lost it.
     pub(super) fn keep(
         &self,
         workflow: &Workflow,
@@ -133,8 +134,8 @@ impl Place {
             return Ok(None);
         };
         if !matches!(repo.tree_state(&aside.path())?, WorktreeFacts::Present(_)) {
-            return match repo.foreign_file(&aside.path(), &stopped.onto)? {
-                Some(file) => Err(in_the_way(&self.path.join(file.to_path())).into()),
+            return match repo.any_file(&aside.path())? {
+                Some(file) => Err(self.without_a_link(workflow, &aside, &file).into()),
                 None => Ok(Some((aside, None))),
             };
         }
@@ -156,11 +157,27 @@ impl Place {
         let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
         format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
     }
-}
 
-fn in_the_way(file: &Path) -> Failure {
-    let message = format!("{} lies in a folder that is no worktree any more", file.display());
-    Failure::new(Code::InTheWay, message).hint("move that file away, then run the command again")
+    fn without_a_link(&self, workflow: &Workflow, aside: &Aside, file: &RepoPath) -> Failure {
+        let repo = &workflow.repo;
+        let file = self.path.join(file.to_path());
+        let message = format!("{} lies in a folder that is no worktree any more", file.display());
+        let failure = Failure::new(Code::InTheWay, message);
+        let is_known = repo.worktrees().iter().any(|worktree| worktree.path == self.path);
+        if !is_known && aside.path().join(".git").symlink_metadata().is_err() {
+            return failure.hint("move that file away, then run the command again");
+        }
+        let mut command =
+            format!("git -C {} worktree repair", shell_word(&repo.root().to_string_lossy()));
+        // What git looks for elsewhere, it has to be shown; most often everything was moved.
+        if !is_known {
+            let workers = workflow.plan.workers.iter().map(|worker| workflow.worktree(worker));
+            for path in workers.filter(|path| path.is_dir()).chain([self.path.clone()]) {
+                command += &format!(" {}", shell_word(&path.to_string_lossy()));
+            }
+        }
+        failure.hint("let git repair the worktree, then run the command again").next(command)
+    }
 }
 
 /// How far a resolution has come.

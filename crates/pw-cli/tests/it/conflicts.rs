@@ -262,6 +262,32 @@ fn abort_leaves_no_trace_but_what_it_names() {
 }
 
 #[test]
+fn a_resolution_whose_worktree_lost_its_link_is_not_taken_for_a_leftover() {
+    let repo = colliding();
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let text = "one\ntwo\nboth\nfour\nfive\n";
+    resolve(&repo, "shared.txt", text);
+    std::fs::remove_file(place(&repo).join(".git")).unwrap();
+    for command in ["pw-integrate continue", "pw-integrate run", "pw-integrate abort"] {
+        let error = repo.pw(command).error(3, "in_the_way");
+        assert_eq!(repo.read(&format!("{PLACE}/shared.txt")), text, "{command}");
+        if command.ends_with("abort") {
+            repo.follow(&error["next"]);
+        }
+    }
+    // The other way to lose it: everything is somewhere else now.
+    let moved = repo.beside("moved");
+    std::fs::rename(repo.root(), &moved).unwrap();
+    let error = repo.pw_in(&moved, &["pw-integrate", "continue"]).error(3, "in_the_way");
+    assert_eq!(std::fs::read_to_string(moved.join(PLACE).join("shared.txt")).unwrap(), text);
+    let next = error["next"].as_str().unwrap();
+    assert!(repo.shell(next).current_dir(&moved).output().unwrap().status.success(), "{next}");
+    repo.pw_in(&moved, &["pw-integrate", "continue"]).data();
+    let merged = repo.git_in(&moved, &["show", "integration/rest-api:shared.txt"]);
+    assert_eq!(merged.lines().nth(2), Some("both"));
+}
+
+#[test]
 fn what_stood_beside_a_resolution_is_kept() {
     let repo = colliding();
     repo.pw("pw-integrate run").error(4, "merge_conflict");
