@@ -48,6 +48,8 @@ pub enum Event {
     Forgot { id: SnapshotId },
     /// A worker's worktree and branch are about to be removed; its work is kept elsewhere.
     Cleaning { worker: WorkerId },
+    /// That was given up: both are there, and whoever works in them goes on.
+    Stayed { worker: WorkerId },
     /// They are gone.
     Cleaned { worker: WorkerId },
 }
@@ -91,6 +93,7 @@ impl fmt::Display for Event {
             Self::Snapshot { id, commit } => write!(f, "snapshot {id} {commit}"),
             Self::Forgot { id } => write!(f, "forgot {id}"),
             Self::Cleaning { worker } => write!(f, "cleaning {worker}"),
+            Self::Stayed { worker } => write!(f, "stayed {worker}"),
             Self::Cleaned { worker } => write!(f, "cleaned {worker}"),
         }
     }
@@ -160,6 +163,7 @@ impl Event {
             }
             ["forgot", id] => Self::Forgot { id: id.parse().ok()? },
             ["cleaning", worker] => Self::Cleaning { worker: worker.parse().ok()? },
+            ["stayed", worker] => Self::Stayed { worker: worker.parse().ok()? },
             ["cleaned", worker] => Self::Cleaned { worker: worker.parse().ok()? },
             _ => return None,
         };
@@ -427,6 +431,9 @@ impl Record {
             Event::Cleaning { worker } => {
                 self.cleaning.insert(worker);
             }
+            Event::Stayed { worker } => {
+                self.cleaning.remove(&worker);
+            }
             Event::Cleaned { worker } => {
                 self.cleaning.remove(&worker);
                 // Whoever had nothing to merge may be created again.
@@ -540,6 +547,7 @@ mod tests {
             Event::Snapshot { id: snapshot.clone(), commit },
             Event::Forgot { id: snapshot },
             Event::Cleaning { worker: worker.clone() },
+            Event::Stayed { worker: worker.clone() },
             Event::Cleaned { worker },
         ] {
             assert_eq!(Event::parse(&event.to_string()), Some(event));

@@ -14,6 +14,7 @@ use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
+use pw_core::time::Seconds;
 use pw_git::{RecordWriter, Scratch, Survey, Transaction};
 
 use super::bench::Bench;
@@ -49,8 +50,9 @@ pub(super) fn cleanup(
         }
     };
     ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
-    if !wish.dry_run {
-        take_up(&workflow)?;
+    let mut writer = if wish.dry_run { None } else { Some(workflow.writer()?) };
+    if let Some(writer) = &mut writer {
+        take_up(&mut workflow, writer, context.now)?;
         workflow.repo.refresh()?;
     }
     let facts = workflow.facts(context.now, Look::Past)?;
@@ -59,7 +61,6 @@ pub(super) fn cleanup(
     let workers: Vec<&Worker> = workflow.plan.workers.iter().filter(asked).collect();
     let (living, mut notes) = session::living(&workflow, &workers, How::Print, context.now);
     let (mut removed, mut kept) = (Vec::new(), Vec::new());
-    let mut writer = if wish.dry_run { None } else { Some(workflow.writer()?) };
     for worker in workers {
         let Some(status) = states.iter().find(|status| status.id == worker.id) else { continue };
         let mut ground = Ground::of(&workflow, worker, status);
@@ -175,7 +176,8 @@ impl<'a> Ground<'a> {
         }
         let is_folder = match self.path.symlink_metadata() {
             Err(_) => {
-                if listed.is_some() && !record.cleaning.contains(id) {
+                // What a killed run had let go is off the list by now: somebody else moved this.
+                if listed.is_some() {
                     let message =
                         "its folder is gone or was moved; git worktree repair or remove it first";
                     self.keep(KeepKind::WorktreeMissing, message);
@@ -270,6 +272,9 @@ impl<'a> Ground<'a> {
             return Err(raced().into());
         }
         if !self.remove_worktree()? {
+            // Where the record moves meanwhile, the next run says so.
+            writer.add(repo, &Event::Stayed { worker: id.clone() })?;
+            writer.publish(repo, Transaction::default())?;
             return Ok(None);
         }
         let folder = launch::folder(repo, plan, self.worker);
@@ -310,11 +315,27 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Takes up what a killed run has left.
-fn take_up(workflow: &Workflow) -> Result<()> {
-    let is_begun = |worker: &&Worker| workflow.record.cleaning.contains(&worker.id);
-    let mut begun = workflow.plan.workers.iter().filter(is_begun);
-    begun.try_for_each(|worker| workflow.repo.take_back(&workflow.worktree(worker)))
+/// Takes up what a killed run has left: a folder that is there again is nobody's to remove until it
+/// was looked at anew.
+fn take_up(workflow: &mut Workflow, writer: &mut RecordWriter, now: Seconds) -> Result<()> {
+    let Workflow { repo, plan, record, .. } = &*workflow;
+    let mut stayed = Vec::new();
+    for worker in plan.workers.iter().filter(|worker| record.cleaning.contains(&worker.id)) {
+        let path = workflow.worktree(worker);
+        repo.take_back(&path)?;
+        if path.symlink_metadata().is_ok() {
+            stayed.push(Event::Stayed { worker: worker.id.clone() });
+        }
+    }
+    if stayed.is_empty() {
+        return Ok(());
+    }
+    stayed.iter().try_for_each(|event| writer.add(repo, event))?;
+    if !writer.publish(repo, Transaction::default())? {
+        return Err(raced().into());
+    }
+    stayed.into_iter().for_each(|event| workflow.record.apply(event, now));
+    Ok(())
 }
 
 /// Returns whether everything a commit brings is in the integration branch or the base: as commits,

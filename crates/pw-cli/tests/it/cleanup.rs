@@ -272,3 +272,42 @@ fn a_program_at_work_in_a_worktree_and_a_late_change_keep_it() {
     assert_eq!(repo.read("worktrees/task-1-users/late.log"), "late\n");
     assert_eq!(repo.git_in(&path, &["status", "--porcelain"]), "");
 }
+
+#[test]
+fn a_removal_that_was_given_up_vouches_for_nothing_later() {
+    let mut repo = integrated();
+    repo.worker("task-3-docs").write("note", "mine");
+    // Taken back by the run itself, or by the next one, since it was killed.
+    for (id, label, path, end) in [
+        ("task-1", "task-1-users", "api/users.py", "echo late > late.log"),
+        ("task-2", "task-2-posts", "api/posts.py", "kill -9 $PPID"),
+    ] {
+        let cleanup = format!("pw-integrate cleanup rest-api {id}");
+        let aside = repo.root().join(format!("worktrees/.removing-{label}"));
+        let aside = aside.display();
+        let line = format!("*.removing-*status*) (cd {aside} && {end});;");
+        repo.shim_git(&format!("case \"$*\" in {line} esac\nexec $GIT \"$@\""));
+        repo.pw(&cleanup);
+        repo.unshim_git();
+        let worker = repo.worker(label);
+        if !worker.path.exists() {
+            repo.pw("pw-integrate cleanup rest-api task-3").data();
+        }
+        drop(std::fs::remove_file(worker.path.join("late.log")));
+
+        worker.write(path, "staged").git(&["add", path]);
+        std::fs::rename(&worker.path, repo.beside("away")).unwrap();
+        let data = repo.pw(&cleanup).data();
+        assert_eq!(kinds(&data["kept"][0]), ["worktree_missing"], "{data:#}");
+        std::fs::rename(repo.beside("away"), &worker.path).unwrap();
+        assert_eq!(worker.git(&["diff", "--cached", "--name-only"]), path);
+
+        worker.commit("[COMPLETE] more");
+        repo.pw("pw-integrate run").data();
+        repo.git(&["worktree", "remove", "-f", "-f", worker.path.to_str().unwrap()]);
+        let data = repo.pw(&cleanup).data();
+        let snapshot = data["removed"][0]["snapshot"].as_str().unwrap();
+        let kept = format!("refs/pw/rest-api/snapshot/{snapshot}:{path}");
+        assert_eq!(repo.git(&["show", &kept]), "staged", "{data:#}");
+    }
+}
