@@ -10,7 +10,7 @@ use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
 use pw_core::report::shell_word;
 use pw_core::snapshot::RESOLUTIONS;
-use pw_git::{Aside, Repo, Transaction};
+use pw_git::{Aside, RecordWriter, Repo, Transaction};
 
 use super::resolve::raced;
 use super::stop::Trial;
@@ -32,29 +32,37 @@ impl Place {
         Ok(Self { path: workflow.repo.root().join(&shown), shown })
     }
 
-    /// Makes the worktree and starts the merge, unless that is done. What an attempt that was given
-    /// up left there is kept under a ref first, whose name is returned.
+    /// Keeps as a snapshot what an attempt that was given up left there; returns its name.
+    pub(super) fn make_room(
+        &self,
+        workflow: &Workflow,
+        stopped: &Stopped,
+        writer: &mut RecordWriter,
+    ) -> Result<Option<String>> {
+        match self.standing(&workflow.repo, stopped)? {
+            Standing::Other => self.clear(workflow, stopped, None, writer),
+            _ => Ok(None),
+        }
+    }
+
+    /// Makes the worktree where there is room and starts the merge, unless that is done.
     pub(super) fn prepare(
         &self,
         workflow: &Workflow,
         stopped: &Stopped,
         trial: &Trial,
-    ) -> Result<Option<String>> {
+    ) -> Result<()> {
         let repo = &workflow.repo;
-        let mut kept = None;
         match self.standing(repo, stopped)? {
-            Standing::Merging | Standing::Concluded => return Ok(None),
-            Standing::Begun => {
-                self.start(repo, stopped, trial)?;
-                return Ok(None);
+            Standing::Merging | Standing::Concluded => return Ok(()),
+            Standing::Begun => {}
+            Standing::Absent | Standing::Other => {
+                repo.forget_missing_worktree(&self.path)?;
+                let reason = format!("pw {} integration", workflow.plan.workflow);
+                repo.add_detached(&self.path, &stopped.onto, &reason)?;
             }
-            Standing::Absent => repo.forget_missing_worktree(&self.path)?,
-            Standing::Other => kept = self.clear(workflow, stopped, None)?,
         }
-        let reason = format!("pw {} integration", workflow.plan.workflow);
-        repo.add_detached(&self.path, &stopped.onto, &reason)?;
-        self.start(repo, stopped, trial)?;
-        Ok(kept)
+        self.start(repo, stopped, trial)
     }
 
     /// Starts the merge, and writes what is remembered. Git still calls those files unmerged, so
@@ -77,9 +85,9 @@ impl Place {
         workflow: &Workflow,
         stopped: &Stopped,
         known: Option<&Oid>,
+        writer: &mut RecordWriter,
     ) -> Result<Option<String>> {
         let repo = &workflow.repo;
-        let mut writer = workflow.writer()?;
         let Some((aside, keeping)) = self.keep(workflow, stopped)? else { return Ok(None) };
         let is_known = |keeping: &Keeping| match known {
             Some(known) => Ok(repo.tree_of(known)? == repo.tree_of(keeping.commit())?),
@@ -89,7 +97,7 @@ impl Place {
             Some(keeping) if !is_known(&keeping)? => keeping,
             _ => return aside.discard().map(|()| None),
         };
-        let transaction = keeping.join(workflow, &mut writer, Transaction::default())?;
+        let transaction = keeping.join(workflow, writer, Transaction::default())?;
         if !writer.publish(repo, transaction)? {
             return Err(raced().into());
         }

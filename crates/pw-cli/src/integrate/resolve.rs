@@ -23,18 +23,21 @@ use crate::snapshot::{Keeping, restore_command};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// Records the stop, then makes the worktree to resolve it in; returns what to tell the agent.
+/// Records the stop, when there is room for a worktree to resolve it in, then makes that; returns
+/// what to tell the agent.
 pub(super) fn stop(
     workflow: &Workflow,
     context: &Context,
     stopped: Stopped,
     keeper: &mut Gatekeeper,
 ) -> Result<Failure> {
+    let place = Place::of(workflow, &stopped)?;
+    let kept = place.make_room(workflow, &stopped, &mut keeper.writer)?;
     let name = Refs(&workflow.plan.workflow).candidate();
     let candidate = keeper.candidate.as_ref();
     let transaction = Transaction::default().set(&name, &stopped.onto, candidate);
     keeper.record(&Event::Stopped(stopped.clone()), transaction)?;
-    stand_still(workflow, context, &stopped)
+    to_resolve(workflow, context, &stopped, &place, kept)
 }
 
 /// Makes the resolution's worktree if it is not there, and says what to resolve.
@@ -44,10 +47,21 @@ pub(super) fn stand_still(
     stopped: &Stopped,
 ) -> Result<Failure> {
     let place = Place::of(workflow, stopped)?;
+    let kept = place.make_room(workflow, stopped, &mut workflow.writer()?)?;
+    to_resolve(workflow, context, stopped, &place, kept)
+}
+
+fn to_resolve(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: &Stopped,
+    place: &Place,
+    kept: Option<String>,
+) -> Result<Failure> {
     let trial = Trial::of(workflow, stopped)?;
-    let kept = place.prepare(workflow, stopped, &trial)?;
+    place.prepare(workflow, stopped, &trial)?;
     let conflicts = &trial.outcome.conflicts;
-    let details = trial.details(workflow, context, stopped, &place, conflicts)?;
+    let details = trial.details(workflow, context, stopped, place, conflicts)?;
     let kept =
         kept.map(|name| format!("; what stood there before is kept as {name}")).unwrap_or_default();
     let remembered = match details.conflicts.iter().filter(|file| file.remembered).count() {
@@ -109,7 +123,7 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> R
     // From here on the resolution is a commit of the candidate, whatever becomes of the rest.
     let name = workflow.plan.workflow.to_string();
     let mut workflow = Workflow::open(context, Some(&name))?;
-    if place.clear(&workflow, &stopped, Some(&resolved))?.is_some() {
+    if place.clear(&workflow, &stopped, Some(&resolved), &mut workflow.writer()?)?.is_some() {
         workflow = Workflow::open(context, Some(&name))?;
     }
     let chain = Chain::new(&workflow, context, choice, resolved);
@@ -295,12 +309,18 @@ fn marked(
 
 /// Gives the stopped integration up; what was in the worktree stays under a ref.
 pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
-    let (workflow, _lock) = Workflow::open_alone(context, name)?;
+    let (mut workflow, _lock) = Workflow::open_alone(context, name)?;
     if workflow.record.red.is_some() {
         return abort_red(&workflow);
     }
-    let stopped = stopped(&workflow)?;
+    let stopped = &stopped(&workflow)?.clone();
     let place = Place::of(&workflow, stopped)?;
+    if let Some(commit) = &stopped.resolution
+        && place.clear(&workflow, stopped, Some(commit), &mut workflow.writer()?)?.is_some()
+    {
+        let name = workflow.plan.workflow.to_string();
+        workflow = Workflow::open(context, Some(&name))?;
+    }
     let Workflow { repo, plan, refs, .. } = &workflow;
     let names = Refs(&plan.workflow);
     let mut writer = workflow.writer()?;
@@ -312,7 +332,6 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     }
     let (aside, keeping) = match &stopped.resolution {
         Some(commit) => {
-            place.clear(&workflow, stopped, Some(commit))?;
             let why = format!("resolution of {}, given up", stopped.worker);
             let of = RESOLUTIONS.parse()?;
             (None, Some(Keeping::of_commit(&workflow, &of, commit, None, &why)?))
