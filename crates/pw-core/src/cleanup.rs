@@ -19,7 +19,7 @@ pub struct Cleanup {
     pub kept: Vec<KeptWorker>,
     /// A command that lists what was kept of everything removed.
     pub restore: String,
-    /// What could not be found out.
+    /// What could not be found out, or stays beside the workers.
     pub notes: Vec<String>,
     pub next: Vec<NextStep>,
 }

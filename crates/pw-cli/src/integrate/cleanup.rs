@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Removed, reasons};
+use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::launch::How;
 use pw_core::path::RepoPath;
@@ -58,15 +59,17 @@ pub(super) fn cleanup(
     let facts = workflow.facts(context.now, Look::Past)?;
     let states = workflow.states(&facts);
     let asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
-    let workers: Vec<&Worker> = workflow.plan.workers.iter().filter(asked).collect();
+    let (workers, others): (Vec<&Worker>, Vec<&Worker>) =
+        workflow.plan.workers.iter().partition(asked);
+    let others_stay = others.into_iter().any(|worker| is_there(&workflow, worker));
     let (living, mut notes) = session::living(&workflow, &workers, How::Print, context.now);
     let (mut removed, mut kept) = (Vec::new(), Vec::new());
     for worker in workers {
         let Some(status) = states.iter().find(|status| status.id == worker.id) else { continue };
-        let mut ground = Ground::of(&workflow, worker, status);
-        if !ground.is_there() {
+        if !is_there(&workflow, worker) {
             continue;
         }
+        let mut ground = Ground::of(&workflow, worker, status);
         context.progress(&format!("looking at {}", worker.label()));
         if living.iter().any(|living| living.worker == worker.id) {
             ground.keep(KeepKind::SessionAlive, "its session is alive");
@@ -87,7 +90,7 @@ pub(super) fn cleanup(
         }
     }
     if !wish.dry_run {
-        sweep(&mut workflow, kept.is_empty())?;
+        notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
     }
     let slug = &workflow.plan.workflow;
     let next = match kept.is_empty() {
@@ -123,11 +126,6 @@ impl<'a> Ground<'a> {
         let tip = workflow.branch(&worker.branch()).cloned();
         let path = workflow.worktree(worker);
         Self { workflow, worker, status, path, tip, survey: None, reasons: Vec::new() }
-    }
-
-    fn is_there(&self) -> bool {
-        let listed = || self.workflow.repo.worktrees().iter().any(|w| w.path == self.path);
-        self.tip.is_some() || self.path.symlink_metadata().is_ok() || listed()
     }
 
     fn keep(&mut self, kind: KeepKind, message: impl Into<String>) {
@@ -315,6 +313,14 @@ impl<'a> Ground<'a> {
     }
 }
 
+/// Returns whether anything is there of a worker.
+fn is_there(workflow: &Workflow, worker: &Worker) -> bool {
+    let path = workflow.worktree(worker);
+    workflow.branch(&worker.branch()).is_some()
+        || path.symlink_metadata().is_ok()
+        || workflow.repo.worktrees().iter().any(|worktree| worktree.path == path)
+}
+
 /// Takes up what a killed run has left: a folder that is there again is nobody's to remove until it
 /// was looked at anew.
 fn take_up(workflow: &mut Workflow, writer: &mut RecordWriter, now: Seconds) -> Result<()> {
@@ -361,11 +367,18 @@ fn is_contained(workflow: &Workflow, tip: &Oid) -> Result<bool> {
 }
 
 /// Removes what belongs to nobody any more: the gate's worktree, empty folders, our line in the
-/// exclude file.
-fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<()> {
+/// exclude file. Returns what to tell when the first of these stays: the workers are gone by now.
+fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<Option<String>> {
     workflow.repo.refresh()?;
+    let mut note = None;
     if all_gone && workflow.record.stopped.is_none() && workflow.record.red.is_none() {
-        Bench::remove(workflow)?;
+        match Bench::remove(workflow).map_err(anyhow::Error::downcast) {
+            Err(Err(error)) => return Err(error),
+            Err(Ok(Failure { message, hint, .. })) => {
+                note = Some(format!("the gate's worktree stays: {message}; {hint}"));
+            }
+            Ok(()) => {}
+        }
     }
     let Workflow { repo, plan, .. } = &*workflow;
     let folder = repo.root().join(&plan.worktrees);
@@ -374,5 +387,5 @@ fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<()> {
     if is_gone {
         repo.include(&plan.worktrees)?;
     }
-    Ok(())
+    Ok(note)
 }

@@ -311,3 +311,28 @@ fn a_removal_that_was_given_up_vouches_for_nothing_later() {
         assert_eq!(repo.git(&["show", &kept]), "staged", "{data:#}");
     }
 }
+
+#[test]
+fn the_gates_worktree_goes_with_the_last_worker_unless_it_is_in_use() {
+    let repo = integrated();
+    repo.pw("pw-integrate run --verify true").data();
+    let bench = repo.root().join(".git/pw/gate/rest-api");
+    assert_eq!(
+        workers(&repo.pw("pw-integrate cleanup rest-api task-1").data()["removed"]),
+        ["task-1"]
+    );
+    assert!(bench.exists(), "others are still at work");
+    let lock = |reason: &str| {
+        repo.git(&["worktree", "unlock", bench.to_str().unwrap()]);
+        repo.git(&["worktree", "lock", "--reason", reason, bench.to_str().unwrap()]);
+    };
+    lock("mine");
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(workers(&data["removed"]), ["task-2", "task-3"]);
+    let note = data["notes"][0].as_str().unwrap();
+    assert!(note.contains("is not the worktree we made for gates"), "{data:#}");
+    assert!(bench.exists());
+    lock("pw rest-api gate");
+    assert_eq!(repo.pw("pw-integrate cleanup").data()["notes"], json!([]));
+    assert!(!bench.exists());
+}
