@@ -172,9 +172,16 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
     }
 
     /// Drops whoever is not needed for a set to fail; returns whether everybody left is.
+    ///
+    /// The last come first: whom somebody builds upon cannot be left out while that one stays, and
+    /// goes unnamed only when that one is known to be needed.
     fn shrink(&mut self, core: &mut Vec<usize>, gate: usize) -> Result<bool, E> {
         let mut certain = true;
-        for worker in core.clone() {
+        for worker in core.clone().into_iter().rev() {
+            if core.iter().any(|other| self.after[*other].contains(&worker)) {
+                core.retain(|other| !certain || *other != worker);
+                continue;
+            }
             let mut others = core.clone();
             others.retain(|other| *other != worker);
             let closed = self.closed(&others);
@@ -290,6 +297,30 @@ mod tests {
 
     fn independent(n: usize) -> Vec<Set> {
         vec![Set::new(); n]
+    }
+
+    #[test]
+    fn nobody_is_named_for_certain_whose_absence_could_not_be_tried() {
+        // The second and the fourth fail together, and do not merge without all others; the third
+        // builds upon the first two.
+        let after = [Set::new(), Set::new(), Set::from([0, 1]), Set::new()];
+        let said = |set: &Set| match [1, 3].iter().all(|culprit| set.contains(culprit)) {
+            true if set.len() == 4 => Said::Fails(0),
+            true => Said::Unknown,
+            false => Said::Passes,
+        };
+        let (found, _) = search(&after, &said);
+        let fault = &found.faults[0];
+        assert!(!fault.certain && [1, 3].iter().all(|culprit| fault.workers.contains(culprit)));
+
+        // Where it could be, those it builds upon are not named beside it.
+        let said = |set: &Set| match [2, 3].iter().all(|culprit| set.contains(culprit)) {
+            true => Said::Fails(0),
+            false if set.len() > 2 && set.contains(&3) => Said::Unknown,
+            false => Said::Passes,
+        };
+        let (found, _) = search(&after, &said);
+        assert_eq!((&found.faults[0].workers[..], found.faults[0].certain), (&[2, 3][..], true));
     }
 
     #[test]
