@@ -205,9 +205,11 @@ impl Workflow {
         let forks = placements.values().map(|placement| &placement.fork);
         let except = history.on_chains(trunk.iter().copied());
         let mut stretches = history.stretches(&tips, forks.chain(trunk), &except);
+        let landed = base_tip.zip(self.integration());
+        let landed = landed.filter(|(tip, head)| history.contains(tip, head)).map(|(_, head)| head);
         let drift = base_tip.filter(|tip| *tip != base);
-        stretches
-            .extend(drift.map(|tip| Stretch { newest: tip.clone(), parents: vec![base.clone()] }));
+        let since = vec![landed.unwrap_or(base).clone()];
+        stretches.extend(drift.map(|tip| Stretch { newest: tip.clone(), parents: since }));
         let mut changes = self.repo.changes(&stretches)?;
         let drift = drift.and_then(|_| changes.pop()).unwrap_or_default();
         for (stretch, changes) in stretches.iter().zip(changes) {

@@ -216,7 +216,8 @@ pub struct Facts {
     pub workers: BTreeMap<WorkerId, WorkerFacts>,
     /// Where the base branch is now; `None` when it is gone or there was none.
     pub base_tip: Option<Oid>,
-    /// What differs between the commit the workflow forked from and `base_tip`.
+    /// What differs between the commit the workflow forked from, or what of it landed, and
+    /// `base_tip`.
     pub base_changes: Vec<RepoPath>,
     pub integration_tip: Option<Oid>,
     /// What is not committed in the user's own checkout; `None` when nobody looked.
@@ -226,6 +227,12 @@ pub struct Facts {
 impl Facts {
     pub fn tip(&self, worker: &WorkerId) -> Option<&Oid> {
         self.workers.get(worker)?.tip.as_ref()
+    }
+
+    /// Returns the commit of the integration branch, if the base branch contains it.
+    pub fn landed(&self) -> Option<&Oid> {
+        let (tip, head) = (self.base_tip.as_ref()?, self.integration_tip.as_ref()?);
+        self.history.contains(tip, head).then_some(head)
     }
 
     /// Returns what the base branch and the integration branch went through since the base.

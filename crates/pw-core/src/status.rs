@@ -120,6 +120,8 @@ pub struct Integration {
     pub branch: String,
     /// `null` before the first integration.
     pub commit: Option<Oid>,
+    /// Whether the base branch has it.
+    pub landed: bool,
     /// The worker whose merge waits for a resolution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WorkerId>,

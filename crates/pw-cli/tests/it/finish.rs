@@ -57,6 +57,26 @@ fn a_clean_checkout_of_the_base_goes_along_once() {
 }
 
 #[test]
+fn the_monitor_says_whether_the_result_has_landed_and_calls_it_no_drift() {
+    let repo = integrated();
+    let status = |repo: &TestRepo| repo.pw("pw-monitor status").data();
+    let now = status(&repo);
+    assert_eq!(now["summary"], "3 workers: 3 integrated; not landed.");
+    assert_eq!(now["next"][1]["action"], "land");
+    repo.follow(&now["next"][1]["command"]);
+    let now = status(&repo);
+    assert_eq!((&now["integration"]["landed"], now.get("drift")), (&json!(true), None));
+    assert_eq!(now["summary"], "3 workers: 3 integrated.");
+
+    // What others do afterwards is.
+    repo.write("docs/b.md", "new");
+    repo.commit("main moves on");
+    let drift = status(&repo)["drift"].clone();
+    let touches = json!([{"worker": "task-3", "paths": ["docs/b.md"]}]);
+    assert_eq!((&drift["commits"], &drift["touches"]), (&json!(1), &touches));
+}
+
+#[test]
 fn what_a_killed_landing_wrote_is_taken_back_and_nobody_elses_file() {
     let mut repo = integrated();
     let written = "mkdir -p api docs; printf task-1 > api/users.py; echo mine > docs/a.md";

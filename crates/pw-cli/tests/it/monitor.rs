@@ -95,6 +95,10 @@ fn near_misses_are_listed_with_their_fix_and_never_count() {
     let fixes: Vec<&Value> =
         worker["near_misses"].as_array().unwrap().iter().map(|miss| &miss["fix"]).collect();
     assert_eq!(fixes, ["[BLOCKED:x] y", "[COMPLETE] done"]);
+    // A signal that counts settles what was meant before.
+    users.commit("[CHECKPOINT] said properly").commit("[done] now?");
+    let worker = status(&repo)["workers"][0].clone();
+    assert_eq!(worker["near_misses"].as_array().unwrap().len(), 1, "{worker:#}");
 }
 
 #[test]

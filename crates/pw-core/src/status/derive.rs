@@ -49,6 +49,7 @@ pub fn derive(
         integration: Integration {
             branch: plan.integration_branch(),
             commit: facts.integration_tip.clone(),
+            landed: record.finished.is_some() || facts.landed().is_some(),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
             red: record
                 .red
@@ -72,9 +73,15 @@ pub fn derive(
     status
 }
 
-/// Returns what the base branch did meanwhile; nothing while it stands where it was.
+/// Returns what the base branch did meanwhile; nothing while it stands where it was, or where our
+/// result landed.
 fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
     let tip = facts.base_tip.as_ref().filter(|tip| **tip != record.base)?;
+    let landed = facts.landed();
+    if landed == Some(tip) {
+        return None;
+    }
+    let known = landed.map(|head| facts.history.ancestors(head)).unwrap_or_default();
     let touch = |worker: &Worker| {
         let owned = facts.base_changes.iter().filter(|path| worker.owns.owns(path));
         let paths: Vec<RepoPath> = owned.cloned().collect();
@@ -82,7 +89,7 @@ fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
     };
     Some(Drift {
         tip: tip.clone(),
-        commits: facts.history.ancestors(tip).len(),
+        commits: facts.history.ancestors(tip).difference(&known).count(),
         rewritten: !facts.history.contains(tip, &record.base),
         touches: plan.workers.iter().filter_map(touch).collect(),
     })
@@ -189,18 +196,19 @@ fn out_of_scope(
 
 type Announced<'a> = (&'a Commit, Signal, String);
 
-/// Returns the signals, the newest first, and what only looks like one.
+/// Returns the signals, the newest first, and what only looks like one: since the newest signal, which
+/// settles what was meant before.
 fn read_subjects<'a>(own: &[&'a Commit]) -> (Vec<Announced<'a>>, Vec<NearMiss>) {
     let (mut signals, mut near_misses) = (Vec::new(), Vec::new());
     for commit in own {
         match signal::read(&commit.message) {
             Subject::Signal { signal, text } => signals.push((*commit, signal, text)),
-            Subject::NearMiss { line, fix } => near_misses.push(NearMiss {
+            Subject::NearMiss { line, fix } if signals.is_empty() => near_misses.push(NearMiss {
                 commit: commit.oid.clone(),
                 subject: bounded(&line),
                 fix: bounded(&fix),
             }),
-            Subject::Plain => {}
+            Subject::NearMiss { .. } | Subject::Plain => {}
         }
     }
     (signals, near_misses)

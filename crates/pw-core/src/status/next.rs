@@ -60,6 +60,9 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
         steps.push(step("review", None, format!("pw-retro report {workflow}")));
+        if !status.integration.landed {
+            steps.push(step("land", None, format!("pw-integrate finish {workflow}")));
+        }
         if status.workers.iter().any(|worker| worker.tip.is_some()) {
             steps.push(step(
                 "clean up",
@@ -132,6 +135,9 @@ pub(super) fn summary(status: &Status) -> String {
     }
     if !status.deadlocks.is_empty() {
         out += &format!("; {}", counted(status.deadlocks.len(), "deadlock"));
+    }
+    if status.workers.len() == count(State::Integrated) && !status.integration.landed {
+        out += "; not landed";
     }
     if let Some(red) = &status.integration.red {
         out += &format!("; the gate {} does not pass", red.gate);
