@@ -116,7 +116,7 @@ done
 start_build || refuse helper_not_built "cannot write to the cache folder $pw_home" \
   "make it writable, or set XDG_CACHE_HOME to a folder that is" '{}'
 pw_builder=$!
-say "building the helpers (about a minute, once per version); log: $pw_log"
+say "building the helpers (some minutes, once per version); log: $pw_log"
 
 # The Bash tool of the client gives up at 120 s, so this gives up earlier and says what to do.
 pw_wait=${PW_BUILD_WAIT:-100}

@@ -16,7 +16,6 @@ use pw_core::plan::Worker;
 use pw_core::prompt;
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
-use pw_core::status::WorkerStatus;
 use pw_core::worker::{self as rules, Committed, Pushed};
 
 use crate::command;
@@ -178,12 +177,6 @@ impl Desk<'_> {
                 .into());
         }
         self.workflow.worker(provider).map(drop)
-    }
-
-    /// Returns the item that this worker's newest signal asks for.
-    fn waits_for(&self, states: &[WorkerStatus]) -> Option<String> {
-        let own = states.iter().find(|status| status.id == self.worker.id)?;
-        own.waits_for.as_ref().map(|waits| waits.item.clone())
     }
 
     fn tree(&self) -> Result<TreeState> {

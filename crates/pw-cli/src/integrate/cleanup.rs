@@ -93,9 +93,14 @@ pub(super) fn cleanup(
         notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
     }
     let slug = &workflow.plan.workflow;
-    let next = match kept.is_empty() {
-        true => step("review", format!("pw-retro report {slug}")),
-        false => step("look", format!("pw-monitor status {slug}")),
+    let next = if wish.dry_run && !removed.is_empty() {
+        let words: String = ids.iter().map(|id| format!(" {id}")).collect();
+        let option = if wish.snapshot { " --snapshot" } else { "" };
+        step("clean up", format!("pw-integrate cleanup {slug}{words}{option}"))
+    } else if kept.is_empty() {
+        step("review", format!("pw-retro report {slug}"))
+    } else {
+        step("look", format!("pw-monitor status {slug}"))
     };
     let answer = Cleanup {
         workflow: slug.clone(),

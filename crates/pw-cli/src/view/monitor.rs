@@ -80,7 +80,7 @@ fn wait(wait: &Waiting) -> String {
         }
         Outlook::Satisfied => format!("  {worker} can be opened: its turn has come\n"),
         Outlook::Stuck => {
-            format!("  {worker} waits for {}, which need somebody\n", ids(&wait.stuck_on))
+            format!("  {worker} waits for {}, who cannot go on alone\n", ids(&wait.stuck_on))
         }
         Outlook::UnknownWorker => format!("  {worker} waits for a worker that nobody planned\n"),
         Outlook::Moving | Outlook::Deadlock => String::new(),

@@ -22,7 +22,7 @@ pub(crate) fn retro(retro: &Retro) -> String {
         ]);
     }
     let busy =
-        retro.parallelism.map(|n| format!(", {n} workers busy on average")).unwrap_or_default();
+        retro.parallelism.map(|n| format!(", on average {n} busy at once")).unwrap_or_default();
     let mut out =
         format!("{}: {}{busy}\n\n{}", retro.workflow, human(retro.elapsed_seconds), drawn(&rows));
     for overlap in &retro.overlaps {

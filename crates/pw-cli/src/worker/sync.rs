@@ -2,11 +2,13 @@
 //! leaves nothing half-merged.
 
 use anyhow::{Context as _, Result};
+use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
-use pw_core::report::NextStep;
-use pw_core::signal::Signal;
+use pw_core::report::{NextStep, shell_word};
+use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::WorkerStatus;
+use pw_core::work::own_work;
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
@@ -29,7 +31,8 @@ pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> 
     }
     let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
     let states = desk.workflow.states(&facts);
-    let provider = provider(desk, &states, named)?;
+    let needed = newest_need(desk, &facts);
+    let provider = provider(desk, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
     let tip = provider
         .tip
         .clone()
@@ -42,8 +45,12 @@ pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> 
     if let Some(first) = conflicts.first() {
         let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
         return Err(Failure::new(Code::DependencyConflict, message)
-            .hint("nothing was changed; it can only be a shared file: make yours fit theirs, commit, then sync again")
-            .next(format!("git diff HEAD...{}", provider.branch))
+            .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
+            .next(format!(
+                "git restore --source {} -- {}",
+                provider.branch,
+                shell_word(&first.path.to_string())
+            ))
             .details(serde_json::json!({ "worker": desk.worker.id, "from": provider.id, "conflicts": conflicts }))
             .into());
     }
@@ -57,7 +64,8 @@ pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> 
         .details(serde_json::json!({ "paths": hidden }))
         .into());
     }
-    let item = desk.waits_for(&states).map(|item| format!(": {item}")).unwrap_or_default();
+    let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
+    let item = item.unwrap_or_default();
     let subject = format!("{} took in {}{item}", Signal::Checkpoint.marker(), provider.id);
     let commit = repo.take_in(&path, &tip, &subject)?;
     let synced = Synced {
@@ -74,15 +82,24 @@ pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> 
     Answer::of(&synced, view::synced)
 }
 
+/// Returns what the newest `[NEEDS:…]` names, also when a checkpoint came after it.
+fn newest_need(desk: &Desk<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
+    let Workflow { plan, record, .. } = desk.workflow;
+    let at = plan.ids().position(|id| *id == desk.worker.id)?;
+    let work = own_work(plan, record, facts);
+    work.get(at)?.commits.iter().find_map(|commit| match signal::read(&commit.message) {
+        Subject::Signal { signal: Signal::Needs { worker, item }, .. } => Some((worker, item)),
+        _ => None,
+    })
+}
+
 /// Returns the worker to take in, which must be complete.
 fn provider<'a>(
     desk: &Desk<'_>,
     states: &'a [WorkerStatus],
-    named: Option<&WorkerId>,
+    wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
-    let own = states.iter().find(|status| status.id == desk.worker.id);
-    let needed = own.and_then(|status| status.waits_for.as_ref()).map(|waits| waits.worker.clone());
-    let id = named.cloned().or(needed).ok_or_else(|| {
+    let id = wanted.cloned().ok_or_else(|| {
         Failure::new(Code::Usage, "you wait for nobody")
             .hint("name the worker to take in")
             .next("pw-worker brief")

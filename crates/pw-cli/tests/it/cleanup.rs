@@ -50,6 +50,7 @@ fn what_is_merged_goes_and_comes_back_with_one_command() {
         .map(|(path, _)| path)
         .collect();
     assert!(touched.is_empty(), "a dry run writes nothing: {touched:?}");
+    assert_eq!(data["next"][0]["command"], "pw-integrate cleanup rest-api");
     assert_eq!(
         (workers(&data["removed"]), &data["kept"]),
         (vec!["task-1", "task-2", "task-3"], &json!([]))

@@ -191,7 +191,11 @@ fn operations_lost_folders_and_foreign_folders_are_seen() {
 
     // Without its `.git`, git would answer for the user's own checkout: clean.
     std::fs::remove_file(users.path.join(".git")).unwrap();
-    assert_eq!(states(&status(&repo))[0], "missing");
+    let broken = status(&repo);
+    assert_eq!(states(&broken)[0], "missing");
+    assert_eq!(broken["next"][0]["action"], "repair");
+    repo.follow(&broken["next"][0]["command"]);
+    assert_eq!(states(&status(&repo))[0], "complete");
     std::fs::remove_dir_all(&repo.worker("task-2-posts").path).unwrap();
     assert_eq!(states(&status(&repo))[1], "missing");
 }

@@ -14,9 +14,11 @@ fn a_worker_takes_in_what_it_waited_for() {
     posts.pw(&["sync"]).error(3, "not_ready");
     users.write("api/users.py", "one\ntwo\n").commit("[COMPLETE] users");
     posts.write("api/posts.py", "1");
+    posts.pw(&["needs", "task-1", "UserModel"]).data();
+    // The checkpoint that saves what is open does not make it forget whom it waits for.
+    posts.write("api/posts.py", "2");
     posts.pw(&["sync"]).error(3, "dirty_tree");
     posts.pw(&["checkpoint", "half"]).data();
-    posts.pw(&["needs", "task-1", "UserModel"]).data();
 
     let data = posts.pw(&["sync"]).data();
     assert_eq!(data["files"], json!([{"path": "api/users.py", "added": 2, "deleted": 0}]));
@@ -44,6 +46,10 @@ fn a_conflict_or_an_ignored_file_leaves_nothing_half_merged() {
         (posts.git(&["rev-parse", "HEAD"]), posts.git(&["status", "--porcelain"])),
         (before.clone(), String::new())
     );
+    assert_eq!(error["next"], "git restore --source work/task-1-users -- shared.txt");
+    posts.git(&["restore", "--source", "work/task-1-users", "--", "shared.txt"]);
+    posts.pw(&["checkpoint", "theirs"]).data();
+    posts.pw(&["sync", "task-1"]).data();
 
     repo.write(".git/info/exclude", "/worktrees/\ndata.db\nout\n");
     let docs = repo.worker("task-3-docs");
