@@ -205,8 +205,7 @@ impl Workflow {
         let forks = placements.values().map(|placement| &placement.fork);
         let except = history.on_chains(trunk.iter().copied());
         let mut stretches = history.stretches(&tips, forks.chain(trunk), &except);
-        let landed = base_tip.zip(self.integration());
-        let landed = landed.filter(|(tip, head)| history.contains(tip, head)).map(|(_, head)| head);
+        let landed = history.landed(base_tip, self.integration());
         let drift = base_tip.filter(|tip| *tip != base);
         let since = vec![landed.unwrap_or(base).clone()];
         stretches.extend(drift.map(|tip| Stretch { newest: tip.clone(), parents: since }));

@@ -122,6 +122,11 @@ impl History {
         tips.into_iter().flat_map(|tip| self.chain(tip)).map(|commit| &commit.oid).collect()
     }
 
+    /// Returns the commit of the integration branch, if the base branch contains it.
+    pub fn landed<'a>(&self, base: Option<&Oid>, integration: Option<&'a Oid>) -> Option<&'a Oid> {
+        integration.filter(|head| base.is_some_and(|tip| self.contains(tip, head)))
+    }
+
     /// Returns every commit since the base that `tip` contains, itself included.
     pub fn ancestors<'a>(&'a self, tip: &Oid) -> HashSet<&'a Oid> {
         let mut seen = HashSet::new();
@@ -231,8 +236,7 @@ impl Facts {
 
     /// Returns the commit of the integration branch, if the base branch contains it.
     pub fn landed(&self) -> Option<&Oid> {
-        let (tip, head) = (self.base_tip.as_ref()?, self.integration_tip.as_ref()?);
-        self.history.contains(tip, head).then_some(head)
+        self.history.landed(self.base_tip.as_ref(), self.integration_tip.as_ref())
     }
 
     /// Returns what the base branch and the integration branch went through since the base.

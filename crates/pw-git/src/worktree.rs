@@ -101,9 +101,8 @@ impl Repo {
         reason: &str,
     ) -> Result<()> {
         let options = &["--no-checkout", "--no-track", "-b", branch];
-        let output = self.add(&[], path, options, commit.as_str(), reason)?;
-        let is_made = self.own_git_dir(path).is_some();
-        proven(is_made, || format!("worktree add {}", path.display()), &output)
+        let is_made = |repo: &Self, path: &Path| repo.own_git_dir(path).is_some();
+        self.add(&[], path, options, commit.as_str(), reason, is_made)
     }
 
     /// Writes the files of a worktree that was made without them. Git can do so in several at once,
@@ -125,27 +124,14 @@ impl Repo {
 
     /// Makes a worktree for a branch that exists, with its files.
     pub fn attach_worktree(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
-        self.add_whole(CACHE, path, &[], branch, reason)
+        self.add(CACHE, path, &[], branch, reason, Self::is_checked_out)
     }
 
     /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
     /// resolved must not lack any where the user's checkout is sparse.
     pub fn add_detached(&self, path: &Path, commit: &Oid, reason: &str) -> Result<()> {
         let whole = &["-c", "core.sparseCheckout=false"];
-        self.add_whole(whole, path, &["--detach"], commit.as_str(), reason)
-    }
-
-    fn add_whole(
-        &self,
-        settings: &[&str],
-        path: &Path,
-        options: &[&str],
-        target: &str,
-        reason: &str,
-    ) -> Result<()> {
-        let output = self.add(settings, path, options, target, reason)?;
-        let command = || format!("worktree add {}", path.display());
-        proven(self.is_checked_out(path), command, &output)
+        self.add(whole, path, &["--detach"], commit.as_str(), reason, Self::is_checked_out)
     }
 
     fn add(
@@ -155,11 +141,14 @@ impl Repo {
         options: &[&str],
         target: &str,
         reason: &str,
-    ) -> Result<Output> {
+        is_made: fn(&Self, &Path) -> bool,
+    ) -> Result<()> {
         let words = ["worktree", "add", "--quiet", "--lock", "--reason", reason];
         let words = settings.iter().chain(&words).chain(options).chain(&["--"]).map(OsStr::new);
         let args = words.chain([path.as_os_str(), OsStr::new(target)]);
-        self.git.user(args).any_code().run()
+        let output = self.git.user(args).any_code().run()?;
+        let command = || format!("worktree add {}", path.display());
+        proven(is_made(self, path), command, &output)
     }
 
     /// Removes the registration and folder of a worktree that was never handed to anybody or whose

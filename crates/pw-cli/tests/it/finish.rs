@@ -74,6 +74,11 @@ fn the_monitor_says_whether_the_result_has_landed_and_calls_it_no_drift() {
     let drift = status(&repo)["drift"].clone();
     let touches = json!([{"worker": "task-3", "paths": ["docs/b.md"]}]);
     assert_eq!((&drift["commits"], &drift["touches"]), (&json!(1), &touches));
+
+    // What is integrated after that has not.
+    repo.worker("task-3-docs").write("docs/a.md", "more").commit("[COMPLETE] more");
+    repo.pw("pw-integrate run").data();
+    assert_eq!(status(&repo)["integration"]["landed"], false);
 }
 
 #[test]

@@ -49,7 +49,11 @@ pub fn derive(
         integration: Integration {
             branch: plan.integration_branch(),
             commit: facts.integration_tip.clone(),
-            landed: record.finished.is_some() || facts.landed().is_some(),
+            // Without the branch, only we know that it landed.
+            landed: match facts.integration_tip {
+                Some(_) => facts.landed().is_some(),
+                None => record.finished.is_some(),
+            },
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
             red: record
                 .red
