@@ -22,7 +22,6 @@ use pw_core::finish::Wish;
 use pw_core::gate::Mode;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
-use pw_core::reached::Reached;
 use pw_core::record::Choice;
 use pw_core::report::NextStep;
 use pw_core::snapshot::SnapshotId;
@@ -270,7 +269,7 @@ fn standing(workflow: &Workflow, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>
     let Workflow { plan, record, .. } = workflow;
     let work = own_work(plan, record, facts);
     let states = worker_states(plan, record, facts, &work);
-    let turns = turns(plan, facts, &work, &states, &[]);
+    let turns = turns(plan, facts, &states, &[]);
     (states, turns)
 }
 
@@ -289,9 +288,9 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         status.commits > 0 && order.contains(&status.id) && !status.reasons.iter().any(rewritten)
     };
     let onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
-    let reached = Reached::of(&facts, &workflow.record.base, &onto);
+    let bases = facts.history.merge_bases(&workflow.record.base, [&onto]);
     let scratch = Scratch::new()?;
-    let mut merges = workflow.repo.merges(Author::fixed(), onto, reached, Some(&scratch))?;
+    let mut merges = workflow.repo.merges(Author::fixed(), onto, bases, Some(&scratch))?;
     let mut steps = Vec::new();
     for id in &order {
         let Some(status) = states.iter().filter(can_merge).find(|status| status.id == *id) else {
@@ -303,7 +302,8 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
             merges.take(&tip, &outcome.tree, "trial\n")?;
         }
         let conflicts = outcome.conflicts;
-        steps.push(PreviewStep { worker: id.clone(), tip, ready: status.ready, conflicts });
+        let (worker, holds) = (id.clone(), status.holds.clone());
+        steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts });
     }
     let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
     let skipped: Vec<Skipped> =

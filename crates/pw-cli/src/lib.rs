@@ -1,7 +1,9 @@
 //! The helpers: one file for each noun. Only `shell` prints.
 
 mod command;
+mod identity;
 mod integrate;
+mod landing;
 mod launch;
 mod monitor;
 mod processes;

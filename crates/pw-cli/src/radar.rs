@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pw_core::conflict::{
-    Conflict, FileConflict, Footprint, Trial, TrialStop, pairs_that_can_meet, touches,
+    Branch, Conflict, FileConflict, Footprint, Trial, TrialStop, meetings, touches,
 };
-use pw_core::facts::{Change, Facts, TreeState, WorktreeFacts};
+use pw_core::facts::{Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
+use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
-use pw_core::reached::Reached;
 use pw_core::status::{ReasonKind, State, WorkerStatus, worker_states};
 use pw_core::turn::turns;
-use pw_core::work::{Work, own_work};
+use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Pair};
 
 pub(crate) use self::trials::Trials;
@@ -39,9 +39,9 @@ pub(crate) fn predict(
     let work = own_work(plan, record, facts);
     let states = worker_states(plan, record, facts, &work);
     let open = |status: &WorkerStatus| status.state != State::Integrated;
-    let mut radar = Radar::new(workflow, facts, &work, &states, trials)?;
+    let mut radar = Radar::new(workflow, facts, &states, trials)?;
     let conflicts = radar.conflicts(&open)?;
-    let turns = turns(plan, facts, &work, &states, &[]);
+    let turns = turns(plan, facts, &states, &[]);
     let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
     let trial = radar.trial(&order, &conflicts)?;
     Ok(Prediction { states, conflicts, trial })
@@ -57,7 +57,7 @@ pub(crate) struct Radar<'a> {
     /// Workers of whose work only the commits count.
     commits_only: Vec<WorkerId>,
     /// What a chain of merges upon what is integrated contains.
-    reached: Reached,
+    bases: MergeBases,
     trials: &'a mut Trials,
 }
 
@@ -65,6 +65,8 @@ pub(crate) struct Radar<'a> {
 struct Side<'a> {
     status: &'a WorkerStatus,
     tip: Oid,
+    /// The commit of the trunk that `committed` is compared with.
+    since: Oid,
     /// A trial commit with what is not committed, or the tip.
     now: Oid,
     committed: &'a [Change],
@@ -97,7 +99,6 @@ impl<'a> Radar<'a> {
     pub(crate) fn new(
         workflow: &'a Workflow,
         facts: &'a Facts,
-        work: &'a [Work<'a>],
         states: &'a [WorkerStatus],
         trials: &'a mut Trials,
     ) -> Result<Self> {
@@ -108,19 +109,25 @@ impl<'a> Radar<'a> {
             sides: Vec::new(),
             pairs: Vec::new(),
             commits_only: Vec::new(),
-            reached: Reached::of(facts, base, workflow.integration().unwrap_or(base)),
+            bases: facts.history.merge_bases(base, [workflow.integration().unwrap_or(base)]),
             trials,
         };
-        for (status, work) in states.iter().zip(work) {
-            let side = radar.side(status, &work.changes);
+        for status in states {
+            let side = radar.side(status);
             radar.sides.extend(side);
         }
-        let prints: Vec<Footprint<'_>> =
-            radar.sides.iter().map(|side| Footprint::of(side.changes())).collect();
-        let mut pairs = pairs_that_can_meet(&prints);
+        let branches: Vec<Branch<'_>> = radar
+            .sides
+            .iter()
+            .map(|side| Branch::of(&side.tip, &side.since, side.changes()))
+            .collect();
+        let mut pairs = meetings(facts, &branches);
+        let steps: Vec<Footprint<'_>> =
+            facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
         let in_question = |(at, side): (usize, &Side<'_>)| {
-            let others = prints.iter().enumerate().filter(|(other, _)| *other != at);
-            side.uncommitted_that_matter(&others.map(|(_, print)| print).collect::<Vec<_>>())
+            let others = branches.iter().enumerate().filter(|(other, _)| *other != at);
+            let others = others.map(|(_, branch)| &branch.print).chain(&steps);
+            side.uncommitted_that_matter(&others.collect::<Vec<_>>())
         };
         let in_question: Vec<Vec<RepoPath>> =
             radar.sides.iter().enumerate().map(in_question).collect();
@@ -131,9 +138,13 @@ impl<'a> Radar<'a> {
     }
 
     /// Returns what a worker has to merge, if anything.
-    fn side(&mut self, status: &'a WorkerStatus, committed: &'a [Change]) -> Option<Side<'a>> {
+    fn side(&mut self, status: &'a WorkerStatus) -> Option<Side<'a>> {
         let merged = || self.workflow.record.merged.get(&status.id).map(|(tip, _)| tip);
         let tip = self.facts.tip(&status.id).or_else(merged)?;
+        let brought = self.facts.workers.get(&status.id)?.brought.as_ref()?;
+        let is_there =
+            status.state != State::Integrated && self.facts.to_merge(&status.id).is_none();
+        let committed = if is_there { &[] } else { brought.changes.as_slice() };
         // Without the commit it began at, there is nothing to merge it with.
         if status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten) {
             return None;
@@ -146,9 +157,11 @@ impl<'a> Radar<'a> {
             }
             _ => Vec::new(),
         };
-        let has_work = !committed.is_empty() || !uncommitted.is_empty();
-        let (tip, now) = (tip.clone(), tip.clone());
-        has_work.then_some(Side { status, tip, now, committed, uncommitted })
+        // Newer commits of the base branch are work to be merged, too.
+        let is_newer = !is_there && brought.since != self.workflow.record.base;
+        let has_work = !committed.is_empty() || !uncommitted.is_empty() || is_newer;
+        let (tip, now, since) = (tip.clone(), tip.clone(), brought.since.clone());
+        has_work.then_some(Side { status, tip, since, now, committed, uncommitted })
     }
 
     /// Makes a trial commit of each worktree that has uncommitted files in question.
@@ -183,7 +196,8 @@ impl<'a> Radar<'a> {
         let pairs: Vec<(usize, usize)> = self.pairs.iter().filter(wanted).copied().collect();
         let pair = |(a, b): &(usize, usize), commit: fn(&Side<'_>) -> Oid| {
             let (a, b) = (&self.sides[*a], &self.sides[*b]);
-            let base = self.reached.anew(&a.tip).merge_base(&b.tip);
+            let base = self.facts.history.merge_bases(&self.workflow.record.base, [&a.tip]);
+            let base = base.merge_base(&b.tip);
             Pair { ours: commit(a), theirs: commit(b), base }
         };
         let now = pairs.iter().map(|at| pair(at, |side| side.now.clone()));
@@ -251,9 +265,9 @@ impl<'a> Radar<'a> {
                     let before =
                         group.into_iter().filter(|at| !self.sides[*at].is_open()).collect();
                     let head = self.workflow.integration().unwrap_or(&self.workflow.record.base);
-                    let (head, reached) = (head.clone(), self.reached.clone());
+                    let (head, bases) = (head.clone(), self.bases.clone());
                     queue.reverse();
-                    chains.push(Chain { head, reached, before, queue });
+                    chains.push(Chain { head, bases, before, queue });
                 }
             }
         }
@@ -289,8 +303,7 @@ impl<'a> Radar<'a> {
             let Side { tip, now, .. } = &self.sides[next];
             if self.facts.history.contains(tip, &chain.head) {
                 // Nothing to merge with yet: the result is the worker's work itself.
-                chain.reached = self.reached.anew(tip);
-                chain.reached.add(now, tip);
+                chain.bases = self.facts.history.merge_bases(&self.workflow.record.base, [tip]);
                 chain.head = now.clone();
                 chain.before.push(next);
             } else {
@@ -299,7 +312,7 @@ impl<'a> Radar<'a> {
         }
         let question = |(next, chain): &(usize, &mut Chain)| {
             let Side { tip, now, .. } = &self.sides[*next];
-            let base = chain.reached.merge_base(tip);
+            let base = chain.bases.merge_base(tip);
             Pair { ours: chain.head.clone(), theirs: now.clone(), base }
         };
         let questions: Vec<Pair> = turns.iter().map(question).collect();
@@ -308,7 +321,7 @@ impl<'a> Radar<'a> {
         for (((next, chain), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
                 chain.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
-                chain.reached.add(&chain.head, &self.sides[next].tip);
+                chain.bases.add(&self.sides[next].tip);
                 chain.before.push(next);
             } else {
                 stops.push((next, self.stop(next, &chain.before, outcome.conflicts)));
@@ -337,7 +350,7 @@ impl<'a> Radar<'a> {
 /// A group of workers being merged.
 struct Chain {
     head: Oid,
-    reached: Reached,
+    bases: MergeBases,
     /// Whom `head` contains.
     before: Vec<usize>,
     /// Who is still to be merged, the last one first.

@@ -47,7 +47,7 @@ impl Cli for RetroCli {
                 let work = own_work(plan, record, &facts);
                 let states = worker_states(plan, record, &facts, &work);
                 let mut trials = Trials::new(&workflow.repo)?;
-                let mut radar = Radar::new(&workflow, &facts, &work, &states, &mut trials)?;
+                let mut radar = Radar::new(&workflow, &facts, &states, &mut trials)?;
                 let conflicts = radar.conflicts(&|_| true)?;
                 let retro = retro::measure(plan, record, &work, &states, conflicts);
                 Answer::of(&retro, view::retro)

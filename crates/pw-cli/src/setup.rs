@@ -12,17 +12,19 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
-use pw_core::id::{Oid, WorkerId};
+use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::launch::How;
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
 use pw_core::record::{Record, Refs};
 use pw_core::report::NextStep;
-use pw_core::setup::{self, Check, List, SetupStatus, WorkerSetup, WorkflowLine};
+use pw_core::setup::{self, Check, List, SetupStatus, Taken, WorkerSetup, WorkflowLine};
 use pw_core::status::Base;
 use pw_core::time::rfc3339;
 use pw_git::Repo;
 
+use crate::identity;
+use crate::landing;
 use crate::launch;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
@@ -158,7 +160,8 @@ impl Ground {
         let record_tip = refs.get(&Refs(&plan.workflow).record()).cloned();
         let record = match &record_tip {
             Some(tip) => {
-                let (old_text, record) = repo.record(tip)?;
+                let (old_text, mut record) = repo.record(tip)?;
+                landing::follow_base(&repo, &mut record, &refs)?;
                 if old_text != text {
                     setup::require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
                 }
@@ -182,7 +185,9 @@ impl Ground {
         if is_new {
             ground.require_free_folder()?;
         }
-        let problems = setup::obstacles(&ground.plan, &new, is_new, &ground.refs, &occupied);
+        let held = |label: &str| ground.other_with(label);
+        let taken = Taken { refs: &ground.refs, folder: &occupied, label: &held };
+        let problems = setup::obstacles(&ground.plan, &new, is_new, &taken);
         if problems.is_empty() { Ok(ground) } else { Err(setup::in_the_way(problems).into()) }
     }
 
@@ -204,8 +209,22 @@ impl Ground {
         !self.record.placements.contains_key(&worker.id)
     }
 
+    /// Returns the other workflow that has a worker of this label, whatever is left of it.
+    fn other_with(&self, label: &str) -> Option<Slug> {
+        let has = |name: &Slug| {
+            let tip = self.refs.get(&Refs(name).record())?;
+            let (text, record) = self.repo.record(tip).ok()?;
+            let plan = Plan::recorded(&text).ok()?;
+            plan.workers.iter().any(|w| w.label() == label && record.has(&w.id)).then_some(())
+        };
+        let others = identity::holders(&self.repo, label).into_iter();
+        others.filter(|name| *name != self.plan.workflow).find(|name| has(name).is_some())
+    }
+
+    /// Returns the tip of a worker's branch, unless it was cleaned up: then the name is free.
     fn branch(&self, worker: &Worker) -> Option<&Oid> {
-        self.refs.get(&format!("refs/heads/{}", worker.branch()))
+        let tip = self.refs.get(&format!("refs/heads/{}", worker.branch()));
+        tip.filter(|_| !self.record.cleaned.contains(&worker.id))
     }
 
     fn worktree(&self, worker: &Worker) -> PathBuf {

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use pw_core::facts::{Commit, Stretch, TreeState, WorktreeFacts};
+use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
+use pw_core::history::{Commit, Stretch};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::{Facts, History, Stretch, TreeState, WorkerFacts, WorktreeFacts};
+use pw_core::facts::{Brought, Facts, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
+use pw_core::history::{Change, History, Stretch};
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, WorkerStatus};
 use pw_core::time::{Seconds, rfc3339};
-use pw_core::work::own_work;
-use pw_git::{Lock, RecordWriter, Repo, both};
+use pw_core::work::{own_work, perhaps_handed_over};
+use pw_git::{Lock, RecordWriter, Repo, Worktree, both};
 
+use crate::identity;
+use crate::landing;
 use crate::launch;
 use crate::radar::{Prediction, Trials, predict};
 use crate::session;
@@ -96,12 +99,13 @@ impl Workflow {
             .hint("run this in the worktree of a worker, or name the folder with -C")
             .next("pw-setup list")
         };
-        let path = repo.worktree_at(&context.directory).ok_or_else(not_here)?.path.clone();
-        for (_, tip) in recorded(&refs) {
+        let worktree = repo.worktree_at(&context.directory).ok_or_else(not_here)?.clone();
+        for name in identity::candidates(&repo, &worktree) {
+            let Some(tip) = refs.get(&Refs(&name).record()).cloned() else { continue };
             // Another workflow's unreadable record is not this worker's trouble.
             let Ok(workflow) = Self::load(repo.clone(), refs.clone(), tip) else { continue };
-            let here =
-                workflow.plan.workers.iter().find(|worker| workflow.worktree(worker) == path);
+            let mut workers = workflow.plan.workers.iter();
+            let here = workers.find(|worker| workflow.entry(worker) == Some(&worktree));
             if let Some(id) = here.map(|worker| worker.id.clone()) {
                 return Ok((workflow, id));
             }
@@ -110,9 +114,30 @@ impl Workflow {
     }
 
     fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
-        let (plan_text, record) = repo.record(&tip)?;
+        let (plan_text, mut record) = repo.record(&tip)?;
         let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
+        landing::follow_base(&repo, &mut record, &refs)?;
         Ok(Self { repo, plan, plan_text, record, record_tip: tip, refs })
+    }
+
+    /// Returns git's entry for a worker's worktree, if this workflow made it.
+    pub(crate) fn entry(&self, worker: &Worker) -> Option<&Worktree> {
+        let path = self.worktree(worker);
+        let entry = self.repo.worktrees().iter().find(|worktree| worktree.path == path)?;
+        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id);
+        (self.record.has(&worker.id) && is_own).then_some(entry)
+    }
+
+    /// Returns the tip of a worker's branch, if this workflow made it: what else has its name, in the
+    /// worktree of another workflow for example, is not the worker's.
+    pub(crate) fn tip(&self, worker: &Worker) -> Option<&Oid> {
+        let (path, branch) = (self.worktree(worker), worker.branch());
+        let is_its =
+            |entry: &&Worktree| entry.path == path || entry.branch.as_deref() == Some(&branch);
+        let mut entries = self.repo.worktrees().iter().filter(is_its);
+        let is_taken =
+            entries.any(|entry| identity::is_others(entry, &self.plan.workflow, &worker.id));
+        self.branch(&branch).filter(|_| self.record.has(&worker.id) && !is_taken)
     }
 
     /// Returns the folder of a worker's worktree.
@@ -123,6 +148,11 @@ impl Workflow {
     /// Returns the commit of a branch.
     pub(crate) fn branch(&self, name: &str) -> Option<&Oid> {
         self.refs.get(&format!("refs/heads/{name}"))
+    }
+
+    /// Returns where the base branch is; nothing when it is gone, or there never was one.
+    pub(crate) fn base_tip(&self) -> Option<&Oid> {
+        self.record.base_branch.as_deref().and_then(|name| self.branch(name))
     }
 
     /// Returns the commit of the integration branch.
@@ -154,8 +184,7 @@ impl Workflow {
     }
 
     /// Reads everything the rules need, in a number of git processes that does not grow with the
-    /// history: one for all commits, one for what they changed, and one for each worktree that is
-    /// looked into.
+    /// history: those of the commits, and one for each worktree that is looked into.
     pub(crate) fn facts(&self, now: Seconds, look: Look<'_>) -> Result<Facts> {
         let (mut facts, worktrees) = both(|| self.committed(now), || self.worktree_facts(look))?;
         self.add_worktrees(&mut facts, worktrees);
@@ -164,23 +193,25 @@ impl Workflow {
 
     /// Returns the facts about all commits, as if there were no worktrees.
     fn committed(&self, now: Seconds) -> Result<Facts> {
-        let base_tip =
-            self.record.base_branch.as_deref().and_then(|name| self.branch(name)).cloned();
-        let tips: Vec<Option<&Oid>> =
-            self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
-        let (history, base_changes) = self.history(&tips, base_tip.as_ref())?;
-        let workers = self.plan.workers.iter().zip(tips).map(|(worker, tip)| {
-            (worker.id.clone(), WorkerFacts { tip: tip.cloned(), ..WorkerFacts::default() })
-        });
-        Ok(Facts {
+        let worker = |worker: &Worker| {
+            let tip = self.tip(worker).cloned();
+            (worker.id.clone(), WorkerFacts { tip, ..WorkerFacts::default() })
+        };
+        let mut facts = Facts {
             now,
-            history,
-            workers: workers.collect(),
-            base_tip,
-            base_changes,
-            checkout: None,
+            workers: self.plan.workers.iter().map(worker).collect(),
+            base_tip: self.base_tip().cloned(),
             integration_tip: self.integration().cloned(),
-        })
+            ..Facts::default()
+        };
+        self.read_history(&mut facts)?;
+        facts.landed_as = landing::by_content(self, &facts)?;
+        let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
+        if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {
+            let changes = self.repo.changes(&[Stretch::between(since, tip)])?;
+            facts.base_changes = paths(changes.into_iter().flatten());
+        }
+        Ok(facts)
     }
 
     fn add_worktrees(&self, facts: &mut Facts, worktrees: Vec<WorktreeFacts>) {
@@ -189,32 +220,81 @@ impl Workflow {
         }
     }
 
-    /// Returns what everybody has since the base, and the files that the base branch changed.
-    fn history(
-        &self,
-        tips: &[Option<&Oid>],
-        base_tip: Option<&Oid>,
-    ) -> Result<(History, Vec<RepoPath>)> {
+    /// Reads what every branch has since the base, and what its commits changed: two git processes,
+    /// and one more where there are merges.
+    fn read_history(&self, facts: &mut Facts) -> Result<()> {
         let Record { base, merged, stopped, red, placements, .. } = &self.record;
-        let merged = merged.values().map(|(tip, _)| tip);
-        let tips: Vec<&Oid> = tips.iter().flatten().copied().chain(merged).collect();
+        let tip = |worker: &Worker| self.tip(worker).or(merged.get(&worker.id).map(|(tip, _)| tip));
+        let tips: Vec<Option<&Oid>> = self.plan.workers.iter().map(tip).collect();
         let begun = stopped.iter().map(Stopped::commit).chain(red.iter().map(|red| &red.candidate));
-        let trunk: Vec<&Oid> = base_tip.into_iter().chain(self.integration()).collect();
-        let all = tips.iter().chain(&trunk).copied().chain(begun);
-        let mut history = History::new(self.repo.history(all, base)?);
+        let merged_tips = merged.values().map(|(tip, _)| tip);
+        let trunk: Vec<&Oid> = facts.base_tip.iter().chain(&facts.integration_tip).collect();
+        let known: Vec<&Oid> = tips.iter().flatten().copied().chain(merged_tips).collect();
+        let history = self.repo.history(known.iter().chain(&trunk).copied().chain(begun), base)?;
+        let mut history = History::new(history);
+
+        let mut questions = Questions::default();
+        let mut except = history.on_chains(trunk.iter().copied());
+        let handed_over: Vec<&Oid> = self
+            .plan
+            .ids()
+            .zip(&tips)
+            .filter_map(|(id, tip)| Some((id, (*tip)?)))
+            .flat_map(|(id, tip)| perhaps_handed_over(&self.record, &history, &except, id, tip))
+            .map(|commit| &commit.oid)
+            .collect();
+        except.retain(|oid| !handed_over.contains(oid));
+        let all_trunk = history.ancestors(trunk.iter().copied());
+        let chains: Vec<&Oid> =
+            known.iter().copied().chain(history.side_tips(&known, &all_trunk)).collect();
         let forks = placements.values().map(|placement| &placement.fork);
-        let except = history.on_chains(trunk.iter().copied());
-        let mut stretches = history.stretches(&tips, forks.chain(trunk), &except);
-        let landed = history.landed(base_tip, self.integration());
-        let drift = base_tip.filter(|tip| *tip != base);
-        let since = vec![landed.unwrap_or(base).clone()];
-        stretches.extend(drift.map(|tip| Stretch { newest: tip.clone(), parents: since }));
-        let mut changes = self.repo.changes(&stretches)?;
-        let drift = drift.and_then(|_| changes.pop()).unwrap_or_default();
-        for (stretch, changes) in stretches.iter().zip(changes) {
-            history.set_changes(&stretch.newest, changes);
+        let ends = forks.chain(trunk.iter().copied()).chain(handed_over);
+        let stretches = history.stretches(&chains, ends, &except);
+        let stretches: Vec<(Oid, usize)> = stretches
+            .into_iter()
+            .map(|stretch| (stretch.newest.clone(), questions.ask(stretch)))
+            .collect();
+
+        // What a merge of each brings, compared with the newest commit of the trunk that it has.
+        let on_trunk = history.merge_bases(base, trunk.iter().copied().chain([base]));
+        let since = |tip: &Oid| {
+            let newest = on_trunk.merge_base(tip).filter(|newest| newest != tip);
+            newest.unwrap_or_else(|| base.clone())
+        };
+        let brought: Vec<Option<(Oid, usize)>> = tips
+            .iter()
+            .map(|tip| {
+                let since = since((*tip)?);
+                let at = questions.ask(Stretch::between(&since, (*tip)?));
+                Some((since, at))
+            })
+            .collect();
+        let mut steps: Vec<Oid> =
+            brought.iter().flatten().map(|(since, _)| since.clone()).collect();
+        steps.retain(|since| since != base);
+        history.sort(&mut steps);
+        let before = std::iter::once(base).chain(&steps);
+        let step = |(old, new): (&Oid, &Oid)| questions.ask(Stretch::between(old, new));
+        let step_answers: Vec<usize> = before.zip(&steps).map(step).collect();
+
+        let moved = facts.base_tip.as_ref().filter(|tip| *tip != base);
+        let integration = facts.integration_tip.as_ref();
+        let landed = moved.and_then(|tip| integration.filter(|head| history.contains(tip, head)));
+        let drift = moved.map(|tip| questions.ask(Stretch::between(landed.unwrap_or(base), tip)));
+
+        let answers = self.repo.changes(&questions.stretches)?;
+        let answer = |at: usize| answers.get(at).cloned().unwrap_or_default();
+        for (newest, at) in stretches {
+            history.set_changes(&newest, answer(at));
         }
-        Ok((history, drift.into_iter().map(|change| change.path).collect()))
+        for (id, brought) in self.plan.ids().zip(brought) {
+            let brought = brought.map(|(since, at)| Brought { since, changes: answer(at) });
+            facts.workers.entry(id.clone()).or_default().brought = brought;
+        }
+        facts.trunk_steps = steps.into_iter().zip(step_answers.into_iter().map(answer)).collect();
+        facts.base_changes = paths(drift.map(answer).into_iter().flatten());
+        facts.history = history;
+        Ok(())
     }
 
     /// Returns where each worker stands, in the order of the plan.
@@ -237,10 +317,7 @@ impl Workflow {
 
     fn worktree_facts(&self, look: Look<'_>) -> Result<Vec<WorktreeFacts>> {
         let workers = &self.plan.workers;
-        let is_registered = |worker: &&Worker| {
-            let path = self.worktree(worker);
-            self.repo.worktrees().iter().any(|worktree| worktree.path == path)
-        };
+        let is_registered = |worker: &&Worker| self.entry(worker).is_some();
         let wanted = workers.iter().filter(is_registered).filter(|worker| look.is_into(worker));
         let wanted: Vec<PathBuf> = wanted.map(|worker| self.worktree(worker)).collect();
         let mut read = self.repo.tree_states(&wanted)?.into_iter();
@@ -277,7 +354,9 @@ impl Workflow {
         let (mut facts, ((checkout, sessions), worktrees)) = both(committed, worktrees)?;
         self.add_worktrees(&mut facts, worktrees);
         facts.checkout = checkout;
-        for (worker, session) in workers.iter().zip(sessions) {
+        // A session in a folder that bears its name now is another workflow's.
+        let own = workers.iter().zip(sessions).filter(|(worker, _)| self.record.has(&worker.id));
+        for (worker, session) in own {
             facts.workers.entry(worker.id.clone()).or_default().session = session;
         }
         let Prediction { states, conflicts, trial } = predict(self, &facts, &mut trials)?;
@@ -299,6 +378,27 @@ impl Places for Workflow {
     fn root(&self) -> String {
         self.repo.root().to_string_lossy().into_owned()
     }
+}
+
+/// What git is asked about, each question once.
+#[derive(Default)]
+struct Questions {
+    stretches: Vec<Stretch>,
+}
+
+impl Questions {
+    /// Returns where the answer will stand.
+    fn ask(&mut self, stretch: Stretch) -> usize {
+        let known = self.stretches.iter().position(|known| *known == stretch);
+        known.unwrap_or_else(|| {
+            self.stretches.push(stretch);
+            self.stretches.len() - 1
+        })
+    }
+}
+
+fn paths(changes: impl Iterator<Item = Change>) -> Vec<RepoPath> {
+    changes.map(|change| change.path).collect()
 }
 
 fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug, Oid)> {

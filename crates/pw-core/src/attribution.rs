@@ -49,6 +49,23 @@ pub struct Seen {
     pub fails: usize,
 }
 
+/// Completes what each worker brings along: with a worker come those that come with that one.
+pub fn closed(mut after: Vec<Set>) -> Vec<Set> {
+    loop {
+        let further = |(at, set): (usize, &Set)| {
+            let mut all: Set =
+                set.iter().flat_map(|other| &after[*other]).chain(set).copied().collect();
+            all.remove(&at);
+            all
+        };
+        let next: Vec<Set> = after.iter().enumerate().map(further).collect();
+        if next == after {
+            return after;
+        }
+        after = next;
+    }
+}
+
 /// Searches for those at fault for `gate`.
 ///
 /// `after` holds for each worker all it builds upon. `ask` says what one gate, or all of them,
@@ -227,7 +244,8 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
             let mut tries: Vec<usize> = (low + 1..high).collect();
             tries.sort_by_key(|place| place.abs_diff(middle));
             for place in tries {
-                let set = to.iter().chain(&added[..place]).copied().collect();
+                let set =
+                    self.closed(&to.iter().chain(&added[..place]).copied().collect::<Vec<_>>());
                 match self.fails(&set, gate)? {
                     Some(true) => high = place,
                     Some(false) => low = place,

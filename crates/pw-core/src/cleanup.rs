@@ -72,6 +72,8 @@ impl KeepReason {
 pub enum KeepKind {
     /// Commits that neither the integration branch nor the base has.
     NotMerged,
+    /// It is in the middle of its work, or asks for something, even if the user merged what there is.
+    NotComplete,
     /// It has not committed anything; it is removed when it is named.
     NotBegun,
     /// Changes to tracked files.

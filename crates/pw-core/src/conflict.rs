@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Change;
+use crate::facts::Facts;
+use crate::history::{Ancestors, Change};
 use crate::id::{Oid, WorkerId};
 use crate::marker::Hunk;
 use crate::path::RepoPath;
@@ -126,13 +127,55 @@ impl ConflictKind {
     }
 }
 
-/// Returns the pairs, by index, whose changes could collide; all others merge in any order.
+/// A branch to be merged, as far as it can collide with others.
+#[derive(Debug)]
+pub struct Branch<'a> {
+    pub tip: &'a Oid,
+    /// The commit of the trunk it is compared with.
+    pub since: &'a Oid,
+    pub print: Footprint<'a>,
+}
+
+impl<'a> Branch<'a> {
+    pub fn of(
+        tip: &'a Oid,
+        since: &'a Oid,
+        changes: impl IntoIterator<Item = &'a Change> + Clone,
+    ) -> Self {
+        Self { tip, since, print: Footprint::of(changes) }
+    }
+}
+
+/// Returns the pairs, by index, that could collide; all others merge in any order.
 ///
-/// A common path, a file where the other has a folder, or a file added to a folder from which the
-/// other took files away (a renamed folder) can collide; nothing else can.
-pub fn pairs_that_can_meet(prints: &[Footprint<'_>]) -> Vec<(usize, usize)> {
-    let pairs = (0..prints.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
-    pairs.filter(|(first, second)| prints[*first].can_meet(&prints[*second])).collect()
+/// What git compares with their merge base is more than their own work where one has newer commits
+/// of the trunk than the other, and not known here where both have commits of a third.
+pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
+    let trunk = facts.trunk();
+    let beyond = |branch: &Branch<'_>| facts.history.ancestors([branch.tip]).without(&trunk);
+    let beyond: Vec<Ancestors<'_>> = branches.iter().map(beyond).collect();
+    let steps: Vec<Footprint<'_>> =
+        facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
+    // The base comes before the first step.
+    let place = |since: &Oid| {
+        facts.trunk_steps.iter().position(|(commit, _)| commit == since).map_or(0, |at| at + 1)
+    };
+    let can_meet = |(first, second): &(usize, usize)| {
+        let (some, other) = (&branches[*first], &branches[*second]);
+        if some.print.can_meet(&other.print) || beyond[*first].meets(&beyond[*second]) {
+            return true;
+        }
+        let (older, newer) =
+            if place(some.since) <= place(other.since) { (some, other) } else { (other, some) };
+        let between = &steps[place(older.since)..place(newer.since)];
+        // On branches of the trunk itself, their merge base is another commit.
+        !between.is_empty()
+            && (!facts.history.contains(newer.since, older.since)
+                || between.iter().any(|step| step.can_meet(&older.print)))
+    };
+    let pairs =
+        (0..branches.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    pairs.filter(can_meet).collect()
 }
 
 /// Returns whether changes touch a path, or something above or below it.
@@ -142,7 +185,9 @@ pub fn touches<'a>(changes: impl IntoIterator<Item = &'a Change>, path: &RepoPat
     })
 }
 
-/// What of a worker's changes matters for collisions.
+/// What of a branch's changes matters for collisions: a common path, a file where the other has a
+/// folder, or a file added to a folder from which the other took files away (a renamed folder) can
+/// collide; nothing else can.
 #[derive(Debug)]
 pub struct Footprint<'a> {
     paths: BTreeSet<&'a [u8]>,
@@ -203,6 +248,8 @@ mod tests {
             vec![change("docs", None, Some("7"))],
         ];
         let prints: Vec<Footprint<'_>> = changes.iter().map(Footprint::of).collect();
-        assert_eq!(pairs_that_can_meet(&prints), [(0, 1), (3, 4), (2, 5)]);
+        let pairs = (0..6).flat_map(|second| (0..second).map(move |first| (first, second)));
+        let meet = pairs.filter(|(first, second)| prints[*first].can_meet(&prints[*second]));
+        assert_eq!(meet.collect::<Vec<_>>(), [(0, 1), (3, 4), (2, 5)]);
     }
 }

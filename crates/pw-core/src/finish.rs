@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::FileConflict;
 use crate::failure::{Code, Failure};
 use crate::gate::GateReport;
+use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, Report, bounded, counted};
 use crate::status::{State, WorkerStatus};
+use crate::work::Work;
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -132,6 +134,26 @@ pub fn require_everybody(
         .hint("integrate them, or leave them out with --without if the user agrees")
         .next(format!("pw-integrate check {}", plan.workflow))
         .details(serde_json::json!({ "workers": workers })))
+}
+
+/// Refuses to land without workers whose commits the result holds all the same. `range`: the result,
+/// and where the base branch is, which may have them already.
+pub fn require_left_out(
+    plan: &Plan,
+    work: &[Work<'_>],
+    history: &History,
+    range: [&Oid; 2],
+    without: &[WorkerId],
+) -> Result<(), Failure> {
+    let [result, base] = range;
+    let lands = history.ancestors([result]).without(&history.ancestors([base]));
+    let is_in = |work: &Work<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
+    let mut left_out = plan.ids().zip(work).filter(|(id, _)| without.contains(id));
+    let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
+    let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
+    Err(Failure::new(Code::NotReady, message)
+        .hint("they would land; integrate that worker, too, or take out by hand who holds its commits")
+        .next(format!("pw-integrate check {}", plan.workflow)))
 }
 
 /// What is said of one worker.

@@ -1,12 +1,14 @@
 //! Who can be merged, in which order, and what a merge came to.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::FileConflict;
-use crate::facts::{Commit, History};
 use crate::failure::{Code, Failure};
 use crate::gate::GateReport;
+use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -79,6 +81,9 @@ pub struct PreviewStep {
     pub worker: WorkerId,
     pub tip: Oid,
     pub ready: bool,
+    /// The workers whose commits come along with it; absent when none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<WorkerId>,
     /// Empty when it merges.
     pub conflicts: Vec<FileConflict>,
 }
@@ -156,7 +161,11 @@ pub fn require_ready(
     order: &[WorkerId],
     allow_out_of_scope: bool,
 ) -> Result<(), Failure> {
-    let counts = |reason: &Reason| !(allow_out_of_scope && reason.kind == ReasonKind::OutOfScope);
+    // Whether older versions come back is seen when they are merged: most often they conflict.
+    let counts = |reason: &Reason| {
+        reason.kind != ReasonKind::OutdatedCommits
+            && !(allow_out_of_scope && reason.kind.is_about_scope())
+    };
     let stands_in_the_way = |worker: &&WorkerStatus| {
         let vetoed = worker.reasons.iter().any(counts);
         order.contains(&worker.id) && (vetoed || worker.state != State::Complete)
@@ -170,9 +179,9 @@ pub fn require_ready(
         1 => String::new(),
         n => format!(" ({} more not ready)", n - 1),
     };
-    let only_scope = waiting.iter().all(|w| {
-        w.state == State::Complete && w.reasons.iter().all(|r| r.kind == ReasonKind::OutOfScope)
-    });
+    let only_scope = waiting
+        .iter()
+        .all(|w| w.state == State::Complete && w.reasons.iter().all(|r| r.kind.is_about_scope()));
     let (code, hint) = if only_scope {
         let hint =
             "give the files back to their owner, or, if the user agrees, use --allow-out-of-scope";
@@ -186,7 +195,26 @@ pub fn require_ready(
         .details(serde_json::json!({ "workers": waiting })))
 }
 
-/// Refuses to merge a worker without those it builds upon.
+/// Refuses a merge that brought older versions of others' files back without a conflict. `changed`:
+/// what the merge changed.
+pub fn require_no_return(
+    plan: &Plan,
+    status: &WorkerStatus,
+    changed: &[RepoPath],
+) -> Result<(), Failure> {
+    let outdated = status.reasons.iter().find(|r| r.kind == ReasonKind::OutdatedCommits);
+    let paths = outdated.into_iter().flat_map(|reason| &reason.paths);
+    let returned: Vec<&RepoPath> = paths.filter(|path| changed.contains(path)).collect();
+    let Some((reason, first)) = outdated.zip(returned.first()) else { return Ok(()) };
+    let message = format!("{} would bring `{first}` back: {}", status.id, reason.message);
+    Err(Failure::new(Code::OutOfScope, message)
+        .hint("have it take in what the owner has now, or, if the user agrees, use --allow-out-of-scope")
+        .next(format!("pw-monitor status {}", plan.workflow))
+        .details(serde_json::json!({ "workers": [Readiness::from(status)], "paths": returned })))
+}
+
+/// Refuses to merge a worker without those it builds upon, and without those whose commits its
+/// branch holds: these would come along.
 fn require_dependencies(
     plan: &Plan,
     workers: &[WorkerStatus],
@@ -200,6 +228,12 @@ fn require_dependencies(
             let message = format!("{id} builds upon {dependency}, which is left out");
             return Err(Failure::new(Code::NotReady, message)
                 .hint(format!("leave {id} out, too: --without {id}")));
+        }
+        let held = workers.iter().filter(|worker| worker.id == *id).flat_map(|w| &w.holds);
+        if let Some(other) = held.into_iter().find(lacking) {
+            let message = format!("{id} holds commits of {other}, which is left out");
+            return Err(Failure::new(Code::NotReady, message)
+                .hint(format!("they would land with it; leave {id} out, too: --without {id}")));
         }
     }
     Ok(())
@@ -234,8 +268,10 @@ pub fn merge_message(
     let older = signals.len().saturating_sub(MAX_SIGNALS);
     let note = (older > 0).then(|| format!("({older} more before these)"));
     list("Signals", &mut note.into_iter().chain(signals[older..].iter().cloned()));
-    let strangers = status.out_of_scope.iter().map(ToString::to_string);
-    list("Merged although outside the scope", &mut { strangers });
+    let doubts = status.reasons.iter().filter(|reason| reason.kind.is_about_scope());
+    let strangers: BTreeSet<&RepoPath> = doubts.flat_map(|reason| &reason.paths).collect();
+    let mut strangers = strangers.into_iter().map(ToString::to_string);
+    list("Merged although outside the scope", &mut strangers);
     message +=
         &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id);
     let paths = by_mergiraf.iter().map(|path| one_line(&path.to_string()));

@@ -232,6 +232,8 @@ pub enum ProblemCode {
     UnknownWorker,
     Cycle,
     UnknownBase,
+    /// Another workflow has a worker of the same id and name.
+    LabelTaken,
     BranchExists,
     BranchMissing,
     FolderExists,

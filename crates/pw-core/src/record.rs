@@ -342,12 +342,16 @@ pub struct Record {
     pub verdicts: BTreeMap<(Oid, Oid), Verdict>,
     /// Where the base branch was when the work landed there.
     pub finished: Option<Oid>,
+    /// What landed then: where we had put the integration branch.
+    pub landed: Option<Oid>,
     /// How often an integration stopped at a worker.
     pub stops: BTreeMap<WorkerId, u32>,
     /// The number of the newest snapshot of each name, forgotten or not: numbers only count up.
     pub snapshots: BTreeMap<WorkerId, u32>,
     /// Workers whose removal was begun.
     pub cleaning: BTreeSet<WorkerId>,
+    /// Workers whose worktree and branch were removed: what bears these names now is not theirs.
+    pub cleaned: BTreeSet<WorkerId>,
     pub started: Seconds,
 }
 
@@ -365,11 +369,19 @@ impl Record {
             red: None,
             verdicts: BTreeMap::new(),
             finished: None,
+            landed: None,
             stops: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             cleaning: BTreeSet::new(),
+            cleaned: BTreeSet::new(),
             started,
         }
+    }
+
+    /// Returns whether the worker's branch and worktree are, or were last, made by this workflow.
+    /// Anything else of these names belongs to another workflow, or to the user.
+    pub fn has(&self, worker: &WorkerId) -> bool {
+        self.placements.contains_key(worker) && !self.cleaned.contains(worker)
     }
 
     /// Reads events, the oldest first, each with the time it was written. Nothing when the first
@@ -387,6 +399,7 @@ impl Record {
         match event {
             Event::Planned { .. } | Event::Replanned => {}
             Event::Creating { worker, fork } => {
+                self.cleaned.remove(&worker);
                 self.placements.insert(worker, Placement { fork, created: false, port: None, at });
             }
             Event::Created { worker, fork, port } => {
@@ -422,7 +435,10 @@ impl Record {
                 }
             }
             Event::Aborted { .. } => (self.stopped, self.red) = (None, None),
-            Event::Finished { commit } => self.finished = Some(commit),
+            Event::Finished { commit } => {
+                self.finished = Some(commit);
+                self.landed.clone_from(&self.integration);
+            }
             Event::Snapshot { id: SnapshotId { of, number }, .. } => {
                 let newest = self.snapshots.entry(of).or_default();
                 *newest = number.max(*newest);
@@ -436,6 +452,7 @@ impl Record {
             }
             Event::Cleaned { worker } => {
                 self.cleaning.remove(&worker);
+                self.cleaned.insert(worker.clone());
                 // Whoever had nothing to merge may be created again.
                 if !self.merged.contains_key(&worker) {
                     self.placements.remove(&worker);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::Conflict;
-use crate::facts::{Change, Commit};
+use crate::history::{Change, Commit};
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size, Worker};

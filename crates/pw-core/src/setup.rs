@@ -6,8 +6,8 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Commit;
 use crate::failure::{Code, Failure};
+use crate::history::Commit;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Problem, ProblemCode, Problems, Size, Worker};
@@ -184,28 +184,63 @@ pub fn port(root: &[u8], label: &str, is_free: &dyn Fn(u16) -> bool) -> Option<u
     (first..PORTS.end).chain(PORTS.start..first).find(|port| is_free(*port))
 }
 
-/// Returns the branches and folders that stand where workers would be made.
-///
-/// `refs` are full names; `occupied` says whether a folder of the repository exists and is not
-/// empty.
-pub fn obstacles(
-    plan: &Plan,
-    make: &[&Worker],
-    is_new: bool,
-    refs: &BTreeMap<String, Oid>,
-    occupied: &dyn Fn(&str) -> bool,
-) -> Vec<Problem> {
+/// The names that are taken in a repository.
+pub struct Taken<'a> {
+    /// All branches and refs of ours, by full name.
+    pub refs: &'a BTreeMap<String, Oid>,
+    /// Whether a folder of the repository exists and is not empty.
+    pub folder: &'a dyn Fn(&str) -> bool,
+    /// The other workflow that has a worker of this label.
+    pub label: &'a dyn Fn(&str) -> Option<Slug>,
+}
+
+impl Taken<'_> {
+    fn is_free(&self, plan: &Plan, worker: &Worker) -> bool {
+        branch_in_the_way(self.refs, &worker.branch()).is_none()
+            && !(self.folder)(&plan.worktree(worker))
+            && (self.label)(&worker.label()).is_none()
+    }
+
+    /// Returns what to do about a name that is taken.
+    fn rename(&self, plan: &Plan, worker: &Worker) -> String {
+        let other = |number: usize| {
+            let name = format!("{}-{number}", worker.name).parse().ok()?;
+            Some(Worker { name, ..worker.clone() })
+        };
+        let free = (2..100).filter_map(other).find(|worker| self.is_free(plan, worker));
+        match free {
+            Some(Worker { name, .. }) => format!("the name {name} is free: `name: {name}`"),
+            None => "give the worker another id or name".to_owned(),
+        }
+    }
+}
+
+/// Returns the branches, folders and workers of other workflows that stand where workers would be
+/// made.
+pub fn obstacles(plan: &Plan, make: &[&Worker], is_new: bool, taken: &Taken<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for worker in make {
-        if let Some(found) = branch_in_the_way(refs, &worker.branch()) {
+        if let Some(workflow) = (taken.label)(&worker.label()) {
+            let message =
+                format!("{} would be {}, which workflow {workflow} has", worker.id, worker.label());
+            let hint = format!(
+                "{}; or end that one first: pw-integrate cleanup {workflow}",
+                taken.rename(plan, worker)
+            );
+            problems
+                .push(Problem::new(ProblemCode::LabelTaken, message, hint).workers([&worker.id]));
+            continue;
+        }
+        if let Some(found) = branch_in_the_way(taken.refs, &worker.branch()) {
             let message =
                 format!("{} needs the branch {}, but {found} exists", worker.id, worker.branch());
-            let hint = "give the worker another id or name; the branch may hold somebody's work";
+            let hint =
+                format!("{}; the branch may hold work of the user's", taken.rename(plan, worker));
             problems
                 .push(Problem::new(ProblemCode::BranchExists, message, hint).workers([&worker.id]));
         }
         let folder = plan.worktree(worker);
-        if occupied(&folder) {
+        if (taken.folder)(&folder) {
             let message = format!("{} needs the folder {folder}, which is not empty", worker.id);
             let hint = "move it away, or set `worktrees:` in the plan";
             let problem =
@@ -214,7 +249,7 @@ pub fn obstacles(
         }
     }
     let integration = plan.integration_branch();
-    if let Some(found) = branch_in_the_way(refs, &integration).filter(|_| is_new) {
+    if let Some(found) = branch_in_the_way(taken.refs, &integration).filter(|_| is_new) {
         let message = format!("the result needs the branch {integration}, but {found} exists");
         let hint = format!("rename or delete {found}, or choose another `workflow`");
         problems.push(Problem::new(ProblemCode::BranchExists, message, hint));

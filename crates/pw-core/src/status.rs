@@ -160,6 +160,9 @@ pub struct WorkerStatus {
     pub waits_for: Option<WaitsFor>,
     /// How many commits are the worker's own.
     pub commits: usize,
+    /// The workers of whose commits its branch holds some that are not integrated; absent when none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<WorkerId>,
     /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
     /// Changed or untracked files in the worktree.
@@ -269,6 +272,17 @@ pub enum ReasonKind {
     HistoryRewritten,
     /// Two branches hold the same commits, and nothing tells whose they are.
     Contested,
+    /// The branch holds commits that no worker has, and files outside the scope would land with them.
+    UnclaimedCommits,
+    /// The same, with other versions of files than the worker has now whose they are.
+    OutdatedCommits,
+}
+
+impl ReasonKind {
+    /// Returns whether it is only about whose files a branch changes, which the user may allow.
+    pub fn is_about_scope(self) -> bool {
+        matches!(self, Self::OutOfScope | Self::UnclaimedCommits | Self::OutdatedCommits)
+    }
 }
 
 /// The newest signal of a worker.

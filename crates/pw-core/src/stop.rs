@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, Stages};
-use crate::facts::{Commit, History};
+use crate::history::{Commit, History};
 use crate::id::{Oid, WorkerId};
 use crate::integration::{Readiness, merged_worker};
 use crate::marker::Hunk;
@@ -141,8 +141,8 @@ impl<'a> Sides<'a> {
         history: &'a History,
         stopped: &'a Stopped,
     ) -> Self {
-        let ours = history.ancestors(&stopped.onto);
-        let theirs = history.ancestors(&stopped.tip);
+        let ours = history.ancestors([&stopped.onto]);
+        let theirs = history.ancestors([&stopped.tip]);
         let mut commits = Vec::new();
         for (worker, work) in plan.workers.iter().zip(work) {
             let side = if worker.id == stopped.worker { Side::Theirs } else { Side::Ours };

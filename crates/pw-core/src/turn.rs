@@ -3,19 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::{Footprint, pairs_that_can_meet};
+use crate::conflict::{Branch, meetings};
 use crate::facts::Facts;
 use crate::id::WorkerId;
-use crate::plan::Plan;
+use crate::plan::{Plan, Worker};
 use crate::report::counted;
 use crate::status::{State, WorkerStatus};
-use crate::work::Work;
 
 /// A worker's place in the merge order, and what put it there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
     pub worker: WorkerId,
-    /// Those it builds upon that are merged before it in the same run.
+    /// Those it builds upon, or whose commits it holds, that are merged before it in the same run.
     pub after: Vec<WorkerId>,
     /// Those of the same run whose changes could collide with its own.
     pub meets: Vec<WorkerId>,
@@ -29,7 +28,6 @@ pub struct Turn {
 pub fn turns(
     plan: &Plan,
     facts: &Facts,
-    work: &[Work<'_>],
     states: &[WorkerStatus],
     without: &[WorkerId],
 ) -> Vec<Turn> {
@@ -42,12 +40,12 @@ pub fn turns(
         .filter(|worker| is_open(&worker.id))
         .map(|worker| Turn {
             worker: worker.id.clone(),
-            after: worker.after.iter().filter(|id| is_open(id)).cloned().collect(),
+            after: builds_upon(worker, states).filter(|id| is_open(id)).cloned().collect(),
             meets: Vec::new(),
             because: String::new(),
         })
         .collect();
-    for (first, second) in meetings(plan, facts, work, &waiting) {
+    for (first, second) in collisions(facts, &waiting) {
         let [some, other] = [first, second].map(|at| waiting[at].worker.clone());
         waiting[first].meets.push(other);
         waiting[second].meets.push(some);
@@ -57,7 +55,7 @@ pub fn turns(
         let is_free =
             |turn: &Turn| turn.after.iter().all(|id| turns.iter().any(|t| t.worker == *id));
         let free = waiting.iter().enumerate().filter(|(_, turn)| is_free(turn));
-        // A valid plan has no circle, so somebody is free.
+        // Where workers hold each other's commits, the plan's order breaks the circle.
         let next = free.min_by_key(|(at, turn)| (turn.meets.len(), *at)).map_or(0, |(at, _)| at);
         let mut turn = waiting.remove(next);
         turn.because = because(&turn);
@@ -66,24 +64,32 @@ pub fn turns(
     turns
 }
 
-/// Returns the pairs, by index, of those whose committed changes could collide. Who contains the
-/// other's work merges with it.
-fn meetings(plan: &Plan, facts: &Facts, work: &[Work<'_>], turns: &[Turn]) -> Vec<(usize, usize)> {
-    let changes = |turn: &Turn| {
-        let at = plan.ids().position(|id| *id == turn.worker)?;
-        Some(work.get(at)?.changes.as_slice())
+/// Returns whom a worker names in `after`, then whose commits its branch holds besides.
+fn builds_upon<'a>(
+    worker: &'a Worker,
+    states: &'a [WorkerStatus],
+) -> impl Iterator<Item = &'a WorkerId> {
+    let status = states.iter().find(|status| status.id == worker.id);
+    let holds = status.into_iter().flat_map(|status| &status.holds);
+    worker.after.iter().chain(holds.filter(|id| !worker.after.contains(id)))
+}
+
+/// Returns the pairs, by index, of those whose branches could collide. Who contains the other's
+/// work merges with it.
+fn collisions(facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
+    let branch = |(at, turn): (usize, &Turn)| {
+        let (tip, brought) = facts.to_merge(&turn.worker)?;
+        Some((at, Branch::of(tip, &brought.since, &brought.changes)))
     };
-    let prints: Vec<Footprint<'_>> =
-        turns.iter().map(|turn| Footprint::of(changes(turn).unwrap_or_default())).collect();
-    let contains = |outer: usize, inner: usize| {
-        let tip = |at: usize| facts.tip(&turns[at].worker);
-        tip(outer)
-            .zip(tip(inner))
-            .is_some_and(|(outer, inner)| facts.history.contains(outer, inner))
+    let (places, branches): (Vec<usize>, Vec<Branch<'_>>) =
+        turns.iter().enumerate().filter_map(branch).unzip();
+    let pairs = meetings(facts, &branches).into_iter();
+    let nested = |first: usize, second: usize| {
+        let (first, second) = (branches[first].tip, branches[second].tip);
+        facts.history.contains(first, second) || facts.history.contains(second, first)
     };
-    let mut pairs = pairs_that_can_meet(&prints);
-    pairs.retain(|(first, second)| !contains(*first, *second) && !contains(*second, *first));
-    pairs
+    let pairs = pairs.filter(|(first, second)| !nested(*first, *second));
+    pairs.map(|(first, second)| (places[first], places[second])).collect()
 }
 
 fn because(turn: &Turn) -> String {
@@ -101,7 +107,8 @@ fn because(turn: &Turn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Change, Commit, History, WorkerFacts};
+    use crate::facts::{Brought, WorkerFacts};
+    use crate::history::{Change, Commit, History, net_changes};
     use crate::record::{Event, Record};
     use crate::status::worker_states;
     use crate::work::own_work;
@@ -128,18 +135,22 @@ mod tests {
                 .map(|path| Change { path: (*path).into(), old: None, new: Some((*name).into()) })
                 .collect(),
         };
+        let history = History::new(paths.iter().map(commit));
         let worker = |(name, _): &(&str, &[&str])| {
-            (name.parse().unwrap(), WorkerFacts { tip: Some(oid(name)), ..WorkerFacts::default() })
+            let chain: Vec<&Commit> = history.chain(&oid(name)).collect();
+            let brought = Brought { since: oid("0"), changes: net_changes(&chain) };
+            let tip = Some(oid(name));
+            (
+                name.parse().unwrap(),
+                WorkerFacts { tip, brought: Some(brought), ..WorkerFacts::default() },
+            )
         };
-        let facts = Facts {
-            history: History::new(paths.iter().map(commit)),
-            workers: paths.iter().map(worker).collect(),
-            ..Facts::default()
-        };
+        let facts =
+            Facts { workers: paths.iter().map(worker).collect(), history, ..Facts::default() };
         let work = own_work(&plan, &record, &facts);
         let states = worker_states(&plan, &record, &facts, &work);
         let order = |without: &[WorkerId]| -> Vec<(String, String)> {
-            let turns = turns(&plan, &facts, &work, &states, without);
+            let turns = turns(&plan, &facts, &states, without);
             turns.into_iter().map(|turn| (turn.worker.to_string(), turn.because)).collect()
         };
         let turn = |worker: &str, because: &str| (worker.to_owned(), because.to_owned());

@@ -2,12 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::facts::{Change, Commit, Facts, net_changes};
+use crate::facts::Facts;
+use crate::history::{Ancestors, Change, Commit, History, net_changes};
 use crate::id::{Oid, WorkerId};
+use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
+use crate::signal::{self, Subject};
 
-/// What one worker did itself.
+/// What one worker did itself, and what else its branch holds.
 #[derive(Clone, Debug, Default)]
 pub struct Work<'a> {
     /// The newest first: its first-parent chain since the fork, without what it took over by
@@ -18,6 +21,15 @@ pub struct Work<'a> {
     pub changes: Vec<Change>,
     /// Whether some of the commits could as well be another worker's.
     pub contested: bool,
+    /// The other workers of whose commits the branch holds some that the trunk does not have.
+    pub holds: Vec<WorkerId>,
+    /// What the branch holds and no worker made, the trunk neither: the worker it was taken from has
+    /// dropped it since, or it came from a branch that is not the workflow's.
+    pub unclaimed: Vec<&'a Commit>,
+    /// The files outside the scope that these bring, and no other branch does.
+    pub unclaimed_paths: Vec<RepoPath>,
+    /// Those that another branch has in another version.
+    pub outdated_paths: Vec<RepoPath>,
 }
 
 /// Returns the work of every worker, in the order of the plan.
@@ -25,9 +37,95 @@ pub fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<
     let chains = Chains::of(plan, record, facts);
     let own = |(at, worker)| {
         let (commits, contested) = chains.own(at, worker);
-        Work { changes: net_changes(&commits), commits, contested }
+        Work { changes: net_changes(&commits), commits, contested, ..Work::default() }
     };
-    plan.workers.iter().enumerate().map(own).collect()
+    let mut work: Vec<Work<'a>> = plan.workers.iter().enumerate().map(own).collect();
+    let trunk = facts.trunk();
+    let beyond =
+        |worker: &Worker| facts.history.ancestors(tip(record, facts, &worker.id)).without(&trunk);
+    let beyond: Vec<Ancestors<'a>> = plan.workers.iter().map(beyond).collect();
+    let claimed: HashSet<&Oid> =
+        work.iter().flat_map(|work| &work.commits).map(|commit| &commit.oid).collect();
+    for (at, worker) in plan.workers.iter().enumerate() {
+        let others = plan.ids().zip(&work).enumerate().filter(|(other, _)| *other != at);
+        let held = others.filter(|(_, (_, work))| {
+            work.commits.iter().any(|commit| beyond[at].contains(&commit.oid))
+        });
+        let holds = held.map(|(_, (id, _))| id.clone()).collect();
+        let unclaimed = unclaimed(record, &facts.history, &beyond[at], &claimed);
+        let paths = unclaimed_paths(plan, facts, worker, &unclaimed);
+        (work[at].unclaimed_paths, work[at].outdated_paths) = paths;
+        (work[at].holds, work[at].unclaimed) = (holds, unclaimed);
+    }
+    work
+}
+
+/// Returns the commits of the trunk for whose changes [`own_work`] asks one by one: on the chain of a
+/// worker whose branch became the trunk by fast-forward, from the newest signal down.
+pub fn perhaps_handed_over<'a>(
+    record: &Record,
+    history: &'a History,
+    trunk: &HashSet<&Oid>,
+    worker: &WorkerId,
+    tip: &Oid,
+) -> Vec<&'a Commit> {
+    let fork = record.placements.get(worker).map(|placement| &placement.fork);
+    let began = history.ancestors(fork);
+    let chain = history.chain(tip).take_while(|commit| !began.contains(&commit.oid));
+    let on_trunk = chain.filter(|commit| trunk.contains(&commit.oid));
+    on_trunk.skip_while(|commit| !is_signal(commit)).collect()
+}
+
+fn is_signal(commit: &Commit) -> bool {
+    matches!(signal::read(&commit.message), Subject::Signal { .. })
+}
+
+/// Returns the tip of a worker; a branch that was cleaned up still has its merged tip.
+fn tip<'t>(record: &'t Record, facts: &'t Facts, id: &WorkerId) -> Option<&'t Oid> {
+    facts.tip(id).or_else(|| merged(record, id))
+}
+
+/// Returns what no worker claims of the commits that a branch has beyond the trunk. The start of a
+/// later worker that joins several others is ours.
+fn unclaimed<'a>(
+    record: &Record,
+    history: &'a History,
+    beyond: &Ancestors<'a>,
+    claimed: &HashSet<&Oid>,
+) -> Vec<&'a Commit> {
+    let is_joint = |commit: &&Commit| {
+        let mut forks = record.placements.values().map(|placement| &placement.fork);
+        commit.parents.len() > 1 && forks.any(|fork| *fork == commit.oid)
+    };
+    let loose = beyond.commits().filter(|oid| !claimed.contains(oid));
+    loose.filter_map(|oid| history.commit(oid)).filter(|commit| !is_joint(commit)).collect()
+}
+
+/// Returns the foreign files of unclaimed commits that the tip has as no other branch has them: those
+/// of no other branch, and those that another one has in another version.
+fn unclaimed_paths(
+    plan: &Plan,
+    facts: &Facts,
+    worker: &Worker,
+    unclaimed: &[&Commit],
+) -> (Vec<RepoPath>, Vec<RepoPath>) {
+    let brought = |id: &WorkerId| facts.workers.get(id).and_then(|known| known.brought.as_ref());
+    let Some(own) = brought(&worker.id).filter(|_| !unclaimed.is_empty()) else {
+        return (Vec::new(), Vec::new());
+    };
+    let touched: HashSet<&RepoPath> =
+        unclaimed.iter().flat_map(|commit| &commit.changes).map(|change| &change.path).collect();
+    let others = plan.ids().filter(|id| **id != worker.id).filter_map(brought);
+    let others: Vec<&Change> = others.flat_map(|brought| &brought.changes).collect();
+    let versions: HashSet<_> = others.iter().map(|other| (&other.path, &other.new)).collect();
+    let known: HashSet<&RepoPath> = others.iter().map(|other| &other.path).collect();
+    let is_loose = |change: &&Change| {
+        touched.contains(&change.path)
+            && !plan.allows(worker, &change.path)
+            && !versions.contains(&(&change.path, &change.new))
+    };
+    let loose = own.changes.iter().filter(is_loose).map(|change| change.path.clone());
+    loose.partition(|path| !known.contains(path))
 }
 
 /// The first-parent chains of everybody.
@@ -46,8 +144,7 @@ struct Chains<'a, 'p> {
 impl<'a, 'p> Chains<'a, 'p> {
     fn of(plan: &'p Plan, record: &'p Record, facts: &'a Facts) -> Self {
         let chain = |worker: &Worker| {
-            // A branch that was cleaned up still has its merged tip.
-            let tip = facts.tip(&worker.id).or_else(|| merged(record, &worker.id));
+            let tip = tip(record, facts, &worker.id);
             tip.map(|tip| facts.history.chain(tip).collect()).unwrap_or_default()
         };
         let chains: Vec<Vec<&Commit>> = plan.workers.iter().map(chain).collect();
@@ -55,7 +152,7 @@ impl<'a, 'p> Chains<'a, 'p> {
         for commit in chains.iter().flatten() {
             *count.entry(&commit.oid).or_default() += 1;
         }
-        Self { plan, record, facts, chains, count, trunk: facts.trunk() }
+        Self { plan, record, facts, chains, count, trunk: facts.trunk_chain() }
     }
 
     /// Returns a worker's own commits, and whether some of them could as well be another's.
@@ -82,16 +179,78 @@ impl<'a, 'p> Chains<'a, 'p> {
                 }
             }
         }
-        (own, contested)
+        let (handed_over, uncertain) = self.handed_over(worker, &foreign);
+        if !handed_over.is_empty() {
+            let known: HashSet<&Oid> =
+                own.iter().chain(&handed_over).map(|commit| &commit.oid).collect();
+            let is_known = |commit: &&&Commit| known.contains(&commit.oid);
+            own = self.chains[at].iter().filter(is_known).copied().collect();
+        }
+        (own, contested || uncertain)
+    }
+
+    /// Returns a worker's own commits among those that became the trunk's when the user went forward
+    /// to them, and whether they could as well be another's.
+    ///
+    /// What a commit changed tells whose it is; one without changes, as signals often are, goes with
+    /// the one before it.
+    fn handed_over(&self, worker: &Worker, foreign: &Ancestors<'a>) -> (Vec<&'a Commit>, bool) {
+        let Some(tip) = tip(self.record, self.facts, &worker.id) else {
+            return (Vec::new(), false);
+        };
+        let history = &self.facts.history;
+        let perhaps = perhaps_handed_over(self.record, history, &self.trunk, &worker.id, tip);
+        let (mut own, mut before, mut uncertain) = (Vec::new(), Maker::Unknown, false);
+        for commit in perhaps.into_iter().rev().filter(|commit| !foreign.contains(&commit.oid)) {
+            let made_by = Maker::of(self.plan, worker, commit);
+            before = made_by.unwrap_or(before);
+            let is_shared = self.count.get(&commit.oid).is_some_and(|count| *count > 1);
+            match before {
+                Maker::Itself => own.push(commit),
+                Maker::Unknown if made_by.is_none() || is_signal(commit) => {
+                    uncertain |= is_shared && is_signal(commit);
+                    own.push(commit);
+                }
+                Maker::Unknown | Maker::Other => {}
+            }
+        }
+        own.reverse();
+        let own: Vec<&Commit> = own.into_iter().skip_while(|commit| !is_signal(commit)).collect();
+        (own, uncertain)
     }
 
     /// Returns what a worker began from, and what those have that it builds upon.
-    fn foreign(&self, worker: &Worker) -> HashSet<&'a Oid> {
+    fn foreign(&self, worker: &Worker) -> Ancestors<'a> {
         let Self { plan, record, facts, .. } = self;
         let fork = record.placements.get(&worker.id).map(|placement| &placement.fork);
         let theirs = plan.dependencies(&worker.id).into_iter();
         let tips = theirs.flat_map(|id| facts.tip(id).into_iter().chain(merged(record, id)));
-        fork.into_iter().chain(tips).flat_map(|tip| facts.history.ancestors(tip)).collect()
+        facts.history.ancestors(fork.into_iter().chain(tips))
+    }
+}
+
+/// Who can have made a commit, as far as its changes tell.
+#[derive(Clone, Copy)]
+enum Maker {
+    Itself,
+    Other,
+    Unknown,
+}
+
+impl Maker {
+    /// Returns nothing for a commit without changes, or of shared files alone.
+    fn of(plan: &Plan, worker: &Worker, commit: &Commit) -> Option<Self> {
+        let paths = || commit.changes.iter().map(|change| &change.path);
+        let mut others = plan.workers.iter().filter(|other| other.id != worker.id);
+        if others.any(|other| paths().any(|path| other.owns.owns(path))) {
+            Some(Self::Other)
+        } else if paths().any(|path| worker.owns.owns(path)) {
+            Some(Self::Itself)
+        } else if paths().any(|path| !plan.allows(worker, path)) {
+            Some(Self::Unknown)
+        } else {
+            None
+        }
     }
 }
 

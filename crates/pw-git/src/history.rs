@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::{Change, Commit, Stretch};
+use pw_core::history::{Change, Commit, Stretch};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 

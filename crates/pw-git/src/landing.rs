@@ -7,7 +7,7 @@ use std::process::ChildStdout;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::conflict::Blob;
-use pw_core::facts::{Change, Stretch};
+use pw_core::history::{Change, Stretch};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
+use pw_core::history::MergeBases;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
-use pw_core::reached::Reached;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
@@ -126,18 +126,18 @@ impl Repo {
         self.ask_merges(&[pair], scratch)?.pop().context("git merge-tree answered nothing")
     }
 
-    /// Begins a chain of merges upon `onto`, which has `reached` what it contains. In `scratch`,
-    /// it is a trial.
+    /// Begins a chain of merges upon `onto`; `bases` knows what that contains. In `scratch`, it is a
+    /// trial.
     pub fn merges<'a>(
         &'a self,
         author: Author,
         onto: Oid,
-        reached: Reached,
+        bases: MergeBases,
         scratch: Option<&'a Scratch>,
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
         let merger = Merger::begin(self.merge_tree(scratch)?, &onto).ok();
-        Ok(Merges { repo: self, scratch, commits, head: onto, reached, merger })
+        Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger })
     }
 
     /// Merges `tip` into a worktree's branch, which must be clean and must not conflict with it;
@@ -166,6 +166,22 @@ impl Repo {
             bail!("git merge of {tip} left no merge behind");
         }
         Ok(head.oid)
+    }
+
+    /// Returns the first of these commits to which a merge of `tip` would add nothing.
+    pub fn first_with(&self, commits: &[Oid], tip: &Oid) -> Result<Option<Oid>> {
+        let pair = |commit: &Oid| Pair { ours: commit.clone(), theirs: tip.clone(), base: None };
+        let pairs: Vec<Pair> = commits.iter().map(pair).collect();
+        // Without anything in common there is no answer, and nothing is contained.
+        let Ok(outcomes) = self.merge_pairs(&pairs, Some(&Scratch::new()?)) else {
+            return Ok(None);
+        };
+        let trees = self.trees_of(commits)?;
+        let adds_nothing = |(outcome, tree): (&MergeOutcome, &Oid)| {
+            outcome.conflicts.is_empty() && outcome.tree == *tree
+        };
+        let first = outcomes.iter().zip(&trees).position(adds_nothing);
+        Ok(first.and_then(|at| commits.get(at)).cloned())
     }
 
     /// Returns whether `commit` contains `ancestor`.
@@ -244,7 +260,7 @@ pub struct Merges<'a> {
     scratch: Option<&'a Scratch>,
     commits: CommitWriter,
     head: Oid,
-    reached: Reached,
+    bases: MergeBases,
     /// Nothing once it failed, as before git 2.40, which takes no merge base from us.
     merger: Option<Merger>,
 }
@@ -260,7 +276,7 @@ impl Merges<'_> {
         self.repo.require_whole_history(&self.head, tip, self.scratch)?;
         if let Some(merger) = &mut self.merger {
             // Searching for the base would be most of the work, over and over.
-            let base = self.reached.merge_base(tip);
+            let base = self.bases.merge_base(tip);
             let pair = Pair { ours: self.head.clone(), theirs: tip.clone(), base };
             let answer = merger.ask(&pair.question());
             if let Ok(Some(outcome)) = answer.and_then(|said| Ok(parse_merges(&said)?.pop())) {
@@ -274,7 +290,7 @@ impl Merges<'_> {
     /// Goes on with a merge of `tip` that has this tree; returns its commit.
     pub fn take(&mut self, tip: &Oid, tree: &Oid, message: &str) -> Result<Oid> {
         let merge = self.commits.write(tree, &[&self.head, tip], message)?;
-        self.reached.add(&merge, tip);
+        self.bases.add(tip);
         self.head = merge.clone();
         Ok(merge)
     }

@@ -81,6 +81,15 @@ impl Repo {
         Ok(records(&call.bytes()?).filter_map(entry).collect())
     }
 
+    /// Returns the trees of commits, all in one process.
+    pub(crate) fn trees_of(&self, commits: &[Oid]) -> Result<Vec<Oid>> {
+        let names: String = commits.iter().map(|commit| format!("{commit}^{{tree}}\n")).collect();
+        let call = self.git.plumbing(["cat-file", "--batch-check=%(objectname)"]).reader();
+        let answer = call.input(names).bytes()?;
+        let tree = |line: &str| line.parse().ok().with_context(|| format!("no tree: {line}"));
+        String::from_utf8_lossy(&answer).lines().map(tree).collect()
+    }
+
     /// Returns the contents of objects, all in one process.
     pub fn contents(&self, ids: &[Oid], scratch: Option<&Scratch>) -> Result<Vec<Vec<u8>>> {
         let names = ids.iter().map(|id| id.as_str().as_bytes().to_vec()).collect();

@@ -13,6 +13,16 @@ impl Repo {
     pub fn refs(&self, prefixes: &[&str]) -> Result<BTreeMap<String, Oid>> {
         list(&self.git, prefixes)
     }
+
+    /// Returns whether a branch had another name before, as its reflog says.
+    pub fn was_renamed(&self, old: &str, branch: &str) -> Result<bool> {
+        let name = format!("refs/heads/{branch}");
+        let call = self.git.plumbing(["log", "--walk-reflogs", "--format=%gs", &name, "--"]);
+        let output = call.reader().any_code().run()?;
+        let wanted = format!("Branch: renamed refs/heads/{old} to ");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.lines().any(|line| line.starts_with(&wanted)))
+    }
 }
 
 pub(crate) fn list(git: &Git, prefixes: &[&str]) -> Result<BTreeMap<String, Oid>> {

@@ -1,11 +1,10 @@
 //! After a red gate: who is at fault, found by testing some of the workers without the others.
 
 use anyhow::{Context as _, Result};
-use pw_core::attribution::{Attribution, Fault, Said, Seen, Set, attribute};
+use pw_core::attribution::{Attribution, Fault, Said, Seen, Set, attribute, closed};
 use pw_core::failure::Failure;
 use pw_core::gate::{Cause, GateFault, GateStop, Rest};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Red};
 use pw_git::Transaction;
 
@@ -65,13 +64,17 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Returns for each worker all whom it builds upon.
+    /// Returns for each worker all whom it builds upon, and all whose commits come along with its
+    /// branch.
     fn after(&self) -> Vec<Set> {
+        let Chain { workflow, states, .. } = self.chain;
         let place = |id: &WorkerId| self.everybody.iter().position(|(known, _)| known == id);
         let before = |(id, _): &(WorkerId, Oid)| {
-            self.chain.workflow.plan.dependencies(id).into_iter().filter_map(place).collect()
+            let status = states.iter().find(|status| status.id == *id);
+            let holds = status.into_iter().flat_map(|status| &status.holds);
+            workflow.plan.dependencies(id).into_iter().chain(holds).filter_map(place).collect()
         };
-        self.everybody.iter().map(before).collect()
+        closed(self.everybody.iter().map(before).collect())
     }
 
     /// Returns how many of the first workers passed when they were tested on the way.
@@ -112,8 +115,8 @@ impl Parts<'_> {
         if set.len() == known {
             return Ok(Some(commit));
         }
-        let reached = Reached::of(facts, &workflow.record.base, &commit);
-        let mut merges = workflow.repo.merges(workflow.repo.author()?, commit, reached, None)?;
+        let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
+        let mut merges = workflow.repo.merges(workflow.repo.author()?, commit, bases, None)?;
         for place in set.iter().skip(known) {
             let (worker, tip) = &self.everybody[*place];
             let outcome = merges.merge(tip)?;

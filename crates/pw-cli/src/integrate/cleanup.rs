@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Removed, reasons};
+use pw_core::facts::Facts;
 use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::launch::How;
@@ -16,11 +17,13 @@ use pw_core::record::{Event, Refs};
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
-use pw_git::{RecordWriter, Scratch, Survey, Transaction};
+use pw_git::{RecordWriter, Survey, Transaction};
 
 use super::bench::Bench;
 use super::resolve::raced;
 use super::step;
+use crate::identity;
+use crate::landing;
 use crate::launch;
 use crate::processes;
 use crate::session;
@@ -57,6 +60,9 @@ pub(super) fn cleanup(
         workflow.repo.refresh()?;
     }
     let facts = workflow.facts(context.now, Look::Past)?;
+    if let Some(writer) = &mut writer {
+        note_landing(&mut workflow, writer, &facts)?;
+    }
     let states = workflow.states(&facts);
     let asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
     let (workers, others): (Vec<&Worker>, Vec<&Worker>) =
@@ -69,7 +75,7 @@ pub(super) fn cleanup(
         if !is_there(&workflow, worker) {
             continue;
         }
-        let mut ground = Ground::of(&workflow, worker, status);
+        let mut ground = Ground::of(&workflow, worker, status, &facts);
         context.progress(&format!("looking at {}", worker.label()));
         if living.iter().any(|living| living.worker == worker.id) {
             ground.keep(KeepKind::SessionAlive, "its session is alive");
@@ -119,6 +125,7 @@ struct Ground<'a> {
     workflow: &'a Workflow,
     worker: &'a Worker,
     status: &'a WorkerStatus,
+    facts: &'a Facts,
     path: PathBuf,
     /// The branch as it was read, once.
     tip: Option<Oid>,
@@ -127,10 +134,15 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn of(workflow: &'a Workflow, worker: &'a Worker, status: &'a WorkerStatus) -> Self {
-        let tip = workflow.branch(&worker.branch()).cloned();
+    fn of(
+        workflow: &'a Workflow,
+        worker: &'a Worker,
+        status: &'a WorkerStatus,
+        facts: &'a Facts,
+    ) -> Self {
+        let tip = workflow.tip(worker).cloned();
         let path = workflow.worktree(worker);
-        Self { workflow, worker, status, path, tip, survey: None, reasons: Vec::new() }
+        Self { workflow, worker, status, facts, path, tip, survey: None, reasons: Vec::new() }
     }
 
     fn keep(&mut self, kind: KeepKind, message: impl Into<String>) {
@@ -157,8 +169,13 @@ impl<'a> Ground<'a> {
         if self.status.state == State::Starting && !named {
             self.keep(KeepKind::NotBegun, "it has not begun; name it to remove it all the same");
         }
+        let state = self.status.state;
+        if matches!(state, State::InProgress | State::Blocked | State::Waiting | State::Reopened) {
+            let message = format!("it has not said that it is complete: it is {}", state.word());
+            self.keep(KeepKind::NotComplete, message);
+        }
         if let Some(tip) = self.tip.clone()
-            && !is_contained(self.workflow, &tip)?
+            && !is_contained(self.workflow, self.facts, &tip)?
         {
             let branch = plan.integration_branch();
             let message =
@@ -173,7 +190,7 @@ impl<'a> Ground<'a> {
             self.keep(KeepKind::BranchElsewhere, message);
         }
         let listed = repo.worktrees().iter().find(|worktree| worktree.path == self.path);
-        let own_lock = format!("pw {} {id}", plan.workflow);
+        let own_lock = identity::lock_reason(&plan.workflow, id);
         if let Some(reason) = listed.and_then(|w| w.locked.as_ref()).filter(|r| **r != own_lock) {
             self.keep(KeepKind::Locked, format!("the worktree is locked: {reason}"));
         }
@@ -321,9 +338,10 @@ impl<'a> Ground<'a> {
 /// Returns whether anything is there of a worker.
 fn is_there(workflow: &Workflow, worker: &Worker) -> bool {
     let path = workflow.worktree(worker);
-    workflow.branch(&worker.branch()).is_some()
-        || path.symlink_metadata().is_ok()
-        || workflow.repo.worktrees().iter().any(|worktree| worktree.path == path)
+    workflow.record.has(&worker.id)
+        && (workflow.tip(worker).is_some()
+            || path.symlink_metadata().is_ok()
+            || workflow.repo.worktrees().iter().any(|worktree| worktree.path == path))
 }
 
 /// Takes up what a killed run has left: a folder that is there again is nobody's to remove until it
@@ -349,22 +367,29 @@ fn take_up(workflow: &mut Workflow, writer: &mut RecordWriter, now: Seconds) -> 
     Ok(())
 }
 
+/// Writes down that the user landed the result by content alone: from here on only the record tells.
+fn note_landing(workflow: &mut Workflow, writer: &mut RecordWriter, facts: &Facts) -> Result<()> {
+    let result = facts.integration_tip.as_ref().filter(|tip| facts.landed_as.contains_key(*tip));
+    let result = result.filter(|tip| workflow.record.landed.as_ref() != Some(*tip));
+    let Some((_, base_tip)) = result.zip(facts.base_tip.as_ref()) else { return Ok(()) };
+    let event = Event::Finished { commit: base_tip.clone() };
+    writer.add(&workflow.repo, &event)?;
+    if !writer.publish(&workflow.repo, Transaction::default())? {
+        return Err(raced().into());
+    }
+    workflow.record.apply(event, facts.now);
+    Ok(())
+}
+
 /// Returns whether everything a commit brings is in the integration branch or the base: as commits,
 /// or as content, squashed or rebased.
-fn is_contained(workflow: &Workflow, tip: &Oid) -> Result<bool> {
-    let repo = &workflow.repo;
-    let base = workflow.record.base_branch.as_deref().and_then(|name| workflow.branch(name));
-    for target in workflow.integration().into_iter().chain(base).chain([&workflow.record.base]) {
-        if repo.is_ancestor(tip, target)? {
-            return Ok(true);
-        }
-        let scratch = Scratch::new()?;
-        let adds_nothing = match repo.merge(target, tip, Some(&scratch)) {
-            Ok(outcome) => outcome.conflicts.is_empty() && outcome.tree == repo.tree_of(target)?,
-            // Nothing in common.
-            Err(_) => false,
-        };
-        if adds_nothing || repo.is_applied(target, tip)? {
+fn is_contained(workflow: &Workflow, facts: &Facts, tip: &Oid) -> Result<bool> {
+    let Workflow { repo, record, .. } = workflow;
+    if facts.is_in_trunk(tip) || repo.is_ancestor(tip, &record.base)? {
+        return Ok(true);
+    }
+    for branch in workflow.integration().into_iter().chain(workflow.base_tip()) {
+        if landing::is_in(workflow, facts, branch, tip)? {
             return Ok(true);
         }
     }

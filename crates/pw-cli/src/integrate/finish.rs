@@ -34,6 +34,9 @@ pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Res
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let finish = Finish::new(&workflow, context, asked)?;
     let has_landed = workflow.repo.is_ancestor(&finish.result, &finish.before)?;
+    if !has_landed {
+        finish.require_something_new()?;
+    }
     let answer = match finish.asked.pull_request {
         _ if has_landed => finish.take_note()?,
         true => finish.propose()?,
@@ -54,6 +57,8 @@ pub(super) struct Finish<'a> {
     before: Oid,
     /// What is to land.
     result: Oid,
+    /// The commit of the base branch that has the same by content, if one has.
+    landed_as: Option<Oid>,
     newer: Vec<WorkerId>,
     keeper: Gatekeeper<'a>,
     /// What the gates said.
@@ -73,6 +78,8 @@ impl<'a> Finish<'a> {
         let work = own_work(plan, record, &facts);
         let signals = signal_lines(plan, &facts, &work, |_| None);
         let states = worker_states(plan, record, &facts, &work);
+        let landed_as = facts.landed_as.get(&result).cloned();
+        finish::require_left_out(plan, &work, &facts.history, [&result, &before], &asked.without)?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer = finish::require_everybody(&workflow.plan, &states, &is_merged, &asked.without)?;
         let mode = asked.no_gate.then_some(Mode::None);
@@ -88,10 +95,21 @@ impl<'a> Finish<'a> {
             base,
             before,
             result,
+            landed_as,
             newer,
             keeper,
             gate,
         })
+    }
+
+    /// Refuses to land a second time what the user squashed, rebased or picked.
+    fn require_something_new(&self) -> Result<(), Failure> {
+        let Some(commit) = &self.landed_as else { return Ok(()) };
+        let message = format!("{} has all of it already, since {}", self.base, commit.short());
+        Err(Failure::new(Code::NothingToLand, message)
+            .hint("nothing is left to land; clean up")
+            .next(format!("pw-integrate cleanup {}", self.workflow.plan.workflow))
+            .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
     /// Writes down, once, what happened before: a run of ours that was killed, or somebody's hand.

@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::gate::{GateReport, Mode};
+use pw_core::history::Stretch;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Integrated, Merged};
 use pw_core::path::RepoPath;
-use pw_core::reached::Reached;
 use pw_core::record::{Choice, Event, Proof, Refs, Stopped};
 use pw_core::report::NextStep;
 use pw_core::status::{ReasonKind, State, WorkerStatus, signal_lines, worker_states};
@@ -44,7 +44,7 @@ pub(super) struct Chain<'a> {
     pub(super) context: &'a Context,
     pub(super) choice: Choice,
     pub(super) facts: Facts,
-    states: Vec<WorkerStatus>,
+    pub(super) states: Vec<WorkerStatus>,
     /// What each worker said since it was merged before.
     signals: BTreeMap<WorkerId, Vec<String>>,
     turns: Vec<Turn>,
@@ -104,14 +104,14 @@ impl<'a> Chain<'a> {
         let Workflow { plan, record, .. } = workflow;
         let work = own_work(plan, record, &facts);
         let states = worker_states(plan, record, &facts, &work);
-        let turns = turns(plan, &facts, &work, &states, &choice.without);
+        let turns = turns(plan, &facts, &states, &choice.without);
         let since = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
         let signals = signal_lines(plan, &facts, &work, since);
-        let reached = Reached::of(&facts, &workflow.record.base, &commit);
+        let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
-        let merges = workflow.repo.merges(author, commit, reached, None)?;
+        let merges = workflow.repo.merges(author, commit, bases, None)?;
         Ok(Self { workflow, context, choice, facts, states, signals, turns, merges, merged })
     }
 
@@ -206,6 +206,7 @@ impl<'a> Chain<'a> {
             }
             let by_mergiraf = merged.into_iter().map(|(path, _)| path).collect();
             self.take(&id, &tip, &outcome.tree, by_mergiraf)?;
+            self.require_no_return(&id)?;
             if keeper.tests_each() {
                 self.test(&mut keeper)?;
             }
@@ -213,6 +214,23 @@ impl<'a> Chain<'a> {
         let gate = self.test(&mut keeper)?;
         self.publish(&mut keeper, gate.is_some())?;
         self.answer(gate, keeper)
+    }
+
+    /// Refuses when the newest merge brought back what another worker has rewritten.
+    fn require_no_return(&self, id: &WorkerId) -> Result<()> {
+        let status = self.states.iter().find(|status| status.id == *id);
+        let is_outdated = |status: &&WorkerStatus| {
+            status.reasons.iter().any(|reason| reason.kind == ReasonKind::OutdatedCommits)
+        };
+        let Some(status) = status.filter(is_outdated) else { return Ok(()) };
+        if self.choice.allow_out_of_scope {
+            return Ok(());
+        }
+        let before = self.merged.iter().rev().nth(1).map_or(self.start(), |merged| &merged.commit);
+        let changes = self.workflow.repo.changes(&[Stretch::between(before, self.commit())])?;
+        let changed: Vec<RepoPath> =
+            changes.into_iter().flatten().map(|change| change.path).collect();
+        Ok(integration::require_no_return(&self.workflow.plan, status, &changed)?)
     }
 
     /// Runs the gates on the result; nothing when there are none, or nothing to test.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
-use pw_core::facts::History;
+use pw_core::history::History;
 use pw_core::id::Oid;
 use pw_core::integration::merges_since;
 use pw_core::marker;

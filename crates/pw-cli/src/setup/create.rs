@@ -18,6 +18,7 @@ use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Transaction, all};
 
 use super::{Ground, PlanFile, prepare};
+use crate::identity;
 use crate::launch;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -54,8 +55,7 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
 fn fork(workflow: &Workflow, worker: &Worker) -> Result<Oid> {
     let Workflow { repo, record, plan, .. } = workflow;
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
-    let branch =
-        |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.branch(&worker.branch()));
+    let branch = |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.tip(worker));
     let is_integrated =
         |id: &WorkerId| merged(id).is_some_and(|tip| branch(id).is_none_or(|now| now == tip));
     if let Some(integration) = workflow.integration()
@@ -116,10 +116,10 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
     let made = make_each(context, &mut ground, &mut journal, &todo);
     // Whoever was made before a failure is handed over all the same.
     for worker in &ground.plan.workers {
-        if let Some(placement) = ground.record.placements.get(&worker.id).filter(|p| p.created) {
+        let placement = ground.record.placements.get(&worker.id).filter(|p| p.created);
+        if let Some(placement) = placement.filter(|_| ground.record.has(&worker.id)) {
             reattach(&ground, worker)?;
             prepare::hooks(&ground, worker)?;
-            // Whoever was merged and cleaned up needs no launcher any more.
             if ground.worktree(worker).is_dir() {
                 launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
             }
@@ -302,7 +302,7 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
 }
 
 fn reason(plan: &Plan, worker: &Worker) -> String {
-    format!("pw {} {}", plan.workflow, worker.id)
+    identity::lock_reason(&plan.workflow, &worker.id)
 }
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use pw_core::facts::Commit;
+use pw_core::history::Commit;
 use pw_core::id::WorkerId;
 use pw_core::status::{Status, WorkerStatus};
 use pw_core::time::Seconds;

@@ -234,7 +234,7 @@ fn what_is_not_whole_does_not_land() {
 fn a_base_that_is_gone_or_never_was_is_no_target() {
     let repo = integrated();
     repo.git(&["switch", "-q", "--detach"]);
-    repo.git(&["branch", "-q", "-m", "main", "trunk"]);
+    repo.git(&["branch", "-q", "-D", "main"]);
     refused(&repo, "", "no_base");
     // Another branch of that name, with no common history.
     repo.git(&["branch", "-q", "main", &repo.git(&["commit-tree", "-m", "x", "HEAD^{tree}"])]);

@@ -381,16 +381,9 @@ fn every_worker_has_a_port_of_its_own_that_stays() {
     );
 
     // Another workflow of the repository keeps clear of them, and later waves have none yet.
-    repo.write(
-        "plan.yaml",
-        &WAVES
-            .replace("id: base, name: model", "id: task-1, name: users")
-            .replace("after: [base", "after: [task-1")
-            .replace("workflow: waves", "worktrees: more\nworkflow: waves"),
-    );
-    repo.git(&["branch", "-m", "work/task-1-users", "kept"]);
+    repo.write("plan.yaml", WAVES);
     let other = repo.pw("pw-setup create plan.yaml").data();
-    assert_ne!(other["workers"][0]["port"].as_u64(), Some(first[0]));
+    assert!(!first.contains(&other["workers"][0]["port"].as_u64().unwrap()));
     assert!(other["workers"][2].get("port").is_none());
 }
 

@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
 use pw_cli::{Picture, Step, Watch};
-use pw_core::facts::Commit;
+use pw_core::history::Commit;
 use pw_core::status::Status;
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::{START, TestRepo};

@@ -204,7 +204,8 @@ pub fn news(
 mod tests {
     use super::*;
     use crate::conflict::Trial;
-    use crate::facts::{Commit, Facts, History, TreeState, WorkerFacts, WorktreeFacts};
+    use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
+    use crate::history::{Commit, History};
     use crate::id::Oid;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};

@@ -8,7 +8,8 @@ use super::{
     SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
 use crate::conflict::{Conflict, Trial};
-use crate::facts::{Change, Commit, Facts, TreeState, WorkerFacts, WorktreeFacts};
+use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
+use crate::history::{Change, Commit};
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -85,7 +86,7 @@ fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
     if landed == Some(tip) {
         return None;
     }
-    let known = landed.map(|head| facts.history.ancestors(head)).unwrap_or_default();
+    let known = facts.history.ancestors(landed);
     let touch = |worker: &Worker| {
         let owned = facts.base_changes.iter().filter(|path| worker.owns.owns(path));
         let paths: Vec<RepoPath> = owned.cloned().collect();
@@ -93,7 +94,7 @@ fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
     };
     Some(Drift {
         tip: tip.clone(),
-        commits: facts.history.ancestors(tip).difference(&known).count(),
+        commits: facts.history.ancestors([tip]).without(&known).commits().count(),
         rewritten: !facts.history.contains(tip, &record.base),
         touches: plan.workers.iter().filter_map(touch).collect(),
     })
@@ -122,7 +123,7 @@ pub fn signal_lines<'r>(
 ) -> BTreeMap<WorkerId, Vec<String>> {
     let line = |(_, signal, text): &Announced<'_>| bounded(&format!("{} {text}", signal.marker()));
     let lines = |(id, work): (&WorkerId, &Work<'_>)| {
-        let before = since(id).map(|since| facts.history.ancestors(since)).unwrap_or_default();
+        let before = facts.history.ancestors(since(id));
         let mut own = work.commits.clone();
         own.retain(|commit| !before.contains(&commit.oid));
         (id.clone(), read_subjects(&own).0.iter().rev().map(line).collect())
@@ -142,7 +143,7 @@ fn worker_status(
     let own = &work.commits;
     let (signals, near_misses) = read_subjects(own);
     let newest = signals.first();
-    let state = state(record, facts, worker, known, own, newest.map(|(_, signal, _)| signal));
+    let state = state(record, facts, worker, known, work, newest.map(|(_, signal, _)| signal));
     let uncommitted = match &known.worktree {
         WorktreeFacts::Present(tree) => tree.uncommitted(),
         _ => Vec::new(),
@@ -152,13 +153,8 @@ fn worker_status(
         State::Integrated | State::Planned => Vec::new(),
         _ => reasons(record, facts, worker, known, state, &uncommitted, &out_of_scope),
     };
-    if work.contested && state != State::Integrated {
-        let message = "its commits are on another worker's branch, too, and the scopes do not tell whose they are";
-        reasons.push(Reason {
-            kind: ReasonKind::Contested,
-            message: message.to_owned(),
-            paths: Vec::new(),
-        });
+    if state != State::Integrated {
+        reasons.extend(doubts(work));
     }
     WorkerStatus {
         id: worker.id.clone(),
@@ -174,6 +170,7 @@ fn worker_status(
             .and_then(|(_, signal, _)| waits_for(signal)),
         signal: newest.map(|(commit, signal, text)| report(commit, signal, text, facts)),
         commits: own.len(),
+        holds: work.holds.clone(),
         out_of_scope,
         uncommitted,
         unlisted: None,
@@ -183,6 +180,33 @@ fn worker_status(
         stall: None,
         usage: known.session.usage,
     }
+}
+
+/// Returns what speaks against merging a branch for the commits it holds.
+fn doubts(work: &Work<'_>) -> Vec<Reason> {
+    let mut doubts = Vec::new();
+    if work.contested {
+        let message = "its commits are on another worker's branch, too, and the scopes do not tell whose they are";
+        let (kind, message) = (ReasonKind::Contested, message.to_owned());
+        doubts.push(Reason { kind, message, paths: Vec::new() });
+    }
+    let Some(first) = work.unclaimed.first() else { return doubts };
+    let subject = bounded(first.message.lines().next().unwrap_or_default());
+    let held = format!(
+        "it holds {} that no worker has now, {} {subject:?} first",
+        counted(work.unclaimed.len(), "commit"),
+        first.oid.short(),
+    );
+    let mut add = |kind, paths: &[RepoPath], what: &str| {
+        let message = format!("{held}: {} {what}", counted(paths.len(), "file"));
+        if !paths.is_empty() {
+            doubts.push(Reason { kind, message, paths: paths.to_vec() });
+        }
+    };
+    let (unclaimed, outdated) = (&work.unclaimed_paths, &work.outdated_paths);
+    add(ReasonKind::UnclaimedCommits, unclaimed, "outside the scope would land with it");
+    add(ReasonKind::OutdatedCommits, outdated, "of others would come back in an older version");
+    doubts
 }
 
 fn out_of_scope(
@@ -239,7 +263,7 @@ fn state(
     facts: &Facts,
     worker: &Worker,
     known: &WorkerFacts,
-    own: &[&Commit],
+    work: &Work<'_>,
     newest: Option<&Signal>,
 ) -> State {
     let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
@@ -255,31 +279,23 @@ fn state(
             (None, None) => State::Planned,
         };
     };
-    if merged == Some(tip) || is_landed(facts, tip, own) {
+    let last = work.commits.first().map(|commit| signal::read(&commit.message));
+    let says_complete = matches!(last, Some(Subject::Signal { signal: Signal::Complete, .. }));
+    // What the user merged by hand is finished only when the worker has said so itself.
+    if merged == Some(tip) || says_complete && !work.contested && facts.is_in_trunk(tip) {
         return State::Integrated;
     }
     if matches!(known.worktree, WorktreeFacts::Missing | WorktreeFacts::Broken) {
         return State::Missing;
     }
-    let Some(last) = own.first() else { return State::Starting };
     match newest {
+        _ if work.commits.is_empty() => State::Starting,
         None | Some(Signal::Checkpoint) => State::InProgress,
         Some(Signal::Blocked { .. }) => State::Blocked,
         Some(Signal::Needs { .. }) => State::Waiting,
-        Some(Signal::Complete) => match signal::read(&last.message) {
-            Subject::Signal { signal: Signal::Complete, .. } => State::Complete,
-            _ => State::Reopened,
-        },
+        Some(Signal::Complete) if says_complete => State::Complete,
+        Some(Signal::Complete) => State::Reopened,
     }
-}
-
-/// Returns whether somebody merged this worker's own work by hand. By fast-forward, its commits
-/// became the branch's own; then the signal at its tip tells them from commits it pulled.
-fn is_landed(facts: &Facts, tip: &Oid, own: &[&Commit]) -> bool {
-    let targets = || facts.integration_tip.iter().chain(&facts.base_tip);
-    let contained = targets().any(|target| facts.history.ancestors(target).contains(tip));
-    let message = facts.history.commit(tip).map(|commit| signal::read(&commit.message));
-    contained && (!own.is_empty() || matches!(message, Some(Subject::Signal { .. })))
 }
 
 fn reasons(

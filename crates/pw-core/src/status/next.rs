@@ -43,6 +43,11 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             State::Missing if worker.tip.is_some() => {
                 ("create", format!("pw-setup advance {workflow}"))
             }
+            State::Complete if worker.reasons.iter().any(|r| r.kind.is_about_scope()) => {
+                let since = status.base.commit.short();
+                let branch = shell_word(&worker.branch);
+                ("look", format!("git log --graph --stat --oneline {since}..{branch}"))
+            }
             State::Complete if !worker.ready => {
                 ("look", format!("git -C {} status", shell_word(&folder())))
             }

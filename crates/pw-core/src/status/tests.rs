@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::conflict::Trial;
-use crate::facts::{Commit, Facts, History, TreeState, WorkerFacts, WorktreeFacts};
+use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
+use crate::history::{Commit, History};
 use crate::plan::{Plan, Worker};
 use crate::record::{Placement, Record};
 use crate::session::{Activity, ApiError, ErrorKind, SessionFacts};
@@ -57,6 +58,7 @@ impl Story {
         let tree = TreeState { branch: Some("work/t-n".to_owned()), ..TreeState::default() };
         let known = WorkerFacts {
             tip: Some(oid(subjects.len())),
+            brought: None,
             worktree: WorktreeFacts::Present(tree),
             session: SessionFacts::default(),
         };

@@ -113,7 +113,7 @@ impl Watch {
     fn commits(&self, worker: &WorkerStatus, passed: Seconds) -> Vec<Line<'static>> {
         let now = self.picture.at + passed;
         let commits = self.picture.commits.get(&worker.id);
-        let row = |commit: &pw_core::facts::Commit| {
+        let row = |commit: &pw_core::history::Commit| {
             let subject = commit.message.lines().find(|line| !line.trim().is_empty());
             let ago = age(now.saturating_sub(commit.time).max(0));
             Line::from(vec![

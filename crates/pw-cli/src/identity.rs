@@ -1,0 +1,47 @@
+//! Whose worktree is it: a worker's is locked with the names of its workflow and itself when it is
+//! made. A folder or branch of the same name says nothing.
+
+use pw_core::id::{Slug, WorkerId};
+use pw_git::{Repo, Worktree};
+
+/// Returns why git keeps a worker's worktree locked.
+pub(crate) fn lock_reason(workflow: &Slug, worker: &WorkerId) -> String {
+    format!("pw {workflow} {worker}")
+}
+
+/// Returns the workflow and worker that a lock names.
+fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
+    let names = worktree.locked.as_deref()?.strip_prefix("pw ")?;
+    let (workflow, worker) = names.split_once(' ')?;
+    Some((workflow.parse().ok()?, worker.parse().ok()?))
+}
+
+/// Returns whether a worktree is another worker's. One that the user has unlocked could be anybody's.
+pub(crate) fn is_others(worktree: &Worktree, workflow: &Slug, worker: &WorkerId) -> bool {
+    owner(worktree).is_some_and(|(its, id)| its != *workflow || id != *worker)
+}
+
+/// Returns the workflows that can have made a worktree: the one its lock names, or, where the user
+/// has unlocked it, those that keep files about a worker of its branch's or folder's name.
+pub(crate) fn candidates(repo: &Repo, worktree: &Worktree) -> Vec<Slug> {
+    if let Some((workflow, _)) = owner(worktree) {
+        return vec![workflow];
+    }
+    let branch = worktree.branch.as_deref().and_then(|branch| branch.strip_prefix("work/"));
+    let folder = worktree.path.file_name().and_then(|name| name.to_str());
+    let mut found: Vec<Slug> =
+        [branch, folder].into_iter().flatten().flat_map(|label| holders(repo, label)).collect();
+    found.dedup();
+    found
+}
+
+/// Returns the workflows that keep files about a worker of this label, without asking git: they go
+/// when the worker is cleaned up.
+pub(crate) fn holders(repo: &Repo, label: &str) -> Vec<Slug> {
+    let workflows = std::fs::read_dir(repo.common().join("pw")).into_iter().flatten().flatten();
+    let known = workflows.filter(|workflow| workflow.path().join(label).is_dir());
+    let mut found: Vec<Slug> =
+        known.filter_map(|workflow| workflow.file_name().to_str()?.parse().ok()).collect();
+    found.sort();
+    found
+}
