@@ -1,7 +1,7 @@
 //! Is it in already? One judge for the result and for each worker's branch, whether the user merged,
 //! squashed, rebased or picked it, and whatever was changed on the base branch since.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use pw_core::facts::Facts;
@@ -22,14 +22,13 @@ const TRIED: usize = 50;
 /// Returns the tips, of finished workers and of the integration branch, that the base branch has by
 /// content alone, each with the oldest commit there that has it.
 ///
-/// Git is asked only where the base branch has changed every file that a tip changes.
+/// Git is asked only where the base branch has moved.
 pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<BTreeMap<Oid, Oid>> {
     let Workflow { repo, record, .. } = workflow;
     let mut landed = BTreeMap::new();
     let Some(base_tip) = facts.base_tip.as_ref().filter(|tip| **tip != record.base) else {
         return Ok(landed);
     };
-    let touched: HashSet<&RepoPath> = facts.base_changes.iter().collect();
     let is_open = |tip: &&Oid| !facts.history.contains(base_tip, tip);
     let workers =
         facts.workers.values().filter_map(|known| known.tip.as_ref().zip(known.brought.as_ref()));
@@ -47,8 +46,7 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<BTreeMap<
             None => wanted.push((tip.clone(), changed_paths(repo, &record.base, tip)?)),
         }
     }
-    wanted
-        .retain(|(_, paths)| !paths.is_empty() && paths.iter().all(|path| touched.contains(path)));
+    wanted.retain(|(_, paths)| !paths.is_empty());
     if wanted.is_empty() {
         return Ok(landed);
     }

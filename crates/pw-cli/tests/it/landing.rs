@@ -1,0 +1,149 @@
+//! Is it in already? However the user took the result, it is landed once.
+
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::TestRepo;
+use serde_json::json;
+
+use crate::created;
+
+/// All three workers are integrated, one of them in a file that is there already.
+fn integrated() -> TestRepo {
+    let repo = crate::repo(THREE);
+    repo.write("api/users.py", "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    repo.commit("users");
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.worker("task-1-users").write("api/users.py", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n");
+    repo.worker("task-2-posts").write("api/posts.py", "posts\n");
+    repo.worker("task-3-docs").write("docs/a.md", "docs\n");
+    for label in ["task-1-users", "task-2-posts", "task-3-docs"] {
+        repo.worker(label).commit("[CHECKPOINT] half").commit("[COMPLETE] all");
+    }
+    repo.pw("pw-integrate run").data();
+    repo
+}
+
+/// The user takes the result into the base branch in one of many ways.
+fn take(repo: &TestRepo, how: &str) {
+    let pick = || {
+        let range = ["rev-list", "--reverse", "--no-merges", "main..integration/rest-api"];
+        for commit in repo.git(&range).lines() {
+            repo.git(&["cherry-pick", "--allow-empty", "--keep-redundant-commits", commit]);
+        }
+    };
+    let squash = || {
+        repo.git(&["merge", "-q", "--squash", "integration/rest-api"]);
+        repo.git(&["commit", "-q", "-m", "rest api (#1)"]);
+    };
+    let commit = |path: &str, text: &str| {
+        repo.write(path, text);
+        repo.git(&["add", path]);
+        repo.git(&["commit", "-q", "-m", path]);
+    };
+    match how {
+        "squash" => squash(),
+        "squash after others' commits" => {
+            commit("other", "1");
+            squash();
+        }
+        "squash, then changes of the same lines" => {
+            squash();
+            commit("api/users.py", "1\n2\n3\n4\nFIVE\n6\n7\n8\n9\n");
+            commit("docs/a.md", "rewritten\n");
+        }
+        "squash, then a renamed file" => {
+            squash();
+            repo.git(&["mv", "api/posts.py", "api/articles.py"]);
+            repo.git(&["commit", "-q", "-m", "renamed"]);
+        }
+        "pick" => pick(),
+        "pick with commits between, then changes of the same lines" => {
+            commit("other", "1");
+            pick();
+            commit("api/users.py", "1\n2\n3\n4\nFIVE\n6\n7\n8\n9\n");
+        }
+        "merge" => drop(repo.git(&["merge", "-q", "--no-ff", "--no-edit", "integration/rest-api"])),
+        "squash on a renamed base" => {
+            squash();
+            repo.git(&["branch", "-q", "-m", "main", "trunk"]);
+        }
+        how => panic!("{how}"),
+    }
+}
+
+#[test]
+fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
+    for how in [
+        "squash",
+        "squash after others' commits",
+        "squash, then changes of the same lines",
+        "squash, then a renamed file",
+        "pick",
+        "pick with commits between, then changes of the same lines",
+        "squash on a renamed base",
+    ] {
+        let repo = integrated();
+        take(&repo, how);
+        let head = repo.git(&["rev-parse", "HEAD"]);
+        let status = repo.pw("pw-monitor status").data();
+        assert_eq!(status["integration"]["landed"], true, "{how}: {:#}", status["next"]);
+        assert!(!status["next"].to_string().contains("finish"), "{how}");
+        let options =
+            if how == "squash" { [" --merge", " --ff-only", " --pr"].as_slice() } else { &[""] };
+        for option in options {
+            let error =
+                repo.pw(&format!("pw-integrate finish{option}")).error(3, "nothing_to_land");
+            repo.follow(&json!(format!("{} --dry-run", error["next"].as_str().unwrap())));
+        }
+        assert_eq!(repo.git(&["rev-parse", "HEAD"]), head, "{how}");
+        assert_eq!(repo.pw("pw-integrate run").data()["newer"], json!([]), "{how}");
+        let cleanup = repo.pw("pw-integrate cleanup").data();
+        assert_eq!(cleanup["kept"], json!([]), "{how}");
+        // From here on the record tells.
+        repo.pw("pw-integrate finish").error(3, "nothing_to_land");
+        let status = repo.pw("pw-monitor status").data();
+        assert_eq!(status["integration"]["landed"], true, "{how}");
+    }
+}
+
+#[test]
+fn a_result_of_which_only_a_part_is_in_the_base_still_lands() {
+    let repo = integrated();
+    repo.git(&["checkout", "-q", "integration/rest-api", "--", "api/posts.py", "docs"]);
+    repo.git(&["commit", "-q", "-m", "two of three"]);
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], false);
+    assert_eq!(repo.pw("pw-integrate finish --merge").data()["landed"], "merge");
+    assert!(repo.read("api/users.py").contains("five"));
+    // What was landed and then taken back by the user lands anew.
+    repo.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], false);
+    assert_eq!(repo.pw("pw-integrate finish --merge").data()["landed"], "merge");
+}
+
+#[test]
+fn a_renamed_base_is_followed() {
+    let repo = integrated();
+    repo.git(&["branch", "-q", "-m", "main", "trunk"]);
+    assert_eq!(repo.pw("pw-monitor status").data()["base"]["branch"], "trunk");
+    let data = repo.pw("pw-integrate finish").data();
+    assert_eq!((&data["base"], &data["landed"]), (&json!("trunk"), &json!("fast_forward")));
+    assert_eq!(repo.pw("pw-integrate finish").data()["landed"], "already");
+}
+
+#[test]
+fn a_worker_whose_branch_the_user_squashed_is_not_merged_again() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    repo.worker("task-2-posts").write("api/posts.py", "1").commit("[CHECKPOINT] half");
+    for branch in ["work/task-1-users", "work/task-2-posts"] {
+        repo.git(&["merge", "-q", "--squash", branch]);
+        repo.git(&["commit", "-q", "-m", "squashed"]);
+    }
+    repo.write("api/users.py", "2");
+    repo.git(&["commit", "-q", "-am", "the same line"]);
+    let status = repo.pw("pw-monitor status").data();
+    let state = |at: usize| status["workers"][at]["state"].clone();
+    assert_eq!((state(0), state(1)), (json!("integrated"), json!("in_progress")));
+    let cleanup = repo.pw("pw-integrate cleanup").data();
+    let removed = cleanup["removed"].as_array().unwrap();
+    assert_eq!((removed.len(), &removed[0]["worker"]), (1, &json!("task-1")), "{cleanup:#}");
+}
