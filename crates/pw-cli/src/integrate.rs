@@ -302,7 +302,8 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         if outcome.conflicts.is_empty() {
             merges.take(&tip, &outcome.tree, "trial\n")?;
         }
-        let conflicts = outcome.conflicts;
+        let mut conflicts = outcome.conflicts;
+        conflicts.extend(integration::findings(status));
         steps.push(PreviewStep { worker: id.clone(), tip, ready: status.ready, conflicts });
     }
     let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));

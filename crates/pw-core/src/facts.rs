@@ -105,6 +105,11 @@ impl History {
         }
     }
 
+    /// Returns everything that commits changed, as far as they were asked about.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.commits.values().flat_map(|commit| &commit.changes)
+    }
+
     /// Returns every commit with its parents.
     pub fn parents(&self) -> impl Iterator<Item = (&Oid, &[Oid])> {
         self.commits.iter().map(|(oid, commit)| (oid, commit.parents.as_slice()))
@@ -149,6 +154,15 @@ impl History {
     }
 }
 
+/// What stands behind entries that are no files, as far as commits have any.
+#[derive(Clone, Debug, Default)]
+pub struct Behind {
+    /// What links say, by the object that holds it.
+    pub links: BTreeMap<Oid, Vec<u8>>,
+    /// The paths that `.gitmodules` names, by the commit it is in.
+    pub modules: BTreeMap<Oid, BTreeSet<RepoPath>>,
+}
+
 /// What is known about one worker besides the plan and the record.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerFacts {
@@ -160,6 +174,7 @@ pub struct WorkerFacts {
 
 /// The state of a worker's worktree.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each worker, and most are present")]
 pub enum WorktreeFacts {
     /// Nothing registered at its place.
     #[default]
@@ -183,6 +198,10 @@ pub struct TreeState {
     pub added: Vec<RepoPath>,
     /// Those of `changed` that are no longer there.
     pub removed: Vec<RepoPath>,
+    /// Those of `changed` that are repositories of their own.
+    pub gitlinks: Vec<RepoPath>,
+    /// Those of `gitlinks` whose files changed, and nothing else.
+    pub open: Vec<RepoPath>,
     /// A git operation that is under way, `rebase` for example.
     pub operation: Option<String>,
     /// When the newest of those files was changed; `None` when there is none.
@@ -225,6 +244,8 @@ pub struct Facts {
     /// `base_tip`.
     pub base_changes: Vec<RepoPath>,
     pub integration_tip: Option<Oid>,
+    /// What stands behind the links and submodules that commits changed.
+    pub behind: Behind,
     /// What is not committed in the user's own checkout; `None` when nobody looked.
     pub checkout: Option<TreeState>,
 }

@@ -12,6 +12,7 @@ pub mod finish;
 pub mod gate;
 pub mod graph;
 pub mod guard;
+pub mod hollow;
 pub mod id;
 pub mod integration;
 pub mod launch;

@@ -269,6 +269,8 @@ pub enum ReasonKind {
     HistoryRewritten,
     /// Two branches hold the same commits, and nothing tells whose they are.
     Contested,
+    /// What an entry of the branch names is in no commit.
+    HollowEntry,
 }
 
 /// The newest signal of a worker.

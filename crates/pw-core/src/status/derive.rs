@@ -9,6 +9,7 @@ use super::{
 };
 use crate::conflict::{Conflict, Trial};
 use crate::facts::{Change, Commit, Facts, TreeState, WorkerFacts, WorktreeFacts};
+use crate::hollow;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -152,6 +153,14 @@ fn worker_status(
         State::Integrated | State::Planned => Vec::new(),
         _ => reasons(record, facts, worker, known, state, &uncommitted, &out_of_scope),
     };
+    let hollow = known.tip.as_ref().map(|tip| hollow::committed(&work.changes, tip, &facts.behind));
+    if let Some(hollow) = hollow.filter(|found| !found.is_empty() && state != State::Integrated) {
+        reasons.push(Reason {
+            kind: ReasonKind::HollowEntry,
+            message: hollow::reason(&hollow),
+            paths: hollow.into_iter().map(|hollow| hollow.path).collect(),
+        });
+    }
     if work.contested && state != State::Integrated {
         let message = "its commits are on another worker's branch, too, and the scopes do not tell whose they are";
         reasons.push(Reason {
