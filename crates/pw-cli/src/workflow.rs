@@ -169,7 +169,9 @@ impl Workflow {
         let tips: Vec<Option<&Oid>> =
             self.plan.workers.iter().map(|worker| self.branch(&worker.branch())).collect();
         let (history, base_changes) = self.history(&tips, base_tip.as_ref())?;
-        let behind = self.repo.behind(&history, tips.iter().flatten().copied())?;
+        let behind = self
+            .repo
+            .behind(&history.changes().collect::<Vec<_>>(), tips.iter().flatten().copied())?;
         let workers = self.plan.workers.iter().zip(tips).map(|(worker, tip)| {
             (worker.id.clone(), WorkerFacts { tip: tip.cloned(), ..WorkerFacts::default() })
         });

@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use pw_core::facts::{Behind, History};
+use pw_core::facts::{Behind, Change};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
 
 impl Repo {
-    /// Reads what links and `.gitmodules` say, where commits of a history changed a link or a
+    /// Reads what links and `.gitmodules` say, where any of these changes is one of a link or a
     /// submodule; most never do, and then git is not asked.
     pub fn behind<'a>(
         &self,
-        history: &History,
+        changes: &[&Change],
         tips: impl Iterator<Item = &'a Oid>,
     ) -> Result<Behind> {
-        let entries = || history.changes().filter_map(|change| change.new.as_deref());
+        let entries = || changes.iter().filter_map(|change| change.new.as_deref());
         let ids = entries().filter_map(|entry| entry.strip_prefix("120000 ")?.parse().ok());
         let ids: Vec<Oid> = ids.collect::<BTreeSet<_>>().into_iter().collect();
         let mut behind = Behind::default();

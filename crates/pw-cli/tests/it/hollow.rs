@@ -191,3 +191,24 @@ fn a_link_that_only_moves_was_there_before() {
     worker.commit("[COMPLETE] moved");
     assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true);
 }
+
+#[test]
+fn a_resolution_is_no_way_around() {
+    let repo = created(TWO);
+    for (label, text) in [("a-x", "1"), ("b-y", "2")] {
+        repo.worker(label).write("shared.txt", text).commit("[COMPLETE] x");
+    }
+    let details = repo.pw("pw-integrate run").error(4, "merge_conflict")["details"].clone();
+    let place = repo.root().join(details["worktree"].as_str().unwrap());
+    let resolve = "echo 3 >shared.txt; git init -q app; cd app; git commit -qm x --allow-empty; cd ..; git add . 2>/dev/null";
+    sh(&repo, &place, resolve);
+    let error = repo.pw("pw-integrate continue").error(3, "hollow_entry");
+    assert_eq!(error["details"]["paths"], json!(["app"]));
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["stopped_at"], "b");
+    sh(&repo, &place, "git rm -qf --cached app; rm -rf app");
+    repo.follow(&json!(format!(
+        "cd {} && {}",
+        repo.root().display(),
+        error["next"].as_str().unwrap()
+    )));
+}
