@@ -28,7 +28,17 @@ pub(super) fn commit(desk: &Desk<'_>, signal: &Signal, text: &str, more: &More) 
     let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
     let draft = Draft { desk, signal, path: &path, named: &named };
     let notes = match draft.save(tree, &message) {
-        Ok(notes) => notes,
+        Ok(mut notes) => {
+            let head = desk.workflow.repo.read_head(&path)?;
+            if signal.gets_out() && !is_signal(&head, signal) {
+                signal_alone(desk, &path, signal, &message)?;
+                notes.push(format!(
+                    "a hook changed the subject of {}: the signal is a commit of its own",
+                    head.oid.short()
+                ));
+            }
+            notes
+        }
         Err(error) if signal.gets_out() && !is_about(&error, &named) => {
             signal_alone(desk, &path, signal, &message)?;
             vec![format!("no file is committed, the signal alone: {}", words(&error))]

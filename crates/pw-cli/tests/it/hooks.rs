@@ -67,3 +67,18 @@ fn hooks_see_globs_as_git_means_them() {
     worker.write("a", "1");
     worker.pw(&["checkpoint", "x"]).data();
 }
+
+#[test]
+fn a_worker_that_is_stuck_is_heard_whatever_a_hook_makes_of_its_subject() {
+    let repo = created(TWO);
+    let worker = repo.worker("a-x");
+    hook(&repo, "commit-msg", "sed -i '1s/^/JIRA-1 /' \"$1\"");
+    worker.write("a", "1");
+    let data = worker.pw(&["blocked", "no network"]).data();
+    assert!(data["notes"][0].as_str().unwrap().contains("a hook changed"), "{data}");
+    assert_eq!(
+        worker.git(&["log", "-2", "--format=%s"]),
+        "[BLOCKED:no network]\nJIRA-1 [BLOCKED:no network]"
+    );
+    assert_eq!(worker.git(&["status", "--porcelain"]), "");
+}
