@@ -301,7 +301,8 @@ fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         if outcome.conflicts.is_empty() {
             merges.take(&tip, &outcome.tree, "trial\n")?;
         }
-        let conflicts = outcome.conflicts;
+        let mut conflicts = outcome.conflicts;
+        conflicts.extend(integration::findings(status));
         let (worker, holds) = (id.clone(), status.holds.clone());
         steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts });
     }

@@ -1,6 +1,8 @@
 //! `pw-worker`: a worker's hands. Commits only its own files, on its own branch, with a marker
 //! that counts.
 
+mod commit;
+mod complete;
 mod guard;
 mod sync;
 
@@ -14,13 +16,10 @@ use pw_core::history::{Commit, Stretch};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::prompt;
-use pw_core::report::{NextStep, counted};
+use pw_core::report::NextStep;
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::worker::{self as rules, Committed, Pushed};
 
-use crate::command;
-use crate::launch;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::view;
@@ -98,7 +97,7 @@ struct More {
     detail: Vec<String>,
     /// Commit only these files, relative to the worktree; else everything changed that I own
     #[arg(long = "path", value_name = "PATH")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
 }
 
 impl Cli for WorkerCli {
@@ -119,19 +118,19 @@ impl Cli for WorkerCli {
         match &self.command {
             Command::Brief | Command::Guard { .. } | Command::Schema => desk.brief(),
             Command::Checkpoint { text, more } => {
-                desk.commit(&Signal::Checkpoint, &one_line(text), more)
+                commit::commit(&desk, &Signal::Checkpoint, &one_line(text), more)
             }
             Command::Blocked { reason, text, more } => {
                 let signal = Signal::Blocked { reason: argument("reason", reason)? };
-                desk.commit(&signal, &line(text), more)
+                commit::commit(&desk, &signal, &line(text), more)
             }
             Command::Needs { worker: provider, item, text, more } => {
                 desk.require_other(provider)?;
                 let signal =
                     Signal::Needs { worker: provider.clone(), item: argument("item", item)? };
-                desk.commit(&signal, &line(text), more)
+                commit::commit(&desk, &signal, &line(text), more)
             }
-            Command::Complete { text, detail } => desk.complete(&line(text), detail),
+            Command::Complete { text, detail } => complete::complete(&desk, &line(text), detail),
             Command::Sync { worker } => sync::sync(&desk, worker.as_ref()),
         }
     }
@@ -180,6 +179,14 @@ impl Desk<'_> {
         self.workflow.worker(provider).map(drop)
     }
 
+    /// Returns what git was told to overlook among the own files, and is not as it was committed.
+    fn overlooked(&self) -> Result<Vec<RepoPath>> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let mut found = repo.overlooked(&self.workflow.worktree(self.worker))?;
+        found.retain(|path| plan.allows(self.worker, path));
+        Ok(found)
+    }
+
     fn tree(&self) -> Result<TreeState> {
         let path = self.workflow.worktree(self.worker);
         match self.workflow.repo.tree_state(&path)? {
@@ -194,50 +201,6 @@ impl Desk<'_> {
         }
     }
 
-    fn commit(&self, signal: &Signal, text: &str, more: &More) -> Result<Answer> {
-        let (repo, plan) = (&self.workflow.repo, &self.workflow.plan);
-        let subject = subject(signal, text)?;
-        let path = self.workflow.worktree(self.worker);
-        let tree = self.tree()?;
-        rules::require_own_branch(self.worker, &tree)?;
-        let differing = self.differing(&path, &tree)?;
-        self.require_staged_in_scope(&path, &tree, &differing)?;
-        let named: Vec<RepoPath> =
-            more.paths.iter().map(|name| self.named(&path, name)).collect::<Result<_>>()?;
-        let mut selection = rules::select(plan, self.worker, &tree, &named, &differing)?;
-        let merging = tree.operation.is_some();
-        if merging {
-            // The other side's files are in the index, so the merge commit holds them.
-            let unstaged = repo.unstaged(&path)?;
-            selection.leave.retain(|path| unstaged.contains(path) || tree.untracked.contains(path));
-        }
-        if selection.take.is_empty() && *signal == Signal::Checkpoint && !merging {
-            return Err(Failure::new(
-                Code::NothingToCommit,
-                "nothing you own has changed since the last commit",
-            )
-            .hint("go on working, or finish with pw-worker complete")
-            .next("pw-worker brief")
-            .details(serde_json::json!({ "left": selection.leave }))
-            .into());
-        }
-        if !selection.take.is_empty() {
-            repo.stage(&path, &selection.take)?;
-        }
-        let only = if named.is_empty() || merging { Vec::new() } else { selection.take };
-        self.announce(&path, signal, subject, &more.detail, &only, selection.leave)
-    }
-
-    /// Returns a file named on the command line as the repository knows it.
-    fn named(&self, worktree: &Path, name: &str) -> Result<RepoPath> {
-        let full = guard::real_path(&self.shell.directory.join(name));
-        let inside = full.strip_prefix(worktree.canonicalize()?).map_err(|_| {
-            Failure::new(Code::Usage, format!("{name} is not in your worktree"))
-                .hint("name files of your own worktree")
-        })?;
-        Ok(RepoPath::new(inside.as_os_str().as_encoded_bytes()))
-    }
-
     /// Returns the files that are not as they were at the fork; asked only when it matters.
     fn differing(&self, path: &Path, tree: &TreeState) -> Result<Vec<RepoPath>> {
         let Workflow { repo, plan, record, .. } = self.workflow;
@@ -246,93 +209,6 @@ impl Desk<'_> {
             Some(placement) => repo.differing(path, &placement.fork),
             None => Ok(Vec::new()),
         }
-    }
-
-    /// What is in the index already would be committed, too. A merge puts others' files there.
-    fn require_staged_in_scope(
-        &self,
-        path: &Path,
-        tree: &TreeState,
-        differing: &[RepoPath],
-    ) -> Result<()> {
-        let (repo, plan) = (&self.workflow.repo, &self.workflow.plan);
-        if tree.operation.is_some() || tree.changed.is_empty() {
-            return Ok(());
-        }
-        let staged = repo.staged(path, "HEAD", None)?;
-        let foreign =
-            |path: &&RepoPath| !plan.allows(self.worker, path) && differing.contains(path);
-        let outside: Vec<&RepoPath> = staged.iter().filter(foreign).collect();
-        match outside.first() {
-            Some(first) => Err(rules::out_of_scope(plan, first, &outside).into()),
-            None => Ok(()),
-        }
-    }
-
-    fn complete(&self, text: &str, detail: &[String]) -> Result<Answer> {
-        let subject = subject(&Signal::Complete, text)?;
-        let path = self.workflow.worktree(self.worker);
-        let tree = self.tree()?;
-        rules::require_own_branch(self.worker, &tree)?;
-        if tree.operation.is_some() {
-            return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
-                .hint("conclude it first")
-                .next("pw-worker checkpoint \"what was taken in\"")
-                .into());
-        }
-        let open = tree.uncommitted();
-        if let Some(first) = open.first() {
-            let owned = open.iter().any(|path| self.workflow.plan.allows(self.worker, path));
-            let failure = Failure::new(
-                Code::DirtyTree,
-                format!("{} not committed, `{first}` first", counted(open.len(), "file")),
-            );
-            let failure = if owned {
-                failure.hint("commit them first").next("pw-worker checkpoint \"what was done\"")
-            } else {
-                failure
-                    .hint("they are not yours: remove them or undo the change")
-                    .next("git status")
-            };
-            return Err(failure.details(serde_json::json!({ "paths": open })).into());
-        }
-        self.require_scope_kept()?;
-        self.verify(&path)?;
-        // Said already, and nothing happened since: saying it again would only reopen it later.
-        let head = self.workflow.repo.read_head(&path)?;
-        if matches!(signal::read(&head.message), Subject::Signal { signal: Signal::Complete, .. }) {
-            return self.committed(&path, head, &Signal::Complete, Vec::new());
-        }
-        self.announce(&path, &Signal::Complete, subject, detail, &[], Vec::new())
-    }
-
-    /// Runs the plan's gates, when the plan wants that before a worker is complete.
-    fn verify(&self, path: &Path) -> Result<()> {
-        let Workflow { repo, plan, record, .. } = self.workflow;
-        let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
-        let environment = prompt::environment(plan, self.worker, port);
-        for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
-            let folder = launch::folder(repo, plan, self.worker);
-            let log = folder.join(format!("gate-{}.log", gate.name));
-            let follow = &mut |line: &str| self.shell.progress(line);
-            let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);
-            let (end, _) = run?;
-            if !end.passed() {
-                let message = format!("`{}` {}", gate.command, end.words());
-                return Err(Failure::new(Code::VerifyFailed, message)
-                    .hint("correct what the output shows, commit, then complete again")
-                    .details(serde_json::json!({
-                        "worker": self.worker.id,
-                        "gate": gate.name,
-                        "command": gate.command,
-                        "exit_code": end.code(),
-                        "log": log.to_string_lossy(),
-                        "output_tail": command::tail(&log),
-                    }))
-                    .into());
-            }
-        }
-        Ok(())
     }
 
     /// Pushes the branch, when the plan names a remote. A remote that is away keeps nobody from
@@ -344,53 +220,39 @@ impl Desk<'_> {
         Ok(Some(Pushed { remote: remote.clone(), ok, message }))
     }
 
-    /// Refuses to call work complete that nobody could merge.
-    fn require_scope_kept(&self) -> Result<()> {
-        let Workflow { plan, .. } = self.workflow;
-        let facts = self.workflow.facts(self.shell.now, Look::Past)?;
-        let states = self.workflow.states(&facts);
-        let status = states.iter().find(|status| status.id == self.worker.id);
-        let outside: Vec<&RepoPath> =
-            status.iter().flat_map(|status| &status.out_of_scope).collect();
-        match outside.first() {
-            Some(first) => Err(rules::out_of_scope(plan, first, &outside).into()),
-            None => Ok(()),
-        }
+    /// Returns the message, or refuses a text that would make it something else.
+    fn message(signal: &Signal, text: &str, detail: &[String]) -> Result<String> {
+        let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
+        let Subject::Signal { .. } = signal::read(&subject) else {
+            let message = format!("{text:?} begins with a second marker");
+            return Err(Failure::new(Code::Usage, message)
+                .hint("write the text without a marker; the command adds it")
+                .into());
+        };
+        let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
+        Ok(if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") })
     }
 
-    /// Commits the index with the marker, and looks whether the commit says so.
+    /// Looks whether the newest commit gives the signal, and tells of it.
     fn announce(
         &self,
         path: &Path,
         signal: &Signal,
-        subject: String,
-        detail: &[String],
-        only: &[RepoPath],
+        message: &str,
         left: Vec<RepoPath>,
+        notes: Vec<String>,
     ) -> Result<Answer> {
-        let repo = &self.workflow.repo;
-        let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
-        let message =
-            if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") };
-        repo.commit(path, &message, only)?;
-        let commit = repo.read_head(path)?;
-        match signal::read(&commit.message) {
-            Subject::Signal { signal: found, .. } if found == *signal => {}
-            _ => {
-                let made = commit.message.lines().next().unwrap_or_default();
-                return Err(Failure::new(
-                    Code::SignalLost,
-                    format!("a hook changed the subject to {made:?}"),
-                )
-                .hint(
-                    "make the repository's commit-msg hook leave subjects that begin with [ alone",
-                )
-                .next("git log -1")
-                .details(serde_json::json!({ "commit": commit.oid, "wanted": subject }))
-                .into());
-            }
+        let commit = self.workflow.repo.read_head(path)?;
+        if is_signal(&commit, signal) {
+            return self.committed(path, commit, signal, left, notes);
         }
-        self.committed(path, commit, signal, left)
+        let made = commit.message.lines().next().unwrap_or_default();
+        let wanted = message.lines().next().unwrap_or_default();
+        Err(Failure::new(Code::SignalLost, format!("a hook changed the subject to {made:?}"))
+            .hint("make the repository's commit-msg hook leave subjects that begin with [ alone")
+            .next("git log -1")
+            .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
+            .into())
     }
 
     fn committed(
@@ -399,6 +261,7 @@ impl Desk<'_> {
         commit: Commit,
         signal: &Signal,
         left: Vec<RepoPath>,
+        notes: Vec<String>,
     ) -> Result<Answer> {
         let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
         let committed = Committed {
@@ -407,6 +270,7 @@ impl Desk<'_> {
             commit: commit.oid,
             paths: changes.into_iter().flatten().map(|change| change.path).collect(),
             left,
+            notes,
             pushed: self.push(path)?,
             next: next(signal),
         };
@@ -414,15 +278,8 @@ impl Desk<'_> {
     }
 }
 
-/// Returns the subject, or refuses a text that would make it something else.
-fn subject(signal: &Signal, text: &str) -> Result<String> {
-    let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
-    match signal::read(&subject) {
-        Subject::Signal { .. } => Ok(subject),
-        _ => Err(Failure::new(Code::Usage, format!("{text:?} begins with a second marker"))
-            .hint("write the text without a marker; the command adds it")
-            .into()),
-    }
+fn is_signal(commit: &Commit, signal: &Signal) -> bool {
+    matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
 }
 
 fn next(signal: &Signal) -> Vec<NextStep> {

@@ -205,6 +205,10 @@ impl Workflow {
             ..Facts::default()
         };
         self.read_history(&mut facts)?;
+        let brought = facts.workers.values().filter_map(|known| known.brought.as_ref());
+        let brought: Vec<&Change> = brought.flat_map(|brought| &brought.changes).collect();
+        let tips = facts.workers.values().filter_map(|known| known.tip.as_ref());
+        facts.behind = self.repo.behind(&brought, tips)?;
         facts.landed_as = landing::by_content(self, &facts)?;
         let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
         if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {

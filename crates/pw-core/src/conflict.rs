@@ -117,6 +117,8 @@ pub enum ConflictKind {
     DirectoryRename,
     Binary,
     Submodule,
+    /// What the entry names is in no commit: a repository inside the worktree, a link out of it.
+    HollowEntry,
     Other,
 }
 

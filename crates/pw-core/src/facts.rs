@@ -8,6 +8,15 @@ use crate::path::RepoPath;
 use crate::session::SessionFacts;
 use crate::time::Seconds;
 
+/// What stands behind entries that are no files, as far as commits have any.
+#[derive(Clone, Debug, Default)]
+pub struct Behind {
+    /// What links say, by the object that holds it.
+    pub links: BTreeMap<Oid, Vec<u8>>,
+    /// The paths that `.gitmodules` names, by the commit it is in.
+    pub modules: BTreeMap<Oid, BTreeSet<RepoPath>>,
+}
+
 /// What is known about one worker besides the plan and the record.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerFacts {
@@ -30,6 +39,7 @@ pub struct Brought {
 
 /// The state of a worker's worktree.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each worker, and most are present")]
 pub enum WorktreeFacts {
     /// Nothing registered at its place.
     #[default]
@@ -53,6 +63,10 @@ pub struct TreeState {
     pub added: Vec<RepoPath>,
     /// Those of `changed` that are no longer there.
     pub removed: Vec<RepoPath>,
+    /// Those of `changed` that are repositories of their own.
+    pub gitlinks: Vec<RepoPath>,
+    /// Those of `gitlinks` whose files changed, and nothing else.
+    pub open: Vec<RepoPath>,
     /// A git operation that is under way, `rebase` for example.
     pub operation: Option<String>,
     /// When the newest of those files was changed; `None` when there is none.
@@ -101,6 +115,8 @@ pub struct Facts {
     /// Tips that the base branch has by content alone, squashed or picked, each with the oldest
     /// commit there that has it.
     pub landed_as: BTreeMap<Oid, Oid>,
+    /// What stands behind the links and submodules that commits changed.
+    pub behind: Behind,
     /// What is not committed in the user's own checkout; `None` when nobody looked.
     pub checkout: Option<TreeState>,
 }

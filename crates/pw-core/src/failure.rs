@@ -17,6 +17,8 @@ pub enum Code {
     /// A program of the user's that git runs does not work: a filter, such as git-lfs, or the one
     /// that signs commits.
     ProgramFailed,
+    /// A git hook of the user's refused the commit.
+    HookRefused,
     /// The wrapper in `bin/` could not build the helper.
     HelperNotBuilt,
     /// The wrapper in `bin/` is still building the helper.
@@ -81,6 +83,9 @@ pub enum Code {
     UnknownSnapshot,
     /// Files outside the worker's scope would be committed.
     OutOfScope,
+    /// What an entry of the commit would name is in no commit: a repository inside the worktree, a
+    /// link that leads out of it.
+    HollowEntry,
     /// Uncommitted changes stand against what was asked.
     DirtyTree,
     /// There is nothing to commit.
@@ -110,6 +115,7 @@ impl Code {
         Self::GitFailed,
         Self::CannotWrite,
         Self::ProgramFailed,
+        Self::HookRefused,
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
@@ -142,6 +148,7 @@ impl Code {
         Self::PushFailed,
         Self::UnknownSnapshot,
         Self::OutOfScope,
+        Self::HollowEntry,
         Self::DirtyTree,
         Self::NothingToCommit,
         Self::WrongBranch,
@@ -161,6 +168,7 @@ impl Code {
             | Self::GitFailed
             | Self::CannotWrite
             | Self::ProgramFailed
+            | Self::HookRefused
             | Self::HelperNotBuilt
             | Self::HelperBuilding => 1,
             Self::Usage | Self::PlanUnreadable => 2,

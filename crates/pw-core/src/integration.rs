@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::FileConflict;
+use crate::conflict::{ConflictKind, FileConflict};
 use crate::failure::{Code, Failure};
 use crate::gate::GateReport;
 use crate::history::{Commit, History};
@@ -237,6 +237,13 @@ fn require_dependencies(
         }
     }
     Ok(())
+}
+
+/// Returns what a preview finds in a worker by itself: entries whose content no commit holds.
+pub fn findings(status: &WorkerStatus) -> impl Iterator<Item = FileConflict> {
+    let reasons = status.reasons.iter().filter(|reason| reason.kind == ReasonKind::HollowEntry);
+    let paths = reasons.flat_map(|reason| &reason.paths);
+    paths.map(|path| FileConflict::new(path.clone(), ConflictKind::HollowEntry))
 }
 
 /// How many of a worker's signals a merge message repeats.

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod graph;
 pub mod guard;
 pub mod history;
+pub mod hollow;
 pub mod id;
 pub mod integration;
 pub mod launch;

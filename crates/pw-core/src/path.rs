@@ -54,6 +54,11 @@ impl RepoPath {
         (is_commit || side == b"HEAD").then(|| Self::new(&self.0[..at]))
     }
 
+    /// Returns the path without the slash that git puts after a folder.
+    pub fn without_slash(&self) -> Self {
+        Self::new(self.0.strip_suffix(b"/").unwrap_or(&self.0))
+    }
+
     /// Returns the folders above this path, the nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.0.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');

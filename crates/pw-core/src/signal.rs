@@ -52,6 +52,12 @@ impl Signal {
         }
     }
 
+    /// Returns whether it says that a worker cannot go on: that gets out, whatever stands in the
+    /// way of the files.
+    pub fn gets_out(&self) -> bool {
+        matches!(self, Self::Blocked { .. } | Self::Needs { .. })
+    }
+
     /// Reads a marker at the very start of `line`; returns it with the rest.
     fn strip(line: &str) -> Option<(Self, &str)> {
         let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;

@@ -276,6 +276,8 @@ pub enum ReasonKind {
     UnclaimedCommits,
     /// The same, with other versions of files than the worker has now whose they are.
     OutdatedCommits,
+    /// What an entry of the branch names is in no commit.
+    HollowEntry,
 }
 
 impl ReasonKind {

@@ -1,16 +1,20 @@
 //! What a worker is told, and what it may commit.
 
+use std::collections::{BTreeSet, HashSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::gate::Gate;
+use crate::hollow::{self, Hollow, Why};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
 use crate::report::{NextStep, Report};
+use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
@@ -78,6 +82,9 @@ pub struct Committed {
     pub paths: Vec<RepoPath>,
     /// Changed files that stay uncommitted: not owned, or not named.
     pub left: Vec<RepoPath>,
+    /// What somebody should know about what is left, or about how it was committed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
@@ -193,19 +200,25 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection {
-    pub take: Vec<RepoPath>,
-    pub leave: Vec<RepoPath>,
+    pub take: BTreeSet<RepoPath>,
+    pub leave: BTreeSet<RepoPath>,
+}
+
+/// Refuses to commit on another branch.
+pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
+    if tree.branch.as_deref() == Some(&worker.branch()) {
+        return Ok(());
+    }
+    let head = tree.branch.as_deref().unwrap_or("no branch");
+    let message = format!("HEAD is on {head}, not on {}", worker.branch());
+    Err(Failure::new(Code::WrongBranch, message)
+        .hint("go back to your branch before you commit")
+        .next(format!("git switch {}", worker.branch())))
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
 pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
-    if tree.branch.as_deref() != Some(&worker.branch()) {
-        let head = tree.branch.as_deref().unwrap_or("no branch");
-        let message = format!("HEAD is on {head}, not on {}", worker.branch());
-        return Err(Failure::new(Code::WrongBranch, message)
-            .hint("go back to your branch before you commit")
-            .next(format!("git switch {}", worker.branch())));
-    }
+    require_branch(worker, tree)?;
     // A merge may be concluded by a commit; the other operations commit by themselves.
     let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
     if let Some(operation) = unfinished {
@@ -215,16 +228,17 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
-            .hint("resolve the conflicts, then git add the files")
+            .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
             .next("git status")
             .details(serde_json::json!({ "paths": tree.unmerged })));
     }
     Ok(())
 }
 
-/// Chooses what to commit: everything changed that is owned, or exactly the `named` files.
+/// Chooses what to commit: everything changed that is owned, or exactly the `named` files; an
+/// empty name is the whole worktree.
 ///
-/// A file of somebody else may be committed when it is back as it was at the fork: that is how a
+/// A file of another worker may be committed when it is back as it was at the fork: that is how a
 /// change outside the scope is undone. `differing` are the files that are not.
 pub fn select(
     plan: &Plan,
@@ -234,28 +248,87 @@ pub fn select(
     differing: &[RepoPath],
 ) -> Result<Selection, Failure> {
     let changed = tree.uncommitted();
-    let named_here =
-        |path: &&RepoPath| named.iter().any(|name| name == *path || name.contains(path));
-    let undone = |path: &RepoPath| !tree.untracked.contains(path) && !differing.contains(path);
-    let foreign = |path: &&RepoPath| !plan.allows(worker, path) && !undone(path);
-    let asked: Vec<&RepoPath> =
-        changed.iter().filter(|path| named.is_empty() || named_here(path)).collect();
-    if let Some(name) =
-        named.iter().find(|name| !changed.iter().any(|path| *name == path || name.contains(path)))
-    {
+    let covers = |name: &RepoPath, path: &RepoPath| {
+        name.as_bytes().is_empty() || name == path || name.contains(path)
+    };
+    let [untracked, differing] =
+        [&tree.untracked[..], differing].map(|paths| paths.iter().collect::<HashSet<_>>());
+    let undone = |path: &RepoPath| !untracked.contains(path) && !differing.contains(path);
+    let is_foreign = |path: &RepoPath| !plan.allows(worker, path) && !undone(path);
+    if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
         return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
             .hint("name changed files, relative to the folder you are in")
             .next("git status"));
     }
-    if !named.is_empty() {
-        let outside: Vec<&RepoPath> = asked.iter().copied().filter(foreign).collect();
-        if let Some(path) = outside.first() {
-            return Err(out_of_scope(plan, path, &outside));
-        }
+    let is_asked =
+        |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
+    let (asked, mut leave): (BTreeSet<RepoPath>, BTreeSet<RepoPath>) =
+        changed.into_iter().partition(is_asked);
+    let (foreign, take): (BTreeSet<RepoPath>, BTreeSet<RepoPath>) =
+        asked.into_iter().partition(is_foreign);
+    if !named.is_empty()
+        && let Some(first) = foreign.first()
+    {
+        return Err(out_of_scope(plan, first, &foreign.iter().collect::<Vec<_>>()));
     }
-    let take: Vec<RepoPath> = asked.into_iter().filter(|path| !foreign(path)).cloned().collect();
-    let leave = changed.iter().filter(|path| !take.contains(path)).cloned().collect();
+    leave.extend(foreign);
+    require_apart(plan, tree, &take, &leave)?;
     Ok(Selection { take, leave })
+}
+
+/// Refuses to put a file where a folder was, or a folder where a file was, when that would delete
+/// what is left to others: git holds only one of the two.
+fn require_apart(
+    plan: &Plan,
+    tree: &TreeState,
+    take: &BTreeSet<RepoPath>,
+    leave: &BTreeSet<RepoPath>,
+) -> Result<(), Failure> {
+    let removed: HashSet<&RepoPath> = tree.removed.iter().collect();
+    let above = |path: &RepoPath, set: &BTreeSet<RepoPath>| {
+        path.ancestors().map(RepoPath::new).find(|folder| set.contains(folder))
+    };
+    let is_removed = |path: &&RepoPath| removed.contains(*path);
+    let below = leave
+        .iter()
+        .filter(is_removed)
+        .find(|path| above(path, take).is_some_and(|folder| !removed.contains(&folder)));
+    let over = || {
+        let there = take.iter().filter(|path| !is_removed(path));
+        there.filter_map(|path| above(path, leave)).find(|path| removed.contains(path))
+    };
+    match below.cloned().or_else(over) {
+        Some(path) => Err(out_of_scope(plan, &path, &[&path])),
+        None => Ok(()),
+    }
+}
+
+/// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
+/// what it leaves is a submodule that has yet to commit, and there is more.
+pub fn set_apart(
+    signal: &Signal,
+    selection: &mut Selection,
+    hollow: &[Hollow],
+) -> Result<Vec<String>, Failure> {
+    let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
+    let mut take = selection.take.clone();
+    take.retain(|path| !paths.contains(&path.without_slash()));
+    let is_open = |hollow: &Hollow| hollow.why == Why::Open;
+    let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
+    if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
+        return Err(failure);
+    }
+    selection.leave.extend(selection.take.difference(&take).cloned());
+    selection.take = take;
+    let note = |hollow: &Hollow| format!("left: {}; {}", hollow.message(), hollow.hint());
+    Ok(hollow.iter().map(note).collect())
+}
+
+/// Says that git was told to overlook a changed file, and how to have it looked at again.
+pub fn overlooked(path: &RepoPath) -> String {
+    format!(
+        "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
+    )
 }
 
 /// Returns the refusal for files of somebody else, naming the first one's owner.

@@ -1,4 +1,4 @@
-//! What is not committed in a worktree, read without anybody noticing.
+//! What is not committed in a worktree, read without touching anything.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -98,13 +98,6 @@ impl Repo {
         Ok(records(&answer).map(RepoPath::new).collect())
     }
 
-    /// Puts the named paths of a worktree into its index.
-    pub fn stage(&self, worktree: &Path, paths: &[RepoPath]) -> Result<()> {
-        // Without --all, which takes an empty list, as of a helper killed before it wrote, for all.
-        let args = ["add", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"];
-        self.git.at(worktree).user(args).input(joined(paths)).run().map(drop)
-    }
-
     /// Returns the paths in a worktree's index that differ from `commit`. Inside a commit hook the
     /// commit's own index is the one named in the environment: pass it as `index`.
     pub fn staged(
@@ -138,20 +131,6 @@ impl Repo {
         let output = call.any_code().run()?;
         Ok((output.code == 0, String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
     }
-
-    /// Commits the index of a worktree, or of it only what is named, with the user's hooks.
-    pub fn commit(&self, worktree: &Path, message: &str, only: &[RepoPath]) -> Result<()> {
-        let args = ["commit", "--quiet", "--allow-empty", "--cleanup=whitespace", "-m", message];
-        let git = self.git.at(worktree);
-        let call = match only {
-            [] => git.user(args),
-            _ => {
-                let named = ["--only", "--pathspec-from-file=-", "--pathspec-file-nul"];
-                git.user(args.into_iter().chain(named)).input(joined(only))
-            }
-        };
-        call.run().map(drop)
-    }
 }
 
 /// Asks for new folders, then for what is in them: the untracked cache takes a third off.
@@ -164,8 +143,14 @@ fn status(git: &Git) -> Result<TreeState> {
     };
     let mut state = ask(NEW_FOLDERS, &[])?;
     let is_folder = |path: &RepoPath| path.as_bytes().ends_with(b"/");
-    let (folders, files) = state.untracked.into_iter().partition::<Vec<_>, _>(is_folder);
+    let (mut folders, files) = state.untracked.into_iter().partition::<Vec<_>, _>(is_folder);
     state.untracked = files;
+    // git says nothing of a new folder in place of a file.
+    let is_folder_now = |path: &&RepoPath| {
+        let about = git.dir().join(path.to_path()).symlink_metadata();
+        about.is_ok_and(|about| about.is_dir())
+    };
+    folders.extend(state.removed.iter().filter(is_folder_now).cloned());
     match folders.len() {
         0 => Ok(state),
         1..=MAX_FOLDERS => {
@@ -220,11 +205,17 @@ fn parse_status(bytes: &[u8]) -> Result<TreeState> {
         match record.first() {
             Some(b'1') => {
                 let path = rest_after(8)?;
-                // The modes in HEAD and in the worktree: zero where there is no file.
-                let is_absent =
-                    |field: usize| record.split(|byte| *byte == b' ').nth(field) == Some(b"000000");
-                state.added.extend(is_absent(3).then(|| path.clone()));
-                state.removed.extend(is_absent(5).then(|| path.clone()));
+                let fields: Vec<&[u8]> = record.splitn(9, |byte| *byte == b' ').collect();
+                let [_, staged, inner, in_head, _, there, ..] = fields[..] else {
+                    anyhow::bail!("a status line without modes");
+                };
+                // A mode is zero where there is no file.
+                state.added.extend((in_head == b"000000").then(|| path.clone()));
+                state.removed.extend((there == b"000000").then(|| path.clone()));
+                let is_gitlink = there == b"160000";
+                let is_open = staged.starts_with(b".") && inner.starts_with(b"S.");
+                state.gitlinks.extend(is_gitlink.then(|| path.clone()));
+                state.open.extend((is_gitlink && is_open).then(|| path.clone()));
                 state.changed.push(path);
             }
             Some(b'u') => state.unmerged.push(rest_after(10)?),
@@ -253,14 +244,21 @@ mod tests {
             format!("1 .M N... 100644 100644 100644 {oid} {oid} a b\0").into_bytes(),
             format!("1 A. N... 000000 100644 100644 {oid} {oid} new\0").into_bytes(),
             format!("1 .D N... 100644 100644 000000 {oid} {oid} old\0").into_bytes(),
+            format!("1 .M S.M. 160000 160000 160000 {oid} {oid} open\0").into_bytes(),
+            format!("1 .M SCM. 160000 160000 160000 {oid} {oid} bumped\0").into_bytes(),
+            format!("1 A. S.M. 000000 160000 160000 {oid} {oid} sub\0").into_bytes(),
             format!("u UU N... 100644 100644 100644 100644 {oid} {oid} {oid} c d\0").into_bytes(),
             b"? caf\xe9\nx\0".to_vec(),
         ]
         .concat();
         let state = parse_status(&text).unwrap();
         assert_eq!(state.branch.as_deref(), Some("work/task-1-a"));
-        assert_eq!(state.changed, ["a b", "new", "old"].map(RepoPath::from));
-        assert_eq!((state.added, state.removed), (vec!["new".into()], vec!["old".into()]));
+        let paths = ["a b", "new", "old", "open", "bumped", "sub"].map(RepoPath::from);
+        assert_eq!(state.changed, paths);
+        assert_eq!(state.added, ["new", "sub"].map(RepoPath::from));
+        assert_eq!(state.removed, ["old".into()]);
+        assert_eq!(state.gitlinks, paths[3..]);
+        assert_eq!(state.open, ["open".into()]);
         assert_eq!(state.unmerged, ["c d".into()]);
         assert_eq!(state.untracked, [RepoPath::new(b"caf\xe9\nx".to_vec())]);
         assert_eq!(parse_status(b"# branch.head (detached)\0").unwrap().branch, None);

@@ -3,7 +3,9 @@
 //! Every parser of git's output stands beside its verb as a pure function over bytes.
 
 mod aside;
+mod behind;
 mod changes;
+mod commit;
 mod driver;
 mod history;
 mod hooks;

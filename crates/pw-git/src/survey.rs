@@ -133,6 +133,21 @@ impl Repo {
         })
     }
 
+    /// Returns the tracked files of a worktree that git was told to overlook and that differ from
+    /// the index: no `git status` shows them.
+    pub fn overlooked(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
+        let git = self.git.at(worktree);
+        let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
+        let mut index = parse_index(&listed)?;
+        index.retain(IndexEntry::is_hidden);
+        let file = |entry: &IndexEntry| {
+            let about = worktree.join(entry.path.to_path()).symlink_metadata().ok()?;
+            (!about.is_dir()).then(|| (entry.path.clone(), FileEntry::of(&about)))
+        };
+        let files = index.iter().filter_map(file).collect();
+        hidden(&git, &index, &files)
+    }
+
     /// Returns the newest of the commits that HEAD's reflog, refs of the worktree alone or a
     /// stopped operation name, and no other branch and no tag contains.
     fn only_here(

@@ -65,8 +65,18 @@ impl Repo {
             let call = git.user(settings.iter().chain(verb)).env("GIT_INDEX_FILE", &index);
             filters.apply(self.within(Some(scratch), call))
         };
+        // Of a path below what is a link now, git will not hear.
+        let is_beyond = |path: &&RepoPath| {
+            let folder = |folder: &[u8]| worktree.join(RepoPath::new(folder).to_path());
+            path.ancestors().any(|path| folder(path).is_symlink())
+        };
+        let (beyond, plain): (Vec<&RepoPath>, Vec<&RepoPath>) = paths.iter().partition(is_beyond);
         let update = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
-        call(&update).input(crate::changes::joined(paths)).run()?;
+        call(&update).input(crate::changes::joined(plain)).run()?;
+        if !beyond.is_empty() {
+            let remove = ["update-index", "-z", "--force-remove", "--stdin"];
+            call(&remove).input(crate::changes::joined(beyond)).run()?;
+        }
         crate::objects::oid(call(&["write-tree"]))
     }
 }

@@ -74,7 +74,7 @@ impl Walk<'_> {
 }
 
 impl FileEntry {
-    fn of(about: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(about: &std::fs::Metadata) -> Self {
         let mode = match about.mode() {
             _ if about.is_symlink() => "120000",
             mode if mode & 0o100 != 0 => "100755",

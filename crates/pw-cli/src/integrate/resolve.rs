@@ -4,6 +4,8 @@ use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
+use pw_core::history::{Change, Stretch};
+use pw_core::hollow;
 use pw_core::id::Oid;
 use pw_core::integration::{Aborted, Readiness};
 use pw_core::path::RepoPath;
@@ -161,6 +163,7 @@ fn take(
     let mut chain = Chain::begin(workflow, context, choice.clone(), stopped.onto.clone())?;
     chain.take(&stopped.worker, &stopped.tip, &tree, trial.paths_by_mergiraf())?;
     let resolved = chain.commit().clone();
+    require_content(workflow, stopped, place, &resolved)?;
     let names = Refs(&workflow.plan.workflow);
     let mut writer = workflow.writer()?;
     let event = Event::Resolved { worker: stopped.worker.clone(), commit: resolved.clone() };
@@ -174,6 +177,26 @@ fn take(
         true => Ok(resolved),
         false => Err(raced().into()),
     }
+}
+
+/// Refuses a resolution in which an entry of neither side is hollow: it would land unseen.
+fn require_content(
+    workflow: &Workflow,
+    stopped: &Stopped,
+    place: &Place,
+    resolved: &Oid,
+) -> Result<()> {
+    let Workflow { repo, plan, .. } = workflow;
+    let parents = vec![stopped.onto.clone(), stopped.tip.clone()];
+    let merge = Stretch { newest: resolved.clone(), parents };
+    let changes: Vec<Change> = repo.changes(&[merge])?.into_iter().flatten().collect();
+    let behind = repo.behind(&changes.iter().collect::<Vec<_>>(), std::iter::once(resolved))?;
+    let hollow = hollow::committed(&changes, resolved, &behind);
+    let Some(failure) = hollow::refusal(&hollow) else { return Ok(()) };
+    Err(failure
+        .hint(format!("take it out of the resolution in {}, then continue", place.shown))
+        .next(format!("pw-integrate continue {}", plan.workflow))
+        .into())
 }
 
 fn remember(workflow: &Workflow, transaction: Transaction, memory: &Oid) -> Transaction {

@@ -50,6 +50,7 @@ pub(crate) fn committed(committed: &Committed) -> String {
     if !committed.left.is_empty() {
         out += &format!("left uncommitted: {}\n", paths(&committed.left));
     }
+    out.extend(committed.notes.iter().map(|note| format!("{}\n", plain(note))));
     out + &next(&committed.next)
 }
 

@@ -73,6 +73,7 @@ struct Details {
     after: Vec<String>,
     contradictions: Vec<String>,
     output_tail: String,
+    output: String,
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn hooks_of_the_user_run_and_a_lost_marker_is_noticed() {
 
     write_program(&hook, "#!/bin/sh\necho no >&2\nexit 1\n");
     users.write("api/users.py", "2");
-    let error = users.pw(&["checkpoint", "model"]).error(1, "git_failed");
+    let error = users.pw(&["checkpoint", "model"]).error(1, "hook_refused");
     assert_eq!(error["details"]["git"], "no");
 }
 

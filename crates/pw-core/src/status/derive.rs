@@ -10,6 +10,7 @@ use super::{
 use crate::conflict::{Conflict, Trial};
 use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Change, Commit};
+use crate::hollow;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -154,6 +155,7 @@ fn worker_status(
         _ => reasons(record, facts, worker, known, state, &uncommitted, &out_of_scope),
     };
     if state != State::Integrated {
+        reasons.extend(hollow(facts, known));
         reasons.extend(doubts(work));
     }
     WorkerStatus {
@@ -180,6 +182,17 @@ fn worker_status(
         stall: None,
         usage: known.session.usage,
     }
+}
+
+/// Returns the entries of a branch whose content is in no commit.
+fn hollow(facts: &Facts, known: &WorkerFacts) -> Option<Reason> {
+    let (tip, brought) = known.tip.as_ref().zip(known.brought.as_ref())?;
+    let hollow = hollow::committed(&brought.changes, tip, &facts.behind);
+    (!hollow.is_empty()).then(|| Reason {
+        kind: ReasonKind::HollowEntry,
+        message: hollow::reason(&hollow),
+        paths: hollow.into_iter().map(|hollow| hollow.path).collect(),
+    })
 }
 
 /// Returns what speaks against merging a branch for the commits it holds.

@@ -1,0 +1,245 @@
+//! `checkpoint`, `blocked` and `needs`: a worker's own files, in whatever state, with a marker that
+//! counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Result;
+use pw_core::facts::TreeState;
+use pw_core::failure::{Code, Failure};
+use pw_core::hollow::{self, Held, Hollow, Why};
+use pw_core::path::RepoPath;
+use pw_core::signal::Signal;
+use pw_core::worker::{self as rules, Selection};
+
+use super::{Desk, More, guard, is_signal};
+use crate::shell::Answer;
+use crate::workflow::Workflow;
+
+/// What a commit's own `.gitmodules` is called.
+const MODULES: &str = ".gitmodules";
+
+pub(super) fn commit(desk: &Desk<'_>, signal: &Signal, text: &str, more: &More) -> Result<Answer> {
+    let message = Desk::message(signal, text, &more.detail)?;
+    let path = desk.workflow.worktree(desk.worker);
+    let tree = desk.tree()?;
+    rules::require_branch(desk.worker, &tree)?;
+    let named = more.paths.iter().map(|name| named(desk, &path, &tree, name));
+    let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
+    let draft = Draft { desk, signal, path: &path, named: &named };
+    let notes = match draft.save(tree, &message) {
+        Ok(mut notes) => {
+            let head = desk.workflow.repo.read_head(&path)?;
+            if signal.gets_out() && !is_signal(&head, signal) {
+                signal_alone(desk, &path, signal, &message)?;
+                notes.push(format!(
+                    "a hook changed the subject of {}: the signal is a commit of its own",
+                    head.oid.short()
+                ));
+            }
+            notes
+        }
+        Err(error) if signal.gets_out() && !is_about(&error, &named) => {
+            signal_alone(desk, &path, signal, &message)?;
+            vec![format!("no file is committed, the signal alone: {}", words(&error))]
+        }
+        Err(error) => return Err(error),
+    };
+    // Not what was meant to be left: what is.
+    let left = desk.tree()?.uncommitted();
+    desk.announce(&path, signal, &message, left, notes)
+}
+
+/// Returns whether an error is about files that were named, which somebody has to correct.
+fn is_about(error: &anyhow::Error, named: &[RepoPath]) -> bool {
+    let code = error.downcast_ref::<Failure>().map(|failure| failure.code);
+    !named.is_empty() && matches!(code, Some(Code::Usage | Code::OutOfScope))
+}
+
+fn words(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => format!("{}; {}", failure.message, failure.hint),
+        None => format!("{error:#}"),
+    }
+}
+
+/// Commits the signal, unless what failed afterwards had done so.
+fn signal_alone(desk: &Desk<'_>, path: &Path, signal: &Signal, message: &str) -> Result<()> {
+    let Workflow { repo, .. } = desk.workflow;
+    let branch = desk.worker.branch();
+    let head = repo.read_head(path)?;
+    if desk.workflow.branch(&branch) != Some(&head.oid) && is_signal(&head, signal) {
+        return Ok(());
+    }
+    repo.commit_message(path, &branch, message)
+}
+
+/// Returns a file named on the command line as the repository knows it: by the name that git
+/// reports, though that may be a link or below one, else by where it really lies.
+fn named(desk: &Desk<'_>, worktree: &Path, tree: &TreeState, name: &Path) -> Result<RepoPath> {
+    let worktree = worktree.canonicalize()?;
+    let full = desk.shell.directory.canonicalize()?.join(name);
+    let inside = |path: &Path| -> Option<RepoPath> {
+        let inside = path.strip_prefix(&worktree).ok()?;
+        Some(RepoPath::new(inside.as_os_str().as_encoded_bytes()))
+    };
+    let changed = tree.uncommitted();
+    let is_changed =
+        |name: &RepoPath| changed.iter().any(|path| name == path || name.contains(path));
+    let literal = inside(&plain(&full)).filter(is_changed);
+    literal.or_else(|| inside(&guard::real_path(&full))).ok_or_else(|| {
+        Failure::new(Code::Usage, format!("{} is not in your worktree", name.display()))
+            .hint("name files of your own worktree")
+            .into()
+    })
+}
+
+/// Resolves `.` and `..` by the names alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// A commit about to be made.
+struct Draft<'a> {
+    desk: &'a Desk<'a>,
+    signal: &'a Signal,
+    path: &'a Path,
+    named: &'a [RepoPath],
+}
+
+/// What it takes in, and how.
+struct Chosen {
+    take: BTreeSet<RepoPath>,
+    held: BTreeMap<RepoPath, Held>,
+    /// Whether the index holds something else that is not to be committed.
+    is_part: bool,
+    notes: Vec<String>,
+}
+
+impl Draft<'_> {
+    /// Commits; returns what there is to say about it.
+    fn save(&self, tree: TreeState, message: &str) -> Result<Vec<String>> {
+        let Workflow { repo, .. } = self.desk.workflow;
+        let commit = |chosen: &Chosen| {
+            repo.stage(self.path, &chosen.take, &chosen.held)?;
+            repo.commit(self.path, message, chosen.is_part.then_some(&chosen.take))
+        };
+        let chosen = self.choose(&tree)?;
+        let Err(refused) = commit(&chosen) else { return Ok(chosen.notes) };
+        let is_hook = |failure: &Failure| failure.code == Code::HookRefused;
+        if !refused.downcast_ref().is_some_and(is_hook) {
+            return Err(refused);
+        }
+        // A hook that put the files right and refused all the same takes them the second time.
+        let corrected = repo.unstaged(self.path)?;
+        if !corrected.iter().any(|path| chosen.take.contains(path)) {
+            return Err(refused);
+        }
+        let chosen = self.choose(&self.desk.tree()?)?;
+        commit(&chosen)?;
+        Ok(chosen.notes)
+    }
+
+    /// Decides what to commit; nothing is changed.
+    fn choose(&self, tree: &TreeState) -> Result<Chosen> {
+        let Self { desk, signal, path, named } = *self;
+        let Workflow { repo, plan, .. } = desk.workflow;
+        rules::require_own_branch(desk.worker, tree)?;
+        let merging = tree.operation.is_some();
+        let differing = desk.differing(path, tree)?;
+        let staged = match tree.changed.is_empty() {
+            true => Vec::new(),
+            false => repo.staged(path, "HEAD", None)?,
+        };
+        if !merging && named.is_empty() && !signal.gets_out() {
+            // A checkpoint of everything leaves the index with nothing that waits to be committed.
+            let is_foreign =
+                |path: &&RepoPath| !plan.allows(desk.worker, path) && differing.contains(path);
+            let outside: Vec<&RepoPath> = staged.iter().filter(is_foreign).collect();
+            if let Some(first) = outside.first() {
+                return Err(rules::out_of_scope(plan, first, &outside).into());
+            }
+        }
+        let mut selection = rules::select(plan, desk.worker, tree, named, &differing)?;
+        let held = repo.held(path, tree, &selection.take)?;
+        let hollow = self.hollow(tree, &selection, &held, merging)?;
+        let mut notes = rules::set_apart(signal, &mut selection, &hollow)?;
+        if let Some(failure) = hollow::refusal(&hollow).filter(|_| merging) {
+            // A merge is concluded with everything that is in the index.
+            return Err(failure.into());
+        }
+        if *signal == Signal::Checkpoint {
+            let overlooked = desk.overlooked()?;
+            let left = || selection.leave.iter().chain(&overlooked).collect::<Vec<_>>();
+            if selection.take.is_empty() && !merging {
+                return Err(nothing(&overlooked)
+                    .details(serde_json::json!({ "left": left() }))
+                    .into());
+            }
+            notes.extend(overlooked.first().map(rules::overlooked));
+        }
+        let is_part = !merging && staged.iter().any(|path| !selection.take.contains(path));
+        Ok(Chosen { take: selection.take, held, is_part, notes })
+    }
+
+    /// Returns what of a selection would be hollow in the commit.
+    fn hollow(
+        &self,
+        tree: &TreeState,
+        selection: &Selection,
+        held: &BTreeMap<RepoPath, Held>,
+        merging: bool,
+    ) -> Result<Vec<Hollow>> {
+        let Workflow { repo, .. } = self.desk.workflow;
+        let is_repository = |held: &Held| matches!(held, Held::Repository { .. });
+        let committed = if merging { ":.gitmodules" } else { "HEAD:.gitmodules" };
+        let takes_modules = selection.take.contains(&MODULES.into());
+        let mut modules = BTreeSet::new();
+        if takes_modules || held.values().any(is_repository) {
+            let source = (!takes_modules).then_some(committed);
+            modules = repo.modules(self.path, source)?;
+        }
+        let mut hollow = hollow::among(tree, held, &modules);
+        if takes_modules {
+            // What it no longer names and is still there.
+            let lost = repo.modules(self.path, Some(committed))?;
+            let lost: Vec<RepoPath> = lost.difference(&modules).cloned().collect();
+            let there = repo.index_blobs(self.path, &lost)?;
+            let lost = lost
+                .into_iter()
+                .filter(|path| there.contains_key(path) && !selection.take.contains(path));
+            let why = Why::Repository { tracked: true };
+            hollow.extend(lost.map(|path| Hollow { path, why: why.clone() }));
+        }
+        if merging && !hollow.is_empty() {
+            // The other side's are its own affair.
+            let head = repo.merge_head(self.path)?;
+            let theirs =
+                head.map(|head| repo.staged(self.path, head.as_str(), None)).transpose()?;
+            let mut own: BTreeSet<RepoPath> = theirs.unwrap_or_default().into_iter().collect();
+            own.extend(repo.unstaged(self.path)?);
+            own.extend(tree.untracked.iter().map(RepoPath::without_slash));
+            hollow.retain(|hollow| own.contains(&hollow.path));
+        }
+        Ok(hollow)
+    }
+}
+
+fn nothing(overlooked: &[RepoPath]) -> Failure {
+    let failure =
+        Failure::new(Code::NothingToCommit, "nothing you own has changed since the last commit");
+    match overlooked.first() {
+        Some(first) => failure.hint(rules::overlooked(first)),
+        None => {
+            failure.hint("go on working, or finish with pw-worker complete").next("pw-worker brief")
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `complete`: all work is done, and all of it is in commits that can be merged.
+
+use std::path::Path;
+
+use anyhow::Result;
+use pw_core::facts::TreeState;
+use pw_core::failure::{Code, Failure};
+use pw_core::path::RepoPath;
+use pw_core::report::counted;
+use pw_core::signal::Signal;
+use pw_core::status::ReasonKind;
+use pw_core::worker as rules;
+use pw_core::{hollow, prompt};
+
+use super::{Desk, is_signal};
+use crate::shell::Answer;
+use crate::workflow::{Look, Workflow};
+use crate::{command, launch};
+
+pub(super) fn complete(desk: &Desk<'_>, text: &str, detail: &[String]) -> Result<Answer> {
+    let message = Desk::message(&Signal::Complete, text, detail)?;
+    let path = desk.workflow.worktree(desk.worker);
+    let tree = desk.tree()?;
+    rules::require_own_branch(desk.worker, &tree)?;
+    require_committed(desk, &path, &tree)?;
+    require_mergeable(desk)?;
+    verify(desk, &path)?;
+    // Said already, and nothing happened since: saying it again would only reopen it later.
+    let repo = &desk.workflow.repo;
+    let head = repo.read_head(&path)?;
+    if is_signal(&head, &Signal::Complete) {
+        return desk.committed(&path, head, &Signal::Complete, Vec::new(), Vec::new());
+    }
+    repo.commit(&path, &message, None)?;
+    desk.announce(&path, &Signal::Complete, &message, Vec::new(), Vec::new())
+}
+
+/// Refuses while anything is not committed, whoever owns it, also what git was told to overlook.
+fn require_committed(desk: &Desk<'_>, path: &Path, tree: &TreeState) -> Result<()> {
+    if tree.operation.is_some() {
+        return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
+            .hint("conclude it first")
+            .next("pw-worker checkpoint \"what was taken in\"")
+            .into());
+    }
+    let Workflow { repo, plan, .. } = desk.workflow;
+    let open = tree.uncommitted();
+    let Some(first) = open.first() else {
+        let overlooked = desk.overlooked()?;
+        let Some(first) = overlooked.first() else { return Ok(()) };
+        return Err(Failure::new(Code::DirtyTree, rules::overlooked(first))
+            .hint("then commit it with pw-worker checkpoint, or undo it with git restore")
+            .next("pw-worker brief")
+            .details(serde_json::json!({ "paths": overlooked }))
+            .into());
+    };
+    let own = open.iter().filter(|path| plan.allows(desk.worker, path)).cloned();
+    let held = repo.held(path, tree, &own.clone().collect())?;
+    let modules = repo.modules(path, None)?;
+    if let Some(failure) = hollow::refusal(&hollow::among(tree, &held, &modules)) {
+        return Err(failure.into());
+    }
+    let failure = Failure::new(
+        Code::DirtyTree,
+        format!("{} not committed, `{first}` first", counted(open.len(), "file")),
+    );
+    let failure = match own.count() {
+        0 => failure.hint("they are not yours: remove them or undo the change").next("git status"),
+        _ => failure.hint("commit them first").next("pw-worker checkpoint \"what was done\""),
+    };
+    Err(failure.details(serde_json::json!({ "paths": open })).into())
+}
+
+/// Refuses to call work complete that nobody could merge.
+fn require_mergeable(desk: &Desk<'_>) -> Result<()> {
+    let Workflow { plan, .. } = desk.workflow;
+    let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
+    let states = desk.workflow.states(&facts);
+    let Some(status) = states.iter().find(|status| status.id == desk.worker.id) else {
+        return Ok(());
+    };
+    let outside: Vec<&RepoPath> = status.out_of_scope.iter().collect();
+    if let Some(first) = outside.first() {
+        return Err(rules::out_of_scope(plan, first, &outside).into());
+    }
+    match status.reasons.iter().find(|reason| reason.kind == ReasonKind::HollowEntry) {
+        Some(reason) => Err(Failure::new(Code::HollowEntry, reason.message.clone())
+            .hint(
+                "take it out of the branch: git rm -f --cached it, then checkpoint what is to stay",
+            )
+            .next("pw-worker brief")
+            .details(serde_json::json!({ "paths": reason.paths }))
+            .into()),
+        None => Ok(()),
+    }
+}
+
+/// Runs the plan's gates, when the plan wants that before a worker is complete.
+fn verify(desk: &Desk<'_>, path: &Path) -> Result<()> {
+    let Workflow { repo, plan, record, .. } = desk.workflow;
+    let port = record.placements.get(&desk.worker.id).and_then(|placement| placement.port);
+    let environment = prompt::environment(plan, desk.worker, port);
+    for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
+        let folder = launch::folder(repo, plan, desk.worker);
+        let log = folder.join(format!("gate-{}.log", gate.name));
+        let follow = &mut |line: &str| desk.shell.progress(line);
+        let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);
+        let (end, _) = run?;
+        if !end.passed() {
+            let message = format!("`{}` {}", gate.command, end.words());
+            return Err(Failure::new(Code::VerifyFailed, message)
+                .hint("correct what the output shows, commit, then complete again")
+                .details(serde_json::json!({
+                    "worker": desk.worker.id,
+                    "gate": gate.name,
+                    "command": gate.command,
+                    "exit_code": end.code(),
+                    "log": log.to_string_lossy(),
+                    "output_tail": command::tail(&log),
+                }))
+                .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What a repository's own hooks may do to a worker's commits.
+
+use pw_testkit::plans::TWO;
+use pw_testkit::repo::{TestRepo, write_program};
+use serde_json::json;
+
+use crate::created;
+
+fn hook(repo: &TestRepo, name: &str, script: &str) {
+    write_program(&repo.root().join(".git/hooks").join(name), &format!("#!/bin/sh\n{script}\n"));
+}
+
+#[test]
+fn a_hook_that_refuses_is_named_with_what_it_said() {
+    let repo = created(TWO);
+    let worker = repo.worker("a-x");
+    for name in ["pre-commit", "commit-msg", "prepare-commit-msg"] {
+        hook(&repo, name, "git rev-parse nothing >/dev/null 2>&1; echo it is too late; exit 1");
+        worker.write("a", name);
+        let error = worker.pw(&["checkpoint", "x"]).error(1, "hook_refused");
+        assert_eq!(
+            (&error["details"]["hook"], &error["details"]["output"]),
+            (&json!(name), &json!("it is too late"))
+        );
+        assert!(error["message"].as_str().unwrap().contains(name), "{error}");
+        // The signal gets out all the same, and the files stay for whoever may decide.
+        repo.follow(&json!(format!(
+            "cd {} && {}",
+            worker.path.display(),
+            error["next"].as_str().unwrap()
+        )));
+        let data = worker.pw(&["needs", "b", "a rule"]).data();
+        assert_eq!((&data["paths"], &data["left"]), (&json!([]), &json!(["a"])));
+        assert!(data["notes"][0].as_str().unwrap().contains(name), "{data}");
+        assert_eq!(
+            worker.git(&["log", "-2", "--format=%s"]),
+            format!("[NEEDS:b/a rule]\n[BLOCKED:the hook {name} refuses]")
+        );
+        std::fs::remove_file(repo.root().join(".git/hooks").join(name)).unwrap();
+        assert_eq!(worker.pw(&["checkpoint", "x"]).data()["paths"], json!(["a"]));
+    }
+}
+
+#[test]
+fn a_hook_that_puts_files_right_takes_them_the_second_time() {
+    let repo = created(TWO);
+    let worker = repo.worker("a-x");
+    // As those do that fix white space: corrected, said so, refused.
+    let fix = "grep -q ' $' a || exit 0; sed -i 's/ *$//' a; echo fixed a; exit 1";
+    hook(&repo, "pre-commit", fix);
+    worker.write("a", "1  \n");
+    let data = worker.pw(&["checkpoint", "x"]).data();
+    assert_eq!((&data["paths"], &data["left"]), (&json!(["a"]), &json!([])));
+    assert_eq!(worker.git(&["show", "HEAD:a"]), "1");
+    // One that is never content is asked twice.
+    hook(&repo, "pre-commit", "echo again >>a; echo x >>../../asked; exit 1");
+    worker.write("a", "2\n");
+    worker.pw(&["checkpoint", "x"]).error(1, "hook_refused");
+    assert_eq!(repo.read("asked"), "x\nx\n");
+}
+
+#[test]
+fn hooks_see_globs_as_git_means_them() {
+    let repo = created(TWO);
+    let worker = repo.worker("a-x");
+    hook(&repo, "pre-commit", "git diff --cached --name-only -- '*' | grep -q a");
+    worker.write("a", "1");
+    worker.pw(&["checkpoint", "x"]).data();
+}
+
+#[test]
+fn a_worker_that_is_stuck_is_heard_whatever_a_hook_makes_of_its_subject() {
+    let repo = created(TWO);
+    let worker = repo.worker("a-x");
+    hook(&repo, "commit-msg", "sed -i '1s/^/JIRA-1 /' \"$1\"");
+    worker.write("a", "1");
+    let data = worker.pw(&["blocked", "no network"]).data();
+    assert!(data["notes"][0].as_str().unwrap().contains("a hook changed"), "{data}");
+    assert_eq!(
+        worker.git(&["log", "-2", "--format=%s"]),
+        "[BLOCKED:no network]\nJIRA-1 [BLOCKED:no network]"
+    );
+    assert_eq!(worker.git(&["status", "--porcelain"]), "");
+}
