@@ -10,9 +10,10 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use pw_core::facts::{Commit, Stretch, TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
+use pw_core::gap::{self, Gap};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
-use pw_core::plan::Worker;
+use pw_core::plan::{Plan, Worker};
 use pw_core::prompt;
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
@@ -20,7 +21,9 @@ use pw_core::worker::{self as rules, Committed, Pushed};
 
 use crate::command;
 use crate::launch;
+use crate::repair;
 use crate::schema;
+use crate::session;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::view;
 use crate::workflow::{Look, Workflow};
@@ -86,6 +89,14 @@ enum Command {
         /// What git hands to the hook
         arguments: Vec<PathBuf>,
     },
+    /// Notes that this process becomes a worker's session; refuses while one lives. For launchers
+    #[command(hide = true)]
+    Begin {
+        /// The worker
+        worker: WorkerId,
+        /// The process
+        pid: u32,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -109,6 +120,7 @@ impl Cli for WorkerCli {
         match &self.command {
             Command::Schema => return schema::answer::<Self>(),
             Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
+            Command::Begin { worker, pid } => return Ok(session::begin(shell, worker, *pid)),
             _ => {}
         }
         let (workflow, id) = Workflow::open_here(shell)?;
@@ -116,7 +128,9 @@ impl Cli for WorkerCli {
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let desk = Desk { workflow: &workflow, worker, shell };
         match &self.command {
-            Command::Brief | Command::Guard { .. } | Command::Schema => desk.brief(),
+            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {
+                desk.brief()
+            }
             Command::Checkpoint { text, more } => {
                 desk.commit(&Signal::Checkpoint, &one_line(text), more)
             }
@@ -152,6 +166,13 @@ fn argument(name: &str, text: &str) -> Result<String> {
         .into())
 }
 
+/// What was not as it was made, and is now, or still is not.
+#[derive(Default)]
+struct Mended {
+    repaired: Vec<Gap>,
+    gaps: Vec<Gap>,
+}
+
 /// One worker at its place.
 struct Desk<'a> {
     workflow: &'a Workflow,
@@ -162,7 +183,9 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn brief(&self) -> Result<Answer> {
         let Workflow { plan, record, .. } = self.workflow;
-        let facts = self.workflow.facts(self.shell.now, Look::At(&self.worker.id))?;
+        let mut facts = self.workflow.facts(self.shell.now, Look::At(&self.worker.id))?;
+        let gaps = repair::gaps(self.workflow, &[self.worker])?.into_iter().flatten().collect();
+        facts.workers.entry(self.worker.id.clone()).or_default().gaps = gaps;
         let states = self.workflow.states(&facts);
         let brief =
             rules::brief(plan, record, self.worker, &states).context("the worker has no state")?;
@@ -300,7 +323,7 @@ impl Desk<'_> {
         // Said already, and nothing happened since: saying it again would only reopen it later.
         let head = self.workflow.repo.read_head(&path)?;
         if matches!(signal::read(&head.message), Subject::Signal { signal: Signal::Complete, .. }) {
-            return self.committed(&path, head, &Signal::Complete, Vec::new());
+            return self.committed(&path, head, &Signal::Complete, Vec::new(), self.mend());
         }
         self.announce(&path, &Signal::Complete, subject, detail, &[], Vec::new())
     }
@@ -371,6 +394,7 @@ impl Desk<'_> {
         let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
         let message =
             if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") };
+        let mended = self.mend();
         repo.commit(path, &message, only)?;
         let commit = repo.read_head(path)?;
         match signal::read(&commit.message) {
@@ -389,7 +413,26 @@ impl Desk<'_> {
                 .into());
             }
         }
-        self.committed(path, commit, signal, left)
+        self.committed(path, commit, signal, left, mended)
+    }
+
+    /// Makes hooks and launcher whole before a commit that the hooks should see. What cannot be keeps
+    /// nobody from working: the scope is held by ourselves, and it is said.
+    fn mend(&self) -> Mended {
+        let Workflow { repo, plan, record, .. } = self.workflow;
+        let look = || {
+            let gaps = repair::gaps(self.workflow, &[self.worker]).unwrap_or_default();
+            gaps.into_iter().flatten().collect::<Vec<Gap>>()
+        };
+        let mut repaired = look();
+        if repaired.is_empty() {
+            return Mended::default();
+        }
+        let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
+        let _ = repair::write(repo, plan, self.worker, port);
+        let gaps = look();
+        repaired.retain(|gap| !gaps.contains(gap));
+        Mended { repaired, gaps }
     }
 
     fn committed(
@@ -398,6 +441,7 @@ impl Desk<'_> {
         commit: Commit,
         signal: &Signal,
         left: Vec<RepoPath>,
+        mended: Mended,
     ) -> Result<Answer> {
         let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
         let committed = Committed {
@@ -407,7 +451,9 @@ impl Desk<'_> {
             paths: changes.into_iter().flatten().map(|change| change.path).collect(),
             left,
             pushed: self.push(path)?,
-            next: next(signal),
+            next: next(&self.workflow.plan, signal, &mended),
+            repaired: mended.repaired,
+            gaps: mended.gaps,
         };
         Answer::of(&committed, view::committed)
     }
@@ -424,14 +470,17 @@ fn subject(signal: &Signal, text: &str) -> Result<String> {
     }
 }
 
-fn next(signal: &Signal) -> Vec<NextStep> {
+fn next(plan: &Plan, signal: &Signal, mended: &Mended) -> Vec<NextStep> {
     let step = |action: &str, command: &str| NextStep {
         action: action.to_owned(),
         worker: None,
         command: command.to_owned(),
     };
-    match signal {
-        Signal::Checkpoint => vec![step("finish", "pw-worker complete \"what was done\"")],
-        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => Vec::new(),
-    }
+    let repair = gap::repair(&plan.workflow);
+    let repair = (!mended.gaps.is_empty()).then(|| step("repair", &repair));
+    let finish = match signal {
+        Signal::Checkpoint => Some(step("finish", "pw-worker complete \"what was done\"")),
+        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
+    };
+    repair.into_iter().chain(finish).collect()
 }

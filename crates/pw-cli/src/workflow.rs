@@ -13,10 +13,11 @@ use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, WorkerStatus};
 use pw_core::time::{Seconds, rfc3339};
 use pw_core::work::own_work;
-use pw_git::{Lock, RecordWriter, Repo, both};
+use pw_git::{Lock, RecordWriter, Repo, Whereabouts, both};
 
 use crate::launch;
 use crate::radar::{Prediction, Trials, predict};
+use crate::repair;
 use crate::session;
 use crate::shell::Context;
 
@@ -245,11 +246,28 @@ impl Workflow {
         let wanted: Vec<PathBuf> = wanted.map(|worker| self.worktree(worker)).collect();
         let mut read = self.repo.tree_states(&wanted)?.into_iter();
         let fact = |worker: &Worker| match is_registered(&worker) {
-            false => WorktreeFacts::Missing,
-            true if look.is_into(worker) => read.next().unwrap_or_default(),
+            false => self.lost(worker),
+            true if look.is_into(worker) => match read.next().unwrap_or_default() {
+                WorktreeFacts::Missing => self.lost(worker),
+                read => read,
+            },
             true => WorktreeFacts::Unread,
         };
         Ok(workers.iter().map(fact).collect())
+    }
+
+    /// Returns what became of a worktree that is not where git and the plan have it.
+    fn lost(&self, worker: &Worker) -> WorktreeFacts {
+        let is_created = self.record.placements.get(&worker.id).is_some_and(|p| p.created);
+        if !is_created || self.branch(&worker.branch()).is_none() {
+            return WorktreeFacts::Missing;
+        }
+        let reason = self.plan.lock_reason(worker);
+        match self.repo.whereabouts(&self.worktree(worker), &reason, &worker.branch()) {
+            Whereabouts::Unlinked(_) => WorktreeFacts::Unlinked,
+            Whereabouts::At(folder, _) => WorktreeFacts::At(folder.to_string_lossy().into_owned()),
+            Whereabouts::Unknown => WorktreeFacts::Missing,
+        }
     }
 
     /// Returns the whole picture.
@@ -273,10 +291,18 @@ impl Workflow {
             true => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
             false => Ok((None, Vec::new())),
         };
+        let gaps = || match is_into {
+            true => repair::gaps(self, &workers),
+            false => Ok(Vec::new()),
+        };
+        let others = || both(others, gaps);
         let worktrees = || both(others, || self.worktree_facts(look));
-        let (mut facts, ((checkout, sessions), worktrees)) = both(committed, worktrees)?;
+        let (mut facts, (((checkout, sessions), gaps), worktrees)) = both(committed, worktrees)?;
         self.add_worktrees(&mut facts, worktrees);
         facts.checkout = checkout;
+        for (worker, gaps) in workers.iter().zip(gaps) {
+            facts.workers.entry(worker.id.clone()).or_default().gaps = gaps;
+        }
         for (worker, session) in workers.iter().zip(sessions) {
             facts.workers.entry(worker.id.clone()).or_default().session = session;
         }
@@ -294,10 +320,6 @@ impl Places for Workflow {
 
     fn worktree(&self, worker: &Worker) -> String {
         self.worktree(worker).to_string_lossy().into_owned()
-    }
-
-    fn root(&self) -> String {
-        self.repo.root().to_string_lossy().into_owned()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::gap::Gap;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::session::SessionFacts;
@@ -156,6 +157,8 @@ pub struct WorkerFacts {
     pub tip: Option<Oid>,
     pub worktree: WorktreeFacts,
     pub session: SessionFacts,
+    /// What of its hooks and launcher is not as it was made; empty when nobody looked.
+    pub gaps: Vec<Gap>,
 }
 
 /// The state of a worker's worktree.
@@ -166,6 +169,11 @@ pub enum WorktreeFacts {
     Missing,
     /// Registered, but the folder is gone, foreign or not readable as this worktree.
     Broken,
+    /// The folder is in its place, and the links between it and git lead elsewhere: the repository
+    /// was moved or copied.
+    Unlinked,
+    /// In another folder.
+    At(String),
     /// There, but not looked into.
     Unread,
     Present(TreeState),

@@ -1,6 +1,7 @@
 //! The helpers as processes, their wrappers, and the plugin as a whole.
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the report")]
 
+mod begin;
 mod cleanup;
 mod configuration;
 mod conflicts;
@@ -23,6 +24,7 @@ mod mergiraf;
 mod monitor;
 mod radar;
 mod real_client;
+mod repair;
 mod retro;
 mod session;
 mod setup;
