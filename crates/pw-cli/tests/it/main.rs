@@ -15,6 +15,7 @@ mod full_disk;
 mod gate;
 mod guard;
 mod history;
+mod hook_managers;
 mod integrate;
 mod launch;
 mod lifecycle;
