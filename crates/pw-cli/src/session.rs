@@ -104,13 +104,13 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
     all(&indices, |index| traces(*index))
 }
 
-/// Returns where a session works: as its entry says, with links followed, and as the system says,
-/// which knows of folders that were moved since.
+/// Returns where a session works: as its entry says, with links followed. Of a folder that was moved
+/// since, only the system knows.
 fn working_folders(entry: &Registered) -> Vec<PathBuf> {
     let told = PathBuf::from(&entry.cwd);
-    let real = told.canonicalize().ok();
-    let now = std::fs::read_link(format!("/proc/{}/cwd", entry.pid)).ok();
-    std::iter::once(told).chain(real).chain(now).collect()
+    let now = || std::fs::read_link(format!("/proc/{}/cwd", entry.pid)).ok();
+    let real = told.canonicalize().ok().or_else(now);
+    std::iter::once(told).chain(real).collect()
 }
 
 fn read_files(files: &ClientFiles, folder: &Path, traces: &mut Traces) {

@@ -181,8 +181,7 @@ impl<'a> Ground<'a> {
             Err(_) => {
                 // What a killed run had let go is off the list by now: somebody else moved this.
                 if listed.is_some() {
-                    let message =
-                        "its folder is gone or was moved; git worktree repair or remove it first";
+                    let message = "its folder is gone or was moved; pw-setup repair finds it, or git worktree remove takes it off the list";
                     self.keep(KeepKind::WorktreeMissing, message);
                 }
                 return Ok(());

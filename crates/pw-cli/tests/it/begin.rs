@@ -99,6 +99,29 @@ fn a_session_that_somebody_started_by_hand_is_found() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_session_whose_repository_was_renamed_is_found() {
+    let mut repo = created(THREE);
+    repo.shim("claude", "echo x >> \"$HOME/seen\"");
+    let client = Client::of(&repo, "task-1-users");
+    let mut session = repo.shell("echo; exec cat");
+    session.current_dir(&client.worktree).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut session = session.spawn().unwrap();
+    let by_hand = json!({"pid": session.id(), "jobId": null, "status": "idle"});
+    client.registered(now() + 1, &by_hand);
+    let new = repo.beside("new");
+    std::fs::rename(repo.root(), &new).unwrap();
+    repo.pw_in(&new, &["pw-setup", "repair"]).data();
+    let mut shell = repo.shell(LAUNCH);
+    let answer: Answer = shell.current_dir(&new).output().unwrap().into();
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+    assert!(answer.stderr.contains(&session.id().to_string()), "{answer:?}");
+    drop(session.stdin.take());
+    session.wait().unwrap();
+    assert_eq!(repo.shell(LAUNCH).current_dir(&new).status().unwrap().code(), Some(0));
+}
+
+#[test]
 fn who_can_go_on_and_lives_is_attached_to_and_not_started() {
     let repo = created(THREE);
     repo.worker("task-2-posts").write("api/posts.py", "1").commit("[COMPLETE] posts");
