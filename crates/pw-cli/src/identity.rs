@@ -4,12 +4,7 @@
 use pw_core::id::{Slug, WorkerId};
 use pw_git::{Repo, Worktree};
 
-/// Returns why git keeps a worker's worktree locked.
-pub(crate) fn lock_reason(workflow: &Slug, worker: &WorkerId) -> String {
-    format!("pw {workflow} {worker}")
-}
-
-/// Returns the workflow and worker that a lock names.
+/// Returns the workflow and worker that a lock names; see [`pw_core::plan::Plan::lock_reason`].
 fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
     let names = worktree.locked.as_deref()?.strip_prefix("pw ")?;
     let (workflow, worker) = names.split_once(' ')?;

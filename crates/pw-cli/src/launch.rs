@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::gap::{Gap, GapKind};
 use pw_core::permissions;
 use pw_core::plan::{Plan, Worker};
-use pw_core::prompt;
+use pw_core::prompt::{self, HELPER};
 use pw_core::report::shell_word;
 use pw_core::setup::Launch;
-use pw_git::Repo;
+use pw_git::{Repo, way};
 
 /// Returns the folder of our files about a worker, in no worktree and in no commit.
 pub(crate) fn folder(repo: &Repo, plan: &Plan, worker: &Worker) -> PathBuf {
@@ -25,18 +26,64 @@ pub(crate) fn of(repo: &Repo, plan: &Plan, worker: &Worker) -> Launch {
     }
 }
 
-/// Writes a worker's prompt and launcher; the same again when they are there.
+/// Writes a worker's prompt, settings and launcher, and the link to the helper that hooks and
+/// launcher need; the same again when they are there.
 pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<()> {
     let folder = folder(repo, plan, worker);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let worktree = repo.root().join(plan.worktree(worker));
-    let (worktree, here) = (worktree.to_string_lossy(), folder.to_string_lossy());
+    let place = place(repo, plan, worker);
     let settings =
-        permissions::settings(plan, worker, &repo.root().to_string_lossy(), &worktree, port);
-    let script = prompt::launcher(plan, worker, &worktree, &here, port);
+        permissions::settings(plan, worker, &repo.root().to_string_lossy(), &place, port);
     replace(&folder.join("settings.json"), &format!("{settings:#}\n"))?;
     replace(&folder.join("prompt.md"), &prompt::kickoff(plan, worker))?;
-    replace(&folder.join("launch.sh"), &script)
+    replace(&folder.join(PLACE), &place)?;
+    let (link, new) = (folder.join(HELPER), folder.join(".helper.new"));
+    let _ = std::fs::remove_file(&new);
+    let linked = std::os::unix::fs::symlink(helper()?, &new);
+    linked.and_then(|()| std::fs::rename(&new, &link)).context("linking pw-worker")?;
+    replace(&folder.join("launch.sh"), &script(repo, plan, worker, port)?)
+}
+
+/// Returns what of all that is not as it would be written.
+pub(crate) fn gaps(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Vec<Gap> {
+    let folder = folder(repo, plan, worker);
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let (script, place) = (script(repo, plan, worker, port).ok(), place(repo, plan, worker));
+    let message = if ["launch.sh", "settings.json", "prompt.md"].iter().any(|n| read(n).is_none()) {
+        Some("its launcher, settings or prompt are gone")
+    } else if read(PLACE).as_ref() != Some(&place) {
+        Some("the settings of its session are for another place, or of another release")
+    } else if read("launch.sh") != script {
+        Some("its launcher is not as this release makes it")
+    } else {
+        None
+    };
+    let launcher = message.map(|message| Gap::new(GapKind::Launcher, message));
+    let link = folder.join(HELPER);
+    let helper = (!link.is_file()).then(|| {
+        let message = format!("the link to pw-worker leads nowhere: {}", link.display());
+        Gap::new(GapKind::HelperGone, message)
+    });
+    launcher.into_iter().chain(helper).collect()
+}
+
+/// The name of the file that says for which worktree the settings are: their rules are absolute.
+const PLACE: &str = "place";
+
+fn place(repo: &Repo, plan: &Plan, worker: &Worker) -> String {
+    repo.root().join(plan.worktree(worker)).to_string_lossy().into_owned()
+}
+
+fn script(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<String> {
+    let here = folder(repo, plan, worker).canonicalize().context("finding our own folder")?;
+    let way = way(&here, &repo.root().join(plan.worktree(worker)));
+    Ok(prompt::launcher(plan, worker, &way.to_string_lossy(), port))
+}
+
+/// Returns the program that hooks and launchers ask: the one beside us.
+fn helper() -> Result<PathBuf> {
+    let here = std::env::current_exe().context("finding our own program")?;
+    Ok(here.with_file_name(HELPER))
 }
 
 /// Writes a file whole or not at all: a launcher may be read while it is written anew.

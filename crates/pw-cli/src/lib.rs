@@ -8,6 +8,7 @@ mod launch;
 mod monitor;
 mod processes;
 mod radar;
+mod repair;
 mod retro;
 pub mod schema;
 mod session;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use pw_core::failure::Failure;
 use pw_core::report::Report;
-use pw_core::{cleanup, finish, integration, launch, retro, setup, snapshot, status, stop, worker};
+use pw_core::{
+    cleanup, finish, gap, integration, launch, retro, setup, snapshot, status, stop, worker,
+};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -20,6 +22,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<setup::Check>(),
                 entry::<setup::Created>(),
                 entry::<launch::Launched>(),
+                entry::<gap::Repaired>(),
                 entry::<setup::List>(),
             ]
         }

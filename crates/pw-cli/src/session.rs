@@ -1,5 +1,6 @@
 //! Sessions of workers, which are programs other than git: starting them, and whether they live.
 
+mod begin;
 mod files;
 
 use std::ffi::OsStr;
@@ -19,6 +20,7 @@ use pw_core::session::{Agent, Process, Processes, Registered, SessionFacts, Trac
 use pw_core::time::Seconds;
 use pw_git::all;
 
+pub(crate) use self::begin::begin;
 use self::files::ClientFiles;
 use crate::command::program;
 use crate::launch;
@@ -66,8 +68,12 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
     let files = ClientFiles::find();
     let registered = files.as_ref().map(ClientFiles::registered).unwrap_or_default();
     let folders: Vec<PathBuf> = workers.iter().map(|worker| workflow.worktree(worker)).collect();
+    let cwds: Vec<Vec<PathBuf>> = registered.iter().map(working_folders).collect();
     let here = |folder: &Path| -> Vec<&Registered> {
-        registered.iter().filter(|entry| Path::new(&entry.cwd).starts_with(folder)).collect()
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let is_in = |cwd: &PathBuf| cwd.starts_with(folder) || cwd.starts_with(&real);
+        let entries = registered.iter().zip(&cwds);
+        entries.filter(|(_, cwds)| cwds.iter().any(is_in)).map(|(entry, _)| entry).collect()
     };
     let entries: Vec<Vec<&Registered>> = folders.iter().map(|folder| here(folder)).collect();
     let notes: Vec<Option<Process>> = workers.iter().map(|worker| note(workflow, worker)).collect();
@@ -96,6 +102,15 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
     // Transcripts can be long.
     let indices: Vec<usize> = (0..workers.len()).collect();
     all(&indices, |index| traces(*index))
+}
+
+/// Returns where a session works: as its entry says, with links followed. Of a folder that was moved
+/// since, only the system knows.
+fn working_folders(entry: &Registered) -> Vec<PathBuf> {
+    let told = PathBuf::from(&entry.cwd);
+    let now = || std::fs::read_link(format!("/proc/{}/cwd", entry.pid)).ok();
+    let real = told.canonicalize().ok().or_else(now);
+    std::iter::once(told).chain(real).collect()
 }
 
 fn read_files(files: &ClientFiles, folder: &Path, traces: &mut Traces) {
@@ -138,6 +153,14 @@ fn processes(ids: impl Iterator<Item = u32>) -> Processes {
         Ok(now) => Processes::parse(&String::from_utf8_lossy(&now.stdout), own),
         Err(_) => Processes::default(),
     }
+}
+
+/// Returns when a process began, as `ps` says it; empty when nobody can tell.
+fn start_of(pid: u32) -> String {
+    let mut ps = program("ps");
+    ps.args(["-o", "lstart=", "-p", &pid.to_string()]).env("TZ", "UTC0").env("LC_ALL", "C");
+    let said = ps.output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&said).trim().to_owned()
 }
 
 /// The machine and the container whose process ids we see.

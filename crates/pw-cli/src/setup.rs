@@ -2,6 +2,7 @@
 
 mod create;
 pub(crate) mod prepare;
+mod repair;
 mod start;
 mod tmux;
 
@@ -76,6 +77,11 @@ enum Command {
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
         how: How,
     },
+    /// Makes worktrees, git hooks and launchers whole again where they were moved, replaced or lost
+    Repair {
+        /// The workflow; needed only when there are several
+        workflow: Option<String>,
+    },
     /// Lists the workflows of this repository
     List,
     /// The JSON Schema of every answer
@@ -95,6 +101,7 @@ impl Cli for Setup {
             Command::Launch { workers, workflow, how } => {
                 start::launch(context, workers, workflow.as_deref(), *how)
             }
+            Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::List => list(context),
             Command::Schema => schema::answer::<Self>(),
         }

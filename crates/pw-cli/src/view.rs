@@ -22,7 +22,7 @@ use self::condition::{Tone, tone};
 pub(crate) use self::integrate::{aborted, finished, integrated, preview, readiness};
 pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::retro::retro;
-pub(crate) use self::setup::{check, created, launched, list};
+pub(crate) use self::setup::{check, created, launched, list, repaired};
 pub(crate) use self::snapshot::{cleanup, forgotten, restore};
 pub use self::watch::{Picture, Step, Watch};
 pub(crate) use self::worker::{brief, committed, synced};

@@ -6,21 +6,25 @@ mod complete;
 mod guard;
 mod sync;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
+use pw_core::gap::{self, Gap};
 use pw_core::history::{Commit, Stretch};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
-use pw_core::plan::Worker;
+use pw_core::plan::{Plan, Worker};
 use pw_core::report::NextStep;
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::worker::{self as rules, Committed, Pushed};
 
+use crate::repair;
 use crate::schema;
+use crate::session;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::view;
 use crate::workflow::{Look, Workflow};
@@ -86,6 +90,14 @@ enum Command {
         /// What git hands to the hook
         arguments: Vec<PathBuf>,
     },
+    /// Notes that this process becomes a worker's session; refuses while one lives. For launchers
+    #[command(hide = true)]
+    Begin {
+        /// The worker
+        worker: WorkerId,
+        /// The process
+        pid: u32,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -109,14 +121,17 @@ impl Cli for WorkerCli {
         match &self.command {
             Command::Schema => return schema::answer::<Self>(),
             Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
+            Command::Begin { worker, pid } => return Ok(session::begin(shell, worker, *pid)),
             _ => {}
         }
         let (workflow, id) = Workflow::open_here(shell)?;
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
-        let desk = Desk { workflow: &workflow, worker, shell };
+        let desk = Desk { workflow: &workflow, worker, shell, mended: OnceCell::new() };
         match &self.command {
-            Command::Brief | Command::Guard { .. } | Command::Schema => desk.brief(),
+            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {
+                desk.brief()
+            }
             Command::Checkpoint { text, more } => {
                 commit::commit(&desk, &Signal::Checkpoint, &one_line(text), more)
             }
@@ -152,17 +167,27 @@ fn argument(name: &str, text: &str) -> Result<String> {
         .into())
 }
 
+/// What was not as it was made, and is now, or still is not.
+#[derive(Default)]
+struct Mended {
+    repaired: Vec<Gap>,
+    gaps: Vec<Gap>,
+}
+
 /// One worker at its place.
 struct Desk<'a> {
     workflow: &'a Workflow,
     worker: &'a Worker,
     shell: &'a Shell,
+    mended: OnceCell<Mended>,
 }
 
 impl Desk<'_> {
     fn brief(&self) -> Result<Answer> {
         let Workflow { plan, record, .. } = self.workflow;
-        let facts = self.workflow.facts(self.shell.now, Look::At(&self.worker.id))?;
+        let mut facts = self.workflow.facts(self.shell.now, Look::At(&self.worker.id))?;
+        let gaps = repair::gaps(self.workflow, &[self.worker])?.into_iter().flatten().collect();
+        facts.workers.entry(self.worker.id.clone()).or_default().gaps = gaps;
         let states = self.workflow.states(&facts);
         let brief =
             rules::brief(plan, record, self.worker, &states).context("the worker has no state")?;
@@ -255,6 +280,27 @@ impl Desk<'_> {
             .into())
     }
 
+    /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot be
+    /// made so keeps no worker from its work: the scope is held by ourselves, and it is said.
+    fn mend(&self) -> &Mended {
+        self.mended.get_or_init(|| {
+            let Workflow { repo, plan, record, .. } = self.workflow;
+            let look = || {
+                let gaps = repair::gaps(self.workflow, &[self.worker]).unwrap_or_default();
+                gaps.into_iter().flatten().collect::<Vec<Gap>>()
+            };
+            let mut repaired = look();
+            if repaired.is_empty() {
+                return Mended::default();
+            }
+            let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
+            let _ = repair::write(repo, plan, self.worker, port);
+            let gaps = look();
+            repaired.retain(|gap| !gaps.contains(gap));
+            Mended { repaired, gaps }
+        })
+    }
+
     fn committed(
         &self,
         path: &Path,
@@ -263,6 +309,7 @@ impl Desk<'_> {
         left: Vec<RepoPath>,
         notes: Vec<String>,
     ) -> Result<Answer> {
+        let mended = self.mend();
         let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
         let committed = Committed {
             worker: self.worker.id.clone(),
@@ -272,7 +319,9 @@ impl Desk<'_> {
             left,
             notes,
             pushed: self.push(path)?,
-            next: next(signal),
+            next: next(&self.workflow.plan, signal, mended),
+            repaired: mended.repaired.clone(),
+            gaps: mended.gaps.clone(),
         };
         Answer::of(&committed, view::committed)
     }
@@ -282,14 +331,17 @@ fn is_signal(commit: &Commit, signal: &Signal) -> bool {
     matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
 }
 
-fn next(signal: &Signal) -> Vec<NextStep> {
+fn next(plan: &Plan, signal: &Signal, mended: &Mended) -> Vec<NextStep> {
     let step = |action: &str, command: &str| NextStep {
         action: action.to_owned(),
         worker: None,
         command: command.to_owned(),
     };
-    match signal {
-        Signal::Checkpoint => vec![step("finish", "pw-worker complete \"what was done\"")],
-        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => Vec::new(),
-    }
+    let repair = gap::repair(&plan.workflow);
+    let repair = (!mended.gaps.is_empty()).then(|| step("repair", &repair));
+    let finish = match signal {
+        Signal::Checkpoint => Some(step("finish", "pw-worker complete \"what was done\"")),
+        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
+    };
+    repair.into_iter().chain(finish).collect()
 }

@@ -14,12 +14,13 @@ use pw_core::record::{Record, Refs, Stopped};
 use pw_core::status::{self, Places, WorkerStatus};
 use pw_core::time::{Seconds, rfc3339};
 use pw_core::work::{own_work, perhaps_handed_over};
-use pw_git::{Lock, RecordWriter, Repo, Worktree, both};
+use pw_git::{Lock, RecordWriter, Repo, Whereabouts, Worktree, both};
 
 use crate::identity;
 use crate::landing;
 use crate::launch;
 use crate::radar::{Prediction, Trials, predict};
+use crate::repair;
 use crate::session;
 use crate::shell::Context;
 
@@ -326,11 +327,27 @@ impl Workflow {
         let wanted: Vec<PathBuf> = wanted.map(|worker| self.worktree(worker)).collect();
         let mut read = self.repo.tree_states(&wanted)?.into_iter();
         let fact = |worker: &Worker| match is_registered(&worker) {
-            false => WorktreeFacts::Missing,
-            true if look.is_into(worker) => read.next().unwrap_or_default(),
+            false => self.lost(worker),
+            true if look.is_into(worker) => match read.next().unwrap_or_default() {
+                WorktreeFacts::Missing => self.lost(worker),
+                read => read,
+            },
             true => WorktreeFacts::Unread,
         };
         Ok(workers.iter().map(fact).collect())
+    }
+
+    /// Returns what became of a worktree that is not where git and the plan have it.
+    fn lost(&self, worker: &Worker) -> WorktreeFacts {
+        if !self.record.is_made(&worker.id) || self.tip(worker).is_none() {
+            return WorktreeFacts::Missing;
+        }
+        let reason = self.plan.lock_reason(worker);
+        match self.repo.whereabouts(&self.worktree(worker), &reason, &worker.branch()) {
+            Whereabouts::Unlinked(_) => WorktreeFacts::Unlinked,
+            Whereabouts::At(folder, _) => WorktreeFacts::At(folder.to_string_lossy().into_owned()),
+            Whereabouts::Unknown => WorktreeFacts::Missing,
+        }
     }
 
     /// Returns the whole picture.
@@ -354,10 +371,18 @@ impl Workflow {
             true => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
             false => Ok((None, Vec::new())),
         };
+        let gaps = || match is_into {
+            true => repair::gaps(self, &workers),
+            false => Ok(Vec::new()),
+        };
+        let others = || both(others, gaps);
         let worktrees = || both(others, || self.worktree_facts(look));
-        let (mut facts, ((checkout, sessions), worktrees)) = both(committed, worktrees)?;
+        let (mut facts, (((checkout, sessions), gaps), worktrees)) = both(committed, worktrees)?;
         self.add_worktrees(&mut facts, worktrees);
         facts.checkout = checkout;
+        for (worker, gaps) in workers.iter().zip(gaps) {
+            facts.workers.entry(worker.id.clone()).or_default().gaps = gaps;
+        }
         // A session in a folder that bears its name now is another workflow's.
         let own = workers.iter().zip(sessions).filter(|(worker, _)| self.record.has(&worker.id));
         for (worker, session) in own {
@@ -377,10 +402,6 @@ impl Places for Workflow {
 
     fn worktree(&self, worker: &Worker) -> String {
         self.worktree(worker).to_string_lossy().into_owned()
-    }
-
-    fn root(&self) -> String {
-        self.repo.root().to_string_lossy().into_owned()
     }
 }
 

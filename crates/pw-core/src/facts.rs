@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::gap::Gap;
 use crate::history::{Ancestors, Change, History};
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
@@ -26,6 +27,8 @@ pub struct WorkerFacts {
     pub brought: Option<Brought>,
     pub worktree: WorktreeFacts,
     pub session: SessionFacts,
+    /// What of its hooks and launcher is not as it was made; empty when nobody looked.
+    pub gaps: Vec<Gap>,
 }
 
 /// What a branch has that the trunk does not have: its own work and what it took from others.
@@ -46,6 +49,11 @@ pub enum WorktreeFacts {
     Missing,
     /// Registered, but the folder is gone, foreign or not readable as this worktree.
     Broken,
+    /// The folder is in its place, and the links between it and git lead elsewhere: the repository
+    /// was moved or copied.
+    Unlinked,
+    /// In another folder.
+    At(String),
     /// There, but not looked into.
     Unread,
     Present(TreeState),

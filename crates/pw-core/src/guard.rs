@@ -78,7 +78,7 @@ fn foreign(plan: &Plan, worker: &Worker, path: &RepoPath) -> String {
 const HELPERS: &[(&str, &[&str])] = &[
     ("pw-worker", &["brief", "checkpoint", "blocked", "needs", "complete", "sync", "schema"]),
     ("pw-monitor", &["status", "schema"]),
-    ("pw-setup", &["list", "check", "schema"]),
+    ("pw-setup", &["list", "check", "repair", "schema"]),
     ("pw-retro", &["report", "schema"]),
 ];
 

@@ -9,6 +9,7 @@ pub mod conflict;
 pub mod facts;
 pub mod failure;
 pub mod finish;
+pub mod gap;
 pub mod gate;
 pub mod graph;
 pub mod guard;

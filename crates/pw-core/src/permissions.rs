@@ -15,6 +15,8 @@ const COMMANDS: &[&str] = &[
     "pw-worker complete *",
     "pw-worker sync",
     "pw-worker sync *",
+    "pw-setup repair",
+    "pw-setup repair *",
     "pw-monitor status",
     "pw-monitor status *",
     "git status",

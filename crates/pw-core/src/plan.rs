@@ -155,6 +155,11 @@ impl Plan {
         format!("{}/{}", self.worktrees, worker.label())
     }
 
+    /// Returns why a worker's worktree is locked, which also says whose it is.
+    pub fn lock_reason(&self, worker: &Worker) -> String {
+        format!("pw {} {}", self.workflow, worker.id)
+    }
+
     /// Returns the branch on which the workers' results come together.
     pub fn integration_branch(&self) -> String {
         format!("integration/{}", self.workflow)

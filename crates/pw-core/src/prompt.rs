@@ -88,17 +88,17 @@ pub fn environment(
     names.into_iter().chain(port).collect()
 }
 
-/// Returns the launcher script: constants of ours and quoted absolute paths, nothing else.
+/// The name of the link to `pw-worker` in the folder of our files about a worker: its hooks and its
+/// launcher find the program there, so that no path of a machine stands in them.
+pub const HELPER: &str = "pw-worker";
+
+/// Returns the launcher script. It finds everything from where it lies, so that it starts the
+/// worker of the repository it is in, wherever that was moved or copied to.
 ///
-/// `folder` holds the prompt and the settings of the session. The script leaves
-/// `session` there, its process and when that began, which the client keeps through `exec`.
-pub fn launcher(
-    plan: &Plan,
-    worker: &Worker,
-    worktree: &str,
-    folder: &str,
-    port: Option<u16>,
-) -> String {
+/// `worktree` is the way from the script's folder to the worktree; that folder also holds the prompt
+/// and the settings of the session. Before the script becomes the client, it asks the helper whether
+/// a session lives there already, and has its own process noted, which is the client's after `exec`.
+pub fn launcher(plan: &Plan, worker: &Worker, worktree: &str, port: Option<u16>) -> String {
     let skip = "set -- --dangerously-skip-permissions \"$@\"\n";
     let environment = environment(plan, worker, port);
     let exported: String =
@@ -107,8 +107,16 @@ pub fn launcher(
         r#"#!/bin/sh
 # Starts worker {label} in its worktree. Made by pw-setup; arguments go to claude.
 set -eu
-folder={folder}
-cd {worktree}
+folder=${{0%/*}}
+[ "$folder" != "$0" ] || folder=.
+folder=$(CDPATH= cd -- "$folder" && pwd -P)
+cd -- "$folder"/{worktree}
+helper=$folder/{HELPER}
+[ -x "$helper" ] || helper=$(command -v {HELPER}) || {{
+  echo '{HELPER} is gone, so whether a session lives here cannot be told: run pw-setup repair {workflow}' >&2
+  exit 127
+}}
+"$helper" begin {id} $$ || exit 3
 # Until git wrote down what it finds, every look reads all files again: they are as young as the index.
 git status >/dev/null 2>&1 || :
 export{exported}
@@ -121,44 +129,68 @@ if ! [ -f "$claude" ] || ! [ -x "$claude" ]; then
 fi
 unset {nested}
 set -- --settings "$folder/settings.json" "$@"
-{skip}started=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p $$ 2>/dev/null) || started=
-echo "$$ $started" >"$folder/session.$$"
-mv -f "$folder/session.$$" "$folder/session"
-exec "$claude" "$@" -- "$(cat "$folder/prompt.md")"
+{skip}exec "$claude" "$@" -- "$(cat "$folder/prompt.md")"
 "#,
         label = worker.label(),
-        folder = shell_word(folder),
+        id = worker.id,
+        workflow = plan.workflow,
         worktree = shell_word(worktree),
         nested = NESTED.join(" "),
         skip = if plan.skips_permissions { skip } else { "" },
     )
 }
 
-/// Returns the git hook that stands under every hook name in a worker's worktree. `guard` is the
-/// absolute path of `pw-worker`.
-pub fn hook(guard: &str) -> String {
-    format!(
-        r#"#!/bin/sh
-# Asks the guard of parallel-workflows, then runs the repository's own hook of this name.
-hook=${{0##*/}}
+/// The name of the folder, beside that of a worker's hooks, which keeps what a hook manager put into
+/// theirs.
+pub const KEPT: &str = "kept";
+
+/// How every dispatcher of ours begins, of whatever release: no hook of anybody else's does.
+pub const HOOK_BEGINS: &str = "#!/bin/sh\n# Asks the guard of parallel-workflows,";
+
+/// The git hook that stands under every hook name in a worker's own folder of hooks. Like the
+/// launcher, it finds everything from where it lies.
+///
+/// A manager that renames what it finds (`pre-commit.legacy`) and calls that still asks the guard.
+pub const HOOK: &str = r#"#!/bin/sh
+# Asks the guard of parallel-workflows, then runs every hook of this name that was here before it.
+hook=${0##*/}
+hook=${hook%%.*}
+hooks=${0%/*}
+place() { (CDPATH= cd -- "$1" 2>/dev/null && pwd -P); }
+refuse() {
+  echo "parallel-workflows: $1, so the scope of this commit cannot be checked: run pw-setup repair" >&2
+  exit 1
+}
 case $hook in
   pre-commit | commit-msg)
-    guard={guard}
-    [ -x "$guard" ] || guard=$(command -v pw-worker) || {{
-      echo 'parallel-workflows: pw-worker is gone, so the scope of this commit cannot be checked;' >&2
-      echo 'run pw-setup create with the plan again' >&2
-      exit 1
-    }}
+    # A worktree that was copied along, and not repaired, would commit to the branch of the original.
+    [ "$(place "$(git rev-parse --git-common-dir)")" = "$(place "$hooks/../../../..")" ] ||
+      refuse 'the repository was moved or copied'
+    guard=$hooks/../pw-worker
+    [ -x "$guard" ] || guard=$(command -v pw-worker) || refuse 'pw-worker is gone'
     "$guard" guard "$hook" "$@" || exit 1 ;;
 esac
 own=$(git config --local --path --get core.hooksPath || git config --global --path --get core.hooksPath ||
-  git config --system --path --get core.hooksPath) || own=$(git rev-parse --git-common-dir)/hooks
-[ -x "$own/$hook" ] || exit 0
-exec "$own/$hook" "$@"
-"#,
-        guard = shell_word(guard),
-    )
-}
+  git config --system --path --get core.hooksPath) || own=
+# Somebody took our own folder for the repository's.
+[ -n "$own" ] && [ "$(place "$own")" != "$(place "$hooks")" ] || own=$(git rev-parse --git-common-dir)/hooks
+own=$own/$hook
+kept=$hooks/../kept/$hook
+if [ -f "$kept" ] && [ -x "$kept" ] && ! cmp -s "$kept" "$own"; then
+  [ -x "$own" ] || exec "$kept" "$@"
+  case $hook in
+    pre-push | post-rewrite | reference-transaction)
+      said=$(cat && echo .)
+      said=${said%.}
+      printf %s "$said" | "$kept" "$@" || exit
+      printf %s "$said" | "$own" "$@"
+      exit ;;
+  esac
+  "$kept" "$@" || exit
+fi
+[ -x "$own" ] || exit 0
+exec "$own" "$@"
+"#;
 
 /// Returns what a worker's session is told when it starts, resumes or was compacted.
 pub fn session(
@@ -204,11 +236,14 @@ mod tests {
 
     #[test]
     fn permissions_are_skipped_only_when_the_plan_says_so() {
-        let script = |plan: &Plan| launcher(plan, &plan.workers[0], "/w", "/it's", Some(20_000));
+        let script = |plan: &Plan| launcher(plan, &plan.workers[0], "../it's", Some(20_000));
         let checked = script(&plan(""));
-        assert!(!checked.contains("skip-permissions") && checked.contains(r"folder='/it'\''s'"));
+        assert!(
+            !checked.contains("skip-permissions") && checked.contains(r#""$folder"/'../it'\''s'"#)
+        );
         assert!(checked.contains("export PW_PORT=20000 PW_WORKER=task-1 PW_WORKFLOW=w\n"));
         let unchecked = script(&plan("permissions: dangerously-skip-permissions\n"));
-        assert!(unchecked.contains("set -- --dangerously-skip-permissions \"$@\"\nstarted="));
+        assert!(unchecked.contains("set -- --dangerously-skip-permissions \"$@\"\nexec "));
+        assert!(HOOK.starts_with(HOOK_BEGINS));
     }
 }

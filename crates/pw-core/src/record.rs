@@ -384,6 +384,11 @@ impl Record {
         self.placements.contains_key(worker) && !self.cleaned.contains(worker)
     }
 
+    /// Returns whether they were made whole and handed over to the worker.
+    pub fn is_made(&self, worker: &WorkerId) -> bool {
+        self.has(worker) && self.placements.get(worker).is_some_and(|placement| placement.created)
+    }
+
     /// Reads events, the oldest first, each with the time it was written. Nothing when the first
     /// one does not say what the workflow forked from.
     pub fn replay(events: impl IntoIterator<Item = (Event, Seconds)>) -> Option<Self> {

@@ -19,6 +19,7 @@ pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use waiting::{Outlook, Waiting};
 
 use crate::conflict::{Conflict, Trial};
+use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::report::{NextStep, Report};
@@ -171,6 +172,10 @@ pub struct WorkerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,
     pub near_misses: Vec<NearMiss>,
+    /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it; absent
+    /// while they do. `pw-setup repair` makes them whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     /// Texts of its checkpoints, the oldest first.
     pub checkpoints: Vec<String>,
     /// `null` when nothing is known of one.
@@ -196,6 +201,9 @@ pub struct Session {
     pub alive: Option<bool>,
     /// What it is doing; `null` when it is not alive, or does not tell.
     pub activity: Option<Activity>,
+    /// The process of a living one; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach: Option<String>,
@@ -269,6 +277,8 @@ pub enum ReasonKind {
     BranchMissing,
     WorktreeMissing,
     WorktreeBroken,
+    /// The worktree, or the repository with it, was moved or copied.
+    WorktreeMoved,
     HistoryRewritten,
     /// Two branches hold the same commits, and nothing tells whose they are.
     Contested,

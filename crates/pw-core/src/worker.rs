@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
+use crate::gap::{self, Gap};
 use crate::gate::Gate;
 use crate::hollow::{self, Hollow, Why};
 use crate::id::{Oid, Slug, WorkerId};
@@ -53,6 +54,10 @@ pub struct Brief {
     pub verify: Vec<Gate>,
     pub out_of_scope: Vec<RepoPath>,
     pub uncommitted: Vec<RepoPath>,
+    /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it; absent
+    /// while they do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     pub others: Vec<Other>,
     pub next: Vec<NextStep>,
 }
@@ -85,6 +90,12 @@ pub struct Committed {
     /// What somebody should know about what is left, or about how it was committed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What of its git hooks and launcher was not as it was made, and is again; absent when nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repaired: Vec<Gap>,
+    /// What of them still is not; absent when nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
@@ -175,6 +186,7 @@ pub fn brief(
         verify: plan.verify.clone(),
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),
+        gaps: status.gaps.clone(),
         others: others.filter_map(other).collect(),
         next: next(plan, worker, status),
     })
@@ -186,15 +198,14 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
         worker: None,
         command: command.to_owned(),
     };
+    let repair = gap::repair(&plan.workflow);
+    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
-        return vec![step("save", "pw-worker checkpoint \"what was done\"")];
+        steps.push(step("save", "pw-worker checkpoint \"what was done\""));
+    } else if matches!(status.state, State::InProgress | State::Reopened) {
+        steps.push(step("finish", "pw-worker complete \"what was done\""));
     }
-    match status.state {
-        State::InProgress | State::Reopened => {
-            vec![step("finish", "pw-worker complete \"what was done\"")]
-        }
-        _ => Vec::new(),
-    }
+    steps
 }
 
 /// What one commit of a worker takes in, and what it leaves.

@@ -10,6 +10,7 @@ mod driver;
 mod history;
 mod hooks;
 mod landing;
+mod links;
 mod lock;
 mod merge;
 mod merger;
@@ -31,6 +32,8 @@ mod walk;
 mod worktree;
 
 pub use aside::Aside;
+pub use hooks::{HookPlace, way};
+pub use links::{Entry, Whereabouts};
 pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};

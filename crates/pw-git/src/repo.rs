@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
+use pw_core::report::shell_word;
 
 use crate::lock::Lock;
 use crate::objects::Author;
@@ -87,9 +88,11 @@ impl Repo {
     pub fn worktree_at(&self, dir: &Path) -> Option<&Worktree> {
         let dir = dir.canonicalize().ok()?;
         let linked = self.worktrees.iter().skip(1);
-        linked
-            .filter(|worktree| dir.starts_with(&worktree.path))
-            .max_by_key(|w| w.path.as_os_str().len())
+        let is_in = |worktree: &&Worktree| {
+            let real = || worktree.path.canonicalize();
+            dir.starts_with(&worktree.path) || real().is_ok_and(|real| dir.starts_with(real))
+        };
+        linked.filter(is_in).max_by_key(|w| w.path.as_os_str().len())
     }
 
     /// Returns the commit that HEAD of the main checkout has, and its branch when it is on one.
@@ -133,7 +136,20 @@ impl Repo {
 /// Gives git's refusals a name. The words are git's own in the C locale, and tested.
 fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     let Some(git) = error.downcast_ref::<GitError>() else { return error };
-    let failure = if git.stderr.contains("not a git repository") {
+    let failure = if git.stderr.contains("not a git repository")
+        && let Some((gone, root)) = crate::links::lost(dir)
+    {
+        let message =
+            format!("the repository of this worktree is not at {} any more", gone.display());
+        let failure = Failure::new(Code::NotARepository, message)
+            .hint("it was moved: run pw-setup repair there, which puts the worktrees right");
+        let repair =
+            |root: &Path| format!("pw-setup -C {} repair", shell_word(&root.to_string_lossy()));
+        match root {
+            Some(root) => failure.next(repair(&root)),
+            None => failure,
+        }
+    } else if git.stderr.contains("not a git repository") {
         let message = format!("{} is in no git repository", dir.display());
         Failure::new(Code::NotARepository, message)
             .hint("change to the repository, or make one with git init")

@@ -37,9 +37,20 @@ pub(crate) fn list(git: &Git) -> Result<Vec<Worktree>> {
                 tries += 1;
                 std::thread::sleep(Duration::from_millis(20 << tries));
             }
-            answer => return parse_list(&answer?),
+            answer => return Ok(through_links(parse_list(&answer?)?)),
         }
     }
+}
+
+/// Replaces the paths of worktrees that lie in the repository and that git knows by another way, as
+/// when it was moved and a link was left in its old place.
+fn through_links(mut worktrees: Vec<Worktree>) -> Vec<Worktree> {
+    let Some(root) = worktrees.first().map(|main| main.path.clone()) else { return worktrees };
+    for worktree in worktrees.iter_mut().filter(|worktree| !worktree.path.starts_with(&root)) {
+        let real = worktree.path.canonicalize().ok().filter(|real| real.starts_with(&root));
+        worktree.path = real.unwrap_or_else(|| std::mem::take(&mut worktree.path));
+    }
+    worktrees
 }
 
 /// Fails unless the effect is seen, whatever git's exit code: a `post-checkout` hook that fails makes

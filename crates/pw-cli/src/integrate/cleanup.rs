@@ -22,7 +22,6 @@ use pw_git::{RecordWriter, Survey, Transaction};
 use super::bench::Bench;
 use super::resolve::raced;
 use super::step;
-use crate::identity;
 use crate::landing;
 use crate::launch;
 use crate::processes;
@@ -190,7 +189,7 @@ impl<'a> Ground<'a> {
             self.keep(KeepKind::BranchElsewhere, message);
         }
         let listed = repo.worktrees().iter().find(|worktree| worktree.path == self.path);
-        let own_lock = identity::lock_reason(&plan.workflow, id);
+        let own_lock = plan.lock_reason(self.worker);
         if let Some(reason) = listed.and_then(|w| w.locked.as_ref()).filter(|r| **r != own_lock) {
             self.keep(KeepKind::Locked, format!("the worktree is locked: {reason}"));
         }
@@ -198,8 +197,7 @@ impl<'a> Ground<'a> {
             Err(_) => {
                 // What a killed run had let go is off the list by now: somebody else moved this.
                 if listed.is_some() {
-                    let message =
-                        "its folder is gone or was moved; git worktree repair or remove it first";
+                    let message = "its folder is gone or was moved; pw-setup repair finds it, or git worktree remove takes it off the list";
                     self.keep(KeepKind::WorktreeMissing, message);
                 }
                 return Ok(());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
+use pw_core::gap;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
@@ -175,16 +176,9 @@ impl Place {
         if !is_known && aside.path().join(".git").symlink_metadata().is_err() {
             return failure.hint("move that file away, then run the command again");
         }
-        let mut command =
-            format!("git -C {} worktree repair", shell_word(&repo.root().to_string_lossy()));
-        // What git looks for elsewhere, it has to be shown; most often everything was moved.
-        if !is_known {
-            let workers = workflow.plan.workers.iter().map(|worker| workflow.worktree(worker));
-            for path in workers.filter(|path| path.is_dir()).chain([self.path.clone()]) {
-                command += &format!(" {}", shell_word(&path.to_string_lossy()));
-            }
-        }
-        failure.hint("let git repair the worktree, then run the command again").next(command)
+        failure
+            .hint("repair the worktree, then run the command again")
+            .next(gap::repair(&workflow.plan.workflow))
     }
 }
 

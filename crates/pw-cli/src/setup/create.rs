@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Error, Result};
 use pw_core::conflict::FileConflict;
 use pw_core::failure::{Code, Failure};
+use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
@@ -15,11 +16,11 @@ use pw_core::report::NextStep;
 use pw_core::setup::{Created, SetupStatus, in_the_way};
 use pw_core::status::openable;
 use pw_core::time::rfc3339;
-use pw_git::{Lock, RecordWriter, Repo, Transaction, all};
+use pw_git::{Lock, RecordWriter, Repo, Transaction, Whereabouts, all};
 
 use super::{Ground, PlanFile, prepare};
-use crate::identity;
 use crate::launch;
+use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Look, Workflow};
@@ -101,6 +102,7 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
     todo.extend(wanted.into_iter().filter(|(id, _)| !ground.record.placements.contains_key(id)));
     refuse_lost_branches(&ground)?;
+    refuse_moved_worktrees(&ground)?;
 
     let known = ground.record.placements.clone();
     for (worker, fork) in todo.iter().filter(|(id, _)| !known.contains_key(id)) {
@@ -119,9 +121,9 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
         let placement = ground.record.placements.get(&worker.id).filter(|p| p.created);
         if let Some(placement) = placement.filter(|_| ground.record.has(&worker.id)) {
             reattach(&ground, worker)?;
-            prepare::hooks(&ground, worker)?;
-            if ground.worktree(worker).is_dir() {
-                launch::write(&ground.repo, &ground.plan, worker, placement.port)?;
+            // Whoever was merged and cleaned up needs no hooks and no launcher any more.
+            if ground.repo.is_worktree_of_its_own(&ground.worktree(worker)) {
+                repair::write(&ground.repo, &ground.plan, worker, placement.port)?;
             }
         }
     }
@@ -274,6 +276,26 @@ fn refuse_lost_branches(ground: &Ground) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(in_the_way(problems).into()) }
 }
 
+/// Refuses when git does not find a worktree that was handed over and that is there: made anew, the
+/// old one would be cut off, with what is not committed in it.
+fn refuse_moved_worktrees(ground: &Ground) -> Result<()> {
+    let Ground { repo, plan, record, .. } = ground;
+    let is_lost = |worker: &&Worker| {
+        let place = ground.worktree(worker);
+        let whereabouts = || repo.whereabouts(&place, &plan.lock_reason(worker), &worker.branch());
+        record.is_made(&worker.id)
+            && ground.branch(worker).is_some()
+            && !repo.is_worktree_of_its_own(&place)
+            && whereabouts() != Whereabouts::Unknown
+    };
+    let Some(worker) = plan.workers.iter().find(is_lost) else { return Ok(()) };
+    let message = format!("the worktree of {} was moved, or the repository with it", worker.id);
+    let hint = "run pw-setup repair, then the same command again";
+    let folder = plan.worktree(worker).as_str().into();
+    let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
+    Err(in_the_way(vec![problem.path(folder)]).next(gap::repair(&plan.workflow)).into())
+}
+
 /// Makes branch and worktree, the files of a new branch left out. What an earlier run finished before it was killed stays, whatever
 /// somebody did there since; only a checkout that never got whole is taken back.
 fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
@@ -285,7 +307,7 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     }
     if !there && ground.branch(worker).is_some_and(|tip| tip != fork) {
         repo.forget_missing_worktree(&path)?;
-        return repo.attach_worktree(&path, &branch, &reason(plan, worker));
+        return repo.attach_worktree(&path, &branch, &plan.lock_reason(worker));
     }
     if path.is_dir()
         && let Some(file) = repo.foreign_file(&path, fork)?
@@ -298,11 +320,7 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     if there || ground.branch(worker).is_some() {
         repo.roll_back_worktree(&path, Some((&branch, fork)))?;
     }
-    repo.add_empty_worktree(&path, &branch, fork, &reason(plan, worker))
-}
-
-fn reason(plan: &Plan, worker: &Worker) -> String {
-    identity::lock_reason(&plan.workflow, &worker.id)
+    repo.add_empty_worktree(&path, &branch, fork, &plan.lock_reason(worker))
 }
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.
@@ -321,7 +339,7 @@ fn reattach(ground: &Ground, worker: &Worker) -> Result<()> {
         return Err(in_the_way(vec![problem]).into());
     }
     repo.forget_missing_worktree(&path)?;
-    repo.attach_worktree(&path, &branch, &reason(plan, worker))?;
+    repo.attach_worktree(&path, &branch, &plan.lock_reason(worker))?;
     widen(ground, worker)
 }
 
@@ -336,11 +354,9 @@ fn widen(ground: &Ground, worker: &Worker) -> Result<()> {
 impl Ground {
     /// Returns whether a worker that was handed over has a branch to go on with and no worktree.
     fn is_detached(&self, worker: &Worker) -> bool {
-        let created =
-            self.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
         let merged = self.record.merged.get(&worker.id).map(|(tip, _)| tip);
         let branch = self.branch(worker);
-        created
+        self.record.is_made(&worker.id)
             && branch.is_some()
             && branch != merged
             && self.worktree(worker).symlink_metadata().is_err()

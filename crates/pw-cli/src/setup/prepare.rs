@@ -90,15 +90,3 @@ pub(super) fn run_setup(ground: &Ground, worker: &Worker, port: Option<u16>) -> 
         }))
         .into())
 }
-
-/// Puts the git hooks of the guard into a worker's worktree, unless the plan does without.
-pub(super) fn hooks(ground: &Ground, worker: &Worker) -> Result<()> {
-    let worktree = ground.worktree(worker);
-    if !ground.plan.git_hooks || !worktree.join(".git").is_file() {
-        return Ok(());
-    }
-    let here = std::env::current_exe().context("finding our own program")?;
-    let guard = here.with_file_name("pw-worker");
-    let folder = ground.repo.write_hooks(&prompt::hook(&guard.to_string_lossy()))?;
-    ground.repo.use_hooks(&worktree, &folder)
-}

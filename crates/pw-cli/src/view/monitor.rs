@@ -145,6 +145,9 @@ fn remarks(worker: &WorkerStatus) -> String {
             paths(&worker.out_of_scope)
         );
     }
+    for gap in &worker.gaps {
+        out += &format!("  {} is not guarded as it was made: {}\n", worker.id, plain(&gap.message));
+    }
     for miss in &worker.near_misses {
         out += &format!(
             "  {} wrote \"{}\"; write \"{}\"\n",

@@ -1,5 +1,6 @@
 //! Plans, worktrees and sessions.
 
+use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 
@@ -72,6 +73,22 @@ pub(crate) fn launched(launched: &Launched) -> String {
         out += &format!("  to see them: {attach}\n");
     }
     out + &next(&launched.next)
+}
+
+pub(crate) fn repaired(repaired: &Repaired) -> String {
+    let mut out = String::new();
+    for worker in &repaired.workers {
+        out += &format!("{} is as it was made again\n", worker.worker);
+        let gaps = worker.gaps.iter().map(|gap| &gap.message);
+        out.extend(worker.worktree.iter().chain(gaps).map(|text| format!("  {}\n", plain(text))));
+    }
+    for left in &repaired.left {
+        out += &format!("{}: {}\n", left.worker, plain(&left.message));
+    }
+    if out.is_empty() {
+        out = "nothing to repair\n".to_owned();
+    }
+    out + &next(&repaired.next)
 }
 
 pub(crate) fn list(list: &List) -> String {

@@ -32,6 +32,9 @@ pub(crate) fn brief(brief: &Brief) -> String {
     if !brief.out_of_scope.is_empty() {
         out += &format!("\nOutside your scope: {}\n", paths(&brief.out_of_scope));
     }
+    out.extend(
+        brief.gaps.iter().map(|gap| format!("\nNot as it was made: {}\n", plain(&gap.message))),
+    );
     for other in &brief.others {
         out += &format!(
             "\n{} ({}) is {}; owns {}",
@@ -51,6 +54,12 @@ pub(crate) fn committed(committed: &Committed) -> String {
         out += &format!("left uncommitted: {}\n", paths(&committed.left));
     }
     out.extend(committed.notes.iter().map(|note| format!("{}\n", plain(note))));
+    out.extend(
+        committed.repaired.iter().map(|gap| format!("put right: {}\n", plain(&gap.message))),
+    );
+    out.extend(
+        committed.gaps.iter().map(|gap| format!("not as it was made: {}\n", plain(&gap.message))),
+    );
     out + &next(&committed.next)
 }
 

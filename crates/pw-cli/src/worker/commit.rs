@@ -129,6 +129,7 @@ impl Draft<'_> {
     fn save(&self, tree: TreeState, message: &str) -> Result<Vec<String>> {
         let Workflow { repo, .. } = self.desk.workflow;
         let commit = |chosen: &Chosen| {
+            self.desk.mend();
             repo.stage(self.path, &chosen.take, &chosen.held)?;
             repo.commit(self.path, message, chosen.is_part.then_some(&chosen.take))
         };

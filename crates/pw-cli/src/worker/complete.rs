@@ -31,6 +31,7 @@ pub(super) fn complete(desk: &Desk<'_>, text: &str, detail: &[String]) -> Result
     if is_signal(&head, &Signal::Complete) {
         return desk.committed(&path, head, &Signal::Complete, Vec::new(), Vec::new());
     }
+    desk.mend();
     repo.commit(&path, &message, None)?;
     desk.announce(&path, &Signal::Complete, &message, Vec::new(), Vec::new())
 }

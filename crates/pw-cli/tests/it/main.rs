@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is the report")]
 
 mod agreement;
+mod begin;
 mod cleanup;
 mod configuration;
 mod conflicts;
@@ -16,6 +17,7 @@ mod gate;
 mod guard;
 mod history;
 mod hollow;
+mod hook_managers;
 mod hooks;
 mod identity;
 mod integrate;
@@ -29,6 +31,7 @@ mod monitor;
 mod ownership;
 mod radar;
 mod real_client;
+mod repair;
 mod retro;
 mod session;
 mod setup;

@@ -348,14 +348,14 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
         repo.commit("main moves on");
     }
     let many = count(&repo, "pw-monitor status");
-    assert_eq!((few, many), (7 + 3, 7 + 3));
+    assert_eq!((few, many), (8 + 3, 8 + 3));
     assert_eq!(count(&repo, "pw-monitor status --no-worktrees"), 6);
     // Workers that could collide cost one process more, for all pairs together, and one to quote.
     repo.worker("task-1-users").write("shared.txt", "1").commit("a");
     repo.worker("task-2-posts").write("shared.txt", "2").commit("b");
-    assert_eq!(count(&repo, "pw-monitor status"), 9 + 3);
+    assert_eq!(count(&repo, "pw-monitor status"), 10 + 3);
     // A worker is told of itself; nobody looks into the others' worktrees for that.
-    assert_eq!(count(&repo, "pw-worker -C worktrees/task-1-users brief"), 6 + 1);
+    assert_eq!(count(&repo, "pw-worker -C worktrees/task-1-users brief"), 7 + 1);
 }
 
 #[test]

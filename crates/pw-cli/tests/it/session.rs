@@ -14,7 +14,7 @@ use crate::created;
 pub(crate) struct Client<'a> {
     repo: &'a TestRepo,
     root: PathBuf,
-    worktree: PathBuf,
+    pub(crate) worktree: PathBuf,
 }
 
 impl<'a> Client<'a> {
@@ -151,7 +151,7 @@ fn who_waits_fails_or_was_killed_is_told_apart() {
     assert_eq!(client.stall(), Value::Null);
     assert_eq!(
         client.worker()["session"],
-        json!({"alive": true, "activity": "busy", "attach": attach})
+        json!({"alive": true, "activity": "busy", "pid": std::process::id(), "attach": attach})
     );
     client.registered(1_000, &busy);
     assert_eq!(

@@ -34,6 +34,11 @@ impl Process {
         Some(Self { pid: pid.parse().ok()?, began })
     }
 
+    /// Returns a process of which only the id is known.
+    pub fn undated(pid: u32) -> Self {
+        Self { pid, began: Began::Unknown }
+    }
+
     /// Returns the process that had this id at that time.
     pub fn running_at(pid: u32, at: Seconds) -> Self {
         let time = Timestamp::from_second(at).map(|at| TimeZone::UTC.to_datetime(at));

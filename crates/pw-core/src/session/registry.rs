@@ -29,7 +29,8 @@ pub struct Registered {
     pub pid: u32,
     pub session: Option<String>,
     pub cwd: String,
-    pub started: Seconds,
+    /// Unknown of a client that does not tell.
+    pub started: Option<Seconds>,
     /// Its id in the background.
     pub job: Option<String>,
     pub activity: Option<Activity>,
@@ -45,7 +46,7 @@ struct RawEntry {
     pid: u32,
     session_id: Option<String>,
     cwd: String,
-    started_at: f64,
+    started_at: Option<f64>,
     job_id: Option<String>,
     status: Option<String>,
     waiting_for: Option<String>,
@@ -57,21 +58,21 @@ impl Registered {
     /// Reads an entry; nothing when it is none, or half written.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawEntry = serde_json::from_slice(json).ok()?;
-        let activity = match (raw.status.as_deref()?, raw.waiting_for.as_deref()) {
-            ("busy", _) => Some(Activity::Busy),
-            ("idle", _) => Some(Activity::Idle),
+        let activity = match (raw.status.as_deref(), raw.waiting_for.as_deref()) {
+            (Some("busy"), _) => Some(Activity::Busy),
+            (Some("idle"), _) => Some(Activity::Idle),
             (
-                "waiting",
+                Some("waiting"),
                 Some("permission prompt" | "sandbox request" | "worker request" | "goal proposal"),
             ) => Some(Activity::AsksPermission),
-            ("waiting", _) => Some(Activity::AsksAnswer),
+            (Some("waiting"), _) => Some(Activity::AsksAnswer),
             _ => None,
         };
         Some(Self {
             pid: raw.pid,
             session: raw.session_id,
             cwd: raw.cwd,
-            started: seconds(raw.started_at),
+            started: raw.started_at.map(seconds),
             job: raw.job_id,
             activity,
             since: raw.status_updated_at.map(seconds),
@@ -81,7 +82,10 @@ impl Registered {
 
     /// Returns the process whose session this is.
     pub fn process(&self) -> Process {
-        Process::running_at(self.pid, self.started)
+        match self.started {
+            Some(at) => Process::running_at(self.pid, at),
+            None => Process::undated(self.pid),
+        }
     }
 }
 
@@ -197,8 +201,12 @@ mod tests {
         ] {
             assert_eq!(read(status).activity, activity, "{status}");
         }
-        assert_eq!(read(r#""status": "busy", "new": [1]"#).started, 1_795_352_795);
-        for bad in ["", "{", "[]", r#"{"pid": -1}"#, r#"{"pid": 1, "cwd": "/w"}"#] {
+        assert_eq!(read(r#""status": "busy", "new": [1]"#).started, Some(1_795_352_795));
+        // A session that says little is one all the same: no second one may be started beside it.
+        for little in [r#"{"pid": 1, "cwd": "/w"}"#, r#"{"pid": 1, "cwd": "/w", "startedAt": 1}"#] {
+            assert_eq!(Registered::parse(little.as_bytes()).unwrap().activity, None);
+        }
+        for bad in ["", "{", "[]", r#"{"pid": -1}"#, r#"{"pid": 1}"#] {
             assert_eq!(Registered::parse(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -221,9 +221,6 @@ mod tests {
         fn worktree(&self, _: &Worker) -> String {
             String::new()
         }
-        fn root(&self) -> String {
-            String::new()
-        }
     }
 
     /// The state of workers `a`, `b`, …, each with these subjects on its branch, the oldest first,

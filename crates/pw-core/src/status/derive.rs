@@ -177,6 +177,10 @@ fn worker_status(
         uncommitted,
         unlisted: None,
         near_misses,
+        gaps: match state {
+            State::Integrated | State::Planned | State::Missing => Vec::new(),
+            _ => known.gaps.clone(),
+        },
         checkpoints: checkpoints(&signals),
         session: session(record, worker, &known.session),
         stall: None,
@@ -264,7 +268,8 @@ fn checkpoints(signals: &[Announced<'_>]) -> Vec<String> {
 fn session(record: &Record, worker: &Worker, known: &SessionFacts) -> Option<Session> {
     let SessionFacts { alive, activity, .. } = *known;
     let attach = known.attach(record.launches.get(&worker.id));
-    (alive.is_some() || attach.is_some()).then_some(Session { alive, activity, attach })
+    let pid = known.pid.filter(|_| alive == Some(true));
+    (alive.is_some() || attach.is_some()).then_some(Session { alive, activity, pid, attach })
 }
 
 fn bounded(text: &str) -> String {
@@ -298,7 +303,7 @@ fn state(
     if merged == Some(tip) || says_complete && !work.contested && facts.is_in_trunk(tip) {
         return State::Integrated;
     }
-    if matches!(known.worktree, WorktreeFacts::Missing | WorktreeFacts::Broken) {
+    if !matches!(known.worktree, WorktreeFacts::Present(_) | WorktreeFacts::Unread) {
         return State::Missing;
     }
     match newest {
@@ -344,6 +349,13 @@ fn reasons(
                 "the worktree has lost its link to git".to_owned(),
                 &[],
             );
+        }
+        WorktreeFacts::Unlinked => {
+            let message = "the repository or the worktree was moved or copied: git does not find one from the other";
+            add(ReasonKind::WorktreeMoved, message.to_owned(), &[]);
+        }
+        WorktreeFacts::At(folder) => {
+            add(ReasonKind::WorktreeMoved, format!("the worktree was moved to {folder}"), &[]);
         }
         WorktreeFacts::Unread => {}
         WorktreeFacts::Present(tree) => {

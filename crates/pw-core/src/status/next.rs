@@ -1,6 +1,7 @@
 //! What to do next, as commands, and the summary in one sentence.
 
 use super::{ReasonKind, State, Status, WorkerStatus};
+use crate::gap;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, counted, shell_word};
@@ -11,8 +12,6 @@ pub trait Places {
     fn launch(&self, worker: &Worker) -> String;
     /// The absolute folder of a worker's worktree.
     fn worktree(&self, worker: &Worker) -> String;
-    /// The absolute folder of the main checkout.
-    fn root(&self) -> String;
 }
 
 /// Returns the next steps, the most urgent first.
@@ -25,6 +24,14 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     if status.integration.red.is_some() {
         steps.push(step("correct", None, format!("pw-integrate continue {workflow}")));
     }
+    let is_lost = |worker: &WorkerStatus| {
+        [ReasonKind::WorktreeMoved, ReasonKind::WorktreeBroken]
+            .iter()
+            .any(|kind| has(worker, *kind))
+    };
+    if status.workers.iter().any(|worker| !worker.gaps.is_empty() || is_lost(worker)) {
+        steps.push(step("repair", None, gap::repair(workflow)));
+    }
     for worker in &status.workers {
         let start =
             || plan.worker(&worker.id).map(|worker| places.launch(worker)).unwrap_or_default();
@@ -36,10 +43,11 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         let (action, command) = match worker.state {
             State::Starting if worker.stall.is_none() && !is_alive(worker) => ("launch", start()),
             State::Blocked | State::Reopened => ("read", read(worker)),
-            State::Waiting if is_satisfied(worker) => ("resume", start()),
-            State::Missing if has(worker, ReasonKind::WorktreeBroken) => {
-                ("repair", format!("git -C {} worktree repair", shell_word(&places.root())))
-            }
+            State::Waiting if is_satisfied(worker) => match living(worker) {
+                Some(command) => ("attach", command),
+                None => ("resume", start()),
+            },
+            State::Missing if is_lost(worker) => continue,
             State::Missing if worker.tip.is_some() => {
                 ("create", format!("pw-setup advance {workflow}"))
             }
@@ -87,6 +95,17 @@ fn has(worker: &WorkerStatus, kind: ReasonKind) -> bool {
 
 fn is_alive(worker: &WorkerStatus) -> bool {
     worker.session.as_ref().is_some_and(|session| session.alive == Some(true))
+}
+
+/// Returns a command that leads to a worker's living session, which reads what is said to it there.
+fn living(worker: &WorkerStatus) -> Option<String> {
+    let session = worker.session.as_ref().filter(|session| session.alive == Some(true))?;
+    session.attach.clone().or_else(|| session.pid.map(terminal))
+}
+
+/// Says in which terminal a session runs that nobody can attach to.
+pub(super) fn terminal(pid: u32) -> String {
+    format!("ps -o pid,tty,lstart,args -p {pid}")
 }
 
 /// Shows what the worker said in full.

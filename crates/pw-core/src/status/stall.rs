@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::next::Places;
+use super::next::{Places, terminal};
 use super::{State, WorkerStatus};
 use crate::facts::{Facts, WorktreeFacts};
 use crate::launch::How;
@@ -278,11 +278,6 @@ fn is_finished(worker: &Worker, status: &WorkerStatus) -> bool {
         status.tip.as_ref() == Some(&miss.commit) && miss.fix.starts_with("[COMPLETE]")
     });
     status.uncommitted.is_empty() && (meant || worker.has_said_all(&status.checkpoints))
-}
-
-/// Says in which terminal a session runs that nobody can attach to.
-fn terminal(pid: u32) -> String {
-    format!("ps -o pid,tty,lstart,args -p {pid}")
 }
 
 /// Starts a session as before; refuses when one is alive after all.

@@ -21,10 +21,6 @@ impl Places for Here {
     fn worktree(&self, worker: &Worker) -> String {
         format!("/r/{}", worker.id)
     }
-
-    fn root(&self) -> String {
-        "/r".to_owned()
-    }
 }
 
 fn oid(number: usize) -> Oid {
@@ -60,7 +56,7 @@ impl Story {
             tip: Some(oid(subjects.len())),
             brought: None,
             worktree: WorktreeFacts::Present(tree),
-            session: SessionFacts::default(),
+            ..WorkerFacts::default()
         };
         let mut record = Record::new(Some("main".to_owned()), oid(0), NOW);
         let placement = Placement { fork: oid(0), created: true, port: None, at: NOW };
@@ -158,7 +154,10 @@ fn git_and_the_record_outrank_what_was_said() {
         planned.record.placements.values_mut().next().unwrap().created = false;
         assert_eq!(planned.worker().state, State::Planned, "{subjects:?}");
 
-        for lost in [WorktreeFacts::Missing, WorktreeFacts::Broken] {
+        let elsewhere = WorktreeFacts::At("/x".to_owned());
+        for lost in
+            [WorktreeFacts::Missing, WorktreeFacts::Broken, WorktreeFacts::Unlinked, elsewhere]
+        {
             let mut missing = Story::new(subjects);
             missing.known().worktree = lost;
             assert_eq!(missing.worker().state, State::Missing, "{subjects:?}");

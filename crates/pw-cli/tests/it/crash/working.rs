@@ -16,7 +16,7 @@ fn create() {
         }
         for label in ["a-x", "b-y"] {
             let hooks = repo.worker(label).git(&["rev-parse", "--git-path", "hooks"]);
-            assert!(hooks.ends_with("pw/hooks"), "{hooks}");
+            assert!(hooks.ends_with(&format!(".git/pw/two/{label}/hooks")), "{hooks}");
         }
     })
     .sweep(not_created(""), &[RECORD_GROWS]);

@@ -1,0 +1,52 @@
+//! What a launcher asks before it becomes the client: two sessions in one worktree would work against
+//! each other, each without knowing of the other.
+
+use std::fs::OpenOptions;
+
+use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
+use pw_core::id::WorkerId;
+use pw_core::launch::{How, Living};
+
+use super::{facts, living, start_of};
+use crate::launch;
+use crate::processes;
+use crate::shell::{Answer, Context as Shell};
+use crate::workflow::Workflow;
+
+/// Notes that a process becomes the session of the worker whose worktree this is; refuses while
+/// another session lives there. A look that fails refuses, too.
+pub(crate) fn begin(shell: &Shell, worker: &WorkerId, pid: u32) -> Answer {
+    let said = |error: anyhow::Error| match error.downcast_ref::<Failure>() {
+        Some(failure) => format!("parallel-workflows: {}: {}", failure.message, failure.hint),
+        None => format!("parallel-workflows: {error:#}"),
+    };
+    let refusal = note(shell, worker, pid).err().map(said);
+    Answer::Hook { stdout: String::new(), refusal }
+}
+
+fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
+    let (workflow, here) = Workflow::open_here(shell)?;
+    if here != *id {
+        let message = format!("this is the worktree of {here}, not of {id}");
+        return Err(Failure::new(Code::NotAWorker, message)
+            .hint("run pw-setup repair in the repository")
+            .into());
+    }
+    let worker = workflow.worker(id)?;
+    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    // Of two launchers at once, the second finds the note of the first.
+    let lock = OpenOptions::new().create(true).append(true).open(folder.join("begin"));
+    let lock = lock.context("opening the lock of sessions")?;
+    lock.lock().context("waiting for another launcher")?;
+    let (mut alive, _) = living(&workflow, &[worker], How::Print, shell.now);
+    // Where nobody can tell when a process began, its working folder tells whose it is.
+    let unsure = facts(&workflow, &[worker], shell.now).into_iter().next();
+    let unsure = unsure.filter(|facts| facts.alive.is_none()).and_then(|facts| facts.pid);
+    let inside = || processes::inside(&workflow.worktree(worker)).unwrap_or_default();
+    if let Some(pid) = unsure.filter(|pid| inside().contains(pid)) {
+        alive.push(Living { worker: id.clone(), pid: Some(pid), id: None, attach: None });
+    }
+    pw_core::launch::refuse_living(&alive)?;
+    launch::replace(&folder.join("session"), &format!("{pid} {}\n", start_of(pid)))
+}

@@ -1,0 +1,74 @@
+//! `pw-setup repair`: what was moved, replaced or lost is as it was made again.
+
+use anyhow::Result;
+use pw_core::gap::{Left, Repaired, WorkerRepair};
+use pw_core::plan::Worker;
+use pw_core::report::NextStep;
+
+use crate::repair;
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::Workflow;
+
+/// Repairs every worker that was handed over and still has its branch; does nothing when run twice.
+pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
+    let (mut workflow, _lock) = Workflow::open_alone(context, name)?;
+    let workers = handed_over(&workflow);
+    let mut linked = Vec::new();
+    for worker in &workers {
+        linked.push(repair::relink(&workflow.repo, &workflow.plan, worker)?);
+    }
+    repair::relink_resolutions(&workflow.repo, &workflow.plan)?;
+    workflow.repo.refresh()?;
+
+    let workers: Vec<&Worker> = workers.iter().collect();
+    let before = repair::gaps(&workflow, &workers)?;
+    let (mut repaired, mut left) = (Vec::new(), Vec::new());
+    for ((worker, worktree), gaps) in workers.iter().zip(linked).zip(before) {
+        let Workflow { repo, plan, record, .. } = &workflow;
+        let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
+        if !repo.is_worktree_of_its_own(&workflow.worktree(worker)) {
+            // Of one that was merged, its worktree may well be gone.
+            if record.merged.contains_key(&worker.id) {
+                continue;
+            }
+            left.push(Left { worker: worker.id.clone(), message: lost(&workflow, worker) });
+            continue;
+        }
+        if !gaps.is_empty() {
+            repair::write(repo, plan, worker, port)?;
+        }
+        if !gaps.is_empty() || worktree.is_some() {
+            repaired.push(WorkerRepair { worker: worker.id.clone(), worktree, gaps });
+        }
+    }
+    for (worker, gaps) in workers.iter().zip(repair::gaps(&workflow, &workers)?) {
+        let message = |gap: pw_core::gap::Gap| gap.message;
+        left.extend(gaps.into_iter().map(message).map(|message| {
+            repaired.retain(|done| done.worker != worker.id);
+            Left { worker: worker.id.clone(), message }
+        }));
+    }
+    let command = format!("pw-monitor status {}", workflow.plan.workflow);
+    let next = vec![NextStep { action: "watch".to_owned(), worker: None, command }];
+    let workflow = workflow.plan.workflow.clone();
+    Answer::of(&Repaired { workflow, workers: repaired, left, next }, view::repaired)
+}
+
+fn handed_over(workflow: &Workflow) -> Vec<Worker> {
+    let Workflow { plan, record, .. } = workflow;
+    let is_one = |worker: &&Worker| record.is_made(&worker.id) && workflow.tip(worker).is_some();
+    plan.workers.iter().filter(is_one).cloned().collect()
+}
+
+fn lost(workflow: &Workflow, worker: &Worker) -> String {
+    let place = workflow.worktree(worker);
+    match place.symlink_metadata() {
+        Ok(_) => format!("what stands at {} is not its worktree: move it away", place.display()),
+        Err(_) => format!(
+            "its worktree was not found: move it back to {}, or let pw-setup advance {} make it anew from its branch",
+            place.display(),
+            workflow.plan.workflow
+        ),
+    }
+}
