@@ -250,8 +250,9 @@ impl Workflow {
             .collect();
         except.retain(|oid| !handed_over.contains(oid));
         let all_trunk = history.ancestors(trunk.iter().copied());
-        let chains: Vec<&Oid> =
-            known.iter().copied().chain(history.side_tips(&known, &all_trunk)).collect();
+        let mut chains = known.clone();
+        chains.extend(history.side_tips(&known, &all_trunk));
+        chains.extend(&handed_over);
         let forks = placements.values().map(|placement| &placement.fork);
         let ends = forks.chain(trunk.iter().copied()).chain(handed_over);
         let stretches = history.stretches(&chains, ends, &except);

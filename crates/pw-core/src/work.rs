@@ -61,7 +61,7 @@ pub fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<
 }
 
 /// Returns the commits of the trunk for whose changes [`own_work`] asks one by one: on the chain of a
-/// worker whose branch became the trunk by fast-forward, from the newest signal down.
+/// worker whose branch became the trunk by fast-forward, which a signal among them tells.
 pub fn perhaps_handed_over<'a>(
     record: &Record,
     history: &'a History,
@@ -72,8 +72,9 @@ pub fn perhaps_handed_over<'a>(
     let fork = record.placements.get(worker).map(|placement| &placement.fork);
     let began = history.ancestors(fork);
     let chain = history.chain(tip).take_while(|commit| !began.contains(&commit.oid));
-    let on_trunk = chain.filter(|commit| trunk.contains(&commit.oid));
-    on_trunk.skip_while(|commit| !is_signal(commit)).collect()
+    let on_trunk: Vec<&Commit> = chain.filter(|commit| trunk.contains(&commit.oid)).collect();
+    let has_signal = on_trunk.iter().any(|commit| is_signal(commit));
+    if has_signal { on_trunk } else { Vec::new() }
 }
 
 fn is_signal(commit: &Commit) -> bool {
@@ -206,17 +207,21 @@ impl<'a, 'p> Chains<'a, 'p> {
             before = made_by.unwrap_or(before);
             let is_shared = self.count.get(&commit.oid).is_some_and(|count| *count > 1);
             match before {
-                Maker::Itself => own.push(commit),
+                Maker::Itself => own.push((commit, made_by.is_some())),
                 Maker::Unknown if made_by.is_none() || is_signal(commit) => {
                     uncertain |= is_shared && is_signal(commit);
-                    own.push(commit);
+                    own.push((commit, false));
                 }
                 Maker::Unknown | Maker::Other => {}
             }
         }
-        own.reverse();
-        let own: Vec<&Commit> = own.into_iter().skip_while(|commit| !is_signal(commit)).collect();
-        (own, uncertain)
+        if !own.iter().any(|(commit, _)| is_signal(commit)) {
+            return (Vec::new(), false);
+        }
+        // Above the newest signal, what could as well be the user's is.
+        let newest = own.iter().rposition(|(commit, is_sure)| *is_sure || is_signal(commit));
+        own.truncate(newest.map_or(0, |at| at + 1));
+        (own.into_iter().rev().map(|(commit, _)| commit).collect(), uncertain)
     }
 
     /// Returns what a worker began from, and what those have that it builds upon.
