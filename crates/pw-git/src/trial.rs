@@ -1,6 +1,7 @@
 //! Trees of work that nobody committed, for trials.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -57,7 +58,7 @@ impl Repo {
         let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
         let index = folder.path().join("index");
         let own = self.own_git_dir(worktree).context("the worktree has lost its link to git")?;
-        std::fs::copy(own.join("index"), &index).context("copying the index of the worktree")?;
+        copy_index(&own.join("index"), &index).context("copying the index of the worktree")?;
         let git = self.git.at(worktree);
         // Also writing the index anew may compare a file, and run its filter.
         let call = |verb: &[&str]| {
@@ -79,4 +80,12 @@ impl Repo {
         }
         crate::objects::oid(call(&["write-tree"]))
     }
+}
+
+/// Copies an index with its time: git looks anew at a file that was changed in the moment the index
+/// was written, and tells such files by that time.
+fn copy_index(from: &Path, to: &Path) -> std::io::Result<()> {
+    let time = from.metadata()?.modified()?;
+    std::fs::copy(from, to)?;
+    File::options().write(true).open(to)?.set_modified(time)
 }

@@ -124,7 +124,7 @@ fn sh(repo: &TestRepo, folder: &Path, script: &str) {
 /// Returns the tree that git itself makes of everything there is.
 fn everything(repo: &TestRepo, worktree: &Path) -> String {
     let index = repo.beside("index");
-    let copy = "cp \"$(git rev-parse --git-dir)/index\" \"$0\"; export GIT_INDEX_FILE=\"$0\"; \
+    let copy = "cp -p \"$(git rev-parse --git-dir)/index\" \"$0\"; export GIT_INDEX_FILE=\"$0\"; \
                 git -c core.ignoreCase=false --literal-pathspecs add -A >&2 && git write-tree";
     let script = copy.replace("$0", index.to_str().unwrap());
     let output = repo.shell(&script).current_dir(worktree).output().unwrap();
