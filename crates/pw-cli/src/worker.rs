@@ -2,6 +2,7 @@
 //! that counts.
 
 mod guard;
+mod surroundings;
 mod sync;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::prompt;
+use pw_core::prompt::{self, SessionOf};
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::worker::{self as rules, Committed, Pushed};
@@ -115,6 +116,9 @@ impl Cli for WorkerCli {
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let desk = Desk { workflow: &workflow, worker, shell };
+        if !matches!(self.command, Command::Brief) {
+            session_of().require(&workflow.plan, worker)?;
+        }
         match &self.command {
             Command::Brief | Command::Guard { .. } | Command::Schema => desk.brief(),
             Command::Checkpoint { text, more } => {
@@ -134,6 +138,11 @@ impl Cli for WorkerCli {
             Command::Sync { worker } => sync::sync(&desk, worker.as_ref()),
         }
     }
+}
+
+/// Returns the worker whose session runs this helper, as its launcher and its settings say.
+fn session_of() -> SessionOf {
+    SessionOf::read(|name| std::env::var(name).ok())
 }
 
 fn one_line(text: &str) -> String {
@@ -229,7 +238,7 @@ impl Desk<'_> {
 
     /// Returns a file named on the command line as the repository knows it.
     fn named(&self, worktree: &Path, name: &str) -> Result<RepoPath> {
-        let full = guard::real_path(&self.shell.directory.join(name));
+        let full = surroundings::real_path(&self.shell.directory.join(name)).unwrap_or_default();
         let inside = full.strip_prefix(worktree.canonicalize()?).map_err(|_| {
             Failure::new(Code::Usage, format!("{name} is not in your worktree"))
                 .hint("name files of your own worktree")

@@ -13,6 +13,7 @@ mod format;
 mod full_disk;
 mod gate;
 mod guard;
+mod guard_held;
 mod history;
 mod integrate;
 mod launch;
