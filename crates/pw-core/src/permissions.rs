@@ -81,11 +81,12 @@ fn rule(tool: &str, content: &str) -> String {
     format!("{tool}({content})")
 }
 
-/// Returns a path as a pattern of the client that matches it alone.
+/// Returns a path as a pattern of the client that matches it alone. The client knows no way to take
+/// the meaning from a `?`, which matches itself, too.
 fn literal(path: &str) -> String {
     let mut pattern = String::new();
     for c in path.chars() {
-        if "\\[]()|+^$*?".contains(c) {
+        if "\\[]()|+^$*".contains(c) {
             pattern.push('\\');
         }
         pattern.push(c);
