@@ -4,12 +4,34 @@
 #
 #   sourced by bin/pw-*        runs the helper of that name
 #   helper.sh session-start    the hook: tells Bash where the cache is, builds ahead, says nothing
-#   helper.sh guard EVENT      the other hooks: asks pw-worker; until that is built they say nothing
+#   helper.sh guard EVENT      the other hooks: asks pw-worker in a worker's session; in any other they say
+#                              nothing, whatever state the helpers are in
 #   helper.sh build            the build itself, detached from whoever asked for it
 #
 # The cache: <data>/<version>/bin/pw-*, <data>/<version>/stamp (holds the plugin folder that was built; its
 # time is the build's start) and <data>/target, shared by all versions so that an update compiles little.
 # Variables start with pw_ because the helper inherits the environment: a plain name could be in it.
+
+# True in a session that was started as a worker's, or that is in a worktree made for one: `pw-setup create`
+# locks each with a reason that begins with "pw ". Forks nothing: every tool call of every session asks.
+is_worker() {
+  [ -z "${PW_WORKER-}" ] || return 0
+  pw_dir=$PWD
+  while :; do
+    # Not a FIFO, which would never end.
+    if [ -f "$pw_dir/.git" ] && IFS= read -r pw_git <"$pw_dir/.git"; then
+      pw_git=${pw_git#gitdir: }
+      case $pw_git in /*) ;; *) pw_git=$pw_dir/$pw_git ;; esac
+      if [ -f "$pw_git/locked" ] && [ -d "${pw_git%/*/*}/pw" ]; then
+        IFS= read -r pw_reason <"$pw_git/locked"
+        case $pw_reason in 'pw '*) return 0 ;; esac
+      fi
+    fi
+    case $pw_dir in */*) pw_dir=${pw_dir%/*} ;; *) return 1 ;; esac
+  done
+} 2>/dev/null
+
+case ${0##*/}:${1-} in helper.sh:guard) is_worker || exit 0 ;; esac
 
 case $0 in */helper.sh) pw_self=$0 ;; esac
 pw_name=${pw_self##*/}
@@ -47,6 +69,12 @@ start_build() {
   "$pw_detach" sh "$pw_root/scripts/helper.sh" build </dev/null >>"$pw_log" 2>&1 &
 } 2>/dev/null
 
+# The same for a hook, which may be asked many times a minute: none while one it started is at work.
+start_one_build() {
+  if [ -r "$pw_home/builder" ] && IFS= read -r pw_pid <"$pw_home/builder" && kill -0 "$pw_pid" 2>/dev/null; then return; fi
+  start_build && echo "$!" >"$pw_home/builder"
+}
+
 build() {
   set -e
   unset CARGO_BUILD_TARGET CDPATH
@@ -72,11 +100,26 @@ session_start() {
   is_fresh || ! (find_cargo) || start_build
 } >/dev/null 2>&1
 
+# Asks the guard. Without one, a worker's session changes nothing; what only tells it something is left out.
+guard() {
+  if [ -x "$pw_home/bin/pw-worker" ] && is_fresh; then exec "$pw_home/bin/pw-worker" "$@"; fi
+  [ "$2" = pre-tool-use ] || exit 0
+  if ! (find_cargo); then
+    pw_why='its helpers are not built and cargo was not found. Tell the user to install Rust (see rustup.rs).'
+  elif start_one_build; then
+    pw_why='its helpers are being built, which takes some minutes. Wait, then try again. If it stays so, tell the user to run pw-setup --version in a terminal, which says why.'
+  else
+    pw_why='its helpers cannot be built: the cache folder cannot be written. Tell the user to run pw-setup --version in a terminal.'
+  fi
+  printf '%s%s"}}\n' '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"parallel-workflows cannot check your scope: ' "$pw_why"
+  exit 0
+}
+
 case $pw_name in
   helper.sh)
     case ${1-} in
       session-start) session_start; exit 0 ;;
-      guard) if [ -x "$pw_home/bin/pw-worker" ] && is_fresh; then exec "$pw_home/bin/pw-worker" "$@"; fi; exit 0 ;;
+      guard) guard "$@" ;;
       build) build; exit ;;
       *) echo "usage: helper.sh session-start | guard EVENT | build" >&2; exit 2 ;;
     esac ;;

@@ -4,6 +4,7 @@
 mod commit;
 mod complete;
 mod guard;
+mod surroundings;
 mod sync;
 
 use std::cell::OnceCell;
@@ -18,6 +19,7 @@ use pw_core::history::{Commit, Stretch};
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
+use pw_core::prompt::SessionOf;
 use pw_core::report::NextStep;
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::worker::{self as rules, Committed, Pushed};
@@ -128,6 +130,9 @@ impl Cli for WorkerCli {
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let desk = Desk { workflow: &workflow, worker, shell, mended: OnceCell::new() };
+        if !matches!(self.command, Command::Brief) {
+            session_of().require(&workflow.plan, worker)?;
+        }
         match &self.command {
             Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {
                 desk.brief()
@@ -149,6 +154,11 @@ impl Cli for WorkerCli {
             Command::Sync { worker } => sync::sync(&desk, worker.as_ref()),
         }
     }
+}
+
+/// Returns the worker whose session runs this helper, as its launcher and its settings say.
+fn session_of() -> SessionOf {
+    SessionOf::read(|name| std::env::var(name).ok())
 }
 
 fn one_line(text: &str) -> String {

@@ -45,6 +45,8 @@ pub enum Code {
     UnknownWorker,
     /// The working directory is not the worktree of a worker.
     NotAWorker,
+    /// The session is a worker's, and the worktree another's.
+    OtherWorker,
     /// Another helper is changing this repository right now.
     Locked,
     /// A branch, folder or ref stands where one of ours would be made.
@@ -129,6 +131,7 @@ impl Code {
         Self::AmbiguousWorkflow,
         Self::UnknownWorker,
         Self::NotAWorker,
+        Self::OtherWorker,
         Self::Locked,
         Self::InTheWay,
         Self::PlanChanged,

@@ -30,7 +30,6 @@ pub mod retro;
 pub mod scope;
 pub mod session;
 pub mod setup;
-mod shell_text;
 pub mod signal;
 pub mod snapshot;
 pub mod status;

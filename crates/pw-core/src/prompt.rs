@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::failure::{Code, Failure};
 use crate::plan::{Plan, Worker};
 use crate::report::{counted, shell_word};
 use crate::status::WorkerStatus;
@@ -86,6 +87,52 @@ pub fn environment(
     let port = port.map(|port| ("PW_PORT", port.to_string()));
     let names = [("PW_WORKFLOW", plan.workflow.to_string()), ("PW_WORKER", worker.id.to_string())];
     names.into_iter().chain(port).collect()
+}
+
+/// The worker that a session was started as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionOf {
+    pub workflow: Option<String>,
+    pub worker: Option<String>,
+}
+
+impl SessionOf {
+    /// Reads what [`environment`] puts there; an empty value says nothing.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let named = |name| variable(name).filter(|value| !value.is_empty());
+        Self { workflow: named("PW_WORKFLOW"), worker: named("PW_WORKER") }
+    }
+
+    /// Returns whether it was started as a worker at all.
+    pub fn is_worker(&self) -> bool {
+        self.worker.is_some() || self.workflow.is_some()
+    }
+
+    /// Returns whether it may work as this worker: it is its session, or nobody's.
+    pub fn may_be(&self, plan: &Plan, worker: &Worker) -> bool {
+        let is =
+            |said: &Option<String>, name: &str| said.as_deref().is_none_or(|said| said == name);
+        is(&self.workflow, plan.workflow.as_str()) && is(&self.worker, worker.id.as_str())
+    }
+
+    /// Refuses with `other_worker` unless it may work as this worker.
+    pub fn require(&self, plan: &Plan, worker: &Worker) -> Result<(), Failure> {
+        if self.may_be(plan, worker) {
+            return Ok(());
+        }
+        let of = |workflow: &str, worker: &str| format!("{worker} of the workflow {workflow}");
+        let said = of(
+            self.workflow.as_deref().unwrap_or(plan.workflow.as_str()),
+            self.worker.as_deref().unwrap_or("a worker"),
+        );
+        let there = of(plan.workflow.as_str(), worker.id.as_str());
+        Err(Failure::new(
+            Code::OtherWorker,
+            format!("this session is that of {said}, and the worktree that of {there}"),
+        )
+        .hint("go back to your own worktree; what you need of another worker, ask for with pw-worker needs")
+        .next("pw-worker brief"))
+    }
 }
 
 /// The name of the link to `pw-worker` in the folder of our files about a worker: its hooks and its

@@ -3,6 +3,7 @@
 //! Every parser of git's output stands beside its verb as a pure function over bytes.
 
 mod aside;
+mod asked;
 mod behind;
 mod changes;
 mod commit;

@@ -12,7 +12,7 @@ use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
 use pw_core::worker::{self as rules, Selection};
 
-use super::{Desk, More, guard, is_signal};
+use super::{Desk, More, is_signal, surroundings};
 use crate::shell::Answer;
 use crate::workflow::Workflow;
 
@@ -87,11 +87,13 @@ fn named(desk: &Desk<'_>, worktree: &Path, tree: &TreeState, name: &Path) -> Res
     let is_changed =
         |name: &RepoPath| changed.iter().any(|path| name == path || name.contains(path));
     let literal = inside(&plain(&full)).filter(is_changed);
-    literal.or_else(|| inside(&guard::real_path(&full))).ok_or_else(|| {
-        Failure::new(Code::Usage, format!("{} is not in your worktree", name.display()))
-            .hint("name files of your own worktree")
-            .into()
-    })
+    literal.or_else(|| inside(&surroundings::real_path(&full).unwrap_or_default())).ok_or_else(
+        || {
+            Failure::new(Code::Usage, format!("{} is not in your worktree", name.display()))
+                .hint("name files of your own worktree")
+                .into()
+        },
+    )
 }
 
 /// Resolves `.` and `..` by the names alone.

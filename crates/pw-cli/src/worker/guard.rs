@@ -1,19 +1,25 @@
 //! Entry points of hooks: the client's, which speak JSON on stdin and stdout, and git's, which
 //! speak exit codes.
 //!
-//! Outside a worker's worktree every one of them says nothing, and finds that out without git.
+//! In a session that is no worker's every one of them says nothing, and finds that out without git.
+//! In a worker's, what cannot be judged is refused.
 
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use pw_core::guard::{self, Decision, Target};
+use pw_core::failure::{Code, Failure};
+use pw_core::guard::{self, Decision};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::prompt;
+use pw_core::prompt::{self, SessionOf};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::session_of;
+use super::surroundings::Around;
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::{Look, Workflow};
 
@@ -29,10 +35,32 @@ pub(super) enum Event {
 
 const SILENT: Answer = Answer::Hook { stdout: String::new(), refusal: None };
 
+/// The longest input that is read; what is longer cannot be judged.
+const MAX_INPUT: u64 = 32 << 20;
+
+/// How long judging may take. The client waits ten seconds, then refuses without a reason.
+const PATIENCE: Duration = Duration::from_secs(7);
+
+/// What is read of a hook's input. Everything else in it, in whatever state, is passed over.
+#[derive(Debug, Default, Deserialize)]
+struct Input {
+    cwd: Option<PathBuf>,
+    tool_name: Option<String>,
+    tool_input: Option<ToolInput>,
+    stop_hook_active: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ToolInput {
+    command: Option<String>,
+    file_path: Option<String>,
+    notebook_path: Option<String>,
+}
+
 pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Answer> {
     let is_git = matches!(event, Event::PreCommit | Event::CommitMsg);
     if !is_git {
-        return client_hook(shell, event);
+        return Ok(client_hook(shell, event));
     }
     // A check that cannot be made refuses: git shows stderr, nobody reads a document here.
     let refusal =
@@ -41,131 +69,163 @@ pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<
     Ok(Answer::Hook { stdout: String::new(), refusal })
 }
 
-fn client_hook(shell: &Shell, event: Event) -> Result<Answer> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("reading the hook's input")?;
-    let input: Value = serde_json::from_str(&text).context("reading the hook's input as JSON")?;
-    let cwd = input["cwd"].as_str().map_or_else(|| shell.directory.clone(), PathBuf::from);
-    if !may_be_worker(&cwd) {
-        return Ok(SILENT);
-    }
-    let Ok((workflow, id)) = Workflow::open_here(&shell.at(&cwd)) else { return Ok(SILENT) };
-    let worker = workflow.worker(&id)?;
-    let said = match event {
-        Event::PreToolUse => tool_use(&workflow, worker, &cwd, &input),
-        Event::SessionStart => session_start(shell, &workflow, worker)?,
-        _ => stop(shell, &workflow, worker, &input)?,
+/// Answers the client. Judging runs beside, so that neither a panic nor an endless search is
+/// the last word.
+fn client_hook(shell: &Shell, event: Event) -> Answer {
+    let input = read_input();
+    let cwd = match &input {
+        Ok(Input { cwd: Some(cwd), .. }) => shell.directory.join(cwd),
+        _ => shell.directory.clone(),
     };
-    Ok(Answer::Hook {
-        stdout: said.map(|said| format!("{said}\n")).unwrap_or_default(),
-        refusal: None,
+    let session = session_of();
+    let worktree = worktree_above(&cwd);
+    if worktree.is_none() && !session.is_worker() {
+        return SILENT;
+    }
+    // A worktree of the user's own is held to nothing, whatever goes wrong.
+    let is_held = session.is_worker() || worktree.is_some_and(|worktree| is_ours(&worktree));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let shell = shell.at(&cwd);
+    let judge = move || {
+        let said = answer(&shell, &session, event, input);
+        // The other end gave up waiting; it has answered.
+        let _ = sender.send(said);
+    };
+    // Recursion goes as deep as what is judged; the parser's limits keep it far from this.
+    let started = std::thread::Builder::new().stack_size(64 << 20).spawn(judge);
+    let said = started.context("starting to judge").and_then(|_| {
+        receiver.recv_timeout(PATIENCE).context("judging it failed or took too long")?
+    });
+    let said = match (said, event) {
+        (Ok(said), _) => said,
+        (Err(error), Event::PreToolUse) if is_held => {
+            Some(tool_decision("deny", &format!("the guard cannot judge this: {error:#}")))
+        }
+        // Neither needs a guard: the one tells, the other sends back.
+        (Err(_), _) => None,
+    };
+    let stdout = said.map(|said| format!("{said}\n")).unwrap_or_default();
+    Answer::Hook { stdout, refusal: None }
+}
+
+fn read_input() -> Result<Input> {
+    let mut bytes = Vec::new();
+    let mut stdin = std::io::stdin().take(MAX_INPUT + 1);
+    stdin.read_to_end(&mut bytes).context("reading the hook's input")?;
+    if bytes.len() as u64 > MAX_INPUT {
+        bail!("the hook's input is longer than {} MiB", MAX_INPUT >> 20);
+    }
+    serde_json::from_slice(&bytes).context("reading the hook's input as JSON")
+}
+
+/// Returns what to say to the client; nothing in a worktree of the user's own.
+fn answer(
+    shell: &Shell,
+    session: &SessionOf,
+    event: Event,
+    input: Result<Input>,
+) -> Result<Option<Value>> {
+    let Some((workflow, worker)) = attribute(shell, session)? else { return Ok(None) };
+    let (worker, input) = (&worker, input?);
+    match event {
+        Event::PreToolUse => tool_use(&workflow, worker, &shell.directory, &input),
+        Event::SessionStart => session_start(shell, &workflow, worker),
+        _ => stop(shell, &workflow, worker, &input),
+    }
+}
+
+/// Returns whose session it is: of the worker it was started as, wherever it went since; else of
+/// the one in whose worktree it is.
+fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Worker)>> {
+    let project = std::env::var_os("CLAUDE_PROJECT_DIR").filter(|_| session.is_worker());
+    for dir in [Some(shell.directory.clone()), project.map(PathBuf::from)].into_iter().flatten() {
+        let Some(worktree) = worktree_above(&dir) else { continue };
+        let (workflow, id) = match Workflow::open_here(&shell.at(&worktree)) {
+            Ok(found) => found,
+            Err(error) if is_nobodys(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        let worker = workflow.worker(&id)?.clone();
+        if session.may_be(&workflow.plan, &worker) {
+            return Ok(Some((workflow, worker)));
+        }
+    }
+    if !session.is_worker() {
+        return Ok(None);
+    }
+    bail!(
+        "this is a session of {}, and it is not in that worker's worktree: begin it there",
+        session.worker.as_deref().unwrap_or("a worker"),
+    )
+}
+
+fn is_nobodys(error: &anyhow::Error) -> bool {
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    failure.is_some_and(|failure| failure.code == Code::NotAWorker)
+}
+
+/// Returns the nearest folder above that is a linked worktree of a repository with workflows. A
+/// repository or a submodule inside of it is no way out.
+fn worktree_above(dir: &Path) -> Option<PathBuf> {
+    let of_folder = |dir: &Path| dir.ancestors().find(|dir| is_linked(dir)).map(Path::to_owned);
+    of_folder(dir).or_else(|| of_folder(&dir.canonicalize().ok()?))
+}
+
+fn is_linked(dir: &Path) -> bool {
+    git_dir(dir).is_some_and(|own| own.ancestors().nth(2).is_some_and(|c| c.join("pw").is_dir()))
+}
+
+/// Returns whether `pw-setup create` made a worktree: it locks each with a reason of its own.
+fn is_ours(worktree: &Path) -> bool {
+    let reason = git_dir(worktree).and_then(|own| small_file(&own.join("locked")));
+    reason.is_some_and(|reason| reason.starts_with(b"pw "))
+}
+
+/// Returns git's folder of a linked worktree, if this is one.
+fn git_dir(dir: &Path) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let text = small_file(&dir.join(".git"))?;
+    let own = text.strip_prefix(b"gitdir: ")?;
+    Some(dir.join(std::ffi::OsStr::from_bytes(own.trim_ascii_end())))
+}
+
+/// Reads a file that is one, and short: reading anything else could last for ever.
+fn small_file(path: &Path) -> Option<Vec<u8>> {
+    let about = path.metadata().ok()?;
+    (about.is_file() && about.len() < 64 << 10).then(|| std::fs::read(path).ok()).flatten()
+}
+
+fn tool_use(
+    workflow: &Workflow,
+    worker: &Worker,
+    cwd: &Path,
+    input: &Input,
+) -> Result<Option<Value>> {
+    let tool = input.tool_name.as_deref().context("it does not say which tool is used")?;
+    let asked = input.tool_input.as_ref().context("it does not say what the tool is given")?;
+    let around = Around::new(workflow, worker, cwd);
+    let decision = if tool == "Bash" {
+        let command = asked.command.as_deref().context("it does not say which command is run")?;
+        guard::shell(&workflow.plan, worker, command, &around)
+    } else {
+        let mut paths = [&asked.file_path, &asked.notebook_path].into_iter().flatten();
+        let path = paths.find(|path| !path.is_empty());
+        let path = path.context("it does not say which file is written")?;
+        guard::write(&workflow.plan, worker, path, &around)
+    };
+    Ok(match decision {
+        Decision::Silent => None,
+        Decision::Allow(reason) => Some(tool_decision("allow", &reason)),
+        Decision::Deny(reason) => Some(tool_decision("deny", &reason)),
     })
 }
 
-/// Returns whether `dir` lies in a linked worktree of a repository that has workflows.
-fn may_be_worker(dir: &Path) -> bool {
-    let Some(marker) = dir.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists()) else {
-        return false;
-    };
-    let Ok(text) = std::fs::read_to_string(&marker) else { return false };
-    let Some(own) = text.strip_prefix("gitdir: ") else { return false };
-    let own = marker.with_file_name(own.trim_end());
-    own.ancestors().nth(2).is_some_and(|common| common.join("pw").is_dir())
-}
-
-fn tool_use(workflow: &Workflow, worker: &Worker, cwd: &Path, input: &Value) -> Option<Value> {
-    let tool = input["tool_name"].as_str().unwrap_or_default();
-    let asked = &input["tool_input"];
-    let decision = if tool == "Bash" {
-        let command = asked["command"].as_str().unwrap_or_default();
-        redirected(workflow, worker, cwd, command).unwrap_or_else(|| guard::shell(worker, command))
-    } else {
-        let path = ["file_path", "notebook_path"].iter().find_map(|key| asked[*key].as_str());
-        match path.filter(|path| !path.is_empty()) {
-            Some(path) => {
-                guard::write(&workflow.plan, worker, &target(workflow, worker, &cwd.join(path)))
-            }
-            None => Decision::Deny("the guard does not know which file this writes".to_owned()),
-        }
-    };
-    let (word, reason) = match decision {
-        Decision::Silent => return None,
-        Decision::Allow(reason) => ("allow", reason),
-        Decision::Deny(reason) => ("deny", reason),
-    };
-    Some(json!({ "hookSpecificOutput": {
+fn tool_decision(word: &str, reason: &str) -> Value {
+    json!({ "hookSpecificOutput": {
         "hookEventName": "PreToolUse",
         "permissionDecision": word,
         "permissionDecisionReason": reason,
-    }}))
-}
-
-/// Refuses a redirection into what others own. What lies outside is left to the client.
-fn redirected(workflow: &Workflow, worker: &Worker, cwd: &Path, command: &str) -> Option<Decision> {
-    guard::redirections(command).iter().find_map(|file| {
-        match target(workflow, worker, &cwd.join(file)) {
-            Target::Outside(_) | Target::Temporary => None,
-            target => Some(guard::write(&workflow.plan, worker, &target)),
-        }
-        .filter(|decision| matches!(decision, Decision::Deny(_)))
-    })
-}
-
-/// Returns where a file really lies: `..` resolved, links followed as far as they exist.
-fn target(workflow: &Workflow, worker: &Worker, path: &Path) -> Target {
-    let real = real_path(path);
-    let shown = path.to_string_lossy().into_owned();
-    let real_of = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let in_git = |part: Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
-    if let Ok(inside) = real.strip_prefix(real_of(&workflow.worktree(worker))) {
-        if inside.components().any(in_git) {
-            return Target::Git;
-        }
-        use std::os::unix::ffi::OsStrExt as _;
-        return Target::Inside(RepoPath::new(inside.as_os_str().as_bytes()));
-    }
-    let repo = &workflow.repo;
-    if real.starts_with(real_of(repo.common())) {
-        return Target::Git;
-    }
-    if repo.worktrees().iter().any(|worktree| real.starts_with(real_of(&worktree.path))) {
-        return Target::Elsewhere(shown);
-    }
-    match real.starts_with(real_of(&std::env::temp_dir())) {
-        true => Target::Temporary,
-        false => Target::Outside(shown),
-    }
-}
-
-/// Resolves the deepest folder that exists; the rest of the path is taken as it is.
-pub(super) fn real_path(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                // Only of what is resolved: `link/..` is the folder above the link's target.
-                plain = plain.canonicalize().unwrap_or(plain);
-                plain.pop();
-            }
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    let mut rest = PathBuf::new();
-    let mut known = plain.as_path();
-    loop {
-        if let Ok(real) = known.canonicalize() {
-            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
-        }
-        // A link to nowhere is written through, too.
-        if let Ok(linked) = known.read_link() {
-            let folder = known.parent().unwrap_or(Path::new("/"));
-            return real_path(&folder.join(linked).join(rest));
-        }
-        let (Some(folder), Some(name)) = (known.parent(), known.file_name()) else { return plain };
-        rest = if rest.as_os_str().is_empty() { name.into() } else { Path::new(name).join(rest) };
-        known = folder;
-    }
+    }})
 }
 
 fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<Option<Value>> {
@@ -183,10 +243,10 @@ fn stop(
     shell: &Shell,
     workflow: &Workflow,
     worker: &Worker,
-    input: &Value,
+    input: &Input,
 ) -> Result<Option<Value>> {
     // Sent back once; a session that still wants to end may.
-    if input["stop_hook_active"] == true {
+    if input.stop_hook_active == Some(true) {
         return Ok(None);
     }
     let facts = workflow.facts(shell.now, Look::At(&worker.id))?;
@@ -199,8 +259,16 @@ fn stop(
 
 /// `--no-verify` goes past both hooks: a way out for a person, which the monitor sees.
 fn git_hook(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option<String>> {
-    let Ok((workflow, id)) = Workflow::open_here(shell) else { return Ok(None) };
+    let session = session_of();
+    let (workflow, id) = match Workflow::open_here(shell) {
+        Ok(found) => found,
+        Err(error) if is_nobodys(&error) && !session.is_worker() => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let worker = workflow.worker(&id)?;
+    if let Err(failure) = session.require(&workflow.plan, worker) {
+        return Ok(Some(format!("{failure}; {}", failure.hint)));
+    }
     if event == Event::PreCommit {
         return Ok(guard::commit(&workflow.plan, worker, &staged(&workflow, worker)?));
     }

@@ -15,6 +15,7 @@ mod format;
 mod full_disk;
 mod gate;
 mod guard;
+mod guard_held;
 mod history;
 mod hollow;
 mod hook_managers;

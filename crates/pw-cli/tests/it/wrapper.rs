@@ -276,3 +276,120 @@ fn session_start_builds_ahead_and_tells_bash_where() {
     stdout(&plugin.wrapper("pw-setup").output().unwrap());
     assert_eq!(plugin.count("compiled"), 1);
 }
+
+/// The guard's hook for tool calls as the client starts it, in a folder.
+fn guard_hook(plugin: &Plugin, folder: &Path) -> Command {
+    let hooks: Value = serde_json::from_str(include_str!("../../../../hooks/hooks.json")).unwrap();
+    let hook = &hooks["hooks"]["PreToolUse"][0]["hooks"][0];
+    assert_eq!((&hook["onFailure"], &hook["command"]), (&json!("block"), &json!("sh")));
+    let root = plugin.root.to_str().unwrap();
+    let words: Vec<String> = serde_json::from_value(hook["args"].clone()).unwrap();
+    let mut command = plugin.command("sh");
+    command.args(words.iter().map(|word| word.replace("${CLAUDE_PLUGIN_ROOT}", root)));
+    command.current_dir(folder);
+    command
+}
+
+/// A linked worktree as git leaves it: `.git` names a folder in the repository's own, locked with
+/// this reason. Returns it.
+fn worktree(plugin: &Plugin, name: &str, reason: Option<&str>) -> PathBuf {
+    let folder = plugin.path("project").join(name);
+    let own = plugin.path("project/.git/worktrees").join(name);
+    fs::create_dir_all(folder.join("deep/nested/.git")).unwrap();
+    fs::create_dir_all(&own).unwrap();
+    fs::create_dir_all(plugin.path("project/.git/pw")).unwrap();
+    fs::write(folder.join(".git"), format!("gitdir: {}\n", own.display())).unwrap();
+    if let Some(reason) = reason {
+        fs::write(own.join("locked"), reason).unwrap();
+    }
+    folder
+}
+
+/// How a plugin gets into a state.
+type Break = fn(&Plugin);
+
+/// Every state in which there is no helper to ask: what is done to get there.
+const WITHOUT_HELPERS: [(&str, Break); 6] = [
+    ("no cargo", |plugin| fs::remove_file(plugin.path("tools/cargo")).unwrap()),
+    ("a build that lasts", |plugin| plugin.write("tools/hold", "")),
+    ("a build that fails", |plugin| plugin.write("tools/broken", "")),
+    ("a cache that is no folder", |plugin| plugin.write("da ta's", "")),
+    ("a manifest that is gone", |plugin| {
+        fs::remove_file(plugin.root.join(".claude-plugin/plugin.json")).unwrap();
+    }),
+    ("a plugin that is gone", |plugin| fs::remove_dir_all(&plugin.root).unwrap()),
+];
+
+#[test]
+fn without_helpers_a_worker_changes_nothing_and_nobody_else_notices() {
+    for (state, break_it) in WITHOUT_HELPERS {
+        let plugin = Plugin::new();
+        let (mine, theirs) =
+            (worktree(&plugin, "mine", None), worktree(&plugin, "theirs", Some("pw shop task-1")));
+        let on_a_stick = worktree(&plugin, "stick", Some("on a stick"));
+        break_it(&plugin);
+        let start = Instant::now();
+        for folder in [
+            plugin.tmp.path(),
+            &plugin.path("project"),
+            &mine,
+            &mine.join("deep/nested"),
+            &on_a_stick,
+        ] {
+            let output = guard_hook(&plugin, folder).output().unwrap();
+            assert_eq!(
+                (stdout(&output), &output.stderr[..]),
+                ("", &b""[..]),
+                "{state}: {}",
+                folder.display()
+            );
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "{state}");
+        let launched = |folder: &Path| {
+            guard_hook(&plugin, folder).env("PW_WORKER", "task-1").output().unwrap()
+        };
+        let mut held = vec![launched(plugin.tmp.path())];
+        if plugin.root.exists() {
+            let of_worktree = [&theirs, &theirs.join("deep/nested")];
+            held.extend(of_worktree.map(|folder| guard_hook(&plugin, folder).output().unwrap()));
+        }
+        for output in held {
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            let is_denied = said["hookSpecificOutput"]["permissionDecision"] == "deny";
+            assert!(is_denied || output.status.code() == Some(2), "{state}: {output:?}");
+        }
+        let _ = fs::remove_file(plugin.path("tools/hold"));
+    }
+}
+
+#[test]
+fn only_a_workers_session_starts_the_guard() {
+    let plugin = Plugin::new();
+    stdout(&plugin.wrapper("pw-setup").output().unwrap());
+    let (mine, theirs) =
+        (worktree(&plugin, "mine", None), worktree(&plugin, "theirs", Some("pw shop task-1")));
+    let asked = |folder: &Path| stdout(&guard_hook(&plugin, folder).output().unwrap()).to_owned();
+    assert_eq!(asked(&mine), "");
+    assert_eq!(asked(&theirs), "pw-worker\n<guard><pre-tool-use>");
+    // Neither a FIFO nor a circle of links where git's file would be keeps anybody waiting.
+    let odd = plugin.path("odd");
+    fs::create_dir(&odd).unwrap();
+    symlink(".git", odd.join(".git")).unwrap();
+    assert_eq!(asked(&odd), "");
+    fs::remove_file(odd.join(".git")).unwrap();
+    assert!(plugin.command("mkfifo").arg(odd.join(".git")).status().unwrap().success());
+    assert_eq!(asked(&odd), "");
+}
+
+#[test]
+fn asking_often_starts_one_build() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    let theirs = worktree(&plugin, "theirs", Some("pw shop task-1"));
+    for _ in 0..3 {
+        stdout(&guard_hook(&plugin, &theirs).output().unwrap());
+    }
+    plugin.release_after(1);
+    stdout(&plugin.wrapper("pw-setup").output().unwrap());
+    assert!(plugin.count("calls") <= 2, "one of the hooks, perhaps one of the wrapper");
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pw_testkit::real_client::{Plugin, RealClient, Run};
+use pw_testkit::repo::TestRepo;
 use pw_testkit::scripted_api::{ScriptedApi, Track, Turn};
 use serde_json::{Value, json};
 
@@ -237,6 +238,66 @@ fn without_hooks() -> Track {
         .sees(refused)
         .tool("Bash", bash("pw-worker checkpoint \"more\""))
         .sees_ok()
+        .say("I am done.")
+}
+
+/// A worker that owns names which mean something in rules, in a repository whose path does.
+const ODD_PLAN: &str = r#"workflow: shop
+verify: grep -c 'a(b)\.' users/more.txt
+workers:
+  - {id: task-1, name: users, owns: [users, "app/(auth)/**", "app/[xy]/z"]}
+  - {id: task-2, name: orders, owns: [orders]}
+"#;
+
+#[test]
+#[ignore = "needs the real client; .ci/run runs it"]
+fn real_client_takes_odd_names_in_rules_as_they_are() {
+    let helpers = Path::new(env!("CARGO_BIN_EXE_pw-setup")).parent().unwrap();
+    for name in ["sh[o]p", "sh(o)p (1)", "s*p?", r"back\slash", "#s+h^o$ {a,b} |"] {
+        let repo = TestRepo::named(helpers, name);
+        repo.write("plan.yaml", ODD_PLAN);
+        repo.pw("pw-setup create plan.yaml").data();
+        let (users, orders) = (repo.worker("task-1-users"), repo.worker("task-2-orders"));
+        let api = ScriptedApi::start([odd_names(&orders.path)]);
+        let client = RealClient::new(bin(), &api);
+        let settings = repo.root().join(".git/pw/shop/task-1-users/settings.json");
+        client.prompt_in(&users.path, "Work by the rules alone.", &unattended(&settings));
+        api.verdict();
+        assert_eq!(repo.read("README.md"), "a project\n", "{name}");
+        assert_eq!(orders.git(&["status", "--porcelain"]), "", "{name}");
+        let changed = users.git(&["status", "--porcelain", "-uall"]);
+        assert_eq!(changed, "?? app/(auth)/page\n?? app/x/z\n?? users/more.txt", "{name}");
+    }
+}
+
+/// What the rules let pass and what they hold, whatever the repository is called.
+fn odd_names(orders: &Path) -> Track {
+    let refused = |turn: &Turn| turn.tool_failed();
+    Track::when_user_says("Work by the rules alone")
+        .tool("Write", write("users/more.txt", "a(b).\n"))
+        .sees(done)
+        .tool("Write", write("app/(auth)/page", "x\n"))
+        .sees(done)
+        .tool("Write", write("app/x/z", "x\n"))
+        .sees(done)
+        .tool("Write", write("app/q/z", "x\n"))
+        .sees(refused)
+        .tool("Write", write("app/auth/page", "x\n"))
+        .sees(refused)
+        .tool("Write", write(orders.join("orders/x").to_str().unwrap(), "x\n"))
+        .sees(refused)
+        .tool("Bash", bash(r"grep -c 'a(b)\.' users/more.txt"))
+        .sees(done)
+        .tool("Bash", bash("git log -1"))
+        .sees(done)
+        .tool("Bash", bash("git log --output=README.md"))
+        .sees(refused)
+        .tool("Bash", bash("git diff --output=../../README.md HEAD~0"))
+        .sees(refused)
+        .tool("Bash", bash("git show --outp=README.md"))
+        .sees(refused)
+        .tool("Bash", bash("git rm -f README.md"))
+        .sees(refused)
         .say("I am done.")
 }
 

@@ -1,0 +1,380 @@
+//! Commands that change the shell itself, run another script, or run another command.
+
+use super::arguments::{Arguments, Known};
+use super::arguments::{UNKNOWN, Word};
+use super::decide::Change;
+use super::judge::{Call, Judge};
+use super::{code, files, git, helper};
+use crate::report::shell_word;
+
+/// Commands that run the command behind their own options: those that take a value, and how many
+/// words of their own follow.
+const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
+    ("builtin", Known { short: "", long: &[] }, 0),
+    ("busybox", Known { short: "", long: &[] }, 0),
+    ("caffeinate", Known { short: "tw", long: &[] }, 0),
+    ("chronic", Known { short: "", long: &[] }, 0),
+    ("chroot", Known { short: "", long: &[] }, 1),
+    ("command", Known { short: "", long: &[] }, 0),
+    ("doas", Known { short: "uC", long: &[] }, 0),
+    ("exec", Known { short: "a", long: &[] }, 0),
+    ("flock", Known { short: "wE", long: &["--timeout", "--wait"] }, 1),
+    ("ionice", Known { short: "cnp", long: &["--class", "--classdata"] }, 0),
+    ("ltrace", Known { short: "eop", long: &[] }, 0),
+    ("nice", Known { short: "n", long: &["--adjustment"] }, 0),
+    ("nohup", Known { short: "", long: &[] }, 0),
+    ("npx", Known { short: "pc", long: &["--package"] }, 0),
+    ("setsid", Known { short: "", long: &[] }, 0),
+    ("stdbuf", Known { short: "ioe", long: &["--input", "--output", "--error"] }, 0),
+    ("strace", Known { short: "eopPsSEuabIX", long: &[] }, 0),
+    ("sudo", Known { short: "CDghpRrTtUu", long: &["--user", "--group", "--chdir"] }, 0),
+    ("systemd-run", Known { short: "pEHM", long: &["--unit", "--property", "--setenv"] }, 0),
+    ("taskset", Known { short: "", long: &[] }, 1),
+    ("time", Known { short: "fo", long: &["--format", "--output"] }, 0),
+    ("timeout", Known { short: "ks", long: &["--kill-after", "--signal"] }, 1),
+    ("unbuffer", Known { short: "", long: &[] }, 0),
+    ("unshare", Known { short: "SGRw", long: &[] }, 0),
+    ("uvx", Known { short: "p", long: &["--from", "--with", "--python"] }, 0),
+    ("winpty", Known { short: "", long: &[] }, 0),
+    ("xvfb-run", Known { short: "nes", long: &[] }, 0),
+];
+
+/// Shells, whose `-c` and stdin are scripts.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "rbash", "fish"];
+
+/// Judges a simple command; returns what it prints, where that is known.
+pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
+    let first = &call.words.first()?.text;
+    let name = first.rsplit('/').next().unwrap_or(first);
+    let rest = call.past(1);
+    if name == "git" || name.starts_with("git-") {
+        let words = match name.strip_prefix("git-") {
+            Some(verb) => [&[Word::new(verb)], &rest.words[..]].concat(),
+            None => rest.words.clone(),
+        };
+        return git::judge(judge, &call.assigned, &words);
+    }
+    if let Some((_, known, own)) = WRAPPERS.iter().find(|(wrapper, ..)| *wrapper == name) {
+        return wrapped(judge, &rest, name, *known, *own);
+    }
+    if SHELLS.contains(&name) {
+        return shell(judge, &rest);
+    }
+    match name {
+        "cd" | "pushd" | "chdir" => change_folder(judge, &rest.words),
+        "popd" => change_folder(judge, &[Word::new("-")]),
+        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" | "mapfile"
+        | "readarray" | "getopts" | "let" => assign(judge, name, &rest.words),
+        "set" => set(judge, &rest.words),
+        "shift" => judge.shell.positional = None,
+        "alias" => alias(judge, &rest.words),
+        "eval" => return judge.script(&joined(&rest.words)),
+        "trap" => drop(rest.words.first().map(|word| judge.subshell(&word.text))),
+        "env" => return env(judge, &rest),
+        "xargs" | "parallel" => xargs(judge, &rest),
+        "find" | "fd" => find(judge, &rest),
+        "watch" => drop(judge.subshell(&joined(
+            &Arguments::read(&rest.words, Known { short: "nq", long: &["--interval"] }).operands,
+        ))),
+        "su" | "runuser" | "script" => {
+            let given =
+                Arguments::read(&rest.words, Known { short: "cgGsu", long: &["--command"] });
+            for script in given.values(&["-c", "--command"]) {
+                judge.subshell(&script.text);
+            }
+        }
+        "echo" => return Some(printed(&rest.words)),
+        "printf" => return printf(&rest.words),
+        "pwd" => return judge.shell.folder.clone(),
+        "cat" if rest.words.is_empty() => return call.stdin.clone(),
+        "which" | "type" => return rest.words.last().map(|word| word.text.clone()),
+        "mktemp" => return Some(temporary(judge)),
+        "basename" => {
+            return rest.words.first().map(|word| {
+                word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+            });
+        }
+        "dirname" => {
+            return rest.words.first().map(|word| {
+                word.text.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned()
+            });
+        }
+        _ if first.contains(UNKNOWN) => git::unknown(judge, &rest.words),
+        _ => {
+            helper::judge(judge, name, &rest.words);
+            code::judge(judge, name, &rest);
+            files::judge(judge, name, &rest.words);
+        }
+    }
+    None
+}
+
+fn joined(words: &[Word]) -> String {
+    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn printed(words: &[Word]) -> String {
+    let is_option = |word: &&Word| matches!(word.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en");
+    let options = words.iter().take_while(is_option).count();
+    joined(&words[options..]) + "\n"
+}
+
+fn printf(words: &[Word]) -> Option<String> {
+    let (format, rest) = words.split_first()?;
+    let format = format.text.replace("\\n", "\n");
+    if !format.contains('%') {
+        return Some(format);
+    }
+    let values: Vec<String> = rest.iter().map(|word| format.replace("%s", &word.text)).collect();
+    Some(values.concat()).filter(|text| !text.contains('%'))
+}
+
+/// Returns a file that nobody has, in the folder for such.
+fn temporary(judge: &Judge<'_>) -> String {
+    let folder = judge.variable("TMPDIR").filter(|folder| folder.starts_with('/'));
+    format!("{}/tmp.new", folder.as_deref().unwrap_or("/tmp").trim_end_matches('/'))
+}
+
+fn change_folder(judge: &mut Judge<'_>, words: &[Word]) {
+    let given = Arguments::read(words, Known::default());
+    let is_back = words.iter().any(|word| word.text == "-");
+    let next = match given.operands.first() {
+        _ if is_back => judge.shell.before.clone(),
+        None => judge.variable("HOME"),
+        Some(word) if word.is_known() => judge.absolute(&word.text),
+        Some(_) => None,
+    };
+    judge.shell.before = std::mem::replace(&mut judge.shell.folder, next);
+}
+
+fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
+    for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+        let (variable, value) = match word.text.split_once('=') {
+            Some((variable, value)) => (variable, Some(value.to_owned())),
+            // `export A` changes nothing.
+            None if matches!(name, "export" | "readonly" | "declare" | "typeset") => continue,
+            None if name == "unset" => (word.text.as_str(), Some(String::new())),
+            None => (word.text.as_str(), None),
+        };
+        let value = value.filter(|value| !value.contains(UNKNOWN));
+        judge.shell.variables.insert(variable.to_owned(), value);
+    }
+}
+
+fn set(judge: &mut Judge<'_>, words: &[Word]) {
+    if let Some(at) = words.iter().position(|word| word.text == "--") {
+        let words = words[at + 1..].iter().map(|word| word.text.clone());
+        judge.shell.positional = Some(words.collect());
+    }
+}
+
+fn alias(judge: &mut Judge<'_>, words: &[Word]) {
+    for word in words {
+        if let Some((name, value)) = word.text.split_once('=') {
+            judge.shell.aliases.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+fn wrapped(
+    judge: &mut Judge<'_>,
+    rest: &Call,
+    name: &str,
+    known: Known<'_>,
+    own: usize,
+) -> Option<String> {
+    let asks = |option: &str| rest.words.first().is_some_and(|word| word.text == option);
+    if name == "command" && (asks("-v") || asks("-V")) {
+        return rest.words.last().map(|word| word.text.clone());
+    }
+    let (options, mut inner) = behind_options(rest, known);
+    for script in options.values(&["-c"]).filter(|_| matches!(name, "npx" | "flock")) {
+        judge.subshell(&script.text);
+    }
+    // `sudo A=b git`, `nice 5 git`.
+    while inner.words.first().is_some_and(|word| {
+        let is_assignment = word.text.split_once('=').is_some_and(|(name, _)| is_name(name));
+        is_assignment && name != "exec"
+    }) {
+        inner = assigned(&inner);
+    }
+    let inner = inner.past(own);
+    // `flock FILE -c SCRIPT`.
+    if inner.words.first().is_some_and(|word| word.text == "-c") {
+        return judge.subshell(&inner.words.get(1)?.text);
+    }
+    judge.call(&inner)
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Takes the first word, `A=b`, as a variable of the command behind it.
+fn assigned(call: &Call) -> Call {
+    let mut inner = call.past(1);
+    let pair = call.words.first().and_then(|word| word.text.split_once('='));
+    inner.assigned.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    inner
+}
+
+/// Takes the options at the front away.
+fn behind_options(call: &Call, known: Known<'_>) -> (Arguments, Call) {
+    let mut at = 0;
+    while let Some(word) = call.words.get(at) {
+        let text = word.text.as_str();
+        if text == "--" {
+            at += 1;
+            break;
+        }
+        if !text.starts_with('-') || text == "-" {
+            break;
+        }
+        let takes = match text.strip_prefix("--") {
+            Some(_) => known.long.contains(&text),
+            // The value of the last letter is the next word, unless it is attached.
+            None => text
+                .char_indices()
+                .skip(1)
+                .find(|(_, c)| known.short.contains(*c))
+                .is_some_and(|(i, c)| i + c.len_utf8() == text.len()),
+        };
+        at += 1 + usize::from(takes);
+    }
+    let at = at.min(call.words.len());
+    (Arguments::read(&call.words[..at], known), call.past(at))
+}
+
+fn env(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
+    let known = Known { short: "uCSa", long: &["--unset", "--chdir", "--split-string", "--argv0"] };
+    let (options, mut inner) = behind_options(rest, known);
+    let folder = judge.shell.folder.clone();
+    if let Some(to) = options.values(&["-C", "--chdir"]).last() {
+        judge.shell.folder = if to.is_known() { judge.absolute(&to.text) } else { None };
+    }
+    while inner.words.first().is_some_and(|word| word.text.contains('=')) {
+        inner = assigned(&inner);
+    }
+    let split = options.values(&["-S", "--split-string"]).last();
+    let printed = match split {
+        Some(script) => {
+            let words = inner.words.iter().map(|word| shell_word(&word.text));
+            let script: Vec<String> = [script.text.clone()].into_iter().chain(words).collect();
+            judge.subshell(&script.join(" "))
+        }
+        None => judge.call(&inner),
+    };
+    judge.shell.folder = folder;
+    printed
+}
+
+/// Judges `sh`: the script behind `-c`, or what it reads.
+fn shell(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
+    let (mut words, mut is_script) = (&rest.words[..], false);
+    while let Some((word, others)) =
+        words.split_first().filter(|(w, _)| w.text.starts_with(['-', '+']))
+    {
+        let text = word.text.as_str();
+        words = others;
+        if !text.starts_with("--") {
+            is_script |= text.contains('c');
+        }
+        if matches!(text, "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file") {
+            words = words.get(1..).unwrap_or_default();
+        }
+    }
+    let shell = judge.shell.clone();
+    judge.shell.aliases.clear();
+    for (name, value) in &rest.assigned {
+        let value = Some(value.clone()).filter(|value| !value.contains(UNKNOWN));
+        judge.shell.variables.insert(name.clone(), value);
+    }
+    let printed = match (words.split_first(), &rest.stdin) {
+        (Some((script, positional)), _) if is_script => {
+            let positional = positional.iter().skip(1).map(|word| word.text.clone());
+            judge.shell.positional = Some(positional.collect());
+            if script.text.chars().all(|c| c == UNKNOWN) {
+                None
+            } else {
+                judge.script(&script.text)
+            }
+        }
+        (None, Some(script)) => judge.script(script),
+        // A file: what is in it is not looked at.
+        _ => None,
+    };
+    judge.shell = shell;
+    printed
+}
+
+fn xargs(judge: &mut Judge<'_>, rest: &Call) {
+    let known = Known {
+        short: "IEdLnPsaJRj",
+        long: &["--arg-file", "--delimiter", "--max-args", "--max-procs", "--replace", "--jobs"],
+    };
+    let (options, mut inner) = behind_options(rest, known);
+    let replaced = options.values(&["-I", "--replace", "-J"]).last().map(|word| word.text.clone());
+    let values: Vec<Word> = match &rest.stdin {
+        Some(text) => text.split_whitespace().take(64).map(Word::new).collect(),
+        None => vec![Word::new(UNKNOWN)],
+    };
+    inner.stdin = None;
+    if inner.words.is_empty() {
+        return;
+    }
+    for value in values {
+        let mut call = inner.clone();
+        match &replaced {
+            Some(mark) => {
+                for word in &mut call.words {
+                    word.text = word.text.replace(mark.as_str(), &value.text);
+                }
+            }
+            None => call.words.push(value),
+        }
+        judge.call(&call);
+    }
+}
+
+fn find(judge: &mut Judge<'_>, rest: &Call) {
+    let is_test = |word: &&Word| word.text.starts_with(['-', '(', '!', ')']);
+    let skipped = rest
+        .words
+        .iter()
+        .take_while(|word| matches!(word.text.as_str(), "-L" | "-H" | "-P"))
+        .count();
+    let mut starts: Vec<Word> =
+        rest.words[skipped..].iter().take_while(|word| !is_test(word)).cloned().collect();
+    if starts.is_empty() {
+        starts.push(Word::new("."));
+    }
+    let has = |name: &str| rest.words.iter().any(|word| word.text == name);
+    if has("-delete") {
+        // With tests, only a run tells which files.
+        let tests = ["-name", "-iname", "-path", "-regex", "-newer", "-mtime", "-empty", "-size"];
+        let is_narrow = tests.iter().any(|test| has(test));
+        let change = if is_narrow { Change::Folder } else { Change::Removal };
+        starts.iter().for_each(|start| judge.changes(change, start));
+    }
+    for (at, word) in rest.words.iter().enumerate() {
+        match word.text.as_str() {
+            "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" => {
+                let words = rest.words[at + 1..]
+                    .iter()
+                    .take_while(|w| !matches!(w.text.as_str(), ";" | "+"));
+                let words: Vec<Word> = words.cloned().collect();
+                for start in &starts {
+                    let found = format!("{}/{UNKNOWN}", start.text);
+                    let words = words.iter().map(|word| Word::new(word.text.replace("{}", &found)));
+                    judge.call(&Call { words: words.collect(), ..Call::default() });
+                }
+            }
+            "-fprint" | "-fprintf" | "-fls" | "-fprint0" => {
+                if let Some(file) = rest.words.get(at + 1) {
+                    judge.changes(Change::Content, file);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What the words of a shell command come to, as far as that can be told without running it.
+
+use brush_parser::word::{self, Parameter, ParameterExpr, SpecialParameter, WordPiece};
+use brush_parser::{ParserOptions, ast};
+
+use super::arguments::{UNKNOWN, Word};
+use super::judge::Judge;
+
+/// Most words that the braces of one word may stand for.
+const MAX_ALTERNATIVES: usize = 64;
+
+/// A character, and what the shell still makes of it.
+#[derive(Clone, Copy)]
+enum Letter {
+    /// It has its meaning: a brace, a wildcard.
+    Plain(char),
+    /// Only itself.
+    Quoted(char),
+    /// The end of a word: a blank in an expansion without quotes.
+    Split,
+}
+
+impl Letter {
+    fn is(self, c: char) -> bool {
+        matches!(self, Self::Plain(own) if own == c)
+    }
+}
+
+/// Returns the words that one word of the source comes to; what it runs meanwhile is judged.
+pub(super) fn words(judge: &mut Judge<'_>, source: &str) -> Vec<Word> {
+    let letters = letters(judge, source);
+    let quoted = source.contains(['\'', '"']);
+    let mut found = Vec::new();
+    for letters in alternatives(&letters) {
+        for letters in letters.split(|letter| matches!(letter, Letter::Split)) {
+            if !letters.is_empty() || quoted {
+                found.push(finished(letters));
+            }
+        }
+    }
+    found
+}
+
+/// Returns what one word of the source comes to where the shell does not split it.
+pub(super) fn text(judge: &mut Judge<'_>, source: &str) -> String {
+    letters(judge, source)
+        .into_iter()
+        .map(|letter| match letter {
+            Letter::Plain(c) | Letter::Quoted(c) => c,
+            Letter::Split => ' ',
+        })
+        .collect()
+}
+
+/// Returns the text of a here-document, in which quotes mean nothing.
+pub(super) fn text_of_document(judge: &mut Judge<'_>, source: &str) -> String {
+    let quoted = source.replace('"', "\\\"");
+    text(judge, &format!("\"{quoted}\""))
+}
+
+fn finished(letters: &[Letter]) -> Word {
+    let (mut text, mut pattern, mut is_pattern) = (String::new(), String::new(), false);
+    for letter in letters {
+        match *letter {
+            Letter::Plain(c) => {
+                text.push(c);
+                pattern.push(c);
+                is_pattern |= "*?[".contains(c);
+            }
+            Letter::Quoted(c) => {
+                text.push(c);
+                if "*?[]\\{}!".contains(c) {
+                    pattern.push('\\');
+                }
+                pattern.push(c);
+            }
+            Letter::Split => {}
+        }
+    }
+    Word { text, pattern: is_pattern.then_some(pattern) }
+}
+
+fn letters(judge: &mut Judge<'_>, source: &str) -> Vec<Letter> {
+    let mut found = Vec::new();
+    match word::parse(source, &judge.options) {
+        Ok(pieces) => {
+            for piece in pieces {
+                add(judge, piece.piece, false, &mut found);
+            }
+        }
+        Err(_) => {
+            judge.give_up("a word in it cannot be read");
+            found.push(Letter::Quoted(UNKNOWN));
+        }
+    }
+    found
+}
+
+fn add(judge: &mut Judge<'_>, piece: WordPiece, in_quotes: bool, found: &mut Vec<Letter>) {
+    match piece {
+        WordPiece::Text(text) if in_quotes => found.extend(text.chars().map(Letter::Quoted)),
+        WordPiece::Text(text) => found.extend(text.chars().map(Letter::Plain)),
+        WordPiece::SingleQuotedText(text) => found.extend(text.chars().map(Letter::Quoted)),
+        WordPiece::AnsiCQuotedText(text) => found.extend(ansi(&text).chars().map(Letter::Quoted)),
+        WordPiece::EscapeSequence(text) => {
+            let c = text.chars().nth(1).filter(|c| *c != '\n');
+            found.extend(c.map(Letter::Quoted));
+        }
+        WordPiece::DoubleQuotedSequence(pieces)
+        | WordPiece::GettextDoubleQuotedSequence(pieces) => {
+            for piece in pieces {
+                add(judge, piece.piece, true, found);
+            }
+        }
+        WordPiece::TildePrefix(user) => {
+            let folder = match user.as_str() {
+                "" => judge.variable("HOME"),
+                "+" => judge.variable("PWD"),
+                "-" => judge.variable("OLDPWD"),
+                _ => None,
+            };
+            expanded(folder, true, found);
+        }
+        WordPiece::CommandSubstitution(script) => {
+            let value = judge.substitution(&script);
+            expanded(value, in_quotes, found);
+        }
+        WordPiece::BackquotedCommandSubstitution(script) => {
+            let script = script.replace("\\`", "`").replace("\\$", "$").replace("\\\\", "\\");
+            let value = judge.substitution(&script);
+            expanded(value, in_quotes, found);
+        }
+        WordPiece::ParameterExpansion(expression) => {
+            parameter(judge, expression, in_quotes, found);
+        }
+        WordPiece::ArithmeticExpression(expression) => {
+            arithmetic(judge, &expression);
+            expanded(None, in_quotes, found);
+        }
+    }
+}
+
+/// Judges what an arithmetic expression runs; its value is a number nobody needs.
+pub(super) fn arithmetic(judge: &mut Judge<'_>, expression: &ast::UnexpandedArithmeticExpr) {
+    if expression.value.contains(['$', '`']) {
+        text(judge, &expression.value);
+    }
+}
+
+fn expanded(value: Option<String>, in_quotes: bool, found: &mut Vec<Letter>) {
+    let Some(value) = value else { return found.push(Letter::Quoted(UNKNOWN)) };
+    found.extend(value.chars().map(|c| match c {
+        ' ' | '\t' | '\n' if !in_quotes => Letter::Split,
+        c if "*?[".contains(c) && !in_quotes => Letter::Plain(c),
+        c => Letter::Quoted(c),
+    }));
+}
+
+fn parameter(
+    judge: &mut Judge<'_>,
+    expression: ParameterExpr,
+    in_quotes: bool,
+    found: &mut Vec<Letter>,
+) {
+    match expression {
+        ParameterExpr::Parameter { parameter, indirect: false } => {
+            if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter
+            {
+                return all_positional(judge, in_quotes, found);
+            }
+            let value = value(judge, &parameter);
+            expanded(value, in_quotes, found);
+        }
+        ParameterExpr::UseDefaultValues {
+            parameter, indirect: false, default_value: more, ..
+        }
+        | ParameterExpr::AssignDefaultValues {
+            parameter,
+            indirect: false,
+            default_value: more,
+            ..
+        } => {
+            let more = more.map(|more| text(judge, &more)).unwrap_or_default();
+            let known = value(judge, &parameter).filter(|value| !value.is_empty());
+            // What is not set by the script is set by nobody we know.
+            expanded(Some(known.unwrap_or(more)), in_quotes, found);
+        }
+        ParameterExpr::UseAlternativeValue { alternative_value: Some(more), .. }
+        | ParameterExpr::IndicateErrorIfNullOrUnset { error_message: Some(more), .. } => {
+            text(judge, &more);
+            expanded(None, in_quotes, found);
+        }
+        other => {
+            let other = format!("{other:?}");
+            if other.contains("$(") || other.contains('`') {
+                judge.give_up("a command inside of `${…}` cannot be read");
+            }
+            expanded(None, in_quotes, found);
+        }
+    }
+}
+
+fn all_positional(judge: &Judge<'_>, in_quotes: bool, found: &mut Vec<Letter>) {
+    let Some(words) = judge.shell.positional.clone() else {
+        return found.push(Letter::Quoted(UNKNOWN));
+    };
+    for (index, word) in words.into_iter().enumerate() {
+        if index > 0 {
+            found.push(Letter::Split);
+        }
+        expanded(Some(word), in_quotes, found);
+    }
+}
+
+fn value(judge: &Judge<'_>, parameter: &Parameter) -> Option<String> {
+    match parameter {
+        Parameter::Named(name) => judge.variable(name),
+        Parameter::Positional(number) => {
+            let at = usize::try_from(*number).ok()?.checked_sub(1)?;
+            judge.shell.positional.as_ref()?.get(at).cloned()
+        }
+        _ => None,
+    }
+}
+
+/// Returns the words that the braces of one word stand for; too many stay as they are.
+fn alternatives(letters: &[Letter]) -> Vec<Vec<Letter>> {
+    let (mut done, mut open) = (Vec::new(), vec![letters.to_vec()]);
+    while let Some(word) = open.pop() {
+        match first_braces(&word) {
+            Some((from, commas, to)) if done.len() + open.len() < MAX_ALTERNATIVES => {
+                let ends = [&[from], &commas[..], &[to]].concat();
+                let parts = ends.windows(2).rev().map(|pair| {
+                    [&word[..from], &word[pair[0] + 1..pair[1]], &word[to + 1..]].concat()
+                });
+                open.extend(parts);
+            }
+            _ => done.push(word),
+        }
+    }
+    done
+}
+
+/// Finds the first `{a,b}`: where it begins, its commas, where it ends.
+fn first_braces(word: &[Letter]) -> Option<(usize, Vec<usize>, usize)> {
+    let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut found: Option<(usize, Vec<usize>, usize)> = None;
+    for (at, letter) in word.iter().enumerate() {
+        if letter.is('{') {
+            open.push((at, Vec::new()));
+        } else if letter.is(',') {
+            if let Some((_, commas)) = open.last_mut() {
+                commas.push(at);
+            }
+        } else if letter.is('}')
+            && let Some((from, commas)) = open.pop()
+            && !commas.is_empty()
+            && found.as_ref().is_none_or(|(known, ..)| from < *known)
+        {
+            found = Some((from, commas, at));
+        }
+    }
+    found
+}
+
+/// Returns the text of a word that is the same in every shell, whatever is set and wherever it runs.
+pub(super) fn literal(source: &str, options: &ParserOptions) -> Option<String> {
+    let mut text = String::new();
+    for piece in word::parse(source, options).ok()? {
+        match piece.piece {
+            WordPiece::Text(plain) if !plain.contains(['{', '}', '*', '?', '[', '~', '!', '#']) => {
+                text.push_str(&plain);
+            }
+            WordPiece::SingleQuotedText(quoted) => text.push_str(&quoted),
+            WordPiece::DoubleQuotedSequence(pieces) => {
+                for piece in pieces {
+                    match piece.piece {
+                        WordPiece::Text(quoted) => text.push_str(&quoted),
+                        WordPiece::EscapeSequence(escaped) => text.push_str(escaped.get(1..)?),
+                        _ => return None,
+                    }
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(text)
+}
+
+/// Returns the text of `$'…'`.
+fn ansi(text: &str) -> String {
+    let mut found = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            found.push(c);
+            continue;
+        }
+        let (radix, longest) = match rest.next() {
+            Some('n') => {
+                found.push('\n');
+                continue;
+            }
+            Some('t') => {
+                found.push('\t');
+                continue;
+            }
+            Some('x') => (16, 2),
+            Some('u') => (16, 4),
+            Some('U') => (16, 8),
+            Some(c) if c.is_digit(8) => {
+                found.push_str(&number(Some(c), &mut rest, 8, 3));
+                continue;
+            }
+            Some(c @ ('\\' | '\'' | '"' | '?')) => {
+                found.push(c);
+                continue;
+            }
+            _ => {
+                found.push(UNKNOWN);
+                continue;
+            }
+        };
+        found.push_str(&number(None, &mut rest, radix, longest));
+    }
+    found
+}
+
+fn number(
+    first: Option<char>,
+    rest: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    radix: u32,
+    longest: usize,
+) -> String {
+    let mut digits: String = first.into_iter().collect();
+    while digits.len() < longest
+        && let Some(c) = rest.next_if(|c| c.is_digit(radix))
+    {
+        digits.push(c);
+    }
+    let code = u32::from_str_radix(&digits, radix).ok();
+    code.and_then(char::from_u32).unwrap_or(UNKNOWN).to_string()
+}

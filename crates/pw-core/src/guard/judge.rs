@@ -1,0 +1,239 @@
+//! What is known while a script is read: the shell it would run in, and the first refusal.
+
+use std::collections::BTreeMap;
+
+use brush_parser::{ParserOptions, ast};
+
+use super::arguments::{UNKNOWN, Word};
+use super::decide::{self, Change};
+use super::surroundings::{Surroundings, Target};
+use crate::plan::{Plan, Worker};
+
+/// Deepest scripts inside of scripts.
+const MAX_SCRIPTS: usize = 12;
+/// Most commands that are judged, a loop's counted each time.
+const MAX_COMMANDS: usize = 5_000;
+
+/// What the script has set so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shell {
+    /// `None` when it cannot be told.
+    pub(super) folder: Option<String>,
+    pub(super) before: Option<String>,
+    /// Variables the script sets, `None` where the value cannot be told.
+    pub(super) variables: BTreeMap<String, Option<String>>,
+    pub(super) aliases: BTreeMap<String, String>,
+    pub(super) functions: BTreeMap<String, ast::FunctionBody>,
+    pub(super) positional: Option<Vec<String>>,
+    /// What the next command reads, where that is known.
+    pub(super) stdin: Option<String>,
+}
+
+/// A simple command about to be judged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Call {
+    pub(super) words: Vec<Word>,
+    /// Variables set for it alone.
+    pub(super) assigned: Vec<(String, String)>,
+    pub(super) stdin: Option<String>,
+}
+
+impl Call {
+    /// Returns the same call without its first words.
+    pub(super) fn past(&self, count: usize) -> Self {
+        let words = self.words.get(count..).unwrap_or_default().to_vec();
+        Self { words, ..self.clone() }
+    }
+}
+
+/// Reads one script. The first refusal is the answer.
+pub(super) struct Judge<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) worker: &'a Worker,
+    pub(super) around: &'a dyn Surroundings,
+    pub(super) options: ParserOptions,
+    pub(super) shell: Shell,
+    rules: Rules,
+    denied: Option<String>,
+    depth: usize,
+    left: usize,
+}
+
+/// How scripts and simple commands are judged. Each leads to the other, so neither names it.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) script: fn(&mut Judge<'_>, &str) -> Option<String>,
+    /// A command by its name alone.
+    pub(super) command: fn(&mut Judge<'_>, &Call) -> Option<String>,
+    /// The same, or what the script calls by that name.
+    pub(super) call: fn(&mut Judge<'_>, &Call) -> Option<String>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        worker: &'a Worker,
+        around: &'a dyn Surroundings,
+        rules: Rules,
+    ) -> Self {
+        let shell = Shell { folder: Some(around.folder()), ..Shell::default() };
+        let options = ParserOptions::default();
+        Self {
+            plan,
+            worker,
+            around,
+            options,
+            shell,
+            rules,
+            denied: None,
+            depth: 0,
+            left: MAX_COMMANDS,
+        }
+    }
+
+    /// Returns why the script is refused, if it is.
+    pub(super) fn read(mut self, script: &str) -> Option<String> {
+        self.script(script);
+        self.denied
+    }
+
+    pub(super) fn deny(&mut self, reason: impl Into<String>) {
+        self.denied.get_or_insert_with(|| reason.into());
+    }
+
+    pub(super) fn give_up(&mut self, reason: &str) {
+        self.deny(format!(
+            "the guard cannot read this command: {reason}. Write it more simply, one command at a time"
+        ));
+    }
+
+    /// Returns a variable, as far as anybody knows it.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        match (self.shell.variables.get(name), name) {
+            (Some(value), _) => value.clone(),
+            (None, "PWD") => self.shell.folder.clone(),
+            (None, "OLDPWD") => self.shell.before.clone(),
+            (None, _) => self.around.variable(name),
+        }
+    }
+
+    /// Judges a script in this shell; returns what it prints, where that is known.
+    pub(super) fn script(&mut self, text: &str) -> Option<String> {
+        if self.denied.is_some() {
+            return None;
+        }
+        self.deeper(|judge| (judge.rules.script)(judge, text))
+    }
+
+    /// Judges a script in a shell of its own; returns what it prints.
+    pub(super) fn subshell(&mut self, text: &str) -> Option<String> {
+        let shell = self.shell.clone();
+        let printed = self.script(text);
+        self.shell = shell;
+        printed
+    }
+
+    /// The same for `$(…)`, which drops the newlines at the end.
+    pub(super) fn substitution(&mut self, text: &str) -> Option<String> {
+        let printed = self.subshell(text)?;
+        Some(printed.trim_end_matches('\n').to_owned())
+    }
+
+    /// Judges a simple command; returns what it prints, where that is known.
+    pub(super) fn call(&mut self, call: &Call) -> Option<String> {
+        if self.denied.is_some() { None } else { (self.rules.call)(self, call) }
+    }
+
+    /// Judges a command whose name the script gave no other meaning.
+    pub(super) fn program(&mut self, call: &Call) -> Option<String> {
+        (self.rules.command)(self, call)
+    }
+
+    /// Returns whether one more command can be judged, and counts it.
+    pub(super) fn goes_on(&mut self) -> bool {
+        if self.denied.is_none() && self.left == 0 {
+            self.give_up("it is too long");
+        }
+        self.left = self.left.saturating_sub(1);
+        self.denied.is_none()
+    }
+
+    /// Goes one level deeper for as long as `judge` lasts; too deep is left out.
+    pub(super) fn deeper<T>(&mut self, judge: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.depth >= MAX_SCRIPTS {
+            self.give_up("too many scripts inside of scripts");
+            return None;
+        }
+        self.depth += 1;
+        let found = judge(self);
+        self.depth -= 1;
+        found
+    }
+
+    /// Returns the files a word stands for: itself, or what it matches.
+    pub(super) fn files(&self, word: &Word) -> Vec<Word> {
+        let Some(pattern) = word.pattern.as_ref().filter(|_| word.is_known()) else {
+            return vec![word.clone()];
+        };
+        let Some(pattern) = self.absolute(pattern) else { return vec![word.clone()] };
+        let found = self.around.matching(&pattern);
+        if found.is_empty() {
+            vec![word.clone()]
+        } else {
+            found.into_iter().map(Word::new).collect()
+        }
+    }
+
+    /// Returns a path as it is from anywhere, if the folder is known.
+    pub(super) fn absolute(&self, path: &str) -> Option<String> {
+        if path.starts_with('/') {
+            return Some(path.to_owned());
+        }
+        Some(format!("{}/{path}", self.shell.folder.as_ref()?))
+    }
+
+    /// Returns where a word names a file, or the folder of it as far as it is known.
+    pub(super) fn target(&self, word: &str) -> Option<(bool, Target)> {
+        let (path, is_whole) = match word.find(UNKNOWN) {
+            None => (word, true),
+            Some(at) => (&word[..word[..at].rfind('/').map_or(0, |slash| slash + 1)], false),
+        };
+        if path.is_empty() {
+            return None;
+        }
+        Some((is_whole, self.around.target(&self.absolute(path)?)))
+    }
+
+    /// Returns whether a path is a folder that exists.
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        let path = (!path.contains(UNKNOWN)).then(|| self.absolute(path)).flatten();
+        path.is_some_and(|path| self.around.is_folder(&path))
+    }
+
+    /// Returns whether a text names a file of the worktree that git tracks.
+    pub(super) fn is_tracked(&self, text: &str) -> bool {
+        let target = self.target(text);
+        matches!(target, Some((true, Target::Inside(path))) if self.around.is_tracked(&path))
+    }
+
+    /// Returns whether a text names a file that git tracks, or any outside the worker's worktree.
+    pub(super) fn names_tracked(&self, text: &str) -> bool {
+        match self.target(text) {
+            Some((true, Target::Inside(path))) => self.around.is_tracked(&path),
+            Some((true, Target::Git | Target::Elsewhere(_))) => true,
+            _ => false,
+        }
+    }
+
+    /// Judges a change of the files that a word names.
+    pub(super) fn changes(&mut self, change: Change, word: &Word) {
+        for file in self.files(word) {
+            let Some((is_whole, target)) = self.target(&file.text) else { continue };
+            let change = if is_whole { change } else { Change::Folder };
+            let reason = decide::change(self.plan, self.worker, self.around, change, &target);
+            if let Some(reason) = reason {
+                self.deny(reason);
+            }
+        }
+    }
+}
