@@ -123,9 +123,8 @@ impl Stage {
             2 => std::fs::rename(path.join(&file), path.join(format!("moved{}", dice.roll(3))))
                 .unwrap(),
             3 => {
-                let other =
-                    if folder.ends_with('2') { &folder[..folder.len() - 1] } else { folder };
-                let other = if other == folder { format!("{folder}2") } else { other.to_owned() };
+                let other = folder.strip_suffix('2').map(str::to_owned);
+                let other = other.unwrap_or_else(|| format!("{folder}2"));
                 if !self.place(name).join(&other).exists() {
                     self.git_in(name, &["mv", folder, &other]);
                 }
