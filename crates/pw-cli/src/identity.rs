@@ -1,13 +1,27 @@
 //! Whose worktree is it: a worker's is locked with the names of its workflow and itself when it is
 //! made. A folder or branch of the same name says nothing.
 
+use std::path::Path;
+
 use pw_core::id::{Slug, WorkerId};
 use pw_git::{Repo, Worktree};
 
+/// Returns whose worktree a folder lies in, told from the worktree's own link to git, wherever it was
+/// moved to.
+pub(crate) fn below(folder: &Path) -> Option<(Slug, WorkerId)> {
+    let link = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_file())?;
+    let text = std::fs::read_to_string(&link).ok()?;
+    let own = link.with_file_name(text.strip_prefix("gitdir: ")?.trim_end());
+    read(std::fs::read_to_string(own.join("locked")).ok()?.trim_end())
+}
+
 /// Returns the workflow and worker that a lock names; see [`pw_core::plan::Plan::lock_reason`].
 fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
-    let names = worktree.locked.as_deref()?.strip_prefix("pw ")?;
-    let (workflow, worker) = names.split_once(' ')?;
+    read(worktree.locked.as_deref()?)
+}
+
+fn read(lock: &str) -> Option<(Slug, WorkerId)> {
+    let (workflow, worker) = lock.strip_prefix("pw ")?.split_once(' ')?;
     Some((workflow.parse().ok()?, worker.parse().ok()?))
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pw_core::failure::{Code, Failure};
 use pw_core::launch::{How, Living};
@@ -85,17 +85,23 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
             let is_ours = entry.domain.as_deref().is_none_or(|text| domain.is_ours(text));
             if is_ours { running.is_alive(&entry.process()) } else { None }
         };
-        let entries = entries[index].iter();
+        let placement = workflow.record.placements.get(&workers[index].id);
+        let began = placement.map_or(0, |placement| placement.at);
+        // Another workflow's worker may have lived in the folder before.
+        let entries = entries[index].iter().map(|entry| ((*entry).clone(), is_alive(entry)));
+        let entries = entries.filter(|(entry, alive)| {
+            *alive != Some(false) || entry.started.is_none_or(|started| started >= began)
+        });
         let launch = workflow.record.launches.get(&workers[index].id);
         let mut traces = Traces {
             has_registry: files.as_ref().is_some_and(ClientFiles::has_registry),
-            registered: entries.map(|entry| ((*entry).clone(), is_alive(entry))).collect(),
+            registered: entries.collect(),
             launcher: notes[index].as_ref().map(|process| (process.pid, running.is_alive(process))),
             launched: launch.map(|launch| (launch.at, background(launch))),
             ..Traces::default()
         };
         if let Some(files) = &files {
-            read_files(files, &folders[index], &mut traces);
+            read_files(files, &folders[index], began, &mut traces);
         }
         traces.conclude(now)
     };
@@ -113,11 +119,12 @@ fn working_folders(entry: &Registered) -> Vec<PathBuf> {
     std::iter::once(told).chain(real).collect()
 }
 
-fn read_files(files: &ClientFiles, folder: &Path, traces: &mut Traces) {
+fn read_files(files: &ClientFiles, folder: &Path, began: Seconds, traces: &mut Traces) {
     let entry = traces.entry().map(|(entry, _)| entry);
     let id = entry.and_then(|entry| entry.job.clone());
     let id = id.or_else(|| traces.launched.as_ref().and_then(|(_, id)| id.clone()));
-    let transcripts = files.transcripts(folder);
+    let since = Duration::from_secs(began.try_into().unwrap_or_default());
+    let transcripts = files.transcripts(folder, SystemTime::UNIX_EPOCH + since);
     let session = entry.and_then(|entry| entry.session.as_deref());
     let is_its = |path: &&PathBuf| {
         path.file_stem().is_some_and(|stem| Some(stem) == session.map(OsStr::new))

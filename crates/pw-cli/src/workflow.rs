@@ -100,7 +100,17 @@ impl Workflow {
             .hint("run this in the worktree of a worker, or name the folder with -C")
             .next("pw-setup list")
         };
-        let worktree = repo.worktree_at(&context.directory).ok_or_else(not_here)?.clone();
+        let moved = |(name, id): (Slug, WorkerId)| {
+            let message = format!("this worktree of {id} is not where git has it: it was moved");
+            Failure::new(Code::NotAWorker, message)
+                .hint("let it be put back, then run the same command again")
+                .next(format!("pw-setup repair {name}"))
+        };
+        let lost = || {
+            let worker = identity::below(&context.directory);
+            worker.map_or_else(not_here, moved)
+        };
+        let worktree = repo.worktree_at(&context.directory).ok_or_else(&lost)?.clone();
         for name in identity::candidates(&repo, &worktree) {
             let Some(tip) = refs.get(&Refs(&name).record()).cloned() else { continue };
             // Another workflow's unreadable record is not this worker's trouble.
@@ -111,7 +121,7 @@ impl Workflow {
                 return Ok((workflow, id));
             }
         }
-        Err(not_here().into())
+        Err(lost().into())
     }
 
     fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {

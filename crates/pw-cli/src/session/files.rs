@@ -51,8 +51,9 @@ impl ClientFiles {
         Job::parse(&small(&path).filter(|_| is_name)?)
     }
 
-    /// Returns the transcripts of the sessions that worked in a folder, the newest last.
-    pub(super) fn transcripts(&self, folder: &Path) -> Vec<PathBuf> {
+    /// Returns the transcripts of the sessions that worked in a folder, the newest last. What was
+    /// written last before `since` is of another worker, which had the folder then.
+    pub(super) fn transcripts(&self, folder: &Path, since: SystemTime) -> Vec<PathBuf> {
         let projects = self.root.join("projects");
         let (name, is_cut) = folder_name(&folder.to_string_lossy());
         let folders = match is_cut {
@@ -63,6 +64,7 @@ impl ClientFiles {
             .iter()
             .flat_map(|folder| listed(folder, "jsonl"))
             .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
+            .filter(|(written, _)| *written >= since)
             .collect();
         found.sort();
         found.into_iter().map(|(_, path)| path).collect()

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::session_of;
 use super::surroundings::Around;
+use crate::identity;
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::{Look, Workflow};
 
@@ -142,7 +143,7 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
         let Some(worktree) = worktree_above(&dir) else { continue };
         let (workflow, id) = match Workflow::open_here(&shell.at(&worktree)) {
             Ok(found) => found,
-            Err(error) if is_nobodys(&error) => continue,
+            Err(error) if is_nobodys(&error, &worktree) => continue,
             Err(error) => return Err(error),
         };
         let worker = workflow.worker(&id)?.clone();
@@ -159,9 +160,11 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
     )
 }
 
-fn is_nobodys(error: &anyhow::Error) -> bool {
+/// Returns whether no worker works in a folder; one whose worktree was moved still does.
+fn is_nobodys(error: &anyhow::Error, folder: &Path) -> bool {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     failure.is_some_and(|failure| failure.code == Code::NotAWorker)
+        && identity::below(folder).is_none()
 }
 
 /// Returns the nearest folder above that is a linked worktree of a repository with workflows. A
@@ -262,7 +265,9 @@ fn git_hook(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option
     let session = session_of();
     let (workflow, id) = match Workflow::open_here(shell) {
         Ok(found) => found,
-        Err(error) if is_nobodys(&error) && !session.is_worker() => return Ok(None),
+        Err(error) if is_nobodys(&error, &shell.directory) && !session.is_worker() => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let worker = workflow.worker(&id)?;

@@ -315,26 +315,46 @@ fn copy_all(from: &Path, to: &Path) {
 
 #[test]
 fn a_worktree_that_was_moved_is_found_and_brought_back() {
-    let moves: &[fn(&TestRepo)] = &[
-        |repo| mv(repo.root().join("worktrees"), repo.root().join("elsewhere")),
-        |repo| mv(repo.root().join("worktrees"), repo.beside("outside")),
-        |repo| mv(repo.worker("a-x").path, repo.root().join("worktrees/other")),
-        |repo| mv(repo.worker("a-x").path, repo.beside("alone")),
+    let moves: &[fn(&TestRepo) -> &'static str] = &[
+        |repo| {
+            mv(repo.root().join("worktrees"), repo.root().join("elsewhere"));
+            "elsewhere/a-x"
+        },
+        |repo| {
+            mv(repo.root().join("worktrees"), repo.beside("outside"));
+            "../outside/a-x"
+        },
+        |repo| {
+            mv(repo.worker("a-x").path, repo.root().join("worktrees/other"));
+            "worktrees/other"
+        },
+        |repo| {
+            mv(repo.worker("a-x").path, repo.beside("alone"));
+            "../alone"
+        },
         |repo| {
             let path = repo.worker("a-x").path.to_str().unwrap().to_owned();
             repo.git(&["worktree", "unlock", &path]);
             repo.git(&["worktree", "move", &path, "../by-git"]);
+            "../by-git"
         },
         |repo| {
             mv(repo.worker("a-x").path, repo.beside("repaired"));
             repo.git(&["worktree", "repair", "../repaired"]);
+            "../repaired"
         },
     ];
     for (number, moved) in moves.iter().enumerate() {
         let repo = created(TWO);
         let place = repo.worker("a-x");
         place.write("a", "not committed");
-        moved(&repo);
+        let there = repo.root().join(moved(&repo));
+        // Whoever works there is told, and held to nothing less.
+        let error = repo.pw_in(&there, &["pw-worker", "brief"]).error(3, "not_a_worker");
+        if number != 4 {
+            assert_eq!(error["next"], "pw-setup repair two", "{number}: {error:#}");
+            assert!(is_guarded(&repo, &there), "{number}");
+        }
         let status = repo.pw("pw-monitor status").data();
         assert!(reasons(&repo, &repo.root()).contains("worktree_moved"), "{number}: {status:#}");
         for command in ["pw-setup advance", "pw-setup create plan.yaml"] {

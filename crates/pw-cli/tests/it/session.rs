@@ -284,3 +284,27 @@ fn the_next_session_is_told_what_is_finished_and_what_remains() {
     let (_, rest) = text.split_once("Checkpoints that are committed").unwrap();
     assert!(rest.contains("> - User model") && rest.contains("> - tests"), "{text}");
 }
+
+#[test]
+fn a_session_that_had_the_folder_before_the_worker_is_not_its() {
+    let repo = created(THREE);
+    let client = Client::of(&repo, "task-1-users");
+    client.said(&[user("go"), words("done")]);
+    assert!(client.worker()["usage"].is_object());
+    // The worktree's name was another workflow's an hour ago.
+    let before = SystemTime::now() - std::time::Duration::from_secs(3600);
+    for path in fs::read_dir(client.root.join("projects")).unwrap() {
+        for transcript in fs::read_dir(path.unwrap().path()).unwrap() {
+            let file = fs::File::options().write(true).open(transcript.unwrap().path()).unwrap();
+            file.set_modified(before).unwrap();
+        }
+    }
+    let mut gone = repo.shell("exit").spawn().unwrap();
+    gone.wait().unwrap();
+    client.registered(now() - 3600, &json!({"pid": gone.id(), "status": "busy"}));
+    let worker = client.worker();
+    assert_eq!((&worker["session"], worker.get("usage")), (&Value::Null, None), "{worker:#}");
+    assert_eq!((&worker["state"], &worker["stall"]), (&json!("starting"), &Value::Null));
+    client.registered(now(), &json!({"pid": gone.id(), "status": "busy"}));
+    assert_eq!(client.worker()["session"]["alive"], false);
+}
