@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pw_core::conflict::{
-    Branch, Conflict, FileConflict, Footprint, Trial, TrialStop, meetings, touches,
+    Branch, Conflict, FileConflict, Footprint, Trial, TrialStop, meetings, sharing, touches,
 };
 use pw_core::facts::{Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
@@ -122,6 +122,9 @@ impl<'a> Radar<'a> {
             .map(|side| Branch::of(&side.tip, &side.since, side.changes()))
             .collect();
         let mut pairs = meetings(facts, &branches);
+        pairs.extend(sharing(facts, &branches));
+        pairs.sort_unstable_by_key(|(first, second)| (*second, *first));
+        pairs.dedup();
         let steps: Vec<Footprint<'_>> =
             facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
         let in_question = |(at, side): (usize, &Side<'_>)| {

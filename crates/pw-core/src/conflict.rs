@@ -151,11 +151,8 @@ impl<'a> Branch<'a> {
 /// Returns the pairs, by index, that could collide; all others merge in any order.
 ///
 /// What git compares with their merge base is more than their own work where one has newer commits
-/// of the trunk than the other, and not known here where both have commits of a third.
+/// of the trunk than the other. Of pairs that [share commits](sharing), nothing is known here.
 pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
-    let trunk = facts.trunk();
-    let beyond = |branch: &Branch<'_>| facts.history.ancestors([branch.tip]).without(&trunk);
-    let beyond: Vec<Ancestors<'_>> = branches.iter().map(beyond).collect();
     let steps: Vec<Footprint<'_>> =
         facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
     // The base comes before the first step.
@@ -164,7 +161,7 @@ pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
     };
     let can_meet = |(first, second): &(usize, usize)| {
         let (some, other) = (&branches[*first], &branches[*second]);
-        if some.print.can_meet(&other.print) || beyond[*first].meets(&beyond[*second]) {
+        if some.print.can_meet(&other.print) {
             return true;
         }
         let (older, newer) =
@@ -175,9 +172,20 @@ pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
             && (!facts.history.contains(newer.since, older.since)
                 || between.iter().any(|step| step.can_meet(&older.print)))
     };
-    let pairs =
-        (0..branches.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
-    pairs.filter(can_meet).collect()
+    pairs(branches.len()).filter(can_meet).collect()
+}
+
+/// Returns the pairs, by index, that both have commits which the trunk does not have: their merge
+/// base is one of these, and what lies between it and the trunk may have been taken back on one side.
+pub fn sharing(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
+    let trunk = facts.trunk();
+    let beyond = |branch: &Branch<'_>| facts.history.ancestors([branch.tip]).without(&trunk);
+    let beyond: Vec<Ancestors<'_>> = branches.iter().map(beyond).collect();
+    pairs(branches.len()).filter(|(first, second)| beyond[*first].meets(&beyond[*second])).collect()
+}
+
+fn pairs(number: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..number).flat_map(|second| (0..second).map(move |first| (first, second)))
 }
 
 /// Returns whether changes touch a path, or something above or below it.
@@ -250,8 +258,7 @@ mod tests {
             vec![change("docs", None, Some("7"))],
         ];
         let prints: Vec<Footprint<'_>> = changes.iter().map(Footprint::of).collect();
-        let pairs = (0..6).flat_map(|second| (0..second).map(move |first| (first, second)));
-        let meet = pairs.filter(|(first, second)| prints[*first].can_meet(&prints[*second]));
+        let meet = pairs(6).filter(|(first, second)| prints[*first].can_meet(&prints[*second]));
         assert_eq!(meet.collect::<Vec<_>>(), [(0, 1), (3, 4), (2, 5)]);
     }
 }

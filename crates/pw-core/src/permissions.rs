@@ -18,7 +18,6 @@ const COMMANDS: &[&str] = &[
     "pw-worker sync",
     "pw-worker sync *",
     "pw-setup repair",
-    "pw-setup repair *",
     "pw-monitor status",
     "pw-monitor status *",
     "git status",

@@ -1,10 +1,13 @@
 //! Who is merged when, and why.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{Branch, meetings};
 use crate::facts::Facts;
+use crate::history::Change;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
 use crate::report::counted;
@@ -79,7 +82,13 @@ fn builds_upon<'a>(
 fn collisions(facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
     let branch = |(at, turn): (usize, &Turn)| {
         let (tip, brought) = facts.to_merge(&turn.worker)?;
-        Some((at, Branch::of(tip, &brought.since, &brought.changes)))
+        // What it has of those before it is there when its turn comes.
+        let before = turn.after.iter().filter_map(|id| facts.to_merge(id));
+        let before = before.flat_map(|(_, brought)| &brought.changes);
+        let there: HashSet<_> = before.map(|change| (&change.path, &change.new)).collect();
+        let is_new = |change: &&Change| !there.contains(&(&change.path, &change.new));
+        let own: Vec<&Change> = brought.changes.iter().filter(is_new).collect();
+        Some((at, Branch::of(tip, &brought.since, own)))
     };
     let (places, branches): (Vec<usize>, Vec<Branch<'_>>) =
         turns.iter().enumerate().filter_map(branch).unzip();
@@ -108,7 +117,7 @@ fn because(turn: &Turn) -> String {
 mod tests {
     use super::*;
     use crate::facts::{Brought, WorkerFacts};
-    use crate::history::{Change, Commit, History, net_changes};
+    use crate::history::{Commit, History, net_changes};
     use crate::record::{Event, Record};
     use crate::status::worker_states;
     use crate::work::own_work;
@@ -166,7 +175,11 @@ mod tests {
         let left = order(&["b".parse().unwrap(), "c".parse().unwrap()]);
         assert_eq!(
             left,
-            [turn("a", "could collide with nobody"), turn("d", "could collide with nobody")]
+            [
+                turn("a", "could collide with 1 other: d"),
+                turn("d", "could collide with 1 other: a"),
+            ],
+            "what it holds of b comes along"
         );
     }
 }
