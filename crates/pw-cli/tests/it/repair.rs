@@ -353,6 +353,9 @@ fn a_worktree_that_was_moved_is_found_and_brought_back() {
         let error = repo.pw_in(&there, &["pw-worker", "brief"]).error(3, "not_a_worker");
         if number != 4 {
             assert_eq!(error["next"], "pw-setup repair two", "{number}: {error:#}");
+        }
+        // From another depth, git does not find its hooks: then the monitor alone says it.
+        if number == 0 || number == 2 {
             assert!(is_guarded(&repo, &there), "{number}");
         }
         let status = repo.pw("pw-monitor status").data();
