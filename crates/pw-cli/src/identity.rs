@@ -1,9 +1,12 @@
 //! Whose worktree is it: a worker's is locked with the names of its workflow and itself when it is
-//! made. A folder or branch of the same name says nothing.
+//! made. A folder or branch of the same name says nothing. And which branch is the base by now.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use pw_core::id::{Slug, WorkerId};
+use anyhow::Result;
+use pw_core::id::{Oid, Slug, WorkerId};
+use pw_core::record::Record;
 use pw_git::{Repo, Worktree};
 
 /// Returns whose worktree a folder lies in, told from the worktree's own link to git, wherever it was
@@ -53,4 +56,26 @@ pub(crate) fn holders(repo: &Repo, label: &str) -> Vec<Slug> {
         known.filter_map(|workflow| workflow.file_name().to_str()?.parse().ok()).collect();
     found.sort();
     found
+}
+
+/// Follows the base branch to the name that the user gave it since, as its reflog tells.
+pub(crate) fn follow_base(
+    repo: &Repo,
+    record: &mut Record,
+    refs: &BTreeMap<String, Oid>,
+) -> Result<()> {
+    let is_there = |name: &str| refs.contains_key(&format!("refs/heads/{name}"));
+    let Some(old) = record.base_branch.clone().filter(|name| !is_there(name)) else {
+        return Ok(());
+    };
+    let heads = refs.keys().filter_map(|name| name.strip_prefix("refs/heads/"));
+    let others =
+        heads.filter(|name| !name.starts_with("work/") && !name.starts_with("integration/"));
+    for name in others {
+        if repo.was_renamed(&old, name)? {
+            record.base_branch = Some(name.to_owned());
+            return Ok(());
+        }
+    }
+    Ok(())
 }

@@ -31,10 +31,11 @@ use pw_core::work::own_work;
 use pw_git::{Author, Scratch};
 
 use self::restore::Target;
+use crate::facts::Look;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// Merges the workers' branches into integration/<workflow>, without touching any checkout.
 #[derive(Debug, Parser)]

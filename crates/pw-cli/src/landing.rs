@@ -8,7 +8,6 @@ use pw_core::facts::Facts;
 use pw_core::history::{Commit, History, Stretch};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
-use pw_core::record::Record;
 use pw_core::signal::{self, Signal, Subject};
 use pw_git::Repo;
 
@@ -68,28 +67,6 @@ pub(crate) fn is_in(workflow: &Workflow, facts: &Facts, branch: &Oid, tip: &Oid)
     let paths = changed_paths(repo, &record.base, tip)?;
     let chain = Chain::of(repo, &facts.history, branch)?;
     Ok(chain.first_with(repo, tip, &paths)?.is_some())
-}
-
-/// Follows the base branch to the name that the user gave it since, as its reflog tells.
-pub(crate) fn follow_base(
-    repo: &Repo,
-    record: &mut Record,
-    refs: &BTreeMap<String, Oid>,
-) -> Result<()> {
-    let is_there = |name: &str| refs.contains_key(&format!("refs/heads/{name}"));
-    let Some(old) = record.base_branch.clone().filter(|name| !is_there(name)) else {
-        return Ok(());
-    };
-    let heads = refs.keys().filter_map(|name| name.strip_prefix("refs/heads/"));
-    let others =
-        heads.filter(|name| !name.starts_with("work/") && !name.starts_with("integration/"));
-    for name in others {
-        if repo.was_renamed(&old, name)? {
-            record.base_branch = Some(name.to_owned());
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
 fn is_complete(history: &History, tip: &Oid) -> bool {

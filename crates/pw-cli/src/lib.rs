@@ -1,11 +1,13 @@
 //! The helpers: one file for each noun. Only `shell` prints.
 
 mod command;
+mod facts;
 mod identity;
 mod integrate;
 mod landing;
 mod launch;
 mod monitor;
+mod picture;
 mod processes;
 mod radar;
 mod repair;

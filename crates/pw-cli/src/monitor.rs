@@ -9,10 +9,11 @@ use clap::{Parser, Subcommand};
 use pw_core::status::Status;
 use pw_core::time::{Seconds, parse_human};
 
+use crate::facts::Look;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// Says where every worker is, what stands in the way and what to run next; changes nothing.
 #[derive(Debug, Parser)]

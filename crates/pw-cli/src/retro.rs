@@ -6,11 +6,12 @@ use pw_core::retro;
 use pw_core::status::worker_states;
 use pw_core::work::own_work;
 
+use crate::facts::Look;
 use crate::radar::{Radar, Trials};
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// Measures a run: who did how much, how long it took, what it waited for, where it collided.
 #[derive(Debug, Parser)]

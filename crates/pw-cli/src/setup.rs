@@ -25,7 +25,6 @@ use pw_core::time::rfc3339;
 use pw_git::Repo;
 
 use crate::identity;
-use crate::landing;
 use crate::launch;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
@@ -168,7 +167,7 @@ impl Ground {
         let record = match &record_tip {
             Some(tip) => {
                 let (old_text, mut record) = repo.record(tip)?;
-                landing::follow_base(&repo, &mut record, &refs)?;
+                identity::follow_base(&repo, &mut record, &refs)?;
                 if old_text != text {
                     setup::require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
                 }

@@ -24,12 +24,13 @@ use pw_core::report::NextStep;
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::worker::{self as rules, Committed, Pushed};
 
+use crate::facts::Look;
 use crate::repair;
 use crate::schema;
 use crate::session;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// A worker's commands; run them in the worker's worktree.
 #[derive(Debug, Parser)]

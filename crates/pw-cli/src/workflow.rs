@@ -1,27 +1,19 @@
-//! One workflow of a repository: its plan, its record, and the facts about its workers.
+//! One workflow of a repository: its plan, its record, and where what belongs to it is.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::{Brought, Facts, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
-use pw_core::history::{Change, History, Stretch};
 use pw_core::id::{Oid, Slug, WorkerId};
-use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
-use pw_core::record::{Record, Refs, Stopped};
-use pw_core::status::{self, Places, WorkerStatus};
-use pw_core::time::{Seconds, rfc3339};
-use pw_core::work::{own_work, perhaps_handed_over};
-use pw_git::{Lock, RecordWriter, Repo, Whereabouts, Worktree, both};
+use pw_core::record::{Record, Refs};
+use pw_core::status::Places;
+use pw_core::time::rfc3339;
+use pw_git::{Lock, RecordWriter, Repo, Worktree};
 
 use crate::identity;
-use crate::landing;
 use crate::launch;
-use crate::radar::{Prediction, Trials, predict};
-use crate::repair;
-use crate::session;
 use crate::shell::Context;
 
 /// A recorded workflow.
@@ -34,25 +26,6 @@ pub(crate) struct Workflow {
     pub(crate) record_tip: Oid,
     /// All branches and refs of ours, by full name.
     pub(crate) refs: BTreeMap<String, Oid>,
-}
-
-/// Which worktrees to look into, which costs one git process each.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look<'a> {
-    Into,
-    /// Into that of one worker.
-    At(&'a WorkerId),
-    Past,
-}
-
-impl Look<'_> {
-    fn is_into(self, worker: &Worker) -> bool {
-        match self {
-            Self::Into => true,
-            Self::At(id) => worker.id == *id,
-            Self::Past => false,
-        }
-    }
 }
 
 /// Where every ref is that can matter.
@@ -127,7 +100,7 @@ impl Workflow {
     fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
         let (plan_text, mut record) = repo.record(&tip)?;
         let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
-        landing::follow_base(&repo, &mut record, &refs)?;
+        identity::follow_base(&repo, &mut record, &refs)?;
         Ok(Self { repo, plan, plan_text, record, record_tip: tip, refs })
     }
 
@@ -193,217 +166,6 @@ impl Workflow {
             &self.plan_text,
         )
     }
-
-    /// Reads everything the rules need, in a number of git processes that does not grow with the
-    /// history: those of the commits, and one for each worktree that is looked into.
-    pub(crate) fn facts(&self, now: Seconds, look: Look<'_>) -> Result<Facts> {
-        let (mut facts, worktrees) = both(|| self.committed(now), || self.worktree_facts(look))?;
-        self.add_worktrees(&mut facts, worktrees);
-        Ok(facts)
-    }
-
-    /// Returns the facts about all commits, as if there were no worktrees.
-    fn committed(&self, now: Seconds) -> Result<Facts> {
-        let worker = |worker: &Worker| {
-            let tip = self.tip(worker).cloned();
-            (worker.id.clone(), WorkerFacts { tip, ..WorkerFacts::default() })
-        };
-        let mut facts = Facts {
-            now,
-            workers: self.plan.workers.iter().map(worker).collect(),
-            base_tip: self.base_tip().cloned(),
-            integration_tip: self.integration().cloned(),
-            ..Facts::default()
-        };
-        self.read_history(&mut facts)?;
-        let brought = facts.workers.values().filter_map(|known| known.brought.as_ref());
-        let brought: Vec<&Change> = brought.flat_map(|brought| &brought.changes).collect();
-        let tips = facts.workers.values().filter_map(|known| known.tip.as_ref());
-        facts.behind = self.repo.behind(&brought, tips)?;
-        facts.landed_as = landing::by_content(self, &facts)?;
-        let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
-        if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {
-            let changes = self.repo.changes(&[Stretch::between(since, tip)])?;
-            facts.base_changes = paths(changes.into_iter().flatten());
-        }
-        Ok(facts)
-    }
-
-    fn add_worktrees(&self, facts: &mut Facts, worktrees: Vec<WorktreeFacts>) {
-        for (id, worktree) in self.plan.ids().zip(worktrees) {
-            facts.workers.entry(id.clone()).or_default().worktree = worktree;
-        }
-    }
-
-    /// Reads what every branch has since the base, and what its commits changed: two git processes,
-    /// and one more where there are merges.
-    fn read_history(&self, facts: &mut Facts) -> Result<()> {
-        let Record { base, merged, stopped, red, placements, .. } = &self.record;
-        let tip = |worker: &Worker| self.tip(worker).or(merged.get(&worker.id).map(|(tip, _)| tip));
-        let tips: Vec<Option<&Oid>> = self.plan.workers.iter().map(tip).collect();
-        let begun = stopped.iter().map(Stopped::commit).chain(red.iter().map(|red| &red.candidate));
-        let merged_tips = merged.values().map(|(tip, _)| tip);
-        let trunk: Vec<&Oid> = facts.base_tip.iter().chain(&facts.integration_tip).collect();
-        let known: Vec<&Oid> = tips.iter().flatten().copied().chain(merged_tips).collect();
-        let history = self.repo.history(known.iter().chain(&trunk).copied().chain(begun), base)?;
-        let mut history = History::new(history);
-
-        let mut questions = Questions::default();
-        let mut except = history.on_chains(trunk.iter().copied());
-        let handed_over: Vec<&Oid> = self
-            .plan
-            .ids()
-            .zip(&tips)
-            .filter_map(|(id, tip)| Some((id, (*tip)?)))
-            .flat_map(|(id, tip)| perhaps_handed_over(&self.record, &history, &except, id, tip))
-            .map(|commit| &commit.oid)
-            .collect();
-        except.retain(|oid| !handed_over.contains(oid));
-        let all_trunk = history.ancestors(trunk.iter().copied());
-        let mut chains = known.clone();
-        chains.extend(history.side_tips(&known, &all_trunk));
-        chains.extend(&handed_over);
-        let forks = placements.values().map(|placement| &placement.fork);
-        let ends = forks.chain(trunk.iter().copied()).chain(handed_over);
-        let stretches = history.stretches(&chains, ends, &except);
-        let stretches: Vec<(Oid, usize)> = stretches
-            .into_iter()
-            .map(|stretch| (stretch.newest.clone(), questions.ask(stretch)))
-            .collect();
-
-        // What a merge of each brings, compared with the newest commit of the trunk that it has.
-        let on_trunk = history.merge_bases(base, trunk.iter().copied().chain([base]));
-        let since = |tip: &Oid| {
-            let newest = on_trunk.merge_base(tip).filter(|newest| newest != tip);
-            newest.unwrap_or_else(|| base.clone())
-        };
-        let brought: Vec<Option<(Oid, usize)>> = tips
-            .iter()
-            .map(|tip| {
-                let since = since((*tip)?);
-                let at = questions.ask(Stretch::between(&since, (*tip)?));
-                Some((since, at))
-            })
-            .collect();
-        let mut steps: Vec<Oid> =
-            brought.iter().flatten().map(|(since, _)| since.clone()).collect();
-        steps.retain(|since| since != base);
-        history.sort(&mut steps);
-        let before = std::iter::once(base).chain(&steps);
-        let step = |(old, new): (&Oid, &Oid)| questions.ask(Stretch::between(old, new));
-        let step_answers: Vec<usize> = before.zip(&steps).map(step).collect();
-
-        let moved = facts.base_tip.as_ref().filter(|tip| *tip != base);
-        let integration = facts.integration_tip.as_ref();
-        let landed = moved.and_then(|tip| integration.filter(|head| history.contains(tip, head)));
-        let drift = moved.map(|tip| questions.ask(Stretch::between(landed.unwrap_or(base), tip)));
-
-        let answers = self.repo.changes(&questions.stretches)?;
-        let answer = |at: usize| answers.get(at).cloned().unwrap_or_default();
-        for (newest, at) in stretches {
-            history.set_changes(&newest, answer(at));
-        }
-        for (id, brought) in self.plan.ids().zip(brought) {
-            let brought = brought.map(|(since, at)| Brought { since, changes: answer(at) });
-            facts.workers.entry(id.clone()).or_default().brought = brought;
-        }
-        facts.trunk_steps = steps.into_iter().zip(step_answers.into_iter().map(answer)).collect();
-        facts.base_changes = paths(drift.map(answer).into_iter().flatten());
-        facts.history = history;
-        Ok(())
-    }
-
-    /// Returns where each worker stands, in the order of the plan.
-    pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
-        let work = own_work(&self.plan, &self.record, facts);
-        status::worker_states(&self.plan, &self.record, facts, &work)
-    }
-
-    /// Returns the state of the user's own checkout, the plan's own file left out.
-    fn checkout(&self) -> Result<TreeState> {
-        let mut state = self.repo.checkout_state()?;
-        let plan = self.plan_text.as_bytes();
-        state.untracked.retain(|path| {
-            let file = self.repo.root().join(path.to_path());
-            let as_long = file.metadata().is_ok_and(|known| known.len() == plan.len() as u64);
-            !(as_long && std::fs::read(file).is_ok_and(|text| text == plan))
-        });
-        Ok(state)
-    }
-
-    fn worktree_facts(&self, look: Look<'_>) -> Result<Vec<WorktreeFacts>> {
-        let workers = &self.plan.workers;
-        let is_registered = |worker: &&Worker| self.entry(worker).is_some();
-        let wanted = workers.iter().filter(is_registered).filter(|worker| look.is_into(worker));
-        let wanted: Vec<PathBuf> = wanted.map(|worker| self.worktree(worker)).collect();
-        let mut read = self.repo.tree_states(&wanted)?.into_iter();
-        let fact = |worker: &Worker| match is_registered(&worker) {
-            false => self.lost(worker),
-            true if look.is_into(worker) => match read.next().unwrap_or_default() {
-                WorktreeFacts::Missing => self.lost(worker),
-                read => read,
-            },
-            true => WorktreeFacts::Unread,
-        };
-        Ok(workers.iter().map(fact).collect())
-    }
-
-    /// Returns what became of a worktree that is not where git and the plan have it.
-    fn lost(&self, worker: &Worker) -> WorktreeFacts {
-        if !self.record.is_made(&worker.id) || self.tip(worker).is_none() {
-            return WorktreeFacts::Missing;
-        }
-        let reason = self.plan.lock_reason(worker);
-        match self.repo.whereabouts(&self.worktree(worker), &reason, &worker.branch()) {
-            Whereabouts::Unlinked(_) => WorktreeFacts::Unlinked,
-            Whereabouts::At(folder, _) => WorktreeFacts::At(folder.to_string_lossy().into_owned()),
-            Whereabouts::Unknown => WorktreeFacts::Missing,
-        }
-    }
-
-    /// Returns the whole picture.
-    pub(crate) fn status(&self, now: Seconds, look: Look<'_>) -> Result<status::Status> {
-        Ok(self.picture(now, look)?.0)
-    }
-
-    /// Returns the whole picture, and the facts it was made of.
-    pub(crate) fn picture(&self, now: Seconds, look: Look<'_>) -> Result<(status::Status, Facts)> {
-        let workers: Vec<&Worker> = self.plan.workers.iter().collect();
-        let is_into = look == Look::Into;
-        let mut trials = Trials::new(&self.repo)?;
-        // Looking into worktrees takes longest: what is committed is merged meanwhile. Whatever comes
-        // out the same with the worktrees is not merged again.
-        let committed = || {
-            let facts = self.committed(now)?;
-            is_into.then(|| predict(self, &facts, &mut trials)).transpose()?;
-            Ok(facts)
-        };
-        let others = || match is_into {
-            true => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
-            false => Ok((None, Vec::new())),
-        };
-        let gaps = || match is_into {
-            true => repair::gaps(self, &workers),
-            false => Ok(Vec::new()),
-        };
-        let others = || both(others, gaps);
-        let worktrees = || both(others, || self.worktree_facts(look));
-        let (mut facts, (((checkout, sessions), gaps), worktrees)) = both(committed, worktrees)?;
-        self.add_worktrees(&mut facts, worktrees);
-        facts.checkout = checkout;
-        for (worker, gaps) in workers.iter().zip(gaps) {
-            facts.workers.entry(worker.id.clone()).or_default().gaps = gaps;
-        }
-        // A session in a folder that bears its name now is another workflow's.
-        let own = workers.iter().zip(sessions).filter(|(worker, _)| self.record.has(&worker.id));
-        for (worker, session) in own {
-            facts.workers.entry(worker.id.clone()).or_default().session = session;
-        }
-        let Prediction { states, conflicts, trial } = predict(self, &facts, &mut trials)?;
-        let (plan, record) = (&self.plan, &self.record);
-        let status = status::derive(plan, record, &facts, states, conflicts, trial, self);
-        Ok((status, facts))
-    }
 }
 
 impl Places for Workflow {
@@ -414,27 +176,6 @@ impl Places for Workflow {
     fn worktree(&self, worker: &Worker) -> String {
         self.worktree(worker).to_string_lossy().into_owned()
     }
-}
-
-/// What git is asked about, each question once.
-#[derive(Default)]
-struct Questions {
-    stretches: Vec<Stretch>,
-}
-
-impl Questions {
-    /// Returns where the answer will stand.
-    fn ask(&mut self, stretch: Stretch) -> usize {
-        let known = self.stretches.iter().position(|known| *known == stretch);
-        known.unwrap_or_else(|| {
-            self.stretches.push(stretch);
-            self.stretches.len() - 1
-        })
-    }
-}
-
-fn paths(changes: impl Iterator<Item = Change>) -> Vec<RepoPath> {
-    changes.map(|change| change.path).collect()
 }
 
 fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug, Oid)> {

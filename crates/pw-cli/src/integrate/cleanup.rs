@@ -22,6 +22,7 @@ use pw_git::{RecordWriter, Survey, Transaction};
 use super::bench::Bench;
 use super::resolve::raced;
 use super::step;
+use crate::facts::Look;
 use crate::landing;
 use crate::launch;
 use crate::processes;
@@ -29,7 +30,7 @@ use crate::session;
 use crate::shell::{Answer, Context};
 use crate::snapshot::{Keeping, restore_command};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// How a cleanup was asked for.
 #[derive(Clone, Copy)]

@@ -17,9 +17,10 @@ use pw_git::{Transaction, Worktree, unshallow};
 use super::gate::Gatekeeper;
 use super::merge::own_result;
 use super::{pull_request, step};
+use crate::facts::Look;
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// What was asked for.
 pub(super) struct Asked {

@@ -20,9 +20,10 @@ use pw_git::{Merges, Transaction, unshallow};
 use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
 use super::{blame, resolve};
+use crate::facts::Look;
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::{Look, Workflow, read_refs};
+use crate::workflow::{Workflow, read_refs};
 
 /// Merges everybody who is still to be merged.
 pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {

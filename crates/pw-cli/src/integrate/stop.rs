@@ -17,8 +17,9 @@ use pw_git::{MergeOutcome, Scratch, Unmerged};
 
 use super::mergiraf::{self, Mergiraf};
 use super::place::Place;
+use crate::facts::Look;
 use crate::shell::Context;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// Of how many files the hunks are read.
 const MAX_FILES: usize = 50;

@@ -9,9 +9,10 @@ use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
 
 use super::notice::Notices;
+use crate::facts::Look;
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// Returns when something happened that somebody must act on
 ///

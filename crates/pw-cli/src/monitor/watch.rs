@@ -11,9 +11,10 @@ use pw_core::time::Seconds;
 use pw_core::work::{Work, own_work};
 
 use super::notice::Notices;
+use crate::facts::Look;
 use crate::shell::{Answer, Context, Live, Screen};
 use crate::view::{Picture, Step, Watch};
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// How soon a new look is shown.
 const TICK: Duration = Duration::from_millis(200);

@@ -19,11 +19,12 @@ use pw_core::time::rfc3339;
 use pw_git::{Lock, RecordWriter, Repo, Transaction, Whereabouts, all};
 
 use super::{Ground, PlanFile, prepare};
+use crate::facts::Look;
 use crate::launch;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// Makes the first wave, and whatever of the rest was begun.
 pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {

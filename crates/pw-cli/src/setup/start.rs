@@ -21,12 +21,13 @@ use pw_git::{RecordWriter, Transaction};
 
 use super::tmux::{self, Tmux};
 use crate::command::{program, tail};
+use crate::facts::Look;
 use crate::launch;
 use crate::session;
 use crate::shell::{Answer, Context as Call};
 use crate::snapshot::Keeping;
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// How long a background session may take to begin.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(120);

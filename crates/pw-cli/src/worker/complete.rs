@@ -13,8 +13,9 @@ use pw_core::worker as rules;
 use pw_core::{hollow, prompt};
 
 use super::{Desk, is_signal};
+use crate::facts::Look;
 use crate::shell::Answer;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 use crate::{command, launch};
 
 pub(super) fn complete(desk: &Desk<'_>, text: &str, detail: &[String]) -> Result<Answer> {

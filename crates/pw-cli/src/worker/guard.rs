@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 
 use super::session_of;
 use super::surroundings::Around;
+use crate::facts::Look;
 use crate::identity;
 use crate::shell::{Answer, Context as Shell};
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 /// The hook that asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -13,9 +13,10 @@ use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
 use super::Desk;
+use crate::facts::Look;
 use crate::shell::Answer;
 use crate::view;
-use crate::workflow::{Look, Workflow};
+use crate::workflow::Workflow;
 
 pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> {
     let Workflow { repo, record, .. } = desk.workflow;

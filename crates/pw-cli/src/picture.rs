@@ -1,0 +1,60 @@
+//! The whole picture of a workflow: facts, what trial merges find, states.
+
+use anyhow::Result;
+use pw_core::facts::Facts;
+use pw_core::plan::Worker;
+use pw_core::status;
+use pw_core::time::Seconds;
+use pw_git::both;
+
+use crate::facts::Look;
+use crate::radar::{Prediction, Trials, predict};
+use crate::repair;
+use crate::session;
+use crate::workflow::Workflow;
+
+impl Workflow {
+    /// Returns the whole picture.
+    pub(crate) fn status(&self, now: Seconds, look: Look<'_>) -> Result<status::Status> {
+        Ok(self.picture(now, look)?.0)
+    }
+
+    /// Returns the whole picture, and the facts it was made of.
+    pub(crate) fn picture(&self, now: Seconds, look: Look<'_>) -> Result<(status::Status, Facts)> {
+        let workers: Vec<&Worker> = self.plan.workers.iter().collect();
+        let is_into = look == Look::Into;
+        let mut trials = Trials::new(&self.repo)?;
+        // Looking into worktrees takes longest: what is committed is merged meanwhile. Whatever comes
+        // out the same with the worktrees is not merged again.
+        let committed = || {
+            let facts = self.committed(now)?;
+            is_into.then(|| predict(self, &facts, &mut trials)).transpose()?;
+            Ok(facts)
+        };
+        let others = || match is_into {
+            true => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
+            false => Ok((None, Vec::new())),
+        };
+        let gaps = || match is_into {
+            true => repair::gaps(self, &workers),
+            false => Ok(Vec::new()),
+        };
+        let others = || both(others, gaps);
+        let worktrees = || both(others, || self.worktree_facts(look));
+        let (mut facts, (((checkout, sessions), gaps), worktrees)) = both(committed, worktrees)?;
+        self.add_worktrees(&mut facts, worktrees);
+        facts.checkout = checkout;
+        for (worker, gaps) in workers.iter().zip(gaps) {
+            facts.workers.entry(worker.id.clone()).or_default().gaps = gaps;
+        }
+        // A session in a folder that bears its name now is another workflow's.
+        let own = workers.iter().zip(sessions).filter(|(worker, _)| self.record.has(&worker.id));
+        for (worker, session) in own {
+            facts.workers.entry(worker.id.clone()).or_default().session = session;
+        }
+        let Prediction { states, conflicts, trial } = predict(self, &facts, &mut trials)?;
+        let (plan, record) = (&self.plan, &self.record);
+        let status = status::derive(plan, record, &facts, states, conflicts, trial, self);
+        Ok((status, facts))
+    }
+}
