@@ -193,6 +193,10 @@ fn odd_input(cwd: &Path) -> Vec<(&'static str, Vec<u8>)> {
             "brackets the parser tries in every way",
             bash(&format!("\"echo {}\"", "$((".repeat(30) + &"))".repeat(30))),
         ),
+        (
+            "a tilde that the parser takes for a number",
+            bash("\"echo x > ~99999999999999999999999/x\""),
+        ),
         ("half a command", bash("\"echo 'x\"")),
         ("a NUL", bash("\"ls \\u0000; git push\"")),
         ("no file", write("\"\"")),

@@ -1,9 +1,8 @@
 //! Commands that change the shell itself, run another script, or run another command.
 
-use super::arguments::{Arguments, Known};
-use super::arguments::{UNKNOWN, Word};
+use super::arguments::{Arguments, Known, UNKNOWN, Word};
 use super::decide::Change;
-use super::judge::{Call, Judge};
+use super::judge::{Call, Judge, STREAM};
 use super::{code, files, git, helper};
 use crate::report::shell_word;
 
@@ -17,7 +16,10 @@ const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("chroot", Known { short: "", long: &[] }, 1),
     ("command", Known { short: "", long: &[] }, 0),
     ("doas", Known { short: "uC", long: &[] }, 0),
+    ("dbus-run-session", Known { short: "", long: &[] }, 0),
+    ("eatmydata", Known { short: "", long: &[] }, 0),
     ("exec", Known { short: "a", long: &[] }, 0),
+    ("fakeroot", Known { short: "lsib", long: &[] }, 0),
     ("flock", Known { short: "wE", long: &["--timeout", "--wait"] }, 1),
     ("ionice", Known { short: "cnp", long: &["--class", "--classdata"] }, 0),
     ("ltrace", Known { short: "eop", long: &[] }, 0),
@@ -25,6 +27,7 @@ const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("nohup", Known { short: "", long: &[] }, 0),
     ("npx", Known { short: "pc", long: &["--package"] }, 0),
     ("setsid", Known { short: "", long: &[] }, 0),
+    ("ssh-agent", Known { short: "aEt", long: &[] }, 0),
     ("stdbuf", Known { short: "ioe", long: &["--input", "--output", "--error"] }, 0),
     ("strace", Known { short: "eopPsSEuabIX", long: &[] }, 0),
     ("sudo", Known { short: "CDghpRrTtUu", long: &["--user", "--group", "--chdir"] }, 0),
@@ -38,6 +41,25 @@ const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("winpty", Known { short: "", long: &[] }, 0),
     ("xvfb-run", Known { short: "nes", long: &[] }, 0),
 ];
+
+/// Programs that run the command behind one of these words.
+const RUNNERS: &[(&str, &[&str])] = &[
+    ("bundle", &["exec"]),
+    ("hatch", &["run"]),
+    ("mise", &["exec", "x"]),
+    ("npm", &["exec", "x"]),
+    ("pdm", &["run"]),
+    ("pipenv", &["run"]),
+    ("pnpm", &["exec", "dlx"]),
+    ("poetry", &["run"]),
+    ("rye", &["run"]),
+    ("uv", &["run"]),
+    ("yarn", &["exec", "dlx"]),
+];
+
+/// Programs whose words are only text, a git command among them.
+const READERS_OF_TEXT: &[&str] =
+    &["grep", "egrep", "fgrep", "rg", "ag", "ack", "man", "tldr", "logger", "notify-send", "say"];
 
 /// Shells, whose `-c` and stdin are scripts.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "rbash", "fish"];
@@ -61,8 +83,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         return shell(judge, &rest);
     }
     match name {
-        "cd" | "pushd" | "chdir" => change_folder(judge, &rest.words),
-        "popd" => change_folder(judge, &[Word::new("-")]),
+        "cd" | "pushd" | "chdir" => change_folder(judge, &rest),
+        "popd" => judge.shell.folder = judge.shell.before.take(),
+        "source" | "." => return sourced(judge, &rest),
         "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" | "mapfile"
         | "readarray" | "getopts" | "let" => assign(judge, name, &rest.words),
         "set" => set(judge, &rest.words),
@@ -72,7 +95,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "trap" => drop(rest.words.first().map(|word| judge.subshell(&word.text))),
         "env" => return env(judge, &rest),
         "xargs" | "parallel" => xargs(judge, &rest),
-        "find" | "fd" => find(judge, &rest),
+        "find" | "fd" => return Some(find(judge, &rest)),
         "watch" => drop(judge.subshell(&joined(
             &Arguments::read(&rest.words, Known { short: "nq", long: &["--interval"] }).operands,
         ))),
@@ -83,6 +106,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
                 judge.subshell(&script.text);
             }
         }
+        "ls" => return Some(listed(&rest.words)),
         "echo" => return Some(printed(&rest.words)),
         "printf" => return printf(&rest.words),
         "pwd" => return judge.shell.folder.clone(),
@@ -101,12 +125,55 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         }
         _ if first.contains(UNKNOWN) => git::unknown(judge, &rest.words),
         _ => {
+            if let Some(inner) = run_by(name, &rest) {
+                return judge.call(&inner);
+            }
             helper::judge(judge, name, &rest.words);
             code::judge(judge, name, &rest);
             files::judge(judge, name, &rest.words);
         }
     }
     None
+}
+
+/// Returns the command that a program of this name runs, if it is known to run one.
+fn run_by(name: &str, rest: &Call) -> Option<Call> {
+    let first = rest.words.first()?.text.as_str();
+    if RUNNERS.iter().any(|(runner, verbs)| *runner == name && verbs.contains(&first)) {
+        return Some(behind_options(&rest.past(1), Known::default()).1);
+    }
+    if name == "yarn" && files::is_formatter(first) {
+        return Some(rest.clone());
+    }
+    if name.starts_with("python") && first == "-m" {
+        return Some(rest.past(1));
+    }
+    // Whatever it is, `git push` at its end is most likely run.
+    let at = rest.words.iter().position(|word| word.text == "git")?;
+    let is_text = READERS_OF_TEXT.contains(&name) || name.starts_with("pw-");
+    let harms = rest.words.get(at + 1).is_some_and(|verb| git::harms(&verb.text));
+    (!is_text && harms).then(|| rest.past(at))
+}
+
+/// Judges `source`: what it reads, where that is known.
+fn sourced(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
+    let file = rest.words.first()?;
+    judge.script(rest.stdin.as_ref().filter(|_| is_stream(&file.text))?)
+}
+
+fn is_stream(file: &str) -> bool {
+    matches!(file, STREAM | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0" | "-")
+}
+
+/// Returns what is in folders, by their names alone.
+fn listed(words: &[Word]) -> String {
+    let given = Arguments::read(words, Known::default());
+    let names = given.operands.iter().map(|word| match &word.pattern {
+        Some(_) => word.text.replace(['*', '?', '['], &UNKNOWN.to_string()),
+        None => word.text.clone(),
+    });
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { UNKNOWN.to_string() } else { names.join("\n") + "\n" }
 }
 
 fn joined(words: &[Word]) -> String {
@@ -135,12 +202,16 @@ fn temporary(judge: &Judge<'_>) -> String {
     format!("{}/tmp.new", folder.as_deref().unwrap_or("/tmp").trim_end_matches('/'))
 }
 
-fn change_folder(judge: &mut Judge<'_>, words: &[Word]) {
-    let given = Arguments::read(words, Known::default());
-    let is_back = words.iter().any(|word| word.text == "-");
+fn change_folder(judge: &mut Judge<'_>, call: &Call) {
+    let given = Arguments::read(&call.words, Known::default());
+    let is_back = call.words.iter().any(|word| word.text == "-");
+    let searches = call.assigned.iter().any(|(name, _)| name == "CDPATH")
+        || judge.variable("CDPATH").is_some_and(|path| !path.is_empty());
     let next = match given.operands.first() {
         _ if is_back => judge.shell.before.clone(),
         None => judge.variable("HOME"),
+        // With CDPATH a plain name can be in any of its folders.
+        Some(word) if searches && !word.text.starts_with(['/', '.']) => None,
         Some(word) if word.is_known() => judge.absolute(&word.text),
         Some(_) => None,
     };
@@ -248,6 +319,9 @@ fn behind_options(call: &Call, known: Known<'_>) -> (Arguments, Call) {
 fn env(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
     let known = Known { short: "uCSa", long: &["--unset", "--chdir", "--split-string", "--argv0"] };
     let (options, mut inner) = behind_options(rest, known);
+    if inner.words.first().is_some_and(|word| word.text == "-") {
+        inner = inner.past(1);
+    }
     let folder = judge.shell.folder.clone();
     if let Some(to) = options.values(&["-C", "--chdir"]).last() {
         judge.shell.folder = if to.is_known() { judge.absolute(&to.text) } else { None };
@@ -300,6 +374,7 @@ fn shell(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
             }
         }
         (None, Some(script)) => judge.script(script),
+        (Some((file, _)), Some(script)) if is_stream(&file.text) => judge.script(script),
         // A file: what is in it is not looked at.
         _ => None,
     };
@@ -336,7 +411,8 @@ fn xargs(judge: &mut Judge<'_>, rest: &Call) {
     }
 }
 
-fn find(judge: &mut Judge<'_>, rest: &Call) {
+/// Judges `find`; returns what it prints, as far as that is known.
+fn find(judge: &mut Judge<'_>, rest: &Call) -> String {
     let is_test = |word: &&Word| word.text.starts_with(['-', '(', '!', ')']);
     let skipped = rest
         .words
@@ -377,4 +453,5 @@ fn find(judge: &mut Judge<'_>, rest: &Call) {
             _ => {}
         }
     }
+    starts.iter().map(|start| format!("{}/{UNKNOWN}\n", start.text)).collect()
 }

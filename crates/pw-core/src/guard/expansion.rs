@@ -1,10 +1,13 @@
 //! What the words of a shell command come to, as far as that can be told without running it.
 
-use brush_parser::word::{self, Parameter, ParameterExpr, SpecialParameter, WordPiece};
+use brush_parser::word::{self, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece};
 use brush_parser::{ParserOptions, ast};
 
 use super::arguments::{UNKNOWN, Word};
 use super::judge::Judge;
+
+/// Longest value and pattern of `${x%pattern}` that are looked at.
+const MAX_TRIMMED: usize = 500;
 
 /// Most words that the braces of one word may stand for.
 const MAX_ALTERNATIVES: usize = 64;
@@ -112,11 +115,11 @@ fn add(judge: &mut Judge<'_>, piece: WordPiece, in_quotes: bool, found: &mut Vec
                 add(judge, piece.piece, true, found);
             }
         }
-        WordPiece::TildePrefix(user) => {
-            let folder = match user.as_str() {
-                "" => judge.variable("HOME"),
-                "+" => judge.variable("PWD"),
-                "-" => judge.variable("OLDPWD"),
+        WordPiece::TildeExpansion(whose) => {
+            let folder = match whose {
+                TildeExpr::Home => judge.variable("HOME"),
+                TildeExpr::WorkingDir => judge.variable("PWD"),
+                TildeExpr::OldWorkingDir => judge.variable("OLDPWD"),
                 _ => None,
             };
             expanded(folder, true, found);
@@ -162,6 +165,8 @@ fn parameter(
     in_quotes: bool,
     found: &mut Vec<Letter>,
 ) {
+    let is_largest_suffix = matches!(expression, ParameterExpr::RemoveLargestSuffixPattern { .. });
+    let is_largest_prefix = matches!(expression, ParameterExpr::RemoveLargestPrefixPattern { .. });
     match expression {
         ParameterExpr::Parameter { parameter, indirect: false } => {
             if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter
@@ -190,6 +195,28 @@ fn parameter(
             text(judge, &more);
             expanded(None, in_quotes, found);
         }
+        ParameterExpr::RemoveSmallestSuffixPattern { parameter, indirect: false, pattern }
+        | ParameterExpr::RemoveLargestSuffixPattern { parameter, indirect: false, pattern } => {
+            let value = trimmed(judge, &parameter, pattern, |value, matches| {
+                let mut ends =
+                    value.char_indices().map(|(at, _)| at).filter(|at| matches(&value[*at..]));
+                if is_largest_suffix { ends.next() } else { ends.last() }
+                    .map(|at| value[..at].to_owned())
+            });
+            expanded(value, in_quotes, found);
+        }
+        ParameterExpr::RemoveSmallestPrefixPattern { parameter, indirect: false, pattern }
+        | ParameterExpr::RemoveLargestPrefixPattern { parameter, indirect: false, pattern } => {
+            let value = trimmed(judge, &parameter, pattern, |value, matches| {
+                let mut starts = value
+                    .char_indices()
+                    .map(|(at, c)| at + c.len_utf8())
+                    .filter(|at| matches(&value[..*at]));
+                if is_largest_prefix { starts.last() } else { starts.next() }
+                    .map(|at| value[at..].to_owned())
+            });
+            expanded(value, in_quotes, found);
+        }
         other => {
             let other = format!("{other:?}");
             if other.contains("$(") || other.contains('`') {
@@ -198,6 +225,46 @@ fn parameter(
             expanded(None, in_quotes, found);
         }
     }
+}
+
+/// Returns what `cut` leaves of a variable, given whether a part matches the pattern.
+fn trimmed(
+    judge: &mut Judge<'_>,
+    parameter: &Parameter,
+    pattern: Option<String>,
+    cut: impl Fn(&str, &dyn Fn(&str) -> bool) -> Option<String>,
+) -> Option<String> {
+    let pattern = text(judge, &pattern.unwrap_or_default());
+    let known = value(judge, parameter).filter(|value| value.len() < MAX_TRIMMED)?;
+    if pattern.contains([UNKNOWN, '[', '(']) || pattern.len() > MAX_TRIMMED {
+        return None;
+    }
+    let pattern: Vec<char> = pattern.chars().collect();
+    let left = cut(&known, &|part| matches_pattern(&pattern, part));
+    Some(left.unwrap_or(known))
+}
+
+/// Returns whether a text is what `*` and `?` stand for; here `*` also stands for slashes.
+fn matches_pattern(pattern: &[char], text: &str) -> bool {
+    // For each end of the pattern read so far, whether the text read so far can reach it.
+    let mut reached: Vec<bool> = vec![false; pattern.len() + 1];
+    reached[0] = true;
+    let through_stars = |reached: &mut Vec<bool>| {
+        for at in 0..pattern.len() {
+            reached[at + 1] |= reached[at] && pattern[at] == '*';
+        }
+    };
+    through_stars(&mut reached);
+    for c in text.chars() {
+        let mut next = vec![false; pattern.len() + 1];
+        for at in 0..pattern.len() {
+            next[at] |= reached[at] && pattern[at] == '*';
+            next[at + 1] |= reached[at] && (pattern[at] == '?' || pattern[at] == c);
+        }
+        through_stars(&mut next);
+        reached = next;
+    }
+    reached[pattern.len()]
 }
 
 fn all_positional(judge: &Judge<'_>, in_quotes: bool, found: &mut Vec<Letter>) {

@@ -1,7 +1,6 @@
 //! Which files a program changes that is given them by name.
 
-use super::arguments::{Arguments, Known};
-use super::arguments::{UNKNOWN, Word};
+use super::arguments::{Arguments, Known, UNKNOWN, Word};
 use super::decide::Change;
 use super::judge::Judge;
 
@@ -321,6 +320,11 @@ fn archive(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
         judge.changes(Folder, &Word::new("."));
     }
     into.iter().for_each(|folder| judge.changes(Folder, folder));
+}
+
+/// Returns whether a program of this name rewrites files in place.
+pub(super) fn is_formatter(name: &str) -> bool {
+    FORMATTERS.iter().any(|(known, ..)| *known == name)
 }
 
 fn formatter(judge: &mut Judge<'_>, name: &str, words: &[Word]) {

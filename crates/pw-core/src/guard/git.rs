@@ -215,11 +215,16 @@ fn alias(judge: &mut Judge<'_>, globals: &Globals, verb: &str, args: &[Word]) {
 
 /// Judges a command whose name only a run would tell, by what it would be as git.
 pub(super) fn unknown(judge: &mut Judge<'_>, words: &[Word]) {
-    let harms =
-        ["push", "stash", "rebase", "reflog", "worktree", "update-ref", "gc", "filter-branch"];
-    if words.first().is_some_and(|word| harms.contains(&word.text.as_str())) {
+    if words.first().is_some_and(|word| harms(&word.text)) {
         in_its_folder(judge, &[], words);
     }
+}
+
+/// Returns whether a verb of git is one of those that harm others most.
+pub(super) fn harms(verb: &str) -> bool {
+    let harms =
+        ["push", "stash", "rebase", "reflog", "worktree", "update-ref", "gc", "filter-branch"];
+    harms.contains(&verb)
 }
 
 /// Returns what a reader prints, where that is known.

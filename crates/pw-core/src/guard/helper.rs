@@ -7,6 +7,7 @@ use super::decide::{self, Change};
 use super::expansion;
 use super::judge::Judge;
 use super::script::parse;
+use super::surroundings::Target;
 use crate::plan::Plan;
 
 /// A subcommand of a helper that a worker may always call.
@@ -72,6 +73,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
         name == "pw-worker" && words.iter().any(|word| verbs.contains(&word.text.as_str()));
     if is_writer && words.iter().any(|word| word.text.starts_with("-C")) {
         judge.deny("a worker's commands are its own: run them in your worktree, without -C");
+    }
+    if is_writer && matches!(judge.target("."), Some((_, Target::Elsewhere(_) | Target::Git))) {
+        judge.deny("a worker's commands are its own: go back to your worktree first");
     }
     for (at, word) in words.iter().enumerate().filter(|_| name == "pw-retro") {
         let (option, value) = word

@@ -9,6 +9,8 @@ use super::decide::{self, Change};
 use super::surroundings::{Surroundings, Target};
 use crate::plan::{Plan, Worker};
 
+/// What the shell puts in the place of `<(…)`.
+pub(super) const STREAM: &str = "/dev/fd/63";
 /// Deepest scripts inside of scripts.
 const MAX_SCRIPTS: usize = 12;
 /// Most commands that are judged, a loop's counted each time.

@@ -4,12 +4,12 @@
 //! variables, functions and aliases are followed as far as the script itself sets them.
 
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, CompoundCommand};
-use brush_parser::{ParserOptions, SourceInfo, Token, parse_tokens, uncached_tokenize_str};
+use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 
 use super::arguments::{UNKNOWN, Word};
 use super::decide::Change;
 use super::expansion;
-use super::judge::{Call, Judge};
+use super::judge::{Call, Judge, STREAM};
 use crate::report::shell_word;
 
 /// Longest script that is read, in bytes.
@@ -100,7 +100,10 @@ impl Judge<'_> {
                 // Whatever calls it, and whatever with.
                 self.function(&function.body, None);
             }
-            ast::Command::ExtendedTest(test) => self.test(&test.expr),
+            ast::Command::ExtendedTest(test, redirects) => {
+                self.redirects(redirects.as_ref());
+                self.test(&test.expr);
+            }
         }
         None
     }
@@ -109,6 +112,11 @@ impl Judge<'_> {
         match compound {
             CompoundCommand::BraceGroup(group) => return self.list(&group.list),
             CompoundCommand::Subshell(subshell) => return self.nested(&subshell.list),
+            CompoundCommand::Coprocess(coprocess) => {
+                let shell = self.shell.clone();
+                self.command(&coprocess.body);
+                self.shell = shell;
+            }
             CompoundCommand::Arithmetic(command) => expansion::arithmetic(self, &command.expr),
             CompoundCommand::ArithmeticForClause(clause) => {
                 let parts = [&clause.initializer, &clause.condition, &clause.updater];
@@ -231,8 +239,8 @@ impl Judge<'_> {
                 call.words.extend(expansion::words(self, &word.value));
             }
             Item::ProcessSubstitution(_, subshell) => {
-                self.nested(&subshell.list);
-                call.words.push(Word::new("/dev/fd/63"));
+                call.stdin = self.nested(&subshell.list).or(call.stdin.take());
+                call.words.push(Word::new(STREAM));
             }
         }
     }
@@ -326,7 +334,7 @@ pub(super) fn parse(text: &str, options: &ParserOptions) -> Result<ast::Program,
     if deepest(nesting) > MAX_NESTING {
         return Err("it is nested too deeply");
     }
-    parse_tokens(&tokens, options, &SourceInfo::default()).map_err(|_| "it is no shell command")
+    parse_tokens(&tokens, options).map_err(|_| "it is no shell command")
 }
 
 /// Returns how deep it goes, of steps that open and close.

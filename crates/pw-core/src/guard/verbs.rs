@@ -27,7 +27,7 @@ fn denied(reason: &str) -> Verdict {
 /// Verbs that only read.
 const READERS: &str = "\
     annotate blame cat-file check-attr check-ignore check-mailmap check-ref-format cherry \
-    column count-objects describe diff diff-files diff-index diff-pairs diff-tree difftool \
+    column count-objects describe diff diff-files diff-index diff-pairs diff-tree \
     fmt-merge-msg for-each-ref fsck get-tar-commit-id grep help log ls-files ls-remote ls- \
     tree mailinfo mailsplit merge-base merge-tree name-rev patch-id range-diff request-pull \
     rev-list rev-parse shortlog show show-branch show-index show-ref status stripspace var \
@@ -35,7 +35,7 @@ const READERS: &str = "\
 
 /// Verbs that change the worktree they run in and its branch, and nothing else.
 const OWN: &str = "\
-    add apply checkout-index commit-tree hash-object merge-index mergetool mktag mktree \
+    add commit-tree hash-object merge-index mergetool mktag mktree \
     restore revert stage write-tree";
 
 /// Verbs that send work away.
@@ -73,6 +73,23 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
         }
         verb if is_one_of(SHARED, verb) => {
             Denied(format!("`git {verb}` can destroy what other workers are just committing"))
+        }
+        "apply" => match plain.has(&["--unsafe-paths"]) {
+            true => denied("a patch changes files of your own worktree only"),
+            false => Own,
+        },
+        "checkout-index" => {
+            for folder in plain.values(&["--prefix"]) {
+                judge.changes(Change::Folder, folder);
+            }
+            Own
+        }
+        "difftool" => {
+            let args = read(args, "x", &["--extcmd"]);
+            for script in args.values(&["-x", "--extcmd"]) {
+                judge.subshell(&script.text);
+            }
+            Reads
         }
         "stash" => match args.first().map(|word| word.text.as_str()) {
             Some("list" | "show") => {
