@@ -15,7 +15,12 @@ pub(crate) fn below(folder: &Path) -> Option<(Slug, WorkerId)> {
     let link = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_file())?;
     let text = std::fs::read_to_string(&link).ok()?;
     let own = link.with_file_name(text.strip_prefix("gitdir: ")?.trim_end());
-    read(std::fs::read_to_string(own.join("locked")).ok()?.trim_end())
+    locked(&own)
+}
+
+/// Returns whose a worktree is that has this folder of git's own.
+pub(crate) fn locked(git_dir: &Path) -> Option<(Slug, WorkerId)> {
+    read(std::fs::read_to_string(git_dir.join("locked")).ok()?.trim_end())
 }
 
 /// Returns the workflow and worker that a lock names; see [`pw_core::plan::Plan::lock_reason`].
@@ -31,6 +36,11 @@ fn read(lock: &str) -> Option<(Slug, WorkerId)> {
 /// Returns whether a worktree is another worker's. One that the user has unlocked could be anybody's.
 pub(crate) fn is_others(worktree: &Worktree, workflow: &Slug, worker: &WorkerId) -> bool {
     owner(worktree).is_some_and(|(its, id)| its != *workflow || id != *worker)
+}
+
+/// Returns whether a worktree is another workflow's.
+pub(crate) fn is_of_another(worktree: &Worktree, workflow: &Slug) -> bool {
+    owner(worktree).is_some_and(|(its, _)| its != *workflow)
 }
 
 /// Returns the workflows that can have made a worktree: the one its lock names, or, where the user

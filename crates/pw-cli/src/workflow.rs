@@ -119,8 +119,7 @@ impl Workflow {
         let is_its =
             |entry: &&Worktree| entry.path == path || entry.branch.as_deref() == Some(&branch);
         let mut entries = self.repo.worktrees().iter().filter(is_its);
-        let is_taken =
-            entries.any(|entry| identity::is_others(entry, &self.plan.workflow, &worker.id));
+        let is_taken = entries.any(|entry| identity::is_of_another(entry, &self.plan.workflow));
         self.branch(&branch).filter(|_| self.record.has(&worker.id) && !is_taken)
     }
 

@@ -169,7 +169,10 @@ impl Repo {
     /// it, where the dispatcher runs it.
     pub fn write_hooks(&self, place: &HookPlace) -> Result<()> {
         let folder = place.hooks();
-        if !folder.is_dir() && folder.symlink_metadata().is_ok() {
+        if folder.is_symlink() {
+            // An installer put it there: what it leads to is not ours to write into.
+            fs::remove_file(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        } else if !folder.is_dir() && folder.symlink_metadata().is_ok() {
             keep(&folder, &place.folder.join(KEPT))?;
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, Share, Wish};
@@ -12,12 +12,13 @@ use pw_core::record::{Choice, Event};
 use pw_core::report::{counted, shell_word};
 use pw_core::status::{WorkerStatus, signal_lines, worker_states};
 use pw_core::work::own_work;
-use pw_git::{Transaction, Worktree, unshallow};
+use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::gate::Gatekeeper;
 use super::merge::own_result;
 use super::{pull_request, step};
 use crate::facts::Look;
+use crate::landing;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -60,6 +61,8 @@ pub(super) struct Finish<'a> {
     result: Oid,
     /// The commit of the base branch that has the same by content, if one has.
     landed_as: Option<Oid>,
+    /// The newest merge below the result of which the same is true.
+    landed_before: Option<Oid>,
     newer: Vec<WorkerId>,
     keeper: Gatekeeper<'a>,
     /// What the gates said.
@@ -80,6 +83,7 @@ impl<'a> Finish<'a> {
         let signals = signal_lines(plan, &facts, &work, |_| None);
         let states = worker_states(plan, record, &facts, &work);
         let landed_as = facts.landed_as.get(&result).cloned();
+        let landed_before = landing::merge_base(workflow, &facts, &before, &result)?;
         finish::require_left_out(plan, &work, &facts.history, [&result, &before], &asked.without)?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer = finish::require_everybody(&workflow.plan, &states, &is_merged, &asked.without)?;
@@ -97,6 +101,7 @@ impl<'a> Finish<'a> {
             before,
             result,
             landed_as,
+            landed_before,
             newer,
             keeper,
             gate,
@@ -106,10 +111,19 @@ impl<'a> Finish<'a> {
     /// Refuses to land a second time what the user squashed, rebased or picked.
     fn require_something_new(&self) -> Result<(), Failure> {
         let Some(commit) = &self.landed_as else { return Ok(()) };
+        let name = &self.workflow.plan.workflow;
         let message = format!("{} has all of it already, since {}", self.base, commit.short());
+        if let Some(newer) = self.newer.first() {
+            return Err(Failure::new(Code::NothingToLand, message)
+                .hint(format!("{newer} has newer work: integrate it, then finish"))
+                .next(format!("pw-integrate run {name}"))
+                .details(
+                    serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
+                ));
+        }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
-            .next(format!("pw-integrate cleanup {}", self.workflow.plan.workflow))
+            .next(format!("pw-integrate cleanup {name}"))
             .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
@@ -164,7 +178,7 @@ impl<'a> Finish<'a> {
             true => repo.tree_of(&self.result)?,
             false => {
                 self.context.progress(&format!("merging into {}", self.base));
-                let outcome = repo.merge(&self.before, &self.result, None)?;
+                let outcome = self.merge_result()?;
                 if !outcome.conflicts.is_empty() {
                     return Err(finish::conflict(plan, &self.base, outcome.conflicts).into());
                 }
@@ -174,6 +188,17 @@ impl<'a> Finish<'a> {
         let message = finish::merge_message(plan, &self.base, &self.shares()?);
         let parents = [&self.before, &self.result];
         repo.write_commit(&repo.author()?, &tree, &parents, &message)
+    }
+
+    /// Merges the result as if what landed of it before, by content alone, had been merged.
+    fn merge_result(&self) -> Result<MergeOutcome> {
+        let repo = &self.workflow.repo;
+        let Some(base) = self.landed_before.clone() else {
+            return repo.merge(&self.before, &self.result, None);
+        };
+        let (ours, theirs) = (self.before.clone(), self.result.clone());
+        let pair = Pair { ours, theirs, base: Some(base) };
+        repo.merge_pairs(&[pair], None)?.pop().context("a merge without an outcome")
     }
 
     /// What there is to say of each worker whose work lands.

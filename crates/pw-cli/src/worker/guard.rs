@@ -275,6 +275,12 @@ fn git_hook(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option
     if let Err(failure) = session.require(&workflow.plan, worker) {
         return Ok(Some(format!("{failure}; {}", failure.hint)));
     }
+    // Started with another worker's repository, git commits there, whatever folder this is.
+    let committed_to =
+        std::env::var_os("GIT_DIR").and_then(|dir| identity::locked(&shell.directory.join(dir)));
+    if committed_to.is_some_and(|(name, id)| name != workflow.plan.workflow || id != worker.id) {
+        return Ok(Some("this commits to another worker's branch; work in your own".to_owned()));
+    }
     if event == Event::PreCommit {
         return Ok(guard::commit(&workflow.plan, worker, &staged(&workflow, worker)?));
     }

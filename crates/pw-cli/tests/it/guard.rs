@@ -265,3 +265,16 @@ fn the_clients_permissions_follow_the_scope() {
     );
     assert!(list("deny").contains(&"Bash(git push *)".to_owned()));
 }
+
+#[test]
+fn a_commit_with_another_workers_repository_is_refused_wherever_it_is_made() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    let git_dir = posts.git(&["rev-parse", "--absolute-git-dir"]);
+    let before = posts.git(&["rev-parse", "HEAD"]);
+    let option = format!("--git-dir={git_dir}");
+    let commit = [option.as_str(), "commit", "-q", "--allow-empty", "-m", "[COMPLETE] forged"];
+    assert!(!repo.try_git(&users.path, &commit).status.success());
+    assert_eq!(posts.git(&["rev-parse", "HEAD"]), before);
+    users.git(&["commit", "-q", "--allow-empty", "-m", "[CHECKPOINT] own"]);
+}

@@ -147,3 +147,56 @@ fn a_worker_whose_branch_the_user_squashed_is_not_merged_again() {
     let removed = cleanup["removed"].as_array().unwrap();
     assert_eq!((removed.len(), &removed[0]["worker"]), (1, &json!("task-1")), "{cleanup:#}");
 }
+
+#[test]
+fn what_the_base_had_before_and_took_back_is_not_in_it() {
+    // The same change, tried and reverted by the user before the worker makes it.
+    let repo = integrated();
+    take(&repo, "squash");
+    repo.git(&["revert", "--no-edit", "HEAD"]);
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], false);
+    assert_eq!(repo.pw("pw-integrate finish --merge").data()["landed"], "merge");
+
+    let repo = created(THREE);
+    repo.write("api/users.py", "1");
+    repo.git(&["add", "api"]);
+    repo.git(&["commit", "-q", "-m", "a try"]);
+    repo.git(&["revert", "--no-edit", "HEAD"]);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["state"], "complete");
+    repo.pw("pw-integrate run --without task-2 --without task-3").data();
+    repo.pw("pw-integrate finish --merge --without task-2 --without task-3").data();
+    assert_eq!(repo.read("api/users.py"), "1");
+}
+
+#[test]
+fn a_second_round_after_a_squash_lands_what_is_new_and_nothing_else() {
+    let rounds: [(&str, &str, fn(&TestRepo)); 3] = [
+        ("newer lines", "newer", |repo| {
+            repo.worker("task-2-posts").write("api/posts.py", "newer").commit("[COMPLETE] newer");
+        }),
+        ("taken back", "1\n2\n3\n4\n5\n6\n7\n8\n9\n", |repo| {
+            let users = repo.worker("task-1-users");
+            users.write("api/users.py", "1\n2\n3\n4\n5\n6\n7\n8\n9\n").commit("[COMPLETE] back");
+        }),
+        ("begun anew from the base", "anew", |repo| {
+            let docs = repo.worker("task-3-docs");
+            docs.git(&["reset", "-q", "--hard", "main"]);
+            docs.write("docs/b.md", "anew").commit("[COMPLETE] anew");
+        }),
+    ];
+    for (what, wanted, go_on) in rounds {
+        let repo = integrated();
+        take(&repo, "squash");
+        go_on(&repo);
+        let error = repo.pw("pw-integrate finish").error(3, "nothing_to_land");
+        repo.follow(&error["next"]);
+        let status = repo.pw("pw-monitor status").data();
+        assert_eq!(status["integration"]["landed"], false, "{what}: {status:#}");
+        assert_eq!(repo.pw("pw-integrate finish --merge").data()["landed"], "merge", "{what}");
+        let files = ["api/posts.py", "api/users.py", "docs/b.md"];
+        let texts = files.map(|file| std::fs::read_to_string(repo.root().join(file)));
+        assert!(texts.iter().flatten().any(|text| text == wanted), "{what}: {texts:?}");
+        assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], true, "{what}");
+    }
+}

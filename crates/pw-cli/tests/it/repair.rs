@@ -413,3 +413,31 @@ fn what_is_not_its_worktree_is_left_alone_and_said() {
     let repo = self::repo(TWO);
     repo.pw("pw-setup repair").error(3, "unknown_workflow");
 }
+
+#[test]
+fn a_hooks_folder_that_is_a_link_is_replaced_and_what_it_led_to_stays() {
+    for shared in [true, false] {
+        let repo = created(THREE);
+        let place = repo.worker("task-1-users").path;
+        let theirs = match shared {
+            true => repo.root().join(".git/hooks"),
+            false => place.join("githooks"),
+        };
+        fs::create_dir_all(&theirs).unwrap();
+        fs::write(theirs.join("pre-commit"), "#!/bin/sh\necho theirs\n").unwrap();
+        let hooks = ours(&repo, "task-1-users").join("hooks");
+        fs::remove_dir_all(&hooks).unwrap();
+        std::os::unix::fs::symlink(&theirs, &hooks).unwrap();
+        repo.pw("pw-setup repair").data();
+        let kept: Vec<_> = fs::read_dir(&theirs).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(
+            kept.iter().filter(|name| !name.to_str().unwrap().ends_with(".sample")).count(),
+            1
+        );
+        assert_eq!(
+            fs::read_to_string(theirs.join("pre-commit")).unwrap(),
+            "#!/bin/sh\necho theirs\n"
+        );
+        assert!(is_guarded(&repo, &place) && !hooks.is_symlink());
+    }
+}

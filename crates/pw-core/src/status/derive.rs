@@ -398,7 +398,13 @@ fn is_rewritten(record: &Record, facts: &Facts, worker: &Worker, known: &WorkerF
     let fork = record.placements.get(&worker.id).map(|placement| &placement.fork);
     let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
     let Some(tip) = &known.tip else { return false };
-    fork.into_iter().chain(merged).any(|known| !facts.history.contains(tip, known))
+    // What the base branch has by content is there for whoever has that commit of the base.
+    let contains = |known: &Oid| {
+        let landed = facts.landed_as.get(known);
+        facts.history.contains(tip, known)
+            || landed.is_some_and(|landed| facts.history.contains(tip, landed))
+    };
+    fork.into_iter().chain(merged).any(|known| !contains(known))
 }
 
 fn waits_for(signal: &Signal) -> Option<WaitsFor> {

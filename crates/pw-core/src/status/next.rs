@@ -73,7 +73,8 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
         steps.push(step("review", None, format!("pw-retro report {workflow}")));
-        if !status.integration.landed {
+        // From a detached HEAD there is nowhere to land by ourselves.
+        if !status.integration.landed && status.base.branch.is_some() {
             steps.push(step("land", None, format!("pw-integrate finish {workflow}")));
         }
         if status.workers.iter().any(|worker| worker.tip.is_some()) {
