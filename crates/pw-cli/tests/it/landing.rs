@@ -171,7 +171,8 @@ fn what_the_base_had_before_and_took_back_is_not_in_it() {
 
 #[test]
 fn a_second_round_after_a_squash_lands_what_is_new_and_nothing_else() {
-    let rounds: [(&str, &str, fn(&TestRepo)); 3] = [
+    type Round = (&'static str, &'static str, fn(&TestRepo));
+    let rounds: [Round; 3] = [
         ("newer lines", "newer", |repo| {
             repo.worker("task-2-posts").write("api/posts.py", "newer").commit("[COMPLETE] newer");
         }),

@@ -229,3 +229,17 @@ fn what_came_from_a_branch_of_the_users_is_told_unless_the_base_has_it() {
     assert_eq!(reasons(&workers(&repo)[1]), [""; 0]);
     repo.pw("pw-integrate run --without a").data();
 }
+
+#[test]
+fn a_merge_that_the_user_undid_on_the_integration_branch_is_no_merge() {
+    let repo = created(TWO);
+    repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
+    repo.worker("b-y").write("b", "1").commit("[COMPLETE] b");
+    repo.pw("pw-integrate run").data();
+    assert_eq!(states(&repo), ["integrated", "integrated"]);
+    repo.git(&["branch", "-f", "integration/two", "integration/two~1"]);
+    assert_eq!(states(&repo), ["integrated", "complete"]);
+    let status = repo.pw("pw-monitor status").data();
+    assert!(!status["next"].to_string().contains("finish"), "{:#}", status["next"]);
+    repo.pw("pw-integrate run").error(3, "integration_moved");
+}

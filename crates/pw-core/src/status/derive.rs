@@ -300,7 +300,10 @@ fn state(
     let last = work.commits.first().map(|commit| signal::read(&commit.message));
     let says_complete = matches!(last, Some(Subject::Signal { signal: Signal::Complete, .. }));
     // What the user merged by hand is finished only when the worker has said so itself.
-    if merged == Some(tip) || says_complete && !work.contested && facts.is_in_trunk(tip) {
+    let is_there = facts.is_in_trunk(tip);
+    // The user may have put the integration branch back to before the merge.
+    let was_merged = merged == Some(tip) && (is_there || facts.integration_tip.is_none());
+    if was_merged || says_complete && !work.contested && is_there {
         return State::Integrated;
     }
     if !matches!(known.worktree, WorktreeFacts::Present(_) | WorktreeFacts::Unread) {
