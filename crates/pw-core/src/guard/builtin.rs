@@ -13,6 +13,7 @@ const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("busybox", Known { short: "", long: &[] }, 0),
     ("caffeinate", Known { short: "tw", long: &[] }, 0),
     ("chronic", Known { short: "", long: &[] }, 0),
+    ("chrt", Known { short: "TPD", long: &[] }, 1),
     ("chroot", Known { short: "", long: &[] }, 1),
     ("command", Known { short: "", long: &[] }, 0),
     ("doas", Known { short: "uC", long: &[] }, 0),
@@ -108,7 +109,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         }
         "ls" => return Some(listed(&rest.words)),
         "echo" => return Some(printed(&rest.words)),
-        "printf" => return printf(&rest.words),
+        "printf" => return printf(judge, &rest.words),
         "pwd" => return judge.shell.folder.clone(),
         "cat" if rest.words.is_empty() => return call.stdin.clone(),
         "which" | "type" => return rest.words.last().map(|word| word.text.clone()),
@@ -123,7 +124,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
                 word.text.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned()
             });
         }
-        _ if first.contains(UNKNOWN) => git::unknown(judge, &rest.words),
+        _ if first.contains(UNKNOWN) => {
+            // `git$X`: what is unknown can begin with a blank.
+            let start = first.split(UNKNOWN).next().unwrap_or_default();
+            if is_judged(start.rsplit('/').next().unwrap_or_default()) {
+                judge.give_up("the name of a command in it is not written out");
+            }
+            git::unknown(judge, &rest.words);
+        }
         _ => {
             if let Some(inner) = run_by(name, &rest) {
                 return judge.call(&inner);
@@ -134,6 +142,15 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         }
     }
     None
+}
+
+/// Returns whether a command of this name is judged by its words.
+fn is_judged(name: &str) -> bool {
+    name == "git"
+        || SHELLS.contains(&name)
+        || WRAPPERS.iter().any(|(wrapper, ..)| *wrapper == name)
+        || matches!(name, "env" | "eval" | "find" | "xargs" | "source" | "sed" | "dd")
+        || files::is_known(name)
 }
 
 /// Returns the command that a program of this name runs, if it is known to run one.
@@ -186,7 +203,13 @@ fn printed(words: &[Word]) -> String {
     joined(&words[options..]) + "\n"
 }
 
-fn printf(words: &[Word]) -> Option<String> {
+fn printf(judge: &mut Judge<'_>, words: &[Word]) -> Option<String> {
+    if let [option, name, ..] = words
+        && option.text == "-v"
+    {
+        judge.set(&name.text, None);
+        return None;
+    }
     let (format, rest) = words.split_first()?;
     let format = format.text.replace("\\n", "\n");
     if !format.contains('%') {
@@ -219,7 +242,12 @@ fn change_folder(judge: &mut Judge<'_>, call: &Call) {
 }
 
 fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
+    let shows = words.iter().any(|word| word.text == "-p");
     for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+        if !shows {
+            let name = word.text.split('=').next().unwrap_or_default();
+            judge.names(name.trim_end_matches('+'));
+        }
         let (variable, value) = match word.text.split_once('=') {
             Some((variable, value)) => (variable, Some(value.to_owned())),
             // `export A` changes nothing.
@@ -228,7 +256,7 @@ fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             None => (word.text.as_str(), None),
         };
         let value = value.filter(|value| !value.contains(UNKNOWN));
-        judge.shell.variables.insert(variable.to_owned(), value);
+        judge.set(variable, value);
     }
 }
 
@@ -267,14 +295,18 @@ fn wrapped(
         let is_assignment = word.text.split_once('=').is_some_and(|(name, _)| is_name(name));
         is_assignment && name != "exec"
     }) {
-        inner = assigned(&inner);
+        inner = assigned(judge, &inner);
     }
     let inner = inner.past(own);
     // `flock FILE -c SCRIPT`.
     if inner.words.first().is_some_and(|word| word.text == "-c") {
         return judge.subshell(&inner.words.get(1)?.text);
     }
-    judge.call(&inner)
+    let is_bare = judge.shell.is_bare;
+    judge.shell.is_bare |= name == "exec" && options.has(&["-c"]);
+    let printed = judge.call(&inner);
+    judge.shell.is_bare = is_bare;
+    printed
 }
 
 fn is_name(name: &str) -> bool {
@@ -282,9 +314,10 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Takes the first word, `A=b`, as a variable of the command behind it.
-fn assigned(call: &Call) -> Call {
+fn assigned(judge: &mut Judge<'_>, call: &Call) -> Call {
     let mut inner = call.past(1);
     let pair = call.words.first().and_then(|word| word.text.split_once('='));
+    pair.iter().for_each(|(name, _)| judge.names(name));
     inner.assigned.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
     inner
 }
@@ -319,26 +352,31 @@ fn behind_options(call: &Call, known: Known<'_>) -> (Arguments, Call) {
 fn env(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
     let known = Known { short: "uCSa", long: &["--unset", "--chdir", "--split-string", "--argv0"] };
     let (options, mut inner) = behind_options(rest, known);
-    if inner.words.first().is_some_and(|word| word.text == "-") {
+    let is_dash = inner.words.first().is_some_and(|word| word.text == "-");
+    if is_dash {
         inner = inner.past(1);
     }
-    let folder = judge.shell.folder.clone();
+    options.values(&["-u", "--unset"]).for_each(|word| judge.names(&word.text));
+    let (folder, is_bare) = (judge.shell.folder.clone(), judge.shell.is_bare);
+    judge.shell.is_bare |= is_dash || options.has(&["-i", "--ignore-environment"]);
     if let Some(to) = options.values(&["-C", "--chdir"]).last() {
         judge.shell.folder = if to.is_known() { judge.absolute(&to.text) } else { None };
     }
     while inner.words.first().is_some_and(|word| word.text.contains('=')) {
-        inner = assigned(&inner);
+        inner = assigned(judge, &inner);
     }
     let split = options.values(&["-S", "--split-string"]).last();
     let printed = match split {
         Some(script) => {
             let words = inner.words.iter().map(|word| shell_word(&word.text));
-            let script: Vec<String> = [script.text.clone()].into_iter().chain(words).collect();
+            let script: Vec<String> =
+                [format!("env {}", script.text)].into_iter().chain(words).collect();
             judge.subshell(&script.join(" "))
         }
         None => judge.call(&inner),
     };
     judge.shell.folder = folder;
+    judge.shell.is_bare = is_bare;
     printed
 }
 

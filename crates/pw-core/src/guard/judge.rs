@@ -29,6 +29,8 @@ pub(super) struct Shell {
     pub(super) positional: Option<Vec<String>>,
     /// What the next command reads, where that is known.
     pub(super) stdin: Option<String>,
+    /// Whether the session's environment is taken away, as by `env -i`.
+    pub(super) is_bare: bool,
 }
 
 /// A simple command about to be judged.
@@ -115,7 +117,25 @@ impl<'a> Judge<'a> {
             (Some(value), _) => value.clone(),
             (None, "PWD") => self.shell.folder.clone(),
             (None, "OLDPWD") => self.shell.before.clone(),
+            (None, "IFS") => Some(" \t\n".to_owned()),
             (None, _) => self.around.variable(name),
+        }
+    }
+
+    /// Sets a variable of the shell, `None` where the value cannot be told.
+    pub(super) fn set(&mut self, name: &str, value: Option<String>) {
+        self.names(name);
+        self.shell.variables.insert(name.to_owned(), value);
+    }
+
+    /// Refuses what sets or unsets a variable that says which worker the session is.
+    pub(super) fn names(&mut self, variable: &str) {
+        if matches!(variable, "PW_WORKER" | "PW_WORKFLOW") {
+            self.deny(format!(
+                "{variable} says which worker this session is ({}), and the session cannot change that: \
+                 leave it as it is",
+                self.worker.id
+            ));
         }
     }
 

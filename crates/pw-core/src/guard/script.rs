@@ -173,7 +173,7 @@ impl Judge<'_> {
         }
         for value in values {
             let known = Some(value).filter(Word::is_known).map(|value| value.text);
-            self.shell.variables.insert(clause.variable_name.clone(), known);
+            self.set(&clause.variable_name, known);
             self.list(&clause.body.list);
         }
     }
@@ -220,9 +220,10 @@ impl Judge<'_> {
             self.item(item, &mut call);
         }
         if call.words.is_empty() {
-            self.shell.variables.extend(assigned);
+            assigned.into_iter().for_each(|(name, value)| self.set(&name, value));
             return None;
         }
+        assigned.iter().for_each(|(name, _)| self.names(name));
         let text = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.to_string());
         call.assigned = assigned.into_iter().map(|(name, value)| (name, text(value))).collect();
         self.call(&call)
