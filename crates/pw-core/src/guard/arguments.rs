@@ -3,6 +3,9 @@
 /// Stands for text that only a run would tell.
 pub(super) const UNKNOWN: char = '\u{fffc}';
 
+/// Stands for any of what lies in a folder, as `find` gives it: `folder/` and this.
+pub(super) const ANY_BELOW: &str = "\u{fffc}\u{fffb}";
+
 /// A word of a command after all expansions but that of file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {

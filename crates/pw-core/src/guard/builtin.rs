@@ -1,9 +1,8 @@
 //! Commands that change the shell itself, run another script, or run another command.
 
 use super::arguments::{Arguments, Known, UNKNOWN, Word};
-use super::decide::Change;
 use super::judge::{Call, Judge, STREAM};
-use super::{code, files, git, helper};
+use super::{code, files, find, git, helper};
 use crate::report::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
@@ -96,7 +95,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "trap" => drop(rest.words.first().map(|word| judge.subshell(&word.text))),
         "env" => return env(judge, &rest),
         "xargs" | "parallel" => xargs(judge, &rest),
-        "find" | "fd" => return Some(find(judge, &rest)),
+        "find" => return Some(find::judge(judge, &rest.words)),
+        "fd" | "fdfind" => return Some(find::fd(judge, &rest.words)),
         "watch" => drop(judge.subshell(&joined(
             &Arguments::read(&rest.words, Known { short: "nq", long: &["--interval"] }).operands,
         ))),
@@ -447,49 +447,4 @@ fn xargs(judge: &mut Judge<'_>, rest: &Call) {
         }
         judge.call(&call);
     }
-}
-
-/// Judges `find`; returns what it prints, as far as that is known.
-fn find(judge: &mut Judge<'_>, rest: &Call) -> String {
-    let is_test = |word: &&Word| word.text.starts_with(['-', '(', '!', ')']);
-    let skipped = rest
-        .words
-        .iter()
-        .take_while(|word| matches!(word.text.as_str(), "-L" | "-H" | "-P"))
-        .count();
-    let mut starts: Vec<Word> =
-        rest.words[skipped..].iter().take_while(|word| !is_test(word)).cloned().collect();
-    if starts.is_empty() {
-        starts.push(Word::new("."));
-    }
-    let has = |name: &str| rest.words.iter().any(|word| word.text == name);
-    if has("-delete") {
-        // With tests, only a run tells which files.
-        let tests = ["-name", "-iname", "-path", "-regex", "-newer", "-mtime", "-empty", "-size"];
-        let is_narrow = tests.iter().any(|test| has(test));
-        let change = if is_narrow { Change::Folder } else { Change::Removal };
-        starts.iter().for_each(|start| judge.changes(change, start));
-    }
-    for (at, word) in rest.words.iter().enumerate() {
-        match word.text.as_str() {
-            "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" => {
-                let words = rest.words[at + 1..]
-                    .iter()
-                    .take_while(|w| !matches!(w.text.as_str(), ";" | "+"));
-                let words: Vec<Word> = words.cloned().collect();
-                for start in &starts {
-                    let found = format!("{}/{UNKNOWN}", start.text);
-                    let words = words.iter().map(|word| Word::new(word.text.replace("{}", &found)));
-                    judge.call(&Call { words: words.collect(), ..Call::default() });
-                }
-            }
-            "-fprint" | "-fprintf" | "-fls" | "-fprint0" => {
-                if let Some(file) = rest.words.get(at + 1) {
-                    judge.changes(Change::Content, file);
-                }
-            }
-            _ => {}
-        }
-    }
-    starts.iter().map(|start| format!("{}/{UNKNOWN}\n", start.text)).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use brush_parser::{ParserOptions, ast};
 
-use super::arguments::{UNKNOWN, Word};
+use super::arguments::{ANY_BELOW, UNKNOWN, Word};
 use super::decide::{self, Change};
 use super::surroundings::{Surroundings, Target};
 use crate::plan::{Plan, Worker};
@@ -216,14 +216,11 @@ impl<'a> Judge<'a> {
 
     /// Returns where a word names a file, or the folder of it as far as it is known.
     pub(super) fn target(&self, word: &str) -> Option<(bool, Target)> {
-        let (path, is_whole) = match word.find(UNKNOWN) {
-            None => (word, true),
-            Some(at) => (&word[..word[..at].rfind('/').map_or(0, |slash| slash + 1)], false),
-        };
-        if path.is_empty() {
+        if known(word).is_empty() {
             return None;
         }
-        Some((is_whole, self.around.target(&self.absolute(path)?)))
+        let path = self.absolute(word)?;
+        Some((!path.contains(UNKNOWN), self.around.target(known(&path))))
     }
 
     /// Returns whether a path is a folder that exists.
@@ -251,11 +248,24 @@ impl<'a> Judge<'a> {
     pub(super) fn changes(&mut self, change: Change, word: &Word) {
         for file in self.files(word) {
             let Some((is_whole, target)) = self.target(&file.text) else { continue };
-            let change = if is_whole { change } else { Change::Folder };
+            let is_any = self.absolute(&file.text).is_some_and(|path| path.contains(ANY_BELOW));
+            let change = match change {
+                Change::Content if is_any => Change::Deep,
+                change if is_any || is_whole => change,
+                _ => Change::Folder,
+            };
             let reason = decide::change(self.plan, self.worker, self.around, change, &target);
             if let Some(reason) = reason {
                 self.deny(reason);
             }
         }
+    }
+}
+
+/// Returns the part of a path up to the folder in which it cannot be told any more.
+fn known(path: &str) -> &str {
+    match path.find(UNKNOWN) {
+        None => path,
+        Some(at) => &path[..path[..at].rfind('/').map_or(0, |slash| slash + 1)],
     }
 }

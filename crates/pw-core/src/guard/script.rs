@@ -6,7 +6,7 @@
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, CompoundCommand};
 use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 
-use super::arguments::{UNKNOWN, Word};
+use super::arguments::{ANY_BELOW, UNKNOWN, Word};
 use super::decide::Change;
 use super::expansion;
 use super::judge::{Call, Judge, STREAM};
@@ -172,7 +172,8 @@ impl Judge<'_> {
             values = vec![Word::new(UNKNOWN)];
         }
         for value in values {
-            let known = Some(value).filter(Word::is_known).map(|value| value.text);
+            let is_told = |value: &Word| value.is_known() || value.text.contains(ANY_BELOW);
+            let known = Some(value).filter(is_told).map(|value| value.text);
             self.set(&clause.variable_name, known);
             self.list(&clause.body.list);
         }
