@@ -20,6 +20,11 @@ impl Word {
         Self { text: text.into(), pattern: None }
     }
 
+    /// Returns whether enough of a text is known to follow it.
+    pub(super) fn is_told(text: &str) -> bool {
+        !text.contains(UNKNOWN) || text.contains(ANY_BELOW)
+    }
+
     pub(super) fn is_known(&self) -> bool {
         !self.text.contains(UNKNOWN)
     }

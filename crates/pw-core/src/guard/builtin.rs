@@ -1,6 +1,6 @@
 //! Commands that change the shell itself, run another script, or run another command.
 
-use super::arguments::{Arguments, Known, UNKNOWN, Word};
+use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
 use super::judge::{Call, Judge, STREAM};
 use super::{code, files, find, git, helper};
 use crate::report::shell_word;
@@ -86,7 +86,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "cd" | "pushd" | "chdir" => change_folder(judge, &rest),
         "popd" => judge.shell.folder = judge.shell.before.take(),
         "source" | "." => return sourced(judge, &rest),
-        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" | "mapfile"
+        "read" => read(judge, &rest),
+        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "mapfile"
         | "readarray" | "getopts" | "let" => assign(judge, name, &rest.words),
         "set" => set(judge, &rest.words),
         "shift" => judge.shell.positional = None,
@@ -255,8 +256,18 @@ fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             None if name == "unset" => (word.text.as_str(), Some(String::new())),
             None => (word.text.as_str(), None),
         };
-        let value = value.filter(|value| !value.contains(UNKNOWN));
+        let value = value.filter(|value| Word::is_told(value));
         judge.set(variable, value);
+    }
+}
+
+/// Judges `read`; of what it reads only the names that `find` printed are followed.
+fn read(judge: &mut Judge<'_>, rest: &Call) {
+    let given = Arguments::read(&rest.words, Known { short: "adinNptu", long: &[] });
+    let found = rest.stdin.as_ref().and_then(|text| text.lines().find(|l| l.contains(ANY_BELOW)));
+    let names = given.values(&["-a"]).chain(&given.operands);
+    for name in names {
+        judge.set(&name.text, found.map(str::to_owned));
     }
 }
 

@@ -6,7 +6,7 @@
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, CompoundCommand};
 use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 
-use super::arguments::{ANY_BELOW, UNKNOWN, Word};
+use super::arguments::{UNKNOWN, Word};
 use super::decide::Change;
 use super::expansion;
 use super::judge::{Call, Judge, STREAM};
@@ -165,15 +165,17 @@ impl Judge<'_> {
             Some(values) => {
                 values.iter().flat_map(|word| expansion::words(self, &word.value)).collect()
             }
-            None => vec![Word::new(UNKNOWN)],
+            None => match &self.shell.positional {
+                Some(words) => words.iter().map(Word::new).collect(),
+                None => vec![Word::new(UNKNOWN)],
+            },
         };
         let mut values: Vec<Word> = values.iter().flat_map(|word| self.files(word)).collect();
         if values.len() > MAX_VALUES {
             values = vec![Word::new(UNKNOWN)];
         }
         for value in values {
-            let is_told = |value: &Word| value.is_known() || value.text.contains(ANY_BELOW);
-            let known = Some(value).filter(is_told).map(|value| value.text);
+            let known = Some(value.text).filter(|text| Word::is_told(text));
             self.set(&clause.variable_name, known);
             self.list(&clause.body.list);
         }
@@ -253,7 +255,7 @@ impl Judge<'_> {
         let value = match &assignment.value {
             ast::AssignmentValue::Scalar(value) => {
                 let text = expansion::text(self, &value.value);
-                Some(text).filter(|text| !text.contains(UNKNOWN) && !assignment.append)
+                Some(text).filter(|text| Word::is_told(text) && !assignment.append)
             }
             ast::AssignmentValue::Array(values) => {
                 for (_, value) in values {
@@ -288,8 +290,9 @@ impl Judge<'_> {
                     self.changes(Change::Content, word);
                 }
             }
-            ast::IoRedirect::File(_, _, To::ProcessSubstitution(_, subshell)) => {
-                self.nested(&subshell.list);
+            ast::IoRedirect::File(_, kind, To::ProcessSubstitution(_, subshell)) => {
+                let printed = self.nested(&subshell.list);
+                return printed.filter(|_| matches!(kind, Kind::Read));
             }
             ast::IoRedirect::File(_, _, To::Fd(_)) => {}
             ast::IoRedirect::OutputAndError(file, _) => {
