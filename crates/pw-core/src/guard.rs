@@ -9,6 +9,7 @@ mod code;
 mod decide;
 mod expansion;
 mod files;
+mod find;
 mod git;
 mod heads;
 mod helper;

@@ -3,6 +3,9 @@
 /// Stands for text that only a run would tell.
 pub(super) const UNKNOWN: char = '\u{fffc}';
 
+/// Stands for any of what lies in a folder, as `find` gives it: `folder/` and this.
+pub(super) const ANY_BELOW: &str = "\u{fffc}\u{fffb}";
+
 /// A word of a command after all expansions but that of file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -15,6 +18,11 @@ pub(super) struct Word {
 impl Word {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), pattern: None }
+    }
+
+    /// Returns whether enough of a text is known to follow it.
+    pub(super) fn is_told(text: &str) -> bool {
+        !text.contains(UNKNOWN) || text.contains(ANY_BELOW)
     }
 
     pub(super) fn is_known(&self) -> bool {

@@ -1,9 +1,8 @@
 //! Commands that change the shell itself, run another script, or run another command.
 
-use super::arguments::{Arguments, Known, UNKNOWN, Word};
-use super::decide::Change;
+use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
 use super::judge::{Call, Judge, STREAM};
-use super::{code, files, git, helper};
+use super::{code, files, find, git, helper};
 use crate::report::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
@@ -13,6 +12,7 @@ const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("busybox", Known { short: "", long: &[] }, 0),
     ("caffeinate", Known { short: "tw", long: &[] }, 0),
     ("chronic", Known { short: "", long: &[] }, 0),
+    ("chrt", Known { short: "TPD", long: &[] }, 1),
     ("chroot", Known { short: "", long: &[] }, 1),
     ("command", Known { short: "", long: &[] }, 0),
     ("doas", Known { short: "uC", long: &[] }, 0),
@@ -86,7 +86,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "cd" | "pushd" | "chdir" => change_folder(judge, &rest),
         "popd" => judge.shell.folder = judge.shell.before.take(),
         "source" | "." => return sourced(judge, &rest),
-        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" | "mapfile"
+        "read" => read(judge, &rest),
+        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "mapfile"
         | "readarray" | "getopts" | "let" => assign(judge, name, &rest.words),
         "set" => set(judge, &rest.words),
         "shift" => judge.shell.positional = None,
@@ -95,7 +96,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "trap" => drop(rest.words.first().map(|word| judge.subshell(&word.text))),
         "env" => return env(judge, &rest),
         "xargs" | "parallel" => xargs(judge, &rest),
-        "find" | "fd" => return Some(find(judge, &rest)),
+        "find" => return Some(find::judge(judge, &rest.words)),
+        "fd" | "fdfind" => return Some(find::fd(judge, &rest.words)),
         "watch" => drop(judge.subshell(&joined(
             &Arguments::read(&rest.words, Known { short: "nq", long: &["--interval"] }).operands,
         ))),
@@ -108,7 +110,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         }
         "ls" => return Some(listed(&rest.words)),
         "echo" => return Some(printed(&rest.words)),
-        "printf" => return printf(&rest.words),
+        "printf" => return printf(judge, &rest.words),
         "pwd" => return judge.shell.folder.clone(),
         "cat" if rest.words.is_empty() => return call.stdin.clone(),
         "which" | "type" => return rest.words.last().map(|word| word.text.clone()),
@@ -123,7 +125,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
                 word.text.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned()
             });
         }
-        _ if first.contains(UNKNOWN) => git::unknown(judge, &rest.words),
+        _ if first.contains(UNKNOWN) => {
+            // `git$X`: what is unknown can begin with a blank.
+            let start = first.split(UNKNOWN).next().unwrap_or_default();
+            if is_judged(start.rsplit('/').next().unwrap_or_default()) {
+                judge.give_up("the name of a command in it is not written out");
+            }
+            git::unknown(judge, &rest.words);
+        }
         _ => {
             if let Some(inner) = run_by(name, &rest) {
                 return judge.call(&inner);
@@ -134,6 +143,15 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         }
     }
     None
+}
+
+/// Returns whether a command of this name is judged by its words.
+fn is_judged(name: &str) -> bool {
+    name == "git"
+        || SHELLS.contains(&name)
+        || WRAPPERS.iter().any(|(wrapper, ..)| *wrapper == name)
+        || matches!(name, "env" | "eval" | "find" | "xargs" | "source" | "sed" | "dd")
+        || files::is_known(name)
 }
 
 /// Returns the command that a program of this name runs, if it is known to run one.
@@ -186,7 +204,13 @@ fn printed(words: &[Word]) -> String {
     joined(&words[options..]) + "\n"
 }
 
-fn printf(words: &[Word]) -> Option<String> {
+fn printf(judge: &mut Judge<'_>, words: &[Word]) -> Option<String> {
+    if let [option, name, ..] = words
+        && option.text == "-v"
+    {
+        judge.set(&name.text, None);
+        return None;
+    }
     let (format, rest) = words.split_first()?;
     let format = format.text.replace("\\n", "\n");
     if !format.contains('%') {
@@ -219,7 +243,12 @@ fn change_folder(judge: &mut Judge<'_>, call: &Call) {
 }
 
 fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
+    let shows = words.iter().any(|word| word.text == "-p");
     for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+        if !shows {
+            let name = word.text.split('=').next().unwrap_or_default();
+            judge.names(name.trim_end_matches('+'));
+        }
         let (variable, value) = match word.text.split_once('=') {
             Some((variable, value)) => (variable, Some(value.to_owned())),
             // `export A` changes nothing.
@@ -227,8 +256,18 @@ fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             None if name == "unset" => (word.text.as_str(), Some(String::new())),
             None => (word.text.as_str(), None),
         };
-        let value = value.filter(|value| !value.contains(UNKNOWN));
-        judge.shell.variables.insert(variable.to_owned(), value);
+        let value = value.filter(|value| Word::is_told(value));
+        judge.set(variable, value);
+    }
+}
+
+/// Judges `read`; of what it reads only the names that `find` printed are followed.
+fn read(judge: &mut Judge<'_>, rest: &Call) {
+    let given = Arguments::read(&rest.words, Known { short: "adinNptu", long: &[] });
+    let found = rest.stdin.as_ref().and_then(|text| text.lines().find(|l| l.contains(ANY_BELOW)));
+    let names = given.values(&["-a"]).chain(&given.operands);
+    for name in names {
+        judge.set(&name.text, found.map(str::to_owned));
     }
 }
 
@@ -267,14 +306,18 @@ fn wrapped(
         let is_assignment = word.text.split_once('=').is_some_and(|(name, _)| is_name(name));
         is_assignment && name != "exec"
     }) {
-        inner = assigned(&inner);
+        inner = assigned(judge, &inner);
     }
     let inner = inner.past(own);
     // `flock FILE -c SCRIPT`.
     if inner.words.first().is_some_and(|word| word.text == "-c") {
         return judge.subshell(&inner.words.get(1)?.text);
     }
-    judge.call(&inner)
+    let is_bare = judge.shell.is_bare;
+    judge.shell.is_bare |= name == "exec" && options.has(&["-c"]);
+    let printed = judge.call(&inner);
+    judge.shell.is_bare = is_bare;
+    printed
 }
 
 fn is_name(name: &str) -> bool {
@@ -282,9 +325,10 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Takes the first word, `A=b`, as a variable of the command behind it.
-fn assigned(call: &Call) -> Call {
+fn assigned(judge: &mut Judge<'_>, call: &Call) -> Call {
     let mut inner = call.past(1);
     let pair = call.words.first().and_then(|word| word.text.split_once('='));
+    pair.iter().for_each(|(name, _)| judge.names(name));
     inner.assigned.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
     inner
 }
@@ -319,26 +363,31 @@ fn behind_options(call: &Call, known: Known<'_>) -> (Arguments, Call) {
 fn env(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
     let known = Known { short: "uCSa", long: &["--unset", "--chdir", "--split-string", "--argv0"] };
     let (options, mut inner) = behind_options(rest, known);
-    if inner.words.first().is_some_and(|word| word.text == "-") {
+    let is_dash = inner.words.first().is_some_and(|word| word.text == "-");
+    if is_dash {
         inner = inner.past(1);
     }
-    let folder = judge.shell.folder.clone();
+    options.values(&["-u", "--unset"]).for_each(|word| judge.names(&word.text));
+    let (folder, is_bare) = (judge.shell.folder.clone(), judge.shell.is_bare);
+    judge.shell.is_bare |= is_dash || options.has(&["-i", "--ignore-environment"]);
     if let Some(to) = options.values(&["-C", "--chdir"]).last() {
         judge.shell.folder = if to.is_known() { judge.absolute(&to.text) } else { None };
     }
     while inner.words.first().is_some_and(|word| word.text.contains('=')) {
-        inner = assigned(&inner);
+        inner = assigned(judge, &inner);
     }
     let split = options.values(&["-S", "--split-string"]).last();
     let printed = match split {
         Some(script) => {
             let words = inner.words.iter().map(|word| shell_word(&word.text));
-            let script: Vec<String> = [script.text.clone()].into_iter().chain(words).collect();
+            let script: Vec<String> =
+                [format!("env {}", script.text)].into_iter().chain(words).collect();
             judge.subshell(&script.join(" "))
         }
         None => judge.call(&inner),
     };
     judge.shell.folder = folder;
+    judge.shell.is_bare = is_bare;
     printed
 }
 
@@ -409,49 +458,4 @@ fn xargs(judge: &mut Judge<'_>, rest: &Call) {
         }
         judge.call(&call);
     }
-}
-
-/// Judges `find`; returns what it prints, as far as that is known.
-fn find(judge: &mut Judge<'_>, rest: &Call) -> String {
-    let is_test = |word: &&Word| word.text.starts_with(['-', '(', '!', ')']);
-    let skipped = rest
-        .words
-        .iter()
-        .take_while(|word| matches!(word.text.as_str(), "-L" | "-H" | "-P"))
-        .count();
-    let mut starts: Vec<Word> =
-        rest.words[skipped..].iter().take_while(|word| !is_test(word)).cloned().collect();
-    if starts.is_empty() {
-        starts.push(Word::new("."));
-    }
-    let has = |name: &str| rest.words.iter().any(|word| word.text == name);
-    if has("-delete") {
-        // With tests, only a run tells which files.
-        let tests = ["-name", "-iname", "-path", "-regex", "-newer", "-mtime", "-empty", "-size"];
-        let is_narrow = tests.iter().any(|test| has(test));
-        let change = if is_narrow { Change::Folder } else { Change::Removal };
-        starts.iter().for_each(|start| judge.changes(change, start));
-    }
-    for (at, word) in rest.words.iter().enumerate() {
-        match word.text.as_str() {
-            "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" => {
-                let words = rest.words[at + 1..]
-                    .iter()
-                    .take_while(|w| !matches!(w.text.as_str(), ";" | "+"));
-                let words: Vec<Word> = words.cloned().collect();
-                for start in &starts {
-                    let found = format!("{}/{UNKNOWN}", start.text);
-                    let words = words.iter().map(|word| Word::new(word.text.replace("{}", &found)));
-                    judge.call(&Call { words: words.collect(), ..Call::default() });
-                }
-            }
-            "-fprint" | "-fprintf" | "-fls" | "-fprint0" => {
-                if let Some(file) = rest.words.get(at + 1) {
-                    judge.changes(Change::Content, file);
-                }
-            }
-            _ => {}
-        }
-    }
-    starts.iter().map(|start| format!("{}/{UNKNOWN}\n", start.text)).collect()
 }

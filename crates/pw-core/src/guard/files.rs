@@ -122,6 +122,11 @@ const FORMATTERS: &[(&str, &[&str], &[&str])] = &[
     ("yapf", &["-i", "--in-place"], &[]),
 ];
 
+/// Returns whether a program of this name changes the files it is given.
+pub(super) fn is_known(name: &str) -> bool {
+    PROGRAMS.iter().any(|(known, ..)| *known == name)
+}
+
 /// Judges the files that a program is given.
 pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     if let Some((_, known, role)) = PROGRAMS.iter().find(|(known, ..)| *known == name) {

@@ -158,18 +158,28 @@ fn globals<'a>(judge: &mut Judge<'_>, words: &'a [Word]) -> (Globals, &'a [Word]
         let text = word.text.as_str();
         let value = others.first();
         rest = others;
+        if let Some(setting) = text.strip_prefix("--config-env=") {
+            found.settings.push(from_variable(judge, setting));
+            continue;
+        }
+        // Git itself does not read `-cNAME=VALUE`; what it would mean is judged all the same.
+        if let Some(setting) = text.strip_prefix("-c").filter(|setting| !setting.is_empty()) {
+            found.settings.push(setting_of(setting));
+            continue;
+        }
         match text {
             "-C" => {
                 let to = value.filter(|to| to.is_known());
                 judge.shell.folder = to.and_then(|to| judge.absolute(&to.text));
             }
             "-c" => {
-                let setting = value.map(|word| word.text.clone()).unwrap_or_default();
-                let (name, value) = setting.split_once('=').unwrap_or((&setting, "true"));
-                found.settings.push((name.to_owned(), value.to_owned()));
+                found.settings.extend(value.map(|word| setting_of(&word.text)));
             }
             "--git-dir" | "--work-tree" | "--namespace" => found.leads = true,
-            "--config-env" | "--attr-source" | "--super-prefix" => {}
+            "--config-env" => {
+                found.settings.extend(value.map(|word| from_variable(judge, &word.text)));
+            }
+            "--attr-source" | "--super-prefix" => {}
             _ => {
                 let leads =
                     ["--git-dir=", "--work-tree=", "--namespace=", "--bare", "--exec-path="];
@@ -180,6 +190,19 @@ fn globals<'a>(judge: &mut Judge<'_>, words: &'a [Word]) -> (Globals, &'a [Word]
         rest = rest.get(1..).unwrap_or_default();
     }
     (found, rest)
+}
+
+/// Reads `NAME=VALUE` of `-c`.
+fn setting_of(text: &str) -> (String, String) {
+    let (name, value) = text.split_once('=').unwrap_or((text, "true"));
+    (name.to_owned(), value.to_owned())
+}
+
+/// Reads `NAME=VARIABLE` of `--config-env`.
+fn from_variable(judge: &Judge<'_>, text: &str) -> (String, String) {
+    let (name, variable) = text.rsplit_once('=').unwrap_or((text, ""));
+    let value = judge.variable(variable).unwrap_or_else(|| UNKNOWN.to_string());
+    (name.to_owned(), value)
 }
 
 /// Returns where git runs, by the folder.

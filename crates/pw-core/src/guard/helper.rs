@@ -68,6 +68,11 @@ impl Helper {
 
 /// Refuses a worker's command that is led to another place.
 pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
+    if judge.shell.is_bare && name.starts_with("pw-") {
+        judge.deny(
+            "without its environment a helper cannot tell which worker this session is: run it as it is",
+        );
+    }
     let verbs = ["checkpoint", "blocked", "needs", "complete", "sync"];
     let is_writer =
         name == "pw-worker" && words.iter().any(|word| verbs.contains(&word.text.as_str()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use brush_parser::{ParserOptions, ast};
 
-use super::arguments::{UNKNOWN, Word};
+use super::arguments::{ANY_BELOW, UNKNOWN, Word};
 use super::decide::{self, Change};
 use super::surroundings::{Surroundings, Target};
 use crate::plan::{Plan, Worker};
@@ -29,6 +29,8 @@ pub(super) struct Shell {
     pub(super) positional: Option<Vec<String>>,
     /// What the next command reads, where that is known.
     pub(super) stdin: Option<String>,
+    /// Whether the session's environment is taken away, as by `env -i`.
+    pub(super) is_bare: bool,
 }
 
 /// A simple command about to be judged.
@@ -115,7 +117,25 @@ impl<'a> Judge<'a> {
             (Some(value), _) => value.clone(),
             (None, "PWD") => self.shell.folder.clone(),
             (None, "OLDPWD") => self.shell.before.clone(),
+            (None, "IFS") => Some(" \t\n".to_owned()),
             (None, _) => self.around.variable(name),
+        }
+    }
+
+    /// Sets a variable of the shell, `None` where the value cannot be told.
+    pub(super) fn set(&mut self, name: &str, value: Option<String>) {
+        self.names(name);
+        self.shell.variables.insert(name.to_owned(), value);
+    }
+
+    /// Refuses what sets or unsets a variable that says which worker the session is.
+    pub(super) fn names(&mut self, variable: &str) {
+        if matches!(variable, "PW_WORKER" | "PW_WORKFLOW") {
+            self.deny(format!(
+                "{variable} says which worker this session is ({}), and the session cannot change that: \
+                 leave it as it is",
+                self.worker.id
+            ));
         }
     }
 
@@ -196,14 +216,11 @@ impl<'a> Judge<'a> {
 
     /// Returns where a word names a file, or the folder of it as far as it is known.
     pub(super) fn target(&self, word: &str) -> Option<(bool, Target)> {
-        let (path, is_whole) = match word.find(UNKNOWN) {
-            None => (word, true),
-            Some(at) => (&word[..word[..at].rfind('/').map_or(0, |slash| slash + 1)], false),
-        };
-        if path.is_empty() {
+        if known(word).is_empty() {
             return None;
         }
-        Some((is_whole, self.around.target(&self.absolute(path)?)))
+        let path = self.absolute(word)?;
+        Some((!path.contains(UNKNOWN), self.around.target(known(&path))))
     }
 
     /// Returns whether a path is a folder that exists.
@@ -231,11 +248,24 @@ impl<'a> Judge<'a> {
     pub(super) fn changes(&mut self, change: Change, word: &Word) {
         for file in self.files(word) {
             let Some((is_whole, target)) = self.target(&file.text) else { continue };
-            let change = if is_whole { change } else { Change::Folder };
+            let is_any = self.absolute(&file.text).is_some_and(|path| path.contains(ANY_BELOW));
+            let change = match change {
+                Change::Content if is_any => Change::Deep,
+                change if is_any || is_whole => change,
+                _ => Change::Folder,
+            };
             let reason = decide::change(self.plan, self.worker, self.around, change, &target);
             if let Some(reason) = reason {
                 self.deny(reason);
             }
         }
+    }
+}
+
+/// Returns the part of a path up to the folder in which it cannot be told any more.
+fn known(path: &str) -> &str {
+    match path.find(UNKNOWN) {
+        None => path,
+        Some(at) => &path[..path[..at].rfind('/').map_or(0, |slash| slash + 1)],
     }
 }

@@ -165,15 +165,18 @@ impl Judge<'_> {
             Some(values) => {
                 values.iter().flat_map(|word| expansion::words(self, &word.value)).collect()
             }
-            None => vec![Word::new(UNKNOWN)],
+            None => match &self.shell.positional {
+                Some(words) => words.iter().map(Word::new).collect(),
+                None => vec![Word::new(UNKNOWN)],
+            },
         };
         let mut values: Vec<Word> = values.iter().flat_map(|word| self.files(word)).collect();
         if values.len() > MAX_VALUES {
             values = vec![Word::new(UNKNOWN)];
         }
         for value in values {
-            let known = Some(value).filter(Word::is_known).map(|value| value.text);
-            self.shell.variables.insert(clause.variable_name.clone(), known);
+            let known = Some(value.text).filter(|text| Word::is_told(text));
+            self.set(&clause.variable_name, known);
             self.list(&clause.body.list);
         }
     }
@@ -220,9 +223,10 @@ impl Judge<'_> {
             self.item(item, &mut call);
         }
         if call.words.is_empty() {
-            self.shell.variables.extend(assigned);
+            assigned.into_iter().for_each(|(name, value)| self.set(&name, value));
             return None;
         }
+        assigned.iter().for_each(|(name, _)| self.names(name));
         let text = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.to_string());
         call.assigned = assigned.into_iter().map(|(name, value)| (name, text(value))).collect();
         self.call(&call)
@@ -251,7 +255,7 @@ impl Judge<'_> {
         let value = match &assignment.value {
             ast::AssignmentValue::Scalar(value) => {
                 let text = expansion::text(self, &value.value);
-                Some(text).filter(|text| !text.contains(UNKNOWN) && !assignment.append)
+                Some(text).filter(|text| Word::is_told(text) && !assignment.append)
             }
             ast::AssignmentValue::Array(values) => {
                 for (_, value) in values {
@@ -286,8 +290,9 @@ impl Judge<'_> {
                     self.changes(Change::Content, word);
                 }
             }
-            ast::IoRedirect::File(_, _, To::ProcessSubstitution(_, subshell)) => {
-                self.nested(&subshell.list);
+            ast::IoRedirect::File(_, kind, To::ProcessSubstitution(_, subshell)) => {
+                let printed = self.nested(&subshell.list);
+                return printed.filter(|_| matches!(kind, Kind::Read));
             }
             ast::IoRedirect::File(_, _, To::Fd(_)) => {}
             ast::IoRedirect::OutputAndError(file, _) => {

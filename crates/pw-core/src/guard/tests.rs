@@ -48,7 +48,8 @@ impl Surroundings for Drawn {
     }
 
     fn is_ignored(&self, path: &RepoPath) -> bool {
-        path.as_bytes().starts_with(b"target")
+        let path = path.to_string();
+        path.starts_with("target") || path.ends_with(".pyc") || path.contains("__pycache__/")
     }
 
     fn is_tracked(&self, path: &RepoPath) -> bool {
@@ -148,6 +149,11 @@ fn files_are_allowed_by_the_scope_of_the_plan() {
 #[test]
 fn git_that_harms_others_is_denied_and_readers_and_own_work_are_not() {
     held(include_str!("tests/git.txt"));
+}
+
+#[test]
+fn a_session_stays_the_worker_that_it_is() {
+    held(include_str!("tests/identity.txt"));
 }
 
 #[test]
