@@ -401,7 +401,7 @@ fn is_rewritten(record: &Record, facts: &Facts, worker: &Worker, known: &WorkerF
     let fork = record.placements.get(&worker.id).map(|placement| &placement.fork);
     let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
     let Some(tip) = &known.tip else { return false };
-    // What the base branch has by content is there for whoever has that commit of the base.
+    // What the base branch has by content is there for a branch that has that commit of the base.
     let contains = |known: &Oid| {
         let landed = facts.landed_as.get(known);
         facts.history.contains(tip, known)
