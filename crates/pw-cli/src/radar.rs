@@ -160,10 +160,10 @@ impl<'a> Radar<'a> {
             }
             _ => Vec::new(),
         };
-        // Newer commits of the base branch are work to be merged, too.
-        let is_newer = !is_there && brought.since != self.workflow.record.base;
-        let has_work = !committed.is_empty() || !uncommitted.is_empty() || is_newer;
         let (tip, now, since) = (tip.clone(), tip.clone(), brought.since.clone());
+        // A branch that changes nothing in the end still counts: its commits are the merge base for
+        // a worker who began at one of them.
+        let has_work = !is_there || !uncommitted.is_empty();
         has_work.then_some(Side { status, tip, since, now, committed, uncommitted })
     }
 
