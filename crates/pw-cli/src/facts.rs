@@ -64,7 +64,8 @@ impl Workflow {
         let brought: Vec<&Change> = brought.flat_map(|brought| &brought.changes).collect();
         let tips = facts.workers.values().filter_map(|known| known.tip.as_ref());
         facts.behind = self.repo.behind(&brought, tips)?;
-        facts.landed_as = landing::by_content(self, &facts)?;
+        let landings = landing::by_content(self, &facts)?;
+        (facts.landed_as, facts.reverted) = (landings.landed_as, landings.reverted);
         let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
         if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {
             let changes = self.repo.changes(&[Stretch::between(since, tip)])?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use pw_core::facts::Facts;
+use pw_core::facts::{Facts, Reverted};
 use pw_core::history::{Change, Commit, History, Stretch};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
@@ -19,15 +19,23 @@ const SEARCHED: usize = 500;
 /// How many of these are tried.
 const TRIED: usize = 50;
 
+/// What became of tips on the base branch that it does not have as commits.
+#[derive(Default)]
+pub(crate) struct Landings {
+    /// The oldest commit there that has all of a tip.
+    pub(crate) landed_as: BTreeMap<Oid, Oid>,
+    pub(crate) reverted: BTreeMap<Oid, Reverted>,
+}
+
 /// Returns the tips, of workers and of the integration branch, that the base branch has by content
-/// alone, each with the oldest commit there that has it.
+/// alone, and those it had and has no longer.
 ///
 /// Git is asked only where the base branch has moved.
-pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<BTreeMap<Oid, Oid>> {
+pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
     let Workflow { repo, record, .. } = workflow;
-    let mut landed = BTreeMap::new();
+    let mut landings = Landings::default();
     let Some(base_tip) = facts.base_tip.as_ref().filter(|tip| **tip != record.base) else {
-        return Ok(landed);
+        return Ok(landings);
     };
     let is_open = |tip: &&Oid| !facts.history.contains(base_tip, tip);
     let mut wanted: Vec<Oid> = finished(workflow, facts).filter(is_open).cloned().collect();
@@ -35,21 +43,24 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<BTreeMap<
         let finished = record.finished.as_ref().filter(|_| record.landed.as_ref() == Some(tip));
         match finished.filter(|commit| facts.history.contains(base_tip, commit)) {
             // Noted when it was found out before.
-            Some(commit) => drop(landed.insert(tip.clone(), commit.clone())),
+            Some(commit) => drop(landings.landed_as.insert(tip.clone(), commit.clone())),
             None => wanted.push(tip.clone()),
         }
     }
     if wanted.is_empty() {
-        return Ok(landed);
+        return Ok(landings);
     }
     let chain = Chain::of(repo, &facts.history, base_tip)?;
     for (tip, paths) in changed_paths(repo, &record.base, wanted)? {
-        let Some(at) = chain.first_with(repo, &tip, &paths)? else { continue };
-        if !is_newer(workflow, facts, &chain, &at, &tip)? {
-            landed.insert(tip, at);
+        if let Some(at) = chain.first_with(repo, &tip, &paths)? {
+            if !is_newer(workflow, facts, &chain, &at, &tip)? {
+                landings.landed_as.insert(tip, at);
+            }
+        } else if let Some(reverted) = chain.reverted(repo, facts, &tip, &paths)? {
+            landings.reverted.insert(tip, reverted);
         }
     }
-    Ok(landed)
+    Ok(landings)
 }
 
 /// Returns what workers have finished, and what of theirs was merged or forked from and is no longer
@@ -180,27 +191,58 @@ impl Chain {
         tip: &Oid,
         paths: &BTreeSet<RepoPath>,
     ) -> Result<Option<Oid>> {
-        let mut open = paths.clone();
-        let mut tries: Vec<(usize, Oid)> = Vec::new();
-        for (at, (commit, changes)) in self.steps.iter().enumerate() {
-            open.retain(|path| !changes.contains_key(path));
-            if open.is_empty() && changes.keys().any(|path| paths.contains(path)) {
-                tries.push((at, commit.clone()));
-            }
-        }
-        let found = tries.len();
-        tries.retain(|(at, _)| !paths.iter().all(|path| self.is_taken_back(path, *at)));
-        let was_taken_back = tries.len() < found;
-        tries.truncate(TRIED);
+        let (tries, taken_back) = self.tries(paths);
         let Some((last, _)) = self.steps.last().filter(|_| !tries.is_empty()) else {
             return Ok(None);
         };
-        let commits: Vec<Oid> = tries.into_iter().map(|(_, commit)| commit).collect();
+        let commits: Vec<Oid> = tries.iter().map(|at| self.steps[*at].0.clone()).collect();
         if let Some(first) = repo.first_with(&commits, tip)? {
             return Ok(Some(first));
         }
-        let is_applied = !was_taken_back && repo.is_applied(last, tip)?;
+        let is_applied = taken_back.is_empty() && repo.is_applied(last, tip)?;
         Ok(is_applied.then(|| last.clone()))
+    }
+
+    /// Returns where the branch had all of `tip`, which it has no longer, and what took it back.
+    ///
+    /// What the user tried and took back before the worker made its commit is no such thing.
+    fn reverted(
+        &self,
+        repo: &Repo,
+        facts: &Facts,
+        tip: &Oid,
+        paths: &BTreeSet<RepoPath>,
+    ) -> Result<Option<Reverted>> {
+        let time = |oid: &Oid| facts.history.commit(oid).map(|commit| commit.time);
+        let made = time(tip).filter(|_| facts.integration_tip.as_ref() != Some(tip));
+        let is_later = |at: &usize| time(&self.steps[*at].0) >= made;
+        let tries = self.tries(paths).1.into_iter().filter(is_later);
+        let commits: Vec<Oid> = tries.map(|at| self.steps[at].0.clone()).collect();
+        let Some(landed) = repo.first_with(&commits, tip)?.filter(|_| !commits.is_empty()) else {
+            return Ok(None);
+        };
+        let touches = |(_, changes): &&(Oid, _)| touches_any(changes, paths);
+        let by = self.steps.iter().rev().find(touches).map(|(commit, _)| commit.clone());
+        Ok(by.map(|by| Reverted { landed, by }))
+    }
+
+    /// Returns the steps after which all these files had been changed, and apart from these those
+    /// after which all was taken back.
+    fn tries(&self, paths: &BTreeSet<RepoPath>) -> (Vec<usize>, Vec<usize>) {
+        let mut open = paths.clone();
+        let mut tries: Vec<usize> = Vec::new();
+        for (at, (_, changes)) in self.steps.iter().enumerate() {
+            open.retain(|path| !changes.contains_key(path));
+            if open.is_empty() && touches_any(changes, paths) {
+                tries.push(at);
+            }
+        }
+        let is_back = |at: &usize| paths.iter().all(|path| self.is_taken_back(path, *at));
+        let (mut taken_back, mut tries): (Vec<usize>, Vec<usize>) =
+            tries.into_iter().partition(is_back);
+        tries.truncate(TRIED);
+        taken_back.truncate(TRIED);
+        (tries, taken_back)
     }
 
     /// Returns whether a file is again as it was before one of the changes up to this step, and was
@@ -214,4 +256,8 @@ impl Chain {
             && all.values().any(|other| other.old.is_none() && other.new == now.old);
         !is_moved && changes(0..at + 1).any(|(_, change)| change.old == now.new)
     }
+}
+
+fn touches_any(changes: &BTreeMap<RepoPath, Change>, paths: &BTreeSet<RepoPath>) -> bool {
+    changes.keys().any(|path| paths.contains(path))
 }

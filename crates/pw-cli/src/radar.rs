@@ -251,7 +251,7 @@ impl<'a> Radar<'a> {
         let is_foreign = self.has_foreign_head();
         let groups = match is_foreign {
             true => vec![(0..self.sides.len()).collect()],
-            false => graph::groups(&self.pairs),
+            false => graph::groups(&self.entangled()),
         };
         for group in groups {
             let mut queue: Vec<usize> =
@@ -284,6 +284,26 @@ impl<'a> Radar<'a> {
             stops: stops.into_iter().map(|(_, stop)| stop).collect(),
             commits_only: self.commits_only.clone(),
         })
+    }
+
+    /// Returns the pairs between which the order of the merges can matter: those that could collide,
+    /// and, where these removed files, everybody who added some. Git takes any added file of the
+    /// merged branches for any removed one renamed, whoever did the one or the other.
+    fn entangled(&self) -> Vec<(usize, usize)> {
+        let base = &self.workflow.record.base;
+        let has = |at: usize, is: fn(&Change) -> bool| {
+            let side = &self.sides[at];
+            // What the trunk has since the base comes with it, whatever that is.
+            side.since != *base || side.changes().any(is)
+        };
+        let removes = |at: usize| has(at, |change| change.new.is_none());
+        let adds = (0..self.sides.len()).filter(|at| has(*at, |change| change.old.is_none()));
+        let removing =
+            self.pairs.iter().filter(|(first, second)| removes(*first) || removes(*second));
+        let removing: Vec<usize> = removing.map(|(first, _)| *first).collect();
+        let Some(hub) = removing.first().copied() else { return self.pairs.clone() };
+        let others = removing.into_iter().chain(adds).map(|at| (hub, at));
+        self.pairs.iter().copied().chain(others).collect()
     }
 
     fn pair_stop(&self, first: usize, second: usize, conflicts: &[Conflict]) -> Option<TrialStop> {

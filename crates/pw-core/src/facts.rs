@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::gap::Gap;
 use crate::history::{Ancestors, Change, History};
 use crate::id::{Oid, WorkerId};
@@ -16,6 +19,23 @@ pub struct Behind {
     pub links: BTreeMap<Oid, Vec<u8>>,
     /// The paths that `.gitmodules` names, by the commit it is in.
     pub modules: BTreeMap<Oid, BTreeSet<RepoPath>>,
+}
+
+/// Work that the base branch had, until the user took it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reverted {
+    /// The commit of the base branch that had all of it.
+    pub landed: Oid,
+    /// The newest commit there that changed the same files.
+    pub by: Oid,
+}
+
+impl Reverted {
+    /// Returns a sentence about work that comes back.
+    pub fn note(&self, what: &str) -> String {
+        let (landed, by) = (self.landed.short(), self.by.short());
+        format!("the base branch had {what} since {landed} and took it back in {by}: it comes back")
+    }
 }
 
 /// What is known about one worker besides the plan and the record.
@@ -123,6 +143,8 @@ pub struct Facts {
     /// Tips that the base branch has by content alone, squashed or picked, each with the oldest
     /// commit there that has it.
     pub landed_as: BTreeMap<Oid, Oid>,
+    /// Tips that the base branch had in the same way, before the user took everything back.
+    pub reverted: BTreeMap<Oid, Reverted>,
     /// What stands behind the links and submodules that commits changed.
     pub behind: Behind,
     /// What is not committed in the user's own checkout; `None` when nobody looked.

@@ -19,6 +19,7 @@ pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use waiting::{Outlook, Waiting};
 
 use crate::conflict::{Conflict, Trial};
+use crate::facts::Reverted;
 use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
@@ -123,6 +124,9 @@ pub struct Integration {
     pub commit: Option<Oid>,
     /// Whether the base branch has it.
     pub landed: bool,
+    /// The base branch had it and took it back: landed, it comes back. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted: Option<Reverted>,
     /// The worker whose merge waits for a resolution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WorkerId>,
@@ -164,6 +168,9 @@ pub struct WorkerStatus {
     /// The workers of whose commits its branch holds some that are not integrated; absent when none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<WorkerId>,
+    /// The base branch had its work and took it back: merged, it comes back. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted: Option<Reverted>,
     /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
     /// Changed or untracked files in the worktree.

@@ -15,7 +15,7 @@ use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::gate::Gatekeeper;
-use super::merge::own_result;
+use super::merge::{comes_back, own_result};
 use super::{pull_request, step};
 use crate::facts::Look;
 use crate::landing;
@@ -83,13 +83,24 @@ impl<'a> Finish<'a> {
         let signals = signal_lines(plan, &facts, &work, |_| None);
         let states = worker_states(plan, record, &facts, &work);
         let landed_as = facts.landed_as.get(&result).cloned();
-        let landed_before = landing::merge_base(workflow, &facts, &before, &result)?;
+        let is_ahead = facts.history.contains(&result, &before);
+        let landed_before = match is_ahead {
+            true => None,
+            false => landing::merge_base(workflow, &facts, &before, &result)?,
+        };
         finish::require_left_out(plan, &work, &facts.history, [&result, &before], &asked.without)?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer = finish::require_everybody(&workflow.plan, &states, &is_merged, &asked.without)?;
         let mode = asked.no_gate.then_some(Mode::None);
-        let keeper =
+        let mut keeper =
             Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
+        keeper.notes.extend(match facts.reverted.get(&result) {
+            Some(reverted) => vec![reverted.note("all of this")],
+            None => {
+                let merged: Vec<WorkerId> = workflow.record.merged.keys().cloned().collect();
+                comes_back(&states, &merged)
+            }
+        });
         let gate = None;
         Ok(Self {
             workflow,

@@ -189,6 +189,7 @@ impl<'a> Chain<'a> {
         if matches!(mergiraf, Mergiraf::Missing) {
             keeper.notes.push(mergiraf::MISSING.to_owned());
         }
+        keeper.notes.extend(comes_back(&self.states, &self.order()));
         for id in self.order() {
             let Some(tip) = self.tip(&id) else { continue };
             self.context.progress(&format!("merging {id}"));
@@ -381,4 +382,15 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
         .next(format!("git branch -m {branch} {branch}-by-hand"))
         .into()),
     }
+}
+
+/// Returns what there is to say of the workers whose work the base branch had and took back.
+pub(super) fn comes_back(states: &[WorkerStatus], order: &[WorkerId]) -> Vec<String> {
+    let wanted = states.iter().filter(|status| order.contains(&status.id));
+    wanted
+        .filter_map(|status| {
+            let reverted = status.reverted.as_ref()?;
+            Some(reverted.note(&format!("what {} did", status.id)))
+        })
+        .collect()
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use pw_core::conflict::FileConflict;
+use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
@@ -44,7 +45,7 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let states = workflow.states(&facts);
     let mut wanted = Vec::new();
     for worker in openable(&workflow.plan, &states) {
-        wanted.push((worker.id.clone(), fork(&workflow, worker)?));
+        wanted.push((worker.id.clone(), fork(&workflow, &facts, worker)?));
     }
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
@@ -53,11 +54,22 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
 }
 
 /// Returns the commit a later worker starts from: the results of those it comes after, together.
-/// Where these are integrated, whoever resolved their conflicts did so for this worker, too.
-fn fork(workflow: &Workflow, worker: &Worker) -> Result<Oid> {
+/// Where the base branch has them all, it is the base branch, with what the user changed there since;
+/// where these are integrated, whoever resolved their conflicts did so for this worker, too.
+fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
     let Workflow { repo, record, plan, .. } = workflow;
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
     let branch = |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.tip(worker));
+    let base = facts.base_tip.as_ref().filter(|tip| facts.history.contains(tip, &record.base));
+    let has_landed = |id: &WorkerId| {
+        branch(id).or_else(|| merged(id)).is_some_and(|tip| facts.landing(tip).is_some())
+    };
+    if let Some(base) = base
+        && !worker.after.is_empty()
+        && worker.after.iter().all(has_landed)
+    {
+        return Ok(base.clone());
+    }
     let is_integrated =
         |id: &WorkerId| merged(id).is_some_and(|tip| branch(id).is_none_or(|now| now == tip));
     if let Some(integration) = workflow.integration()

@@ -138,6 +138,9 @@ fn remarks(worker: &WorkerStatus) -> String {
             out += &format!("  {} is not ready: {}\n", worker.id, plain(&reason.message));
         }
     }
+    if let Some(reverted) = &worker.reverted {
+        out += &format!("  {}: {}\n", worker.id, reverted.note("it"));
+    }
     if !worker.out_of_scope.is_empty() {
         out += &format!(
             "  {} changed outside its scope: {}\n",

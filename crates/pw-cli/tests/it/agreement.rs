@@ -331,3 +331,40 @@ fn agree_in_pairs(stage: &Stage, tips: &[(String, String)], status: &Value, case
     }
     assert_eq!(named, real, "case {case}: pairs");
 }
+
+/// Everybody is complete: what status says of the merges in a row is what git says, and it is this.
+fn stops_as_git(stage: &Stage, wanted: &[&str]) {
+    for worker in ["a", "b", "c"] {
+        stage.commit(worker, "[COMPLETE] all of it");
+    }
+    let tip = |worker: &str| (worker.to_owned(), stage.git_in(worker, &["rev-parse", "HEAD"]));
+    let (truth, _) = stage.merged_by_git(&["a", "b", "c"].map(tip), "main");
+    let status = stage.repo.pw("pw-monitor status").data();
+    assert_eq!(truth, wanted);
+    assert_eq!(names(&status["trial"]["stops"], "worker"), wanted, "{:#}", status["trial"]);
+}
+
+#[test]
+fn a_branch_that_took_its_own_change_back_is_still_the_merge_base_of_who_has_it() {
+    let stage = Stage::new();
+    let write = |worker: &str, text: &str| {
+        std::fs::write(stage.place(worker).join("lib/new"), text).unwrap();
+        stage.commit(worker, "new");
+    };
+    write("a", "one");
+    stage.git_in("b", &["merge", "-q", "--no-edit", "work/a-a"]);
+    stage.git_in("a", &["rm", "-q", "lib/new"]);
+    write("c", "two");
+    // To a's removal, b's copy of the file is no change: nothing is left for c to collide with.
+    stops_as_git(&stage, &[]);
+}
+
+#[test]
+fn a_rename_that_git_sees_only_in_everybodys_work_together_is_predicted() {
+    let stage = Stage::new();
+    stage.git_in("a", &["rm", "-q", "a/x"]);
+    stage.git_in("b", &["mv", "b/y", "b/moved"]);
+    stage.git_in("c", &["rm", "-q", "a/x"]);
+    // All these files were alike: with a and b merged, git takes b/moved for a/x renamed.
+    stops_as_git(&stage, &["c"]);
+}

@@ -1,6 +1,6 @@
 //! Is it in already? However the user took the result, it is landed once.
 
-use pw_testkit::plans::THREE;
+use pw_testkit::plans::{THREE, WAVES};
 use pw_testkit::repo::TestRepo;
 use serde_json::json;
 
@@ -149,14 +149,39 @@ fn a_worker_whose_branch_the_user_squashed_is_not_merged_again() {
 }
 
 #[test]
-fn what_the_base_had_before_and_took_back_is_not_in_it() {
-    // The same change, tried and reverted by the user before the worker makes it.
+fn what_the_base_had_and_took_back_is_not_in_it_and_does_not_come_back_without_a_word() {
     let repo = integrated();
     take(&repo, "squash");
+    let landed = repo.git(&["rev-parse", "HEAD"]);
     repo.git(&["revert", "--no-edit", "HEAD"]);
-    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], false);
-    assert_eq!(repo.pw("pw-integrate finish --merge").data()["landed"], "merge");
+    let integration = repo.pw("pw-monitor status").data()["integration"].clone();
+    assert_eq!(integration["landed"], false);
+    let by = repo.git(&["rev-parse", "HEAD"]);
+    assert_eq!(integration["reverted"], json!({ "landed": landed, "by": by }));
+    let finished = repo.pw("pw-integrate finish --merge").data();
+    assert_eq!(finished["landed"], "merge");
+    assert!(finished["notes"].to_string().contains("took it back in"), "{finished:#}");
 
+    // One worker's branch alone, which another one has taken in.
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    repo.git(&["merge", "-q", "--squash", "work/task-1-users"]);
+    repo.git(&["commit", "-q", "-m", "users (#1)"]);
+    repo.git(&["revert", "--no-edit", "HEAD"]);
+    let docs = repo.worker("task-3-docs");
+    docs.git(&["merge", "-q", "--no-edit", "work/task-1-users"]);
+    docs.write("docs/a.md", "docs").commit("[COMPLETE] docs");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][0]["state"], "complete");
+    assert_eq!(status["workers"][0]["reverted"]["by"], json!(repo.git(&["rev-parse", "HEAD"])));
+    let run = repo.pw("pw-integrate run --without task-2").data();
+    assert!(run["notes"].to_string().contains("what task-1 did"), "{run:#}");
+    let finished = repo.pw("pw-integrate finish --merge --without task-2").data();
+    assert!(finished["notes"].to_string().contains("what task-1 did"), "{finished:#}");
+}
+
+#[test]
+fn what_the_user_tried_and_took_back_before_the_worker_made_it_is_nothing_to_mention() {
     let repo = created(THREE);
     repo.write("api/users.py", "1");
     repo.git(&["add", "api"]);
@@ -200,4 +225,19 @@ fn a_second_round_after_a_squash_lands_what_is_new_and_nothing_else() {
         assert!(texts.iter().flatten().any(|text| text == wanted), "{what}: {texts:?}");
         assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], true, "{what}");
     }
+}
+
+#[test]
+fn a_later_worker_starts_from_the_base_that_has_what_it_builds_upon() {
+    let repo = created(WAVES);
+    repo.worker("base-model").write("model/a", "1\n").commit("[COMPLETE] model");
+    repo.worker("side-extra").write("extra/a", "1\n").commit("[COMPLETE] extra");
+    for branch in ["work/base-model", "work/side-extra"] {
+        repo.git(&["merge", "-q", "--squash", branch]);
+        repo.git(&["commit", "-q", "-m", branch]);
+    }
+    repo.write("model/a", "1\nreviewed\n");
+    repo.git(&["commit", "-q", "-am", "reviewed"]);
+    repo.pw("pw-setup advance").data();
+    assert_eq!(repo.read("worktrees/top-api/model/a"), "1\nreviewed\n");
 }

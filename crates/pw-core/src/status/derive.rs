@@ -8,7 +8,7 @@ use super::{
     SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
 };
 use crate::conflict::{Conflict, Trial};
-use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
+use crate::facts::{Facts, Reverted, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Change, Commit};
 use crate::hollow;
 use crate::id::{Oid, WorkerId};
@@ -56,6 +56,7 @@ pub fn derive(
                 Some(_) => facts.landed().is_some(),
                 None => record.finished.is_some(),
             },
+            reverted: reverted(facts, facts.integration_tip.as_ref()),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
             red: record
                 .red
@@ -173,6 +174,7 @@ fn worker_status(
         signal: newest.map(|(commit, signal, text)| report(commit, signal, text, facts)),
         commits: own.len(),
         holds: work.holds.clone(),
+        reverted: reverted(facts, known.tip.as_ref()),
         out_of_scope,
         uncommitted,
         unlisted: None,
@@ -186,6 +188,10 @@ fn worker_status(
         stall: None,
         usage: known.session.usage,
     }
+}
+
+fn reverted(facts: &Facts, tip: Option<&Oid>) -> Option<Reverted> {
+    facts.reverted.get(tip?).cloned()
 }
 
 /// Returns the entries of a branch whose content is in no commit.
