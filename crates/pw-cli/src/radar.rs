@@ -6,10 +6,9 @@ mod trials;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use pw_core::conflict::{
-    Branch, Conflict, FileConflict, Footprint, Trial, TrialStop, meetings, sharing, touches,
-};
+use pw_core::conflict::{Conflict, FileConflict, Trial, TrialStop};
 use pw_core::facts::{Facts, TreeState, WorktreeFacts};
+use pw_core::footprint::{Branch, Footprint, meetings, sharing, touches};
 use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};

@@ -12,11 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use pw_core::failure::{Code, Failure};
-use pw_core::launch::{How, Living};
+use pw_core::launch::Living;
 use pw_core::plan::Worker;
 use pw_core::prompt::INSTALL;
-use pw_core::record::Launch;
-use pw_core::session::{Agent, Process, Processes, Registered, SessionFacts, Traces};
+use pw_core::session::{Agent, How, Launch, Process, Processes, Registered, SessionFacts, Traces};
 use pw_core::time::Seconds;
 use pw_git::all;
 

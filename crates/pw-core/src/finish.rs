@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conflict::FileConflict;
 use crate::failure::{Code, Failure};
-use crate::gate::GateReport;
+use crate::gate_report::GateReport;
 use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;

@@ -1,14 +1,11 @@
-//! Gates: the commands of the plan that say whether a tree is good, and what they said.
+//! Gates: the commands of the plan that say whether a tree is good, and how they ended.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
-use crate::id::{GateName, Oid, Slug, WorkerId};
-use crate::plan::Plan;
-use crate::record::Choice;
+use crate::id::GateName;
 use crate::time::Seconds;
 
 /// What the only gate of a plan is called, and that of `--verify`.
@@ -33,22 +30,6 @@ impl Gate {
     pub fn only(command: impl Into<String>) -> Option<Self> {
         let name = ONLY.parse().ok()?;
         Some(Self { name, command: command.into(), timeout_seconds: DEFAULT_TIMEOUT })
-    }
-
-    /// Returns what its verdict on a tree depends on besides the tree: a verdict under other terms
-    /// is another one.
-    pub fn terms(&self, plan: &Plan) -> String {
-        let setup = plan.setup.as_deref().unwrap_or_default();
-        format!("{}\0{}\0{setup}", self.command, self.timeout_seconds)
-    }
-}
-
-/// Returns the gates of one integration: those of the plan, unless it was asked for others.
-pub fn asked_for(plan: &Plan, choice: &Choice) -> Vec<Gate> {
-    match (choice.gate, &choice.verify) {
-        (Some(Mode::None), _) => Vec::new(),
-        (_, Some(command)) => Gate::only(command).into_iter().collect(),
-        (_, None) => plan.verify.clone(),
     }
 }
 
@@ -166,161 +147,6 @@ impl Verdict {
     /// Whether it failed twice on the same tree.
     pub fn is_confirmed(self) -> bool {
         !self.passed() && self.failures > 1
-    }
-}
-
-/// `data.gate`: a commit that passed every gate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GateReport {
-    pub commit: Oid,
-    pub tree: Oid,
-    pub mode: Mode,
-    /// How often a gate's command was started for this answer, for any tree; what was tested
-    /// before is not tested again.
-    pub runs: u32,
-    pub gates: Vec<GateResult>,
-}
-
-/// What one gate said about a commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GateResult {
-    pub name: GateName,
-    pub command: String,
-    pub passed: bool,
-    /// Absent when it did not exit by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    pub timed_out: bool,
-    pub seconds: Seconds,
-    /// Whether this is the verdict of an earlier run on the same tree.
-    pub cached: bool,
-    /// Whether it failed on the same tree before it passed.
-    pub flaky: bool,
-    /// The last lines it printed; empty when the log is gone.
-    pub output_tail: String,
-    /// The file with all it printed.
-    pub log: String,
-}
-
-/// `details` of `gate_failed`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GateStop {
-    /// Absent when nobody looked for it: what lands is more than the workers' own changes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<Cause>,
-    /// Everybody in `faults`, in merge order; empty when it fails without any of them.
-    pub workers: Vec<WorkerId>,
-    /// What was found out, one fault after the other was left out.
-    pub faults: Vec<GateFault>,
-    /// The others, when they are known to pass every gate; `null` when that is not known.
-    pub rest: Option<Rest>,
-    /// The gate that failed.
-    pub gate: GateName,
-    pub command: String,
-    /// Absent when it did not exit by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    pub timed_out: bool,
-    /// The last lines it printed; empty when the log is gone.
-    pub output_tail: String,
-    /// The file with all it printed.
-    pub log: String,
-    /// What was tested.
-    pub commit: Oid,
-    pub tree: Oid,
-    /// How often a gate's command was started for this answer.
-    pub runs: u32,
-    /// What else there is to know about how it was tested.
-    pub notes: Vec<String>,
-}
-
-/// Why a gate fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// It fails with one worker, whoever else is merged.
-    Worker,
-    /// It fails with several workers together.
-    Interaction,
-    /// It fails without any of them, where the merges begin.
-    Start,
-}
-
-/// A set of workers that a gate fails with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GateFault {
-    pub gate: GateName,
-    /// In merge order; those they build upon are merged with them.
-    pub workers: Vec<WorkerId>,
-    /// Whether each of several workers passes alone.
-    pub alone: bool,
-    /// Whether no one of them is innocent, as far as tests can tell; otherwise some of the trees
-    /// in question cannot be merged.
-    pub certain: bool,
-}
-
-impl GateFault {
-    fn words(&self) -> String {
-        let workers: Vec<&str> = self.workers.iter().map(WorkerId::as_str).collect();
-        let gate = &self.gate;
-        match &workers[..] {
-            [worker] => format!("the gate {gate} fails with {worker}"),
-            _ if !self.certain => {
-                format!("the gate {gate} fails with some of {}", workers.join(", "))
-            }
-            [others @ .., last] => {
-                let alone = if self.alone { "; each passes alone" } else { "" };
-                format!(
-                    "the gate {gate} fails with {} and {last} together{alone}",
-                    others.join(", ")
-                )
-            }
-            [] => format!("the gate {gate} fails"),
-        }
-    }
-}
-
-/// Who can be integrated without those at fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Rest {
-    /// Whom to leave out.
-    pub without: Vec<WorkerId>,
-    pub workers: Vec<WorkerId>,
-    /// The tree of the others that passed every gate.
-    pub tree: Oid,
-}
-
-impl GateStop {
-    /// Returns the refusal of an integration that was asked for with this choice.
-    pub fn failure(self, workflow: &Slug, choice: &Choice) -> Failure {
-        let faults: Vec<String> = self.faults.iter().map(GateFault::words).collect();
-        let message = match self.cause {
-            None => format!("the gate {} fails", self.gate),
-            Some(Cause::Start) => {
-                format!("the gate {} fails without any worker of this integration, too", self.gate)
-            }
-            Some(Cause::Worker | Cause::Interaction) => faults.join("; without that, "),
-        };
-        let go_on = format!("pw-integrate continue {workflow}");
-        let (hint, next) = match (&self.rest, self.cause) {
-            (Some(rest), _) => {
-                let mut choice = choice.clone();
-                choice.without.extend(rest.without.iter().cloned());
-                (
-                    "have it corrected and continue; or, if the user agrees, integrate the others, which pass",
-                    format!("pw-integrate run {workflow}{}", choice.options()),
-                )
-            }
-            (None, Some(Cause::Start)) => (
-                "correct what the output shows in the plan's `verify`, in what it needs or in the base, then test again",
-                format!("{go_on} --retest"),
-            ),
-            (None, _) => ("have it corrected, then continue", go_on),
-        };
-        Failure::new(Code::GateFailed, format!("{message}; nothing was published"))
-            .hint(hint)
-            .next(next)
-            .details(self)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, FileConflict};
 use crate::failure::{Code, Failure};
-use crate::gate::GateReport;
+use crate::gate_report::GateReport;
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;

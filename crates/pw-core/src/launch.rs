@@ -1,7 +1,6 @@
 //! Starting workers: how, and what came of it.
 
 use std::fmt;
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,56 +9,9 @@ use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
 use crate::plan::Worker;
 use crate::report::{NextStep, Report, shell_word};
+use crate::session::How;
 use crate::snapshot::SnapshotId;
 use crate::status::State;
-
-/// How workers are started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// Not at all: the commands are for somebody else to run.
-    Print,
-    /// In windows of one detached tmux session.
-    Tmux,
-    /// As background sessions of the client.
-    Background,
-    /// By the plan's `launch` command.
-    Custom,
-}
-
-impl How {
-    const ALL: [Self; 4] = [Self::Print, Self::Tmux, Self::Background, Self::Custom];
-
-    /// Returns the word of the command line, of JSON and of the record.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Print => "print",
-            Self::Tmux => "tmux",
-            Self::Background => "background",
-            Self::Custom => "custom",
-        }
-    }
-}
-
-/// A word that is no way to start workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownWay;
-
-impl fmt::Display for UnknownWay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("use print, tmux, background or custom")
-    }
-}
-
-impl std::error::Error for UnknownWay {}
-
-impl FromStr for How {
-    type Err = UnknownWay;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWay> {
-        Self::ALL.into_iter().find(|how| how.word() == text).ok_or(UnknownWay)
-    }
-}
 
 /// The answer of `pw-setup launch`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -4,19 +4,19 @@
 //! line and the workers it concerns. A plan that parses keeps all promises of `DESIGN` §3.
 
 mod decode;
+mod problem;
+mod read;
 mod rules;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::decode::Draft;
-use crate::failure::{Code, Failure};
+pub use self::problem::{Problem, ProblemCode, Problems, refused};
 use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::scope::Scope;
 use crate::time::Seconds;
-use crate::yaml;
 
 /// What `permissions` must say, word for word, to do without permission checks.
 pub const SKIP_PERMISSIONS: &str = "dangerously-skip-permissions";
@@ -91,37 +91,6 @@ pub enum Size {
 }
 
 impl Plan {
-    /// Reads a plan, or says everything that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, Failure> {
-        Self::read(text, rules::check)
-    }
-
-    /// Reads a plan that was good when it was recorded: what holds between its workers is not
-    /// proved again, which takes longer than all else.
-    pub fn recorded(text: &str) -> Result<Self, Failure> {
-        Self::read(text, |_, _| {})
-    }
-
-    fn read(text: &str, check: fn(&Draft, &mut Vec<Problem>)) -> Result<Self, Failure> {
-        let root = yaml::read(text).map_err(|error| {
-            let at = error.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            let problem = Problem {
-                line: error.line,
-                ..Problem::new(ProblemCode::Yaml, &error.message, error.hint)
-            };
-            Failure::new(Code::PlanUnreadable, format!("{at}{}", error.message))
-                .hint(error.hint)
-                .details(Problems { problems: vec![problem] })
-        })?;
-        let mut problems = Vec::new();
-        let draft = decode::draft(&root, &mut problems);
-        check(&draft, &mut problems);
-        match draft.finish() {
-            Some(plan) if problems.is_empty() => Ok(plan),
-            _ => Err(refused(problems)),
-        }
-    }
-
     pub fn worker(&self, id: &WorkerId) -> Option<&Worker> {
         self.workers.iter().find(|worker| worker.id == *id)
     }
@@ -193,97 +162,4 @@ impl Worker {
     pub fn branch(&self) -> String {
         format!("work/{}", self.label())
     }
-}
-
-/// One thing that is wrong with a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Problem {
-    pub code: ProblemCode,
-    pub message: String,
-    pub hint: String,
-    /// The workers concerned; empty when it is about the plan as a whole.
-    pub workers: Vec<String>,
-    /// A path that shows the problem.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<RepoPath>,
-    /// The line of the plan, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
-}
-
-/// `details` of a refused plan.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Problems {
-    pub problems: Vec<Problem>,
-}
-
-/// The kinds of problems a plan can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemCode {
-    Yaml,
-    Tag,
-    UnknownKey,
-    DuplicateKey,
-    MissingKey,
-    WrongType,
-    BadName,
-    BadGlob,
-    BadPath,
-    NoWorkers,
-    DuplicateId,
-    OwnsNothing,
-    ScopeOverlap,
-    UnknownWorker,
-    Cycle,
-    UnknownBase,
-    /// Another workflow has a worker of the same id and name.
-    LabelTaken,
-    BranchExists,
-    BranchMissing,
-    FolderExists,
-}
-
-impl Problem {
-    pub fn new(code: ProblemCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: hint.into(),
-            workers: Vec::new(),
-            path: None,
-            line: None,
-        }
-    }
-
-    #[must_use]
-    pub fn at(mut self, line: u32) -> Self {
-        self.line = Some(line);
-        self
-    }
-
-    #[must_use]
-    pub fn workers<T: ToString>(mut self, workers: impl IntoIterator<Item = T>) -> Self {
-        self.workers = workers.into_iter().map(|worker| worker.to_string()).collect();
-        self
-    }
-
-    #[must_use]
-    pub fn path(mut self, path: RepoPath) -> Self {
-        self.path = Some(path);
-        self
-    }
-}
-
-/// Returns the refusal of a plan: the first problem in the message, all of them in the details.
-pub fn refused(mut problems: Vec<Problem>) -> Failure {
-    problems.sort_by_key(|problem| problem.line.unwrap_or(u32::MAX));
-    let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
-    let more = match problems.len() {
-        0 | 1 => String::new(),
-        n => format!(" (and {} more)", n - 1),
-    };
-    Failure::new(Code::PlanInvalid, format!("{first}{more}"))
-        .hint("correct every entry of details.problems, then check the plan again")
-        .details(Problems { problems })
 }

@@ -6,6 +6,7 @@
 
 mod process;
 mod registry;
+mod start;
 mod transcript;
 
 use schemars::JsonSchema;
@@ -13,10 +14,9 @@ use serde::{Deserialize, Serialize};
 
 pub use process::{Process, Processes};
 pub use registry::{Agent, Job, Registered, folder_name};
+pub use start::{How, Launch, UnknownWay};
 pub use transcript::{ApiError, ErrorKind, Ledger, Tail, Usage};
 
-use crate::launch::How;
-use crate::record::Launch;
 use crate::report::shell_word;
 use crate::time::Seconds;
 

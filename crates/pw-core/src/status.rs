@@ -1,8 +1,8 @@
 //! Where every worker is, what stands in the way, and what to do next.
 
-mod change;
+mod cursor;
 mod derive;
-mod matter;
+mod news;
 mod next;
 mod stall;
 #[cfg(test)]
@@ -12,8 +12,9 @@ mod waiting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use change::{Awaited, Change, ChangeKind, Cursor, Waited, news};
+pub use cursor::{Awaited, Cursor, Waited, news};
 pub use derive::{derive, signal_lines, worker_states};
+pub use news::{Change, ChangeKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use waiting::{Outlook, Waiting};

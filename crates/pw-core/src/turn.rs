@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::{Branch, meetings};
 use crate::facts::Facts;
+use crate::footprint::{Branch, meetings};
 use crate::history::Change;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use pw_core::attribution::{Attribution, Fault, Said, Seen, Set, attribute, closed};
 use pw_core::failure::Failure;
-use pw_core::gate::{Cause, GateFault, GateStop, Rest};
+use pw_core::gate_report::{Cause, GateFault, GateStop, Rest};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::record::{Choice, Event, Red};
 use pw_git::Transaction;

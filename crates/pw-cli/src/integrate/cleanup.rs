@@ -10,10 +10,10 @@ use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Remo
 use pw_core::facts::Facts;
 use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::launch::How;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
+use pw_core::session::How;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;

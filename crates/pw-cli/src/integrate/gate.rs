@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pw_core::gate::{Gate, GateReport, GateResult, GateStop, Mode, Verdict, asked_for};
+use pw_core::gate::{Gate, Mode, Verdict};
+use pw_core::gate_report::{GateReport, GateResult, GateStop, asked_for, terms};
 use pw_core::id::{GateName, Oid};
 use pw_core::record::{Choice, Event, Refs};
 use pw_git::{RecordWriter, Transaction};
@@ -56,7 +57,7 @@ impl<'a> Gatekeeper<'a> {
         choice: &Choice,
     ) -> Result<Self> {
         let Workflow { repo, plan, record, refs, .. } = workflow;
-        let with_terms = |gate: Gate| Ok((gate.clone(), repo.blob_id(&gate.terms(plan))?));
+        let with_terms = |gate: Gate| Ok((gate.clone(), repo.blob_id(&terms(&gate, plan))?));
         let gates: Result<Vec<_>> = asked_for(plan, choice).into_iter().map(with_terms).collect();
         Ok(Self {
             workflow,

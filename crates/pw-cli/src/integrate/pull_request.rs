@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, PullRequest};
-use pw_core::gate::GateReport;
+use pw_core::gate_report::GateReport;
 use pw_core::report::{NextStep, bounded, shell_word};
 
 use super::finish::Finish;

@@ -6,7 +6,8 @@ use std::fs::OpenOptions;
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
-use pw_core::launch::{How, Living};
+use pw_core::launch::Living;
+use pw_core::session::How;
 
 use super::{facts, living, start_of};
 use crate::launch;

@@ -11,11 +11,12 @@ use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
-    How, LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_living, skip,
+    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_living, skip,
 };
 use pw_core::plan::Worker;
 use pw_core::record::Event;
 use pw_core::report::NextStep;
+use pw_core::session::How;
 use pw_core::snapshot::SnapshotId;
 use pw_git::{RecordWriter, Transaction};
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use page::{HELPERS, Page, pages};
 use pw_core::failure::{Code, Failure};
-use pw_core::gate::GateStop;
+use pw_core::gate_report::GateStop;
 use pw_core::integration::Readiness;
 use pw_core::plan::{Plan, Problem};
 use pw_core::signal::{self, Signal, Subject};

@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::next::{Places, terminal};
 use super::{State, WorkerStatus};
 use crate::facts::{Facts, WorktreeFacts};
-use crate::launch::How;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
 use crate::report::{counted, shell_word};
-use crate::session::{Activity, ErrorKind, SessionFacts};
+use crate::session::{Activity, ErrorKind, How, SessionFacts};
 use crate::time::{Seconds, human};
 
 /// How long a worker may show nothing, unless the plan or the caller says otherwise.

@@ -3,14 +3,70 @@
 //! A matter's mark is made of what it is about (a commit, a set of files), not of when it was seen:
 //! the same matter has the same mark for as long as it lasts, and another one another.
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::change::{Change, ChangeKind};
 use super::{Outlook, SignalKind, SignalReport, State, Status, Waiting, WorkerStatus};
 use crate::id::WorkerId;
 use crate::path::RepoPath;
 use crate::report::NextStep;
 use crate::time::Seconds;
+
+/// Something that somebody must act on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    pub kind: ChangeKind,
+    /// Absent when it is not about one worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// The worker's state at the look before; absent when it was not seen then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<State>,
+    /// The worker's state now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<State>,
+    /// One sentence for a person; may quote a worker.
+    pub text: String,
+    /// What to run, when a command is the way to act on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// The kinds of things that somebody must act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// The integration waits for a resolution.
+    Stopped,
+    /// Workers wait for each other.
+    Deadlock,
+    /// A worker said `[COMPLETE]`.
+    Completed,
+    /// It said so, and something keeps it from being merged.
+    NotReady,
+    /// It committed after `[COMPLETE]`.
+    Reopened,
+    /// It said `[BLOCKED:…]`.
+    Blocked,
+    /// It said `[NEEDS:…]`, and the other worker is not complete.
+    Needs,
+    /// What it said it needs is there.
+    Satisfied,
+    /// It meant to say something that does not count.
+    NearMiss,
+    /// Its branch or worktree is gone.
+    Missing,
+    /// It does not move any more.
+    Stalled,
+    /// The work of two workers, or of several together, does not merge.
+    Conflict,
+    /// Workers whose turn has come can be created.
+    Advance,
+    /// Every worker is ready to be merged.
+    Ready,
+    /// Every worker is merged.
+    Integrated,
+}
 
 /// Returns everything that needs somebody at the time of `status`, each with its mark.
 pub(super) fn matters(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
@@ -53,13 +109,19 @@ struct Matters<'a> {
 
 impl Matters<'_> {
     /// Adds what is about several workers; `action` is the next step that deals with it.
-    fn add(&mut self, kind: ChangeKind, action: &str, about: impl Hash, text: String) {
+    fn add(&mut self, kind: ChangeKind, action: &str, about: impl Serialize, text: String) {
         let command = self.command(|step| step.action == action);
         let change = Change { kind, worker: None, from: None, to: None, text, command };
         self.found.push((self.mark(kind, about), change));
     }
 
-    fn add_of(&mut self, worker: &WorkerStatus, kind: ChangeKind, about: impl Hash, text: &str) {
+    fn add_of(
+        &mut self,
+        worker: &WorkerStatus,
+        kind: ChangeKind,
+        about: impl Serialize,
+        text: &str,
+    ) {
         let command = self.command(|step| step.worker.as_ref() == Some(&worker.id));
         let text = format!("{} {text}", worker.id);
         let (id, to) = (Some(worker.id.clone()), Some(worker.state));
@@ -71,12 +133,10 @@ impl Matters<'_> {
         self.status.next.iter().find(|step| is_its(step)).map(|step| step.command.clone())
     }
 
-    /// The standard hasher has no seed, so a mark is the same in the next process.
-    fn mark(&self, kind: ChangeKind, about: impl Hash) -> u32 {
-        let mut hasher = DefaultHasher::new();
-        (&self.status.workflow, kind, about).hash(&mut hasher);
-        let [_, _, _, _, mark @ ..] = hasher.finish().to_be_bytes();
-        u32::from_be_bytes(mark)
+    /// A checksum of JSON, which the next process, and the next version, makes the same.
+    fn mark(&self, kind: ChangeKind, about: impl Serialize) -> u32 {
+        let about = serde_json::to_vec(&(&self.status.workflow, kind, about));
+        crc32fast::hash(&about.unwrap_or_default())
     }
 
     fn add_state(&mut self, worker: &WorkerStatus) {

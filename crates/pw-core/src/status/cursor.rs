@@ -1,6 +1,6 @@
 //! What happened that somebody must act on, told apart from what was told before.
 //!
-//! News are the [matters](super::matter) whose mark is not in the cursor that an earlier answer gave.
+//! News are the [news](super::news) whose mark is not in the cursor that an earlier answer gave.
 //! So nothing is told twice, nothing between two answers is lost, and what was settled meanwhile is
 //! no news.
 
@@ -11,9 +11,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::matter::matters;
-use super::{State, Status};
-use crate::id::{Slug, WorkerId};
+use super::Status;
+use super::news::{Change, ChangeKind, matters};
+use crate::id::Slug;
 use crate::report::{NextStep, Report};
 use crate::time::Seconds;
 
@@ -38,62 +38,6 @@ pub struct Waited {
 
 impl Report for Waited {
     const SCHEMA: &'static str = "pw-monitor.wait/1";
-}
-
-/// Something that somebody must act on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
-    pub kind: ChangeKind,
-    /// Absent when it is not about one worker.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub worker: Option<WorkerId>,
-    /// The worker's state at the look before; absent when it was not seen then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<State>,
-    /// The worker's state now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<State>,
-    /// One sentence for a person; may quote a worker.
-    pub text: String,
-    /// What to run, when a command is the way to act on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-}
-
-/// The kinds of things that somebody must act on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// The integration waits for a resolution.
-    Stopped,
-    /// Workers wait for each other.
-    Deadlock,
-    /// A worker said `[COMPLETE]`.
-    Completed,
-    /// It said so, and something keeps it from being merged.
-    NotReady,
-    /// It committed after `[COMPLETE]`.
-    Reopened,
-    /// It said `[BLOCKED:…]`.
-    Blocked,
-    /// It said `[NEEDS:…]`, and the other worker is not complete.
-    Needs,
-    /// What it said it needs is there.
-    Satisfied,
-    /// It meant to say something that does not count.
-    NearMiss,
-    /// Its branch or worktree is gone.
-    Missing,
-    /// It does not move any more.
-    Stalled,
-    /// The work of two workers, or of several together, does not merge.
-    Conflict,
-    /// Workers whose turn has come can be created.
-    Advance,
-    /// Every worker is ready to be merged.
-    Ready,
-    /// Every worker is merged.
-    Integrated,
 }
 
 /// What a wait is for.
@@ -206,10 +150,10 @@ mod tests {
     use crate::conflict::Trial;
     use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
     use crate::history::{Commit, History};
-    use crate::id::Oid;
+    use crate::id::{Oid, WorkerId};
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
-    use crate::status::{Places, Stall, StallCause, derive, worker_states};
+    use crate::status::{Places, Stall, StallCause, State, derive, worker_states};
     use crate::work::own_work;
 
     struct Nowhere;

@@ -1,0 +1,80 @@
+//! What an integration was asked for, and goes on with after a stop.
+
+use std::fmt;
+
+use crate::gate::Mode;
+use crate::id::WorkerId;
+use crate::report::shell_word;
+
+/// Whom an integration merges, beyond everybody who is ready, and how it is tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Workers left out.
+    pub without: Vec<WorkerId>,
+    /// Whether changes outside a scope are merged, too.
+    pub allow_out_of_scope: bool,
+    /// When the gates run, if it was said.
+    pub gate: Option<Mode>,
+    /// The command that takes the place of the plan's gates.
+    pub verify: Option<String>,
+    /// Whether what gates said before is forgotten; for one run alone, so it is not recorded.
+    pub retest: bool,
+}
+
+impl Choice {
+    pub(super) fn parse(words: &[&str]) -> Option<Self> {
+        let mut choice = Self::default();
+        for word in words {
+            match word.split_once('=') {
+                Some(("without", id)) => choice.without.push(id.parse().ok()?),
+                Some(("gate", mode)) => choice.gate = Some(Mode::parse(mode)?),
+                Some(("verify", json)) => choice.verify = Some(serde_json::from_str(json).ok()?),
+                None if *word == "out-of-scope" => choice.allow_out_of_scope = true,
+                _ => return None,
+            }
+        }
+        Some(choice)
+    }
+
+    /// Returns the words that ask for it again, each after a space.
+    pub fn options(&self) -> String {
+        let without = self.without.iter().map(|id| format!(" --without {id}"));
+        let gate = match self.gate {
+            Some(Mode::None) => Some(" --no-gate".to_owned()),
+            mode => mode.map(|mode| format!(" --gate {}", mode.word())),
+        };
+        let scope = self.allow_out_of_scope.then(|| " --allow-out-of-scope".to_owned());
+        let verify =
+            self.verify.as_ref().map(|command| format!(" --verify {}", shell_word(command)));
+        without.chain(scope).chain(gate).chain(verify).collect()
+    }
+
+    /// Returns both choices together; what `other` says of the gates counts.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut without = self.without.clone();
+        without.extend(other.without.iter().filter(|id| !self.without.contains(id)).cloned());
+        Self {
+            without,
+            allow_out_of_scope: self.allow_out_of_scope || other.allow_out_of_scope,
+            gate: other.gate.or(self.gate),
+            verify: other.verify.clone().or_else(|| self.verify.clone()),
+            retest: self.retest || other.retest,
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.allow_out_of_scope {
+            f.write_str(" out-of-scope")?;
+        }
+        self.without.iter().try_for_each(|id| write!(f, " without={id}"))?;
+        if let Some(mode) = self.gate {
+            write!(f, " gate={}", mode.word())?;
+        }
+        // One word on one line, whatever the command is.
+        let json = self.verify.as_ref().map(|command| serde_json::json!(command).to_string());
+        json.map_or(Ok(()), |json| write!(f, " verify={}", json.replace(' ', "\\u0020")))
+    }
+}

@@ -1,0 +1,296 @@
+//! The events of the record: each is the subject of one of its commits.
+
+use std::fmt;
+
+use super::choice::Choice;
+use crate::gate::End;
+use crate::id::{GateName, Oid, WorkerId};
+use crate::session::How;
+use crate::snapshot::SnapshotId;
+use crate::time::Seconds;
+
+/// One line of the record, the subject of one of its commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The workflow exists; it forks from this branch (none: a detached HEAD) and commit.
+    Planned { branch: Option<String>, base: Oid },
+    /// The plan in the record's tree was replaced.
+    Replanned,
+    /// A branch and worktree are about to be made. Written before, so that a kill can be undone.
+    Creating { worker: WorkerId, fork: Oid },
+    /// They are there, ready to be handed to an agent, with a port of its own.
+    Created { worker: WorkerId, fork: Oid, port: Option<u16> },
+    /// A session was started for the worker; the client or tmux may have given it an id.
+    Launched { worker: WorkerId, how: How, id: Option<String> },
+    /// This tip of the worker is in the integration branch.
+    Merged { worker: WorkerId, tip: Oid },
+    /// The integration branch was moved here, by us, after this proof.
+    Integrated { commit: Oid, proof: Proof },
+    /// A gate ran on this tree; `terms` is the blob of all else that its verdict depends on.
+    Gated { tree: Oid, terms: Oid, end: End, seconds: Seconds },
+    /// The result of all merges did not pass.
+    Red(Red),
+    /// Merging this tip onto that commit needs a resolution.
+    Stopped(Stopped),
+    /// That merge was resolved as this commit; who comes after it is still to be merged.
+    Resolved { worker: WorkerId, commit: Oid },
+    /// The stopped integration was given up; a worker when it had stopped at one.
+    Aborted { worker: Option<WorkerId> },
+    /// The integration branch is in the base branch, which is at this commit.
+    Finished { commit: Oid },
+    /// What a worktree held is kept under this name.
+    Snapshot { id: SnapshotId, commit: Oid },
+    /// That is kept no longer, on request.
+    Forgot { id: SnapshotId },
+    /// A worker's worktree and branch are about to be removed; its work is kept elsewhere.
+    Cleaning { worker: WorkerId },
+    /// That was given up: both are there, and whoever works in them goes on.
+    Stayed { worker: WorkerId },
+    /// They are gone.
+    Cleaned { worker: WorkerId },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Planned { branch: Some(branch), base } => write!(f, "planned {base} {branch}"),
+            Self::Planned { branch: None, base } => write!(f, "planned {base}"),
+            Self::Replanned => f.write_str("replanned"),
+            Self::Creating { worker, fork } => write!(f, "creating {worker} {fork}"),
+            Self::Created { worker, fork, port: None } => write!(f, "created {worker} {fork}"),
+            Self::Created { worker, fork, port: Some(port) } => {
+                write!(f, "created {worker} {fork} {port}")
+            }
+            Self::Launched { worker, how, id: None } => {
+                write!(f, "launched {worker} {}", how.word())
+            }
+            Self::Launched { worker, how, id: Some(id) } => {
+                write!(f, "launched {worker} {} {id}", how.word())
+            }
+            Self::Merged { worker, tip } => write!(f, "merged {worker} {tip}"),
+            Self::Integrated { commit, proof } => {
+                write!(f, "integrated {commit} {}", proof.word())
+            }
+            Self::Gated { tree, terms, end, seconds } => {
+                write!(f, "gated {tree} {terms} {end} {seconds}")
+            }
+            Self::Red(Red { candidate, gate, workers, choice }) => {
+                write!(f, "red {candidate} {gate}")?;
+                workers.iter().try_for_each(|id| write!(f, " worker={id}"))?;
+                write!(f, "{choice}")
+            }
+            Self::Stopped(Stopped { worker, tip, onto, choice, resolution: _ }) => {
+                write!(f, "stopped {worker} {tip} {onto}{choice}")
+            }
+            Self::Resolved { worker, commit } => write!(f, "resolved {worker} {commit}"),
+            Self::Aborted { worker: Some(worker) } => write!(f, "aborted {worker}"),
+            Self::Aborted { worker: None } => f.write_str("aborted"),
+            Self::Finished { commit } => write!(f, "finished {commit}"),
+            Self::Snapshot { id, commit } => write!(f, "snapshot {id} {commit}"),
+            Self::Forgot { id } => write!(f, "forgot {id}"),
+            Self::Cleaning { worker } => write!(f, "cleaning {worker}"),
+            Self::Stayed { worker } => write!(f, "stayed {worker}"),
+            Self::Cleaned { worker } => write!(f, "cleaned {worker}"),
+        }
+    }
+}
+
+impl Event {
+    /// Reads a subject; nothing for a line of a newer version, which is then skipped.
+    pub fn parse(subject: &str) -> Option<Self> {
+        let words: Vec<&str> = subject.split(' ').collect();
+        let event = match words.as_slice() {
+            ["planned", base, branch @ ..] => Self::Planned {
+                base: base.parse().ok()?,
+                branch: branch.first().map(|branch| (*branch).to_owned()),
+            },
+            ["replanned"] => Self::Replanned,
+            ["creating", worker, fork] => {
+                Self::Creating { worker: worker.parse().ok()?, fork: fork.parse().ok()? }
+            }
+            ["created", worker, fork, port @ ..] => Self::Created {
+                worker: worker.parse().ok()?,
+                fork: fork.parse().ok()?,
+                port: port.first().and_then(|port| port.parse().ok()),
+            },
+            ["launched", worker, how, id @ ..] => Self::Launched {
+                worker: worker.parse().ok()?,
+                how: how.parse().ok()?,
+                id: id.first().map(|id| (*id).to_owned()),
+            },
+            ["merged", worker, tip] => {
+                Self::Merged { worker: worker.parse().ok()?, tip: tip.parse().ok()? }
+            }
+            ["integrated", commit, proof @ ..] => Self::Integrated {
+                commit: commit.parse().ok()?,
+                proof: proof.first().and_then(|word| Proof::parse(word)).unwrap_or_default(),
+            },
+            ["gated", tree, terms, end, seconds] => Self::Gated {
+                tree: tree.parse().ok()?,
+                terms: terms.parse().ok()?,
+                end: End::parse(end)?,
+                seconds: seconds.parse().ok()?,
+            },
+            ["red", candidate, gate, words @ ..] => {
+                let worker = |word: &&str| word.strip_prefix("worker=")?.parse().ok();
+                let workers: Vec<WorkerId> = words.iter().map_while(worker).collect();
+                Self::Red(Red {
+                    candidate: candidate.parse().ok()?,
+                    gate: gate.parse().ok()?,
+                    choice: Choice::parse(&words[workers.len()..])?,
+                    workers,
+                })
+            }
+            ["stopped", worker, tip, onto, choice @ ..] => Self::Stopped(Stopped {
+                worker: worker.parse().ok()?,
+                tip: tip.parse().ok()?,
+                onto: onto.parse().ok()?,
+                choice: Choice::parse(choice)?,
+                resolution: None,
+            }),
+            ["resolved", worker, commit] => {
+                Self::Resolved { worker: worker.parse().ok()?, commit: commit.parse().ok()? }
+            }
+            ["aborted"] => Self::Aborted { worker: None },
+            ["aborted", worker] => Self::Aborted { worker: Some(worker.parse().ok()?) },
+            ["finished", commit] => Self::Finished { commit: commit.parse().ok()? },
+            ["snapshot", id, commit] => {
+                Self::Snapshot { id: id.parse().ok()?, commit: commit.parse().ok()? }
+            }
+            ["forgot", id] => Self::Forgot { id: id.parse().ok()? },
+            ["cleaning", worker] => Self::Cleaning { worker: worker.parse().ok()? },
+            ["stayed", worker] => Self::Stayed { worker: worker.parse().ok()? },
+            ["cleaned", worker] => Self::Cleaned { worker: worker.parse().ok()? },
+            _ => return None,
+        };
+        Some(event)
+    }
+}
+
+/// A merge that waits for a resolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    pub worker: WorkerId,
+    /// The worker's tip that is being merged.
+    pub tip: Oid,
+    /// The merges before it.
+    pub onto: Oid,
+    /// What was asked for when it began; going on keeps to it.
+    pub choice: Choice,
+    /// The merge as somebody resolved it, once that is done and others are still to be merged.
+    pub resolution: Option<Oid>,
+}
+
+impl Stopped {
+    /// Returns the newest merge: what is to be merged next comes on top of it.
+    pub fn commit(&self) -> &Oid {
+        self.resolution.as_ref().unwrap_or(&self.onto)
+    }
+}
+
+/// An integration that did not pass its gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Red {
+    /// What was tested.
+    pub candidate: Oid,
+    pub gate: GateName,
+    /// Who is at fault, in merge order; empty when that is not known.
+    pub workers: Vec<WorkerId>,
+    /// What was asked for when it began; going on keeps to it.
+    pub choice: Choice,
+}
+
+/// What was known of a commit when the integration branch moved to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Every gate passed on its tree.
+    Passed,
+    /// Nothing: somebody decided to do without the gate.
+    NoGate,
+    /// Nothing: the plan has no `verify`.
+    #[default]
+    NoVerify,
+}
+
+impl Proof {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::NoGate => "no-gate",
+            Self::NoVerify => "no-verify",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Passed, Self::NoGate, Self::NoVerify].into_iter().find(|proof| proof.word() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Mode;
+
+    #[test]
+    fn events_read_back_as_they_were_written() {
+        let oid: Oid = "a".repeat(40).parse().unwrap();
+        let worker: WorkerId = "task-1".parse().unwrap();
+        let (snapshot, commit) = (SnapshotId { of: worker.clone(), number: 2 }, oid.clone());
+        for event in [
+            Event::Planned { branch: Some("main".into()), base: oid.clone() },
+            Event::Planned { branch: None, base: oid.clone() },
+            Event::Replanned,
+            Event::Creating { worker: worker.clone(), fork: oid.clone() },
+            Event::Created { worker: worker.clone(), fork: oid.clone(), port: None },
+            Event::Created { worker: worker.clone(), fork: oid.clone(), port: Some(20_000) },
+            Event::Launched { worker: worker.clone(), how: How::Custom, id: None },
+            Event::Launched { worker: worker.clone(), how: How::Background, id: Some("ab".into()) },
+            Event::Merged { worker: worker.clone(), tip: oid.clone() },
+            Event::Integrated { commit: oid.clone(), proof: Proof::Passed },
+            Event::Integrated { commit: oid.clone(), proof: Proof::NoGate },
+            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Exit(1), seconds: 9 },
+            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Timeout, seconds: 9 },
+            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Signal, seconds: 0 },
+            Event::Red(Red {
+                candidate: oid.clone(),
+                gate: "lint".parse().unwrap(),
+                workers: vec![worker.clone(), worker.clone()],
+                choice: Choice {
+                    gate: Some(Mode::Each),
+                    verify: Some("test  -f \"a b\"\n\\u0020".to_owned()),
+                    ..Choice::default()
+                },
+            }),
+            Event::Stopped(Stopped {
+                worker: worker.clone(),
+                tip: oid.clone(),
+                onto: oid.clone(),
+                choice: Choice::default(),
+                resolution: None,
+            }),
+            Event::Stopped(Stopped {
+                worker: worker.clone(),
+                tip: oid.clone(),
+                onto: oid.clone(),
+                choice: Choice {
+                    without: vec![worker.clone()],
+                    allow_out_of_scope: true,
+                    ..Choice::default()
+                },
+                resolution: None,
+            }),
+            Event::Resolved { worker: worker.clone(), commit: oid.clone() },
+            Event::Finished { commit: oid },
+            Event::Aborted { worker: Some(worker.clone()) },
+            Event::Aborted { worker: None },
+            Event::Snapshot { id: snapshot.clone(), commit },
+            Event::Forgot { id: snapshot },
+            Event::Cleaning { worker: worker.clone() },
+            Event::Stayed { worker: worker.clone() },
+            Event::Cleaned { worker },
+        ] {
+            assert_eq!(Event::parse(&event.to_string()), Some(event));
+        }
+        assert_eq!(Event::parse("something newer"), None);
+    }
+}

@@ -1,0 +1,47 @@
+//! The names under which a workflow keeps commits reachable.
+
+use crate::id::{Slug, WorkerId};
+use crate::snapshot::SnapshotId;
+
+/// The names of a workflow's refs; the record is the only thing kept outside branches.
+#[derive(Clone, Debug)]
+pub struct Refs<'a>(pub &'a Slug);
+
+impl Refs<'_> {
+    pub fn record(&self) -> String {
+        format!("refs/pw/{}/record", self.0)
+    }
+
+    /// The newest merged tip of a worker, kept reachable.
+    pub fn merged(&self, worker: &WorkerId) -> String {
+        format!("refs/pw/{}/merged/{worker}", self.0)
+    }
+
+    /// The merges made before an integration stopped, and what is being tested.
+    pub fn candidate(&self) -> String {
+        format!("refs/pw/{}/candidate", self.0)
+    }
+
+    /// What git remembers of resolutions, for the next time the same hunks meet.
+    pub fn memory(&self) -> String {
+        format!("refs/pw/{}/rerere", self.0)
+    }
+
+    /// Where we last put the integration branch, kept reachable whoever moves it.
+    pub fn integrated(&self) -> String {
+        format!("refs/pw/{}/integrated", self.0)
+    }
+
+    pub fn snapshot(&self, id: &SnapshotId) -> String {
+        format!("{}{id}", self.snapshots())
+    }
+
+    /// What the names of all snapshots begin with.
+    pub fn snapshots(&self) -> String {
+        format!("refs/pw/{}/snapshot/", self.0)
+    }
+
+    pub fn integration(&self) -> String {
+        format!("refs/heads/integration/{}", self.0)
+    }
+}
