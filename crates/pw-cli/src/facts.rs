@@ -12,6 +12,7 @@ use pw_core::plan::Worker;
 use pw_core::record::{Record, Stopped};
 use pw_core::status::{self, WorkerStatus};
 use pw_core::time::Seconds;
+use pw_core::turn::{Turn, turns};
 use pw_core::work::{own_work, perhaps_handed_over};
 use pw_git::{Whereabouts, both};
 
@@ -170,6 +171,13 @@ impl Workflow {
     pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
         let work = own_work(&self.plan, &self.record, facts);
         status::worker_states(&self.plan, &self.record, facts, &work)
+    }
+
+    /// Returns where everybody stands, and who is merged when.
+    pub(crate) fn turns(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
+        let states = self.states(facts);
+        let turns = turns(&self.plan, facts, &states, &[]);
+        (states, turns)
     }
 
     /// Returns the state of the user's own checkout, the plan's own file left out.

@@ -1,41 +1,38 @@
 //! `pw-integrate`: from the workers' branches to one integration branch.
 
-mod bench;
-mod blame;
+mod abort;
+mod chain;
+mod check;
 mod cleanup;
+mod culprits;
 mod finish;
+mod forget;
 mod gate;
-mod merge;
+mod gate_worktree;
+mod merging;
 mod mergiraf;
-mod place;
+mod preview;
 mod pull_request;
-mod resolve;
+mod resolution;
 mod restore;
-mod stop;
+mod resume;
+mod run;
+mod stopped_merge;
+mod stopping;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use pw_core::facts::Facts;
 use pw_core::finish::Wish;
 use pw_core::gate::Mode;
 use pw_core::id::WorkerId;
-use pw_core::integration::{self, Check, Preview, PreviewStep, Readiness, Skipped};
 use pw_core::record::Choice;
-use pw_core::report::NextStep;
 use pw_core::snapshot::SnapshotId;
-use pw_core::status::{Reason, ReasonKind, State, WorkerStatus, worker_states};
-use pw_core::turn::{Turn, turns};
-use pw_core::work::own_work;
-use pw_git::{Author, Scratch};
 
 use self::restore::Target;
-use crate::facts::Look;
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
-use crate::view;
-use crate::workflow::Workflow;
 
 /// Merges the workers' branches into integration/<workflow>, without touching any checkout.
 #[derive(Debug, Parser)]
@@ -202,15 +199,15 @@ impl Cli for Integrate {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Check { workflow } => check(context, workflow.as_deref()),
-            Command::Preview { workflow } => preview(context, workflow.as_deref()),
+            Command::Check { workflow } => check::check(context, workflow.as_deref()),
+            Command::Preview { workflow } => preview::preview(context, workflow.as_deref()),
             Command::Run { workflow, choice } => {
-                merge::run(context, workflow.as_deref(), choice.into())
+                run::run(context, workflow.as_deref(), choice.into())
             }
             Command::Continue { workflow, choice } => {
-                resolve::go_on(context, workflow.as_deref(), &choice.into())
+                resume::go_on(context, workflow.as_deref(), &choice.into())
             }
-            Command::Abort { workflow } => resolve::abort(context, workflow.as_deref()),
+            Command::Abort { workflow } => abort::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {
                 finish::finish(context, workflow.as_deref(), landing.into())
             }
@@ -231,99 +228,9 @@ impl Cli for Integrate {
                 }
             }
             Command::Forget { workflow, snapshot, .. } => {
-                restore::forget(context, workflow.as_deref(), snapshot)
+                forget::forget(context, workflow.as_deref(), snapshot)
             }
             Command::Schema => schema::answer::<Self>(),
         }
     }
-}
-
-fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
-    let (states, turns) = standing(&workflow, &facts);
-    let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
-    let ready = !order.is_empty()
-        && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
-    let command = match ready {
-        true => format!("pw-integrate preview {}", workflow.plan.workflow),
-        false => format!("pw-monitor status {}", workflow.plan.workflow),
-    };
-    let action = if ready { "preview" } else { "wait" };
-    let next = match order.is_empty() {
-        true => step("review", format!("pw-retro report {}", workflow.plan.workflow)),
-        false => step(action, command),
-    };
-    let check = Check {
-        workflow: workflow.plan.workflow.clone(),
-        ready,
-        order,
-        turns,
-        workers: states.iter().map(Readiness::from).collect(),
-        next: vec![next],
-    };
-    Answer::of(&check, view::readiness)
-}
-
-/// Returns where everybody stands, and who is merged when.
-fn standing(workflow: &Workflow, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
-    let Workflow { plan, record, .. } = workflow;
-    let work = own_work(plan, record, facts);
-    let states = worker_states(plan, record, facts, &work);
-    let turns = turns(plan, facts, &states, &[]);
-    (states, turns)
-}
-
-fn step(action: &str, command: String) -> NextStep {
-    NextStep { action: action.to_owned(), worker: None, command }
-}
-
-/// Merges step upon step in a temporary object folder.
-fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
-    let workflow = Workflow::open(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
-    let (states, turns) = standing(&workflow, &facts);
-    let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
-    let rewritten = |reason: &Reason| reason.kind == ReasonKind::HistoryRewritten;
-    let can_merge = |status: &&WorkerStatus| {
-        status.commits > 0 && order.contains(&status.id) && !status.reasons.iter().any(rewritten)
-    };
-    let onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
-    let bases = facts.history.merge_bases(&workflow.record.base, [&onto]);
-    let scratch = Scratch::new()?;
-    let mut merges = workflow.repo.merges(Author::fixed(), onto, bases, Some(&scratch))?;
-    let mut steps = Vec::new();
-    for id in &order {
-        let Some(status) = states.iter().filter(can_merge).find(|status| status.id == *id) else {
-            continue;
-        };
-        let Some(tip) = status.tip.clone() else { continue };
-        let outcome = merges.merge(&tip)?;
-        if outcome.conflicts.is_empty() {
-            merges.take(&tip, &outcome.tree, "trial\n")?;
-        }
-        let mut conflicts = outcome.conflicts;
-        conflicts.extend(integration::findings(status));
-        let (worker, holds) = (id.clone(), status.holds.clone());
-        steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts });
-    }
-    let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
-    let skipped: Vec<Skipped> =
-        skipped.map(|status| Skipped { worker: status.id.clone(), state: status.state }).collect();
-    let all_ready =
-        skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
-    let next = match all_ready {
-        true => step("integrate", format!("pw-integrate run {}", workflow.plan.workflow)),
-        false => step("wait", format!("pw-monitor status {}", workflow.plan.workflow)),
-    };
-    let preview = Preview {
-        workflow: workflow.plan.workflow.clone(),
-        branch: workflow.plan.integration_branch(),
-        clean: steps.iter().all(|step| step.conflicts.is_empty()),
-        steps,
-        turns,
-        skipped,
-        next: vec![next],
-    };
-    Answer::of(&preview, view::preview)
 }

@@ -50,13 +50,13 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     if wanted.is_empty() {
         return Ok(landings);
     }
-    let chain = Chain::of(repo, &facts.history, base_tip)?;
+    let steps = Steps::of(repo, &facts.history, base_tip)?;
     for (tip, paths) in changed_paths(repo, &record.base, wanted)? {
-        if let Some(at) = chain.first_with(repo, &tip, &paths)? {
-            if !is_newer(workflow, facts, &chain, &at, &tip)? {
+        if let Some(at) = steps.first_with(repo, &tip, &paths)? {
+            if !is_newer(workflow, facts, &steps, &at, &tip)? {
                 landings.landed_as.insert(tip, at);
             }
-        } else if let Some(reverted) = chain.reverted(repo, facts, &tip, &paths)? {
+        } else if let Some(reverted) = steps.reverted(repo, facts, &tip, &paths)? {
             landings.reverted.insert(tip, reverted);
         }
     }
@@ -85,7 +85,7 @@ fn finished<'a>(workflow: &'a Workflow, facts: &'a Facts) -> impl Iterator<Item 
 fn is_newer(
     workflow: &Workflow,
     facts: &Facts,
-    chain: &Chain,
+    steps: &Steps,
     at: &Oid,
     tip: &Oid,
 ) -> Result<bool> {
@@ -93,7 +93,7 @@ fn is_newer(
     let worker = facts.workers.iter().find(|(_, known)| known.tip.as_ref() == Some(tip));
     let before = match worker.and_then(|(id, _)| merged(id)).filter(|before| *before != tip) {
         Some(before) => Some(before.clone()),
-        None => landed_before(workflow, facts, chain, tip)?,
+        None => landed_before(workflow, facts, steps, tip)?,
     };
     let Some(before) = before else { return Ok(false) };
     let pair = Pair { ours: at.clone(), theirs: tip.clone(), base: Some(before) };
@@ -106,7 +106,7 @@ fn is_newer(
 fn landed_before(
     workflow: &Workflow,
     facts: &Facts,
-    chain: &Chain,
+    steps: &Steps,
     result: &Oid,
 ) -> Result<Option<Oid>> {
     if facts.integration_tip.as_ref() != Some(result) {
@@ -115,7 +115,7 @@ fn landed_before(
     let merges = facts.history.chain(result).skip(1).filter(|commit| commit.parents.len() > 1);
     let merges = merges.take(TRIED).map(|commit| commit.oid.clone()).collect();
     for (merge, paths) in changed_paths(&workflow.repo, &workflow.record.base, merges)? {
-        if chain.first_with(&workflow.repo, &merge, &paths)?.is_some() {
+        if steps.first_with(&workflow.repo, &merge, &paths)?.is_some() {
             return Ok(Some(merge));
         }
     }
@@ -130,8 +130,8 @@ pub(crate) fn merge_base(
     base_tip: &Oid,
     result: &Oid,
 ) -> Result<Option<Oid>> {
-    let chain = Chain::of(&workflow.repo, &facts.history, base_tip)?;
-    landed_before(workflow, facts, &chain, result)
+    let steps = Steps::of(&workflow.repo, &facts.history, base_tip)?;
+    landed_before(workflow, facts, &steps, result)
 }
 
 /// Returns whether a branch has everything of `tip`, as commits or by content.
@@ -140,9 +140,9 @@ pub(crate) fn is_in(workflow: &Workflow, facts: &Facts, branch: &Oid, tip: &Oid)
     if repo.is_ancestor(tip, branch)? {
         return Ok(true);
     }
-    let chain = Chain::of(repo, &facts.history, branch)?;
+    let steps = Steps::of(repo, &facts.history, branch)?;
     for (tip, paths) in changed_paths(repo, &record.base, vec![tip.clone()])? {
-        if chain.first_with(repo, &tip, &paths)?.is_some() {
+        if steps.first_with(repo, &tip, &paths)?.is_some() {
             return Ok(true);
         }
     }
@@ -168,11 +168,11 @@ fn changed_paths(
 }
 
 /// What a branch went through since the base, the oldest first.
-struct Chain {
+struct Steps {
     steps: Vec<(Oid, BTreeMap<RepoPath, Change>)>,
 }
 
-impl Chain {
+impl Steps {
     fn of(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
         let commits: Vec<&Commit> = history.chain(tip).take(SEARCHED).collect();
         let step = |commit: &&Commit| Some(Stretch::between(commit.parents.first()?, &commit.oid));

@@ -50,8 +50,8 @@ pub(crate) fn predict(
 pub(crate) struct Radar<'a> {
     workflow: &'a Workflow,
     facts: &'a Facts,
-    sides: Vec<Side<'a>>,
-    /// Indices into `sides`.
+    participants: Vec<Participant<'a>>,
+    /// Indices into `participants`.
     pairs: Vec<(usize, usize)>,
     /// Workers of whose work only the commits count.
     commits_only: Vec<WorkerId>,
@@ -61,7 +61,7 @@ pub(crate) struct Radar<'a> {
 }
 
 /// One worker's work.
-struct Side<'a> {
+struct Participant<'a> {
     status: &'a WorkerStatus,
     tip: Oid,
     /// The commit of the trunk that `committed` is compared with.
@@ -72,7 +72,7 @@ struct Side<'a> {
     uncommitted: Vec<Change>,
 }
 
-impl Side<'_> {
+impl Participant<'_> {
     fn is_open(&self) -> bool {
         self.status.state != State::Integrated
     }
@@ -105,7 +105,7 @@ impl<'a> Radar<'a> {
         let mut radar = Self {
             workflow,
             facts,
-            sides: Vec::new(),
+            participants: Vec::new(),
             pairs: Vec::new(),
             commits_only: Vec::new(),
             bases: facts.history.merge_bases(base, [workflow.integration().unwrap_or(base)]),
@@ -113,10 +113,10 @@ impl<'a> Radar<'a> {
         };
         for status in states {
             let side = radar.side(status);
-            radar.sides.extend(side);
+            radar.participants.extend(side);
         }
         let branches: Vec<Branch<'_>> = radar
-            .sides
+            .participants
             .iter()
             .map(|side| Branch::of(&side.tip, &side.since, side.changes()))
             .collect();
@@ -126,21 +126,23 @@ impl<'a> Radar<'a> {
         pairs.dedup();
         let steps: Vec<Footprint<'_>> =
             facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
-        let in_question = |(at, side): (usize, &Side<'_>)| {
+        let in_question = |(at, side): (usize, &Participant<'_>)| {
             let others = branches.iter().enumerate().filter(|(other, _)| *other != at);
             let others = others.map(|(_, branch)| &branch.print).chain(&steps);
             side.uncommitted_that_matter(&others.collect::<Vec<_>>())
         };
         let in_question: Vec<Vec<RepoPath>> =
-            radar.sides.iter().enumerate().map(in_question).collect();
+            radar.participants.iter().enumerate().map(in_question).collect();
         radar.take_in(&in_question)?;
-        pairs.retain(|(first, second)| !nested(facts, &radar.sides[*first], &radar.sides[*second]));
+        pairs.retain(|(first, second)| {
+            !nested(facts, &radar.participants[*first], &radar.participants[*second])
+        });
         radar.pairs = pairs;
         Ok(radar)
     }
 
     /// Returns what a worker has to merge, if anything.
-    fn side(&mut self, status: &'a WorkerStatus) -> Option<Side<'a>> {
+    fn side(&mut self, status: &'a WorkerStatus) -> Option<Participant<'a>> {
         let merged = || self.workflow.record.merged.get(&status.id).map(|(tip, _)| tip);
         let tip = self.facts.tip(&status.id).or_else(merged)?;
         let brought = self.facts.workers.get(&status.id)?.brought.as_ref()?;
@@ -163,7 +165,7 @@ impl<'a> Radar<'a> {
         // A branch that changes nothing in the end still counts: its commits are the merge base for
         // a worker who began at one of them.
         let has_work = !is_there || !uncommitted.is_empty();
-        has_work.then_some(Side { status, tip, since, now, committed, uncommitted })
+        has_work.then_some(Participant { status, tip, since, now, committed, uncommitted })
     }
 
     /// Makes a trial commit of each worktree that has uncommitted files in question.
@@ -175,12 +177,12 @@ impl<'a> Radar<'a> {
                 Some(filters) => filters,
                 none => none.insert(repo.no_filters()?),
             };
-            let Side { status, tip, .. } = &self.sides[at];
+            let Participant { status, tip, .. } = &self.participants[at];
             let (id, tip) = (status.id.clone(), tip.clone());
             let worktree = self.workflow.worktree(self.workflow.worker(&id)?);
             // A file that vanishes or cannot be read is no reason to say nothing at all.
             match repo.trial_tree(&worktree, paths, filters, self.trials.scratch()) {
-                Ok(tree) => self.sides[at].now = self.trials.commit(&tree, &[&tip])?,
+                Ok(tree) => self.participants[at].now = self.trials.commit(&tree, &[&tip])?,
                 Err(_) => self.commits_only.push(id),
             }
         }
@@ -193,11 +195,11 @@ impl<'a> Radar<'a> {
         among: &dyn Fn(&WorkerStatus) -> bool,
     ) -> Result<Vec<Conflict>> {
         let wanted = |pair: &&(usize, usize)| {
-            among(self.sides[pair.0].status) && among(self.sides[pair.1].status)
+            among(self.participants[pair.0].status) && among(self.participants[pair.1].status)
         };
         let pairs: Vec<(usize, usize)> = self.pairs.iter().filter(wanted).copied().collect();
-        let pair = |(a, b): &(usize, usize), commit: fn(&Side<'_>) -> Oid| {
-            let (a, b) = (&self.sides[*a], &self.sides[*b]);
+        let pair = |(a, b): &(usize, usize), commit: fn(&Participant<'_>) -> Oid| {
+            let (a, b) = (&self.participants[*a], &self.participants[*b]);
             let base = self.facts.history.merge_bases(&self.workflow.record.base, [&a.tip]);
             let base = base.merge_base(&b.tip);
             Pair { ours: commit(a), theirs: commit(b), base }
@@ -205,7 +207,7 @@ impl<'a> Radar<'a> {
         let now = pairs.iter().map(|at| pair(at, |side| side.now.clone()));
         // The same with commits alone, where that is not the same question.
         let committed = |(a, b): &&(usize, usize)| {
-            let (a, b) = (&self.sides[*a], &self.sides[*b]);
+            let (a, b) = (&self.participants[*a], &self.participants[*b]);
             (a.now != a.tip || b.now != b.tip)
                 && Footprint::of(a.committed).can_meet(&Footprint::of(b.committed))
         };
@@ -218,10 +220,10 @@ impl<'a> Radar<'a> {
         let before: BTreeMap<(usize, usize), bool> =
             committed.into_iter().zip(before.iter().map(collide)).collect();
         let conflict = |((a, b), outcome): ((usize, usize), MergeOutcome)| {
-            let sides = [&self.sides[a], &self.sides[b]];
-            let is_dirty = sides.iter().any(|side| side.now != side.tip);
+            let participants = [&self.participants[a], &self.participants[b]];
+            let is_dirty = participants.iter().any(|side| side.now != side.tip);
             Conflict {
-                workers: sides.map(|side| side.status.id.clone()),
+                workers: participants.map(|side| side.status.id.clone()),
                 paths: outcome.conflicts.iter().map(|finding| finding.path.clone()).collect(),
                 findings: outcome.conflicts,
                 uncommitted: is_dirty && before.get(&(a, b)) != Some(&true),
@@ -242,14 +244,14 @@ impl<'a> Radar<'a> {
     /// alone does as `conflicts` says; the other groups are merged side by side, one process for
     /// each round.
     pub(crate) fn trial(&mut self, order: &[WorkerId], conflicts: &[Conflict]) -> Result<Trial> {
-        let at = |id: &WorkerId| self.sides.iter().position(|side| side.status.id == *id);
+        let at = |id: &WorkerId| self.participants.iter().position(|side| side.status.id == *id);
         let places: Vec<usize> = order.iter().filter_map(at).collect();
         let rank = |at: &usize| places.iter().position(|place| place == at);
         let mut stops: Vec<(usize, TrialStop)> = Vec::new();
-        let mut chains = Vec::new();
+        let mut groups_left = Vec::new();
         let is_foreign = self.has_foreign_head();
         let groups = match is_foreign {
-            true => vec![(0..self.sides.len()).collect()],
+            true => vec![(0..self.participants.len()).collect()],
             false => graph::groups(&self.entangled()),
         };
         for group in groups {
@@ -265,21 +267,21 @@ impl<'a> Radar<'a> {
                 }
                 _ => {
                     let before =
-                        group.into_iter().filter(|at| !self.sides[*at].is_open()).collect();
+                        group.into_iter().filter(|at| !self.participants[*at].is_open()).collect();
                     let head = self.workflow.integration().unwrap_or(&self.workflow.record.base);
                     let (head, bases) = (head.clone(), self.bases.clone());
                     queue.reverse();
-                    chains.push(Chain { head, bases, before, queue });
+                    groups_left.push(Group { head, bases, before, queue });
                 }
             }
         }
-        while !chains.is_empty() {
-            stops.extend(self.round(&mut chains)?);
-            chains.retain(|chain| !chain.queue.is_empty());
+        while !groups_left.is_empty() {
+            stops.extend(self.round(&mut groups_left)?);
+            groups_left.retain(|group| !group.queue.is_empty());
         }
         stops.sort_by_key(|(at, _)| rank(at));
         Ok(Trial {
-            order: places.iter().map(|at| self.sides[*at].status.id.clone()).collect(),
+            order: places.iter().map(|at| self.participants[*at].status.id.clone()).collect(),
             stops: stops.into_iter().map(|(_, stop)| stop).collect(),
             commits_only: self.commits_only.clone(),
         })
@@ -291,12 +293,13 @@ impl<'a> Radar<'a> {
     fn entangled(&self) -> Vec<(usize, usize)> {
         let base = &self.workflow.record.base;
         let has = |at: usize, is: fn(&Change) -> bool| {
-            let side = &self.sides[at];
+            let side = &self.participants[at];
             // What the trunk has since the base comes with it, whatever that is.
             side.since != *base || side.changes().any(is)
         };
         let removes = |at: usize| has(at, |change| change.new.is_none());
-        let adds = (0..self.sides.len()).filter(|at| has(*at, |change| change.old.is_none()));
+        let adds =
+            (0..self.participants.len()).filter(|at| has(*at, |change| change.old.is_none()));
         let removing =
             self.pairs.iter().filter(|(first, second)| removes(*first) || removes(*second));
         let removing: Vec<usize> = removing.map(|(first, _)| *first).collect();
@@ -306,7 +309,7 @@ impl<'a> Radar<'a> {
     }
 
     fn pair_stop(&self, first: usize, second: usize, conflicts: &[Conflict]) -> Option<TrialStop> {
-        let [first, second] = [first, second].map(|at| &self.sides[at].status.id);
+        let [first, second] = [first, second].map(|at| &self.participants[at].status.id);
         let known = conflicts.iter().find(|conflict| {
             conflict.workers.contains(first) && conflict.workers.contains(second)
         })?;
@@ -317,36 +320,36 @@ impl<'a> Radar<'a> {
         })
     }
 
-    /// Merges the next worker of each chain, all in one process.
-    fn round(&mut self, chains: &mut [Chain]) -> Result<Vec<(usize, TrialStop)>> {
+    /// Merges the next worker of each group, all in one process.
+    fn round(&mut self, groups_left: &mut [Group]) -> Result<Vec<(usize, TrialStop)>> {
         let mut turns = Vec::new();
-        for chain in chains.iter_mut() {
-            let Some(next) = chain.queue.pop() else { continue };
-            let Side { tip, now, .. } = &self.sides[next];
-            if self.facts.history.contains(tip, &chain.head) {
+        for group in groups_left.iter_mut() {
+            let Some(next) = group.queue.pop() else { continue };
+            let Participant { tip, now, .. } = &self.participants[next];
+            if self.facts.history.contains(tip, &group.head) {
                 // Nothing to merge with yet: the result is the worker's work itself.
-                chain.bases = self.facts.history.merge_bases(&self.workflow.record.base, [tip]);
-                chain.head = now.clone();
-                chain.before.push(next);
+                group.bases = self.facts.history.merge_bases(&self.workflow.record.base, [tip]);
+                group.head = now.clone();
+                group.before.push(next);
             } else {
-                turns.push((next, chain));
+                turns.push((next, group));
             }
         }
-        let question = |(next, chain): &(usize, &mut Chain)| {
-            let Side { tip, now, .. } = &self.sides[*next];
-            let base = chain.bases.merge_base(tip);
-            Pair { ours: chain.head.clone(), theirs: now.clone(), base }
+        let question = |(next, group): &(usize, &mut Group)| {
+            let Participant { tip, now, .. } = &self.participants[*next];
+            let base = group.bases.merge_base(tip);
+            Pair { ours: group.head.clone(), theirs: now.clone(), base }
         };
         let questions: Vec<Pair> = turns.iter().map(question).collect();
         let outcomes = self.trials.merge(&questions)?;
         let mut stops = Vec::new();
-        for (((next, chain), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
+        for (((next, group), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
-                chain.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
-                chain.bases.add(&self.sides[next].tip);
-                chain.before.push(next);
+                group.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
+                group.bases.add(&self.participants[next].tip);
+                group.before.push(next);
             } else {
-                stops.push((next, self.stop(next, &chain.before, outcome.conflicts)));
+                stops.push((next, self.stop(next, &group.before, outcome.conflicts)));
             }
         }
         Ok(stops)
@@ -354,7 +357,7 @@ impl<'a> Radar<'a> {
 
     fn stop(&self, next: usize, before: &[usize], findings: Vec<FileConflict>) -> TrialStop {
         let involved = |at: &&usize| {
-            findings.iter().any(|finding| touches(self.sides[**at].changes(), &finding.path))
+            findings.iter().any(|finding| touches(self.participants[**at].changes(), &finding.path))
         };
         let mut with: Vec<usize> = before.iter().filter(involved).copied().collect();
         if with.is_empty() && !self.has_foreign_head() {
@@ -362,15 +365,15 @@ impl<'a> Radar<'a> {
         }
         with.sort_unstable();
         TrialStop {
-            worker: self.sides[next].status.id.clone(),
-            with: with.into_iter().map(|at| self.sides[at].status.id.clone()).collect(),
+            worker: self.participants[next].status.id.clone(),
+            with: with.into_iter().map(|at| self.participants[at].status.id.clone()).collect(),
             findings,
         }
     }
 }
 
 /// A group of workers being merged.
-struct Chain {
+struct Group {
     head: Oid,
     bases: MergeBases,
     /// Whom `head` contains.
@@ -386,8 +389,8 @@ fn is_plain(status: &WorkerStatus, tree: &TreeState) -> bool {
 }
 
 /// Returns whether one side is contained in the other: these merge by definition.
-fn nested(facts: &Facts, some: &Side<'_>, other: &Side<'_>) -> bool {
-    let within = |inner: &Side<'_>, outer: &Side<'_>| {
+fn nested(facts: &Facts, some: &Participant<'_>, other: &Participant<'_>) -> bool {
+    let within = |inner: &Participant<'_>, outer: &Participant<'_>| {
         inner.now == inner.tip && facts.history.contains(&outer.tip, &inner.tip)
     };
     within(some, other) || within(other, some)

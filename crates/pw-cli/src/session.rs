@@ -1,6 +1,5 @@
 //! Sessions of workers, which are programs other than git: starting them, and whether they live.
 
-mod begin;
 mod files;
 
 use std::ffi::OsStr;
@@ -15,11 +14,11 @@ use pw_core::failure::{Code, Failure};
 use pw_core::launch::Living;
 use pw_core::plan::Worker;
 use pw_core::prompt::INSTALL;
+use pw_core::prompt::SessionOf;
 use pw_core::session::{Agent, How, Launch, Process, Processes, Registered, SessionFacts, Traces};
 use pw_core::time::Seconds;
 use pw_git::all;
 
-pub(crate) use self::begin::begin;
 use self::files::ClientFiles;
 use crate::command::program;
 use crate::launch;
@@ -162,7 +161,7 @@ fn processes(ids: impl Iterator<Item = u32>) -> Processes {
 }
 
 /// Returns when a process began, as `ps` says it; empty when nobody can tell.
-fn start_of(pid: u32) -> String {
+pub(crate) fn start_of(pid: u32) -> String {
     let mut ps = program("ps");
     ps.args(["-o", "lstart=", "-p", &pid.to_string()]).env("TZ", "UTC0").env("LC_ALL", "C");
     let said = ps.output().map(|output| output.stdout).unwrap_or_default();
@@ -262,4 +261,9 @@ fn list(client: &Path, folder: &Path) -> Option<Vec<Agent>> {
     }
     let status = child.wait().ok()?;
     Agent::parse_all(&text.filter(|_| status.success())?)
+}
+
+/// Returns the worker whose session runs this helper, as its launcher and its settings say.
+pub(crate) fn own() -> SessionOf {
+    SessionOf::read(|name| std::env::var(name).ok())
 }

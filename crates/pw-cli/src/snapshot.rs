@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::record::{Event, Refs};
 use pw_core::report::shell_word;
-use pw_core::snapshot::SnapshotId;
-use pw_git::{RecordWriter, Survey, Transaction};
+use pw_core::snapshot::{Kept, Snapshot, SnapshotId};
+use pw_git::{Journal, Survey, Transaction};
 
+use crate::shell::Context;
 use crate::workflow::Workflow;
 
 /// A snapshot, new or the newest one if that holds the same.
@@ -67,14 +69,14 @@ impl Keeping {
     pub(crate) fn join(
         &self,
         workflow: &Workflow,
-        writer: &mut RecordWriter,
+        journal: &mut Journal,
         transaction: Transaction,
     ) -> Result<Transaction> {
         if !self.is_new {
             return Ok(transaction);
         }
         let event = Event::Snapshot { id: self.id.clone(), commit: self.commit.clone() };
-        writer.add(&workflow.repo, &event)?;
+        journal.add(&workflow.repo, &event)?;
         Ok(transaction.set(&self.name(workflow), &self.commit, None))
     }
 
@@ -108,4 +110,21 @@ pub(crate) fn restore_command(workflow: &Workflow, id: &SnapshotId) -> String {
     let place = workflow.repo.root().join(place);
     let place = shell_word(&place.to_string_lossy());
     format!("pw-integrate restore {} --snapshot {id} --into {place}", workflow.plan.workflow)
+}
+
+/// Returns what there is to tell of snapshots.
+pub(crate) fn described(context: &Context, workflow: &Workflow, kept: &[Kept]) -> Vec<Snapshot> {
+    let names = Refs(&workflow.plan.workflow);
+    kept.iter().map(|kept| Snapshot::of(kept, names.snapshot(&kept.id), context.now)).collect()
+}
+
+/// Returns the commit of a snapshot.
+pub(crate) fn require(workflow: &Workflow, id: &SnapshotId) -> Result<Oid> {
+    let name = Refs(&workflow.plan.workflow).snapshot(id);
+    let unknown = || {
+        Failure::new(Code::UnknownSnapshot, format!("there is no snapshot {id}"))
+            .hint("take a name from the list")
+            .next(format!("pw-integrate restore {}", workflow.plan.workflow))
+    };
+    Ok(workflow.refs.get(&name).cloned().ok_or_else(unknown)?)
 }

@@ -10,7 +10,7 @@ use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
 use pw_core::status::Places;
 use pw_core::time::rfc3339;
-use pw_git::{Lock, RecordWriter, Repo, Worktree};
+use pw_git::{Journal, Lock, Repo, Worktree};
 
 use crate::identity;
 use crate::launch;
@@ -155,15 +155,9 @@ impl Workflow {
     }
 
     /// Begins to write behind the record.
-    pub(crate) fn writer(&self) -> Result<RecordWriter> {
+    pub(crate) fn journal(&self) -> Result<Journal> {
         let tip = Some(self.record_tip.clone());
-        RecordWriter::new(
-            &self.repo,
-            self.repo.author()?,
-            &self.plan.workflow,
-            tip,
-            &self.plan_text,
-        )
+        Journal::new(&self.repo, self.repo.author()?, &self.plan.workflow, tip, &self.plan_text)
     }
 }
 

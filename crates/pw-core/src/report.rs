@@ -19,6 +19,13 @@ pub struct NextStep {
     pub command: String,
 }
 
+impl NextStep {
+    /// A step about all workers.
+    pub fn new(action: &str, command: impl Into<String>) -> Self {
+        Self { action: action.to_owned(), worker: None, command: command.into() }
+    }
+}
+
 /// Returns `1 file`, `2 files`.
 pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

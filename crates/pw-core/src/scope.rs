@@ -26,9 +26,6 @@ use crate::path::RepoPath;
 /// Most globs one worker may list.
 pub const MAX_GLOBS: usize = 200;
 
-/// Most paths that the braces of all globs of one worker may stand for.
-const MAX_PATTERNS: usize = 1_024;
-
 /// The paths a worker owns.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -47,7 +44,7 @@ impl Scope {
     /// Reads globs; returns every one that cannot be used, with its index.
     pub fn parse<S: AsRef<str>>(globs: &[S]) -> Result<Self, Vec<(usize, BadGlob)>> {
         let mut scope = Self::default();
-        let (mut bad, mut room) = (Vec::new(), MAX_PATTERNS);
+        let (mut bad, mut room) = (Vec::new(), parse::MAX_PATTERNS);
         for (index, text) in globs.iter().enumerate() {
             let text = text.as_ref();
             let (list, body) = match text.strip_prefix('!') {

@@ -351,3 +351,14 @@ pub struct NearMiss {
     /// The subject that would have counted.
     pub fix: String,
 }
+
+/// Returns what there is to say of the workers whose work the base branch had and took back.
+pub fn comes_back(states: &[WorkerStatus], order: &[WorkerId]) -> Vec<String> {
+    let wanted = states.iter().filter(|status| order.contains(&status.id));
+    wanted
+        .filter_map(|status| {
+            let reverted = status.reverted.as_ref()?;
+            Some(reverted.note(&format!("what {} did", status.id)))
+        })
+        .collect()
+}

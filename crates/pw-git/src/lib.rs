@@ -39,7 +39,7 @@ pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
 pub use process::{GitError, INSTALL, all, both};
-pub use record::RecordWriter;
+pub use record::Journal;
 pub use refs::Transaction;
 pub use repo::Repo;
 pub use rerere::Unmerged;

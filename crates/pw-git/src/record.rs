@@ -25,7 +25,7 @@ impl Repo {
 /// Adds events to a record. Each becomes a commit at once; the ref moves with a transaction, so
 /// that the events stand there exactly when their effects do.
 #[derive(Debug)]
-pub struct RecordWriter {
+pub struct Journal {
     name: String,
     tree: Oid,
     /// Where the ref is; `None` when there is no record yet.
@@ -36,7 +36,7 @@ pub struct RecordWriter {
     commits: Option<CommitWriter>,
 }
 
-impl RecordWriter {
+impl Journal {
     /// Begins to write behind `published`, with this plan in the tree.
     pub fn new(
         repo: &Repo,
@@ -75,12 +75,49 @@ impl RecordWriter {
         }
     }
 
-    /// Publishes what was added, together with the other changes of `transaction`.
-    pub fn publish(&mut self, repo: &Repo, transaction: Transaction) -> Result<bool> {
+    /// Publishes what was added, together with the other changes of `transaction`: all of it or
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// `locked` when the record or one of the refs was moved by another process.
+    pub fn publish(&mut self, repo: &Repo, transaction: Transaction) -> Result<()> {
+        self.join(transaction).publish(repo)?;
+        self.published.clone_from(&self.tip);
+        Ok(())
+    }
+
+    /// The same; false when another process moved the record or one of the refs.
+    pub fn try_publish(&mut self, repo: &Repo, transaction: Transaction) -> Result<bool> {
         let done = self.join(transaction).commit(repo)?;
         if done {
             self.published.clone_from(&self.tip);
         }
         Ok(done)
+    }
+
+    /// Publishes one event about what has happened already: behind whatever another process wrote
+    /// to the record meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `locked` when the record does not stand still for three tries.
+    pub fn append(&mut self, repo: &Repo, event: &Event) -> Result<()> {
+        for _ in 0..2 {
+            self.add(repo, event)?;
+            if self.try_publish(repo, Transaction::default())? {
+                return Ok(());
+            }
+            let now = repo.refs(&[&self.name])?.remove(&self.name);
+            self.tip.clone_from(&now);
+            self.published = now;
+        }
+        self.add(repo, event)?;
+        self.publish(repo, Transaction::default())
+    }
+
+    /// Returns whether everything that was added is published.
+    pub fn is_published(&self) -> bool {
+        self.tip == self.published
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 
 use crate::Repo;
@@ -81,6 +82,20 @@ impl Transaction {
             return Ok(done);
         }
         Err(GitError { command: "update-ref --stdin".to_owned(), code, stderr }.into())
+    }
+
+    /// Applies all changes.
+    ///
+    /// # Errors
+    ///
+    /// `locked` when any ref was not as expected, and then nothing changed.
+    pub fn publish(self, repo: &Repo) -> Result<()> {
+        if self.commit(repo)? {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Locked, "the record changed while this ran")
+            .hint("nothing was changed; run the command again")
+            .into())
     }
 
     /// Returns whether the changes are seen; nothing when there are none. Of a git that says it is

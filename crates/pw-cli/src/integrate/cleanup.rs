@@ -13,15 +13,14 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
+use pw_core::report::NextStep;
 use pw_core::session::How;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
-use pw_git::{RecordWriter, Survey, Transaction};
+use pw_git::{Journal, Survey, Transaction};
 
-use super::bench::Bench;
-use super::resolve::raced;
-use super::step;
+use super::gate_worktree::GateWorktree;
 use crate::facts::Look;
 use crate::landing;
 use crate::launch;
@@ -54,14 +53,14 @@ pub(super) fn cleanup(
         }
     };
     ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
-    let mut writer = if wish.dry_run { None } else { Some(workflow.writer()?) };
-    if let Some(writer) = &mut writer {
-        take_up(&mut workflow, writer, context.now)?;
+    let mut journal = if wish.dry_run { None } else { Some(workflow.journal()?) };
+    if let Some(journal) = &mut journal {
+        take_up(&mut workflow, journal, context.now)?;
         workflow.repo.refresh()?;
     }
     let facts = workflow.facts(context.now, Look::Past)?;
-    if let Some(writer) = &mut writer {
-        note_landing(&mut workflow, writer, &facts)?;
+    if let Some(journal) = &mut journal {
+        note_landing(&mut workflow, journal, &facts)?;
     }
     let states = workflow.states(&facts);
     let asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
@@ -82,9 +81,9 @@ pub(super) fn cleanup(
         }
         ground.examine(ids.contains(&worker.id), wish.snapshot, &mut notes)?;
         if ground.reasons.is_empty() {
-            let snapshot = match &mut writer {
+            let snapshot = match &mut journal {
                 None => None,
-                Some(writer) => ground.remove(writer)?,
+                Some(journal) => ground.remove(journal)?,
             };
             // It may have been found to be in use at the last moment.
             if ground.reasons.is_empty() {
@@ -102,11 +101,11 @@ pub(super) fn cleanup(
     let next = if wish.dry_run && !removed.is_empty() {
         let words: String = ids.iter().map(|id| format!(" {id}")).collect();
         let option = if wish.snapshot { " --snapshot" } else { "" };
-        step("clean up", format!("pw-integrate cleanup {slug}{words}{option}"))
+        NextStep::new("clean up", format!("pw-integrate cleanup {slug}{words}{option}"))
     } else if kept.is_empty() {
-        step("review", format!("pw-retro report {slug}"))
+        NextStep::new("review", format!("pw-retro report {slug}"))
     } else {
-        step("look", format!("pw-monitor status {slug}"))
+        NextStep::new("look", format!("pw-monitor status {slug}"))
     };
     let answer = Cleanup {
         workflow: slug.clone(),
@@ -245,7 +244,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Keeps everything, then removes it; nothing when it stays after all.
-    fn remove(&mut self, writer: &mut RecordWriter) -> Result<Option<SnapshotId>> {
+    fn remove(&mut self, journal: &mut Journal) -> Result<Option<SnapshotId>> {
         let Workflow { repo, plan, record, refs, .. } = self.workflow;
         let (id, names) = (&self.worker.id, Refs(&plan.workflow));
         let keeping = match (&self.survey, &self.tip) {
@@ -271,7 +270,7 @@ impl<'a> Ground<'a> {
         };
         let mut transaction = Transaction::default();
         if let Some(keeping) = &keeping {
-            transaction = keeping.join(self.workflow, writer, transaction)?;
+            transaction = keeping.join(self.workflow, journal, transaction)?;
         }
         // Landed by somebody else: from here on only the record tells that it was.
         let recorded = record.merged.get(id).map(|(tip, _)| tip);
@@ -282,18 +281,16 @@ impl<'a> Ground<'a> {
         {
             let name = names.merged(id);
             transaction = transaction.set(&name, tip, refs.get(&name));
-            writer.add(repo, &Event::Merged { worker: id.clone(), tip: tip.clone() })?;
+            journal.add(repo, &Event::Merged { worker: id.clone(), tip: tip.clone() })?;
         }
         if !record.cleaning.contains(id) {
-            writer.add(repo, &Event::Cleaning { worker: id.clone() })?;
+            journal.add(repo, &Event::Cleaning { worker: id.clone() })?;
         }
-        if !writer.publish(repo, transaction)? {
-            return Err(raced().into());
-        }
+        journal.publish(repo, transaction)?;
         if !self.remove_worktree()? {
             // Where the record moves meanwhile, the next run says so.
-            writer.add(repo, &Event::Stayed { worker: id.clone() })?;
-            writer.publish(repo, Transaction::default())?;
+            journal.add(repo, &Event::Stayed { worker: id.clone() })?;
+            journal.try_publish(repo, Transaction::default())?;
             return Ok(None);
         }
         let folder = launch::folder(repo, plan, self.worker);
@@ -305,8 +302,8 @@ impl<'a> Ground<'a> {
         if let Some(tip) = &self.tip {
             transaction = transaction.delete(&format!("refs/heads/{}", self.worker.branch()), tip);
         }
-        writer.add(repo, &Event::Cleaned { worker: id.clone() })?;
-        if !writer.publish(repo, transaction)? {
+        journal.add(repo, &Event::Cleaned { worker: id.clone() })?;
+        if !journal.try_publish(repo, transaction)? {
             let message =
                 format!("{} moved, and stays; the worktree is removed", self.worker.branch());
             self.keep(KeepKind::ChangedMeanwhile, message);
@@ -345,7 +342,7 @@ fn is_there(workflow: &Workflow, worker: &Worker) -> bool {
 
 /// Takes up what a killed run has left: a folder that is there again is nobody's to remove until it
 /// was looked at anew.
-fn take_up(workflow: &mut Workflow, writer: &mut RecordWriter, now: Seconds) -> Result<()> {
+fn take_up(workflow: &mut Workflow, journal: &mut Journal, now: Seconds) -> Result<()> {
     let Workflow { repo, plan, record, .. } = &*workflow;
     let mut stayed = Vec::new();
     for worker in plan.workers.iter().filter(|worker| record.cleaning.contains(&worker.id)) {
@@ -358,24 +355,20 @@ fn take_up(workflow: &mut Workflow, writer: &mut RecordWriter, now: Seconds) -> 
     if stayed.is_empty() {
         return Ok(());
     }
-    stayed.iter().try_for_each(|event| writer.add(repo, event))?;
-    if !writer.publish(repo, Transaction::default())? {
-        return Err(raced().into());
-    }
+    stayed.iter().try_for_each(|event| journal.add(repo, event))?;
+    journal.publish(repo, Transaction::default())?;
     stayed.into_iter().for_each(|event| workflow.record.apply(event, now));
     Ok(())
 }
 
 /// Writes down that the user landed the result by content alone: from here on only the record tells.
-fn note_landing(workflow: &mut Workflow, writer: &mut RecordWriter, facts: &Facts) -> Result<()> {
+fn note_landing(workflow: &mut Workflow, journal: &mut Journal, facts: &Facts) -> Result<()> {
     let result = facts.integration_tip.as_ref().filter(|tip| facts.landed_as.contains_key(*tip));
     let result = result.filter(|tip| workflow.record.landed.as_ref() != Some(*tip));
     let Some((_, base_tip)) = result.zip(facts.base_tip.as_ref()) else { return Ok(()) };
     let event = Event::Finished { commit: base_tip.clone() };
-    writer.add(&workflow.repo, &event)?;
-    if !writer.publish(&workflow.repo, Transaction::default())? {
-        return Err(raced().into());
-    }
+    journal.add(&workflow.repo, &event)?;
+    journal.publish(&workflow.repo, Transaction::default())?;
     workflow.record.apply(event, facts.now);
     Ok(())
 }
@@ -401,7 +394,7 @@ fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<Option<String>> {
     workflow.repo.refresh()?;
     let mut note = None;
     if all_gone && workflow.record.stopped.is_none() && workflow.record.red.is_none() {
-        match Bench::remove(workflow).map_err(anyhow::Error::downcast) {
+        match GateWorktree::remove(workflow).map_err(anyhow::Error::downcast) {
             Err(Err(error)) => return Err(error),
             Err(Ok(Failure { message, hint, .. })) => {
                 note = Some(format!("the gate's worktree stays: {message}; {hint}"));

@@ -10,14 +10,14 @@ use pw_core::gate::Mode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::record::{Choice, Event};
-use pw_core::report::{counted, shell_word};
-use pw_core::status::{WorkerStatus, signal_lines, worker_states};
+use pw_core::report::{NextStep, counted, shell_word};
+use pw_core::status::{WorkerStatus, comes_back, signal_lines, worker_states};
 use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
+use super::chain::own_result;
 use super::gate::Gatekeeper;
-use super::merge::{comes_back, own_result};
-use super::{pull_request, step};
+use super::pull_request::{self, Proposal};
 use crate::facts::Look;
 use crate::landing;
 use crate::shell::{Answer, Context};
@@ -330,14 +330,19 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![step("look back", format!("pw-retro report {name}"))],
+            next: vec![NextStep::new("look back", format!("pw-retro report {name}"))],
         }
     }
 
     /// Opens a pull request for what passes the gate.
     fn propose(mut self) -> Result<Finished> {
         self.verify(&self.result.clone())?;
-        let proposed = pull_request::open(&self, self.gate.as_ref())?;
+        let proposed = pull_request::open(&Proposal {
+            workflow: self.workflow,
+            base: &self.base,
+            shares: &self.shares()?,
+            gate: self.gate.as_ref(),
+        })?;
         let commit = self.before.clone();
         let mut answer = self.answer(commit, Landed::PullRequest, None);
         answer.next = proposed.next;

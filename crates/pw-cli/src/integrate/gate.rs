@@ -9,9 +9,9 @@ use pw_core::gate::{Gate, Mode, Verdict};
 use pw_core::gate_report::{GateReport, GateResult, GateStop, asked_for, terms};
 use pw_core::id::{GateName, Oid};
 use pw_core::record::{Choice, Event, Refs};
-use pw_git::{RecordWriter, Transaction};
+use pw_git::{Journal, Transaction};
 
-use super::bench::Bench;
+use super::gate_worktree::GateWorktree;
 use crate::command;
 use crate::shell::Context;
 use crate::workflow::Workflow;
@@ -27,8 +27,8 @@ pub(super) struct Gatekeeper<'a> {
     /// What was run by this command.
     fresh: BTreeSet<(Oid, Oid)>,
     /// Made when the first gate has to run.
-    bench: Option<Bench>,
-    pub(super) writer: RecordWriter,
+    worktree: Option<GateWorktree>,
+    pub(super) journal: Journal,
     /// Where the ref is that keeps what is tested reachable.
     pub(super) candidate: Option<Oid>,
     /// What passed last.
@@ -66,8 +66,8 @@ impl<'a> Gatekeeper<'a> {
             gates: gates?,
             verdicts: if choice.retest { BTreeMap::new() } else { record.verdicts.clone() },
             fresh: BTreeSet::new(),
-            bench: None,
-            writer: workflow.writer()?,
+            worktree: None,
+            journal: workflow.journal()?,
             candidate: refs.get(&Refs(&plan.workflow).candidate()).cloned(),
             passed: None,
             runs: 0,
@@ -146,11 +146,11 @@ impl<'a> Gatekeeper<'a> {
         let Self { workflow, context, .. } = *self;
         context.progress(&format!("gate {} on {}", gate.name, commit.short()));
         let log = self.log(gate, &key.0);
-        let mut bench = match self.bench.take() {
-            Some(bench) => bench,
-            None => Bench::open(workflow)?,
+        let mut worktree = match self.worktree.take() {
+            Some(worktree) => worktree,
+            None => GateWorktree::open(workflow)?,
         };
-        let odd = bench.show(workflow, context, commit)?;
+        let odd = worktree.show(workflow, context, commit)?;
         let environment = [
             ("PW_WORKFLOW", workflow.plan.workflow.to_string()),
             ("PW_GATE", gate.name.to_string()),
@@ -158,17 +158,23 @@ impl<'a> Gatekeeper<'a> {
         ];
         self.runs += 1;
         let follow = &mut |line: &str| context.progress(&format!("  | {line}"));
-        let run =
-            command::run_gate(gate, &bench.path, &log, environment, Some(&bench.lock), follow);
+        let run = command::run_gate(
+            gate,
+            &worktree.path,
+            &log,
+            environment,
+            Some(&worktree.lock),
+            follow,
+        );
         let (end, seconds) = run?;
         let note = match odd {
             Some(path) => Some(format!("`{path}` differs right after it is checked out")),
-            None => bench.traces(workflow, commit)?.map(|path| {
+            None => worktree.traces(workflow, commit)?.map(|path| {
                 format!("the gate {} changed `{path}`; the verdict is about the commit", gate.name)
             }),
         };
         self.notes.extend(note.filter(|note| !self.notes.contains(note)));
-        self.bench = Some(bench);
+        self.worktree = Some(worktree);
         let verdict = Verdict::after(self.verdicts.get(key).copied(), end, seconds);
         self.verdicts.insert(key.clone(), verdict);
         self.fresh.insert(key.clone());
@@ -178,11 +184,8 @@ impl<'a> Gatekeeper<'a> {
 
     /// Adds an event to the record, with a change of refs.
     pub(super) fn record(&mut self, event: &Event, transaction: Transaction) -> Result<()> {
-        self.writer.add(&self.workflow.repo, event)?;
-        match self.writer.publish(&self.workflow.repo, transaction)? {
-            true => Ok(()),
-            false => Err(super::resolve::raced().into()),
-        }
+        self.journal.add(&self.workflow.repo, event)?;
+        self.journal.publish(&self.workflow.repo, transaction)
     }
 
     /// Keeps a commit reachable while it is tested.
@@ -192,9 +195,7 @@ impl<'a> Gatekeeper<'a> {
         }
         let name = Refs(&self.workflow.plan.workflow).candidate();
         let transaction = Transaction::default().set(&name, commit, self.candidate.as_ref());
-        if !transaction.commit(&self.workflow.repo)? {
-            return Err(super::resolve::raced().into());
-        }
+        transaction.publish(&self.workflow.repo)?;
         self.candidate = Some(commit.clone());
         Ok(())
     }
@@ -232,6 +233,6 @@ impl<'a> Gatekeeper<'a> {
     }
 
     fn log(&self, gate: &Gate, tree: &Oid) -> PathBuf {
-        Bench::folder(self.workflow).join(format!("{}-{}.log", tree.short(), gate.name))
+        GateWorktree::folder(self.workflow).join(format!("{}-{}.log", tree.short(), gate.name))
     }
 }

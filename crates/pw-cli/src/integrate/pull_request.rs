@@ -4,16 +4,24 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
-use pw_core::finish::{self, PullRequest};
+use pw_core::finish::{self, PullRequest, Share};
 use pw_core::gate_report::GateReport;
 use pw_core::report::{NextStep, bounded, shell_word};
 
-use super::finish::Finish;
-use super::step;
+use crate::workflow::Workflow;
 use crate::{command, launch};
 
 /// How much of what a program said is repeated, in characters.
 const MAX_SAID: usize = 2000;
+
+/// What is proposed.
+pub(super) struct Proposal<'a> {
+    pub(super) workflow: &'a Workflow,
+    /// The branch it is to land on.
+    pub(super) base: &'a str,
+    pub(super) shares: &'a [Share<'a>],
+    pub(super) gate: Option<&'a GateReport>,
+}
 
 /// What came of it.
 pub(super) struct Proposed {
@@ -22,18 +30,18 @@ pub(super) struct Proposed {
 }
 
 /// Pushes the integration branch and opens a pull request, or says how to.
-pub(super) fn open(finish: &Finish<'_>, gate: Option<&GateReport>) -> Result<Proposed> {
-    let (repo, plan) = (&finish.workflow.repo, &finish.workflow.plan);
+pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
+    let (repo, plan) = (&proposal.workflow.repo, &proposal.workflow.plan);
     let branch = plan.integration_branch();
-    let remote = remote(finish)?;
-    let (title, body) = finish::pull_request(plan, &finish.shares()?, gate);
+    let remote = remote(proposal)?;
+    let (title, body) = finish::pull_request(plan, proposal.shares, proposal.gate);
     let file = repo.common().join("pw").join(plan.workflow.as_str()).join("pull-request.md");
     launch::replace(&file, &body)?;
     let words = [
         "pr",
         "create",
         "--base",
-        &finish.base,
+        proposal.base,
         "--head",
         &branch,
         "--title",
@@ -46,21 +54,21 @@ pub(super) fn open(finish: &Finish<'_>, gate: Option<&GateReport>) -> Result<Pro
     let Ok(gh) = which::which("gh") else {
         let said = format!(
             "gh pr create --base {} --head {branch} --title {} --body-file {}",
-            shell_word(&finish.base),
+            shell_word(proposal.base),
             shell_word(&pull_request.title),
             shell_word(&file.to_string_lossy())
         );
         let remote = shell_word(&pull_request.remote);
         let next = vec![
-            step("push", format!("git push {remote} refs/heads/{branch}")),
-            step("propose", said),
+            NextStep::new("push", format!("git push {remote} refs/heads/{branch}")),
+            NextStep::new("propose", said),
         ];
         return Ok(Proposed { pull_request, next });
     };
     let (pushed, said) = repo.push(repo.root(), &pull_request.remote, &branch)?;
     if !pushed {
         return Err(failed(
-            finish,
+            proposal,
             &format!("{} did not take {branch}", pull_request.remote),
             &said,
         ));
@@ -72,20 +80,20 @@ pub(super) fn open(finish: &Finish<'_>, gate: Option<&GateReport>) -> Result<Pro
         (true, url) => url,
         (false, _) => match say(&gh, repo.root(), &words)? {
             (true, url) => url,
-            (false, said) => return Err(failed(finish, "gh opened no pull request", &said)),
+            (false, said) => return Err(failed(proposal, "gh opened no pull request", &said)),
         },
     };
-    let next = vec![step("review", format!("gh pr view {branch}"))];
+    let next = vec![NextStep::new("review", format!("gh pr view {branch}"))];
     pull_request.url = url.lines().last().map(|line| bounded(line, MAX_SAID));
     Ok(Proposed { pull_request, next })
 }
 
 /// Returns the plan's remote, or `origin`, or the only one there is.
-fn remote(finish: &Finish<'_>) -> Result<String> {
-    let remotes = finish.workflow.repo.remotes()?;
+fn remote(proposal: &Proposal<'_>) -> Result<String> {
+    let remotes = proposal.workflow.repo.remotes()?;
     let origin = || remotes.iter().find(|name| *name == "origin").cloned();
     let only = || (remotes.len() == 1).then(|| remotes[0].clone());
-    let chosen = finish.workflow.plan.remote.clone().or_else(origin).or_else(only);
+    let chosen = proposal.workflow.plan.remote.clone().or_else(origin).or_else(only);
     chosen.ok_or_else(|| {
         let message = format!("{} remotes, and the plan names none", remotes.len());
         Failure::new(Code::PushFailed, message)
@@ -103,14 +111,14 @@ fn say(program: &Path, folder: &Path, words: &[String]) -> Result<(bool, String)
     Ok((done, String::from_utf8_lossy(&said).trim_end().to_owned()))
 }
 
-fn failed(finish: &Finish<'_>, message: &str, said: &str) -> anyhow::Error {
+fn failed(proposal: &Proposal<'_>, message: &str, said: &str) -> anyhow::Error {
     let said = bounded(said, MAX_SAID);
     Failure::new(
         Code::PushFailed,
         format!("{message}: {}", said.lines().next().unwrap_or_default()),
     )
     .hint("read details.said; once the cause is gone, run the same command again")
-    .next(format!("pw-integrate finish {} --pr", finish.workflow.plan.workflow))
+    .next(format!("pw-integrate finish {} --pr", proposal.workflow.plan.workflow))
     .details(serde_json::json!({ "said": said }))
     .into()
 }

@@ -1,18 +1,15 @@
-//! Snapshots: listing them, bringing one back, forgetting them on request.
+//! `pw-integrate restore`: lists snapshots, or brings one back.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
-use pw_core::id::Oid;
-use pw_core::record::{Event, Refs};
 use pw_core::report::{NextStep, shell_word};
-use pw_core::snapshot::{Forgotten, Kept, Restore, Restored, Snapshot, SnapshotId};
+use pw_core::snapshot::{Kept, Restore, Restored, SnapshotId};
 use pw_git::Transaction;
 
-use super::step;
 use crate::shell::{Answer, Context};
-use crate::snapshot::{restore_command, snapshots};
+use crate::snapshot::{described, require, restore_command, snapshots};
 use crate::view;
 use crate::workflow::Workflow;
 
@@ -43,7 +40,7 @@ pub(super) fn list(
     let answer = Restore {
         snapshots: described(context, &workflow, &kept),
         restored: None,
-        next: next.map(|command| step("restore", command)).into_iter().collect(),
+        next: next.map(|command| NextStep::new("restore", command)).into_iter().collect(),
         workflow: workflow.plan.workflow,
     };
     Answer::of(&answer, view::restore)
@@ -111,8 +108,10 @@ fn into_worktree(
     let word = shell_word(&shown);
     let is_free = |branch: &&String| workflow.branch(branch).is_none();
     let next = match kept.branch.as_ref().filter(is_free) {
-        Some(branch) => step("switch", format!("git -C {word} switch -c {}", shell_word(branch))),
-        None => step("look", format!("git -C {word} status")),
+        Some(branch) => {
+            NextStep::new("switch", format!("git -C {word} switch -c {}", shell_word(branch)))
+        }
+        None => NextStep::new("look", format!("git -C {word} status")),
     };
     let restored = Restored {
         snapshot: kept.id.clone(),
@@ -156,7 +155,7 @@ fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restor
         commit,
         files: repo.files_of(&kept.commit)?,
     };
-    Ok((restored, step("look", command)))
+    Ok((restored, NextStep::new("look", command)))
 }
 
 /// Refuses where somebody put a file into what a killed run left.
@@ -211,55 +210,4 @@ fn absolute(path: &Path) -> Result<PathBuf> {
         missing.push(name.with_context(|| format!("{} has no name", path.display()))?);
         there = there.parent().with_context(|| format!("{} has no folder", path.display()))?;
     }
-}
-
-/// Drops snapshots; their commits stay only until git collects them.
-pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) -> Result<Answer> {
-    let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let mut named = snapshots(&workflow);
-    for id in ids {
-        let newest = workflow.record.snapshots.get(&id.of).copied().unwrap_or_default();
-        // A number that was given is one that was forgotten before.
-        if id.number > newest {
-            require(&workflow, id)?;
-        }
-    }
-    let all = named.len();
-    named.retain(|(id, _)| ids.is_empty() || ids.contains(id));
-    let kept = workflow.repo.snapshots(&named)?;
-    let forgotten = described(context, &workflow, &kept);
-    if !named.is_empty() {
-        let names = Refs(&workflow.plan.workflow);
-        let (mut writer, mut transaction) = (workflow.writer()?, Transaction::default());
-        for (id, commit) in &named {
-            writer.add(&workflow.repo, &Event::Forgot { id: id.clone() })?;
-            transaction = transaction.delete(&names.snapshot(id), commit);
-        }
-        if !writer.publish(&workflow.repo, transaction)? {
-            return Err(super::resolve::raced().into());
-        }
-    }
-    let list = format!("pw-integrate restore {}", workflow.plan.workflow);
-    let answer = Forgotten {
-        workflow: workflow.plan.workflow.clone(),
-        left: all - named.len(),
-        forgotten,
-        next: vec![step("list", list)],
-    };
-    Answer::of(&answer, view::forgotten)
-}
-
-fn described(context: &Context, workflow: &Workflow, kept: &[Kept]) -> Vec<Snapshot> {
-    let names = Refs(&workflow.plan.workflow);
-    kept.iter().map(|kept| Snapshot::of(kept, names.snapshot(&kept.id), context.now)).collect()
-}
-
-fn require(workflow: &Workflow, id: &SnapshotId) -> Result<Oid> {
-    let name = Refs(&workflow.plan.workflow).snapshot(id);
-    let unknown = || {
-        Failure::new(Code::UnknownSnapshot, format!("there is no snapshot {id}"))
-            .hint("take a name from the list")
-            .next(format!("pw-integrate restore {}", workflow.plan.workflow))
-    };
-    Ok(workflow.refs.get(&name).cloned().ok_or_else(unknown)?)
 }

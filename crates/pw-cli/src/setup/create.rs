@@ -6,26 +6,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use pw_core::conflict::FileConflict;
-use pw_core::facts::Facts;
-use pw_core::failure::{Code, Failure};
 use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
+use pw_core::plan::{Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
 use pw_core::report::NextStep;
 use pw_core::setup::{Created, SetupStatus, in_the_way};
-use pw_core::status::openable;
-use pw_core::time::rfc3339;
-use pw_git::{Lock, RecordWriter, Repo, Transaction, Whereabouts, all};
+use pw_core::time::{Seconds, rfc3339};
+use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
-use super::{Ground, PlanFile, prepare};
-use crate::facts::Look;
+use super::ground::Ground;
+use super::plan_file::PlanFile;
+use super::prepare;
 use crate::launch;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::Workflow;
 
 /// Makes the first wave, and whatever of the rest was begun.
 pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
@@ -38,78 +34,13 @@ pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
     make(context, ground, wanted)
 }
 
-/// Opens the workers whose dependencies are ready or integrated, forked from those results.
-pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
-    let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
-    let states = workflow.states(&facts);
-    let mut wanted = Vec::new();
-    for worker in openable(&workflow.plan, &states) {
-        wanted.push((worker.id.clone(), fork(&workflow, &facts, worker)?));
-    }
-    let file =
-        PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
-    let ground = Ground::survey(context, file)?;
-    make(context, ground, wanted)
-}
-
-/// Returns the commit a later worker starts from: the results of those it comes after, together.
-/// Where the base branch has them all, it is the base branch, with what the user changed there since;
-/// where these are integrated, whoever resolved their conflicts did so for this worker, too.
-fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
-    let Workflow { repo, record, plan, .. } = workflow;
-    let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
-    let branch = |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.tip(worker));
-    let base = facts.base_tip.as_ref().filter(|tip| facts.history.contains(tip, &record.base));
-    let has_landed = |id: &WorkerId| {
-        branch(id).or_else(|| merged(id)).is_some_and(|tip| facts.landing(tip).is_some())
-    };
-    if let Some(base) = base
-        && !worker.after.is_empty()
-        && worker.after.iter().all(has_landed)
-    {
-        return Ok(base.clone());
-    }
-    let is_integrated =
-        |id: &WorkerId| merged(id).is_some_and(|tip| branch(id).is_none_or(|now| now == tip));
-    if let Some(integration) = workflow.integration()
-        && !worker.after.is_empty()
-        && worker.after.iter().all(is_integrated)
-    {
-        return Ok(integration.clone());
-    }
-    let mut fork: Option<Oid> = None;
-    for id in &worker.after {
-        let Some(tip) = branch(id).or_else(|| merged(id)) else { continue };
-        fork = Some(match fork {
-            None => tip.clone(),
-            Some(fork) => {
-                let outcome = repo.merge(&fork, tip, None)?;
-                if !outcome.conflicts.is_empty() {
-                    return Err(contradiction(worker, id, &outcome.conflicts).into());
-                }
-                let message = format!("Start {} from what it builds upon\n", worker.label());
-                repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
-            }
-        });
-    }
-    Ok(fork.unwrap_or_else(|| record.base.clone()))
-}
-
-fn contradiction(worker: &Worker, id: &WorkerId, conflicts: &[FileConflict]) -> Failure {
-    Failure::new(
-        Code::DependencyConflict,
-        format!("{} builds upon {id} and others that do not merge", worker.id),
-    )
-    .hint("let one of these workers merge the other's branch, resolve, and complete again")
-    .details(
-        serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
-    )
-}
-
 /// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
-fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> Result<Answer> {
-    let mut journal = Journal::open(&ground)?;
+pub(super) fn make(
+    context: &Context,
+    mut ground: Ground,
+    wanted: Vec<(WorkerId, Oid)>,
+) -> Result<Answer> {
+    let mut journal = open_journal(&ground)?;
     let begun = ground.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
@@ -119,13 +50,10 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
 
     let known = ground.record.placements.clone();
     for (worker, fork) in todo.iter().filter(|(id, _)| !known.contains_key(id)) {
-        journal.add(
-            &mut ground,
-            Event::Creating { worker: worker.clone(), fork: fork.clone() },
-            context,
-        )?;
+        let event = Event::Creating { worker: worker.clone(), fork: fork.clone() };
+        note(&mut journal, &mut ground, event, context.now)?;
     }
-    journal.publish(&ground.repo)?;
+    publish(&mut journal, &ground.repo)?;
     ground.repo.exclude(&ground.plan.worktrees)?;
 
     let made = make_each(context, &mut ground, &mut journal, &todo);
@@ -141,7 +69,7 @@ fn make(context: &Context, mut ground: Ground, wanted: Vec<(WorkerId, Oid)>) -> 
         }
     }
     ground.verify(&todo)?;
-    journal.publish(&ground.repo)?;
+    publish(&mut journal, &ground.repo)?;
     let made = made?;
     answer(&ground, &made)
 }
@@ -170,7 +98,8 @@ fn make_each(
         prepare::copy(&ground.repo, &ground.worktree(&worker), &files)?;
         let port = prepare::free_port(ground, &worker);
         prepare::run_setup(ground, &worker, port)?;
-        journal.add(ground, Event::Created { worker: worker.id.clone(), fork, port }, context)?;
+        let event = Event::Created { worker: worker.id.clone(), fork, port };
+        note(journal, ground, event, context.now)?;
         made.insert(worker.id);
     }
     trouble.map_or(Ok(made), Err)
@@ -206,46 +135,31 @@ fn fill(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     })
 }
 
-/// The record, when there is anything to add to it.
-struct Journal {
-    writer: RecordWriter,
-    is_empty: bool,
+/// Begins to write behind the record: that the workflow is planned, or planned anew.
+fn open_journal(ground: &Ground) -> Result<Journal> {
+    let Ground { repo, plan, plan_text, record, record_tip, .. } = ground;
+    let mut journal =
+        Journal::new(repo, repo.author()?, &plan.workflow, record_tip.clone(), plan_text)?;
+    if record_tip.is_none() {
+        let (branch, base) = (record.base_branch.clone(), record.base.clone());
+        journal.add(repo, &Event::Planned { branch, base })?;
+    } else if ground.is_replanned()? {
+        journal.add(repo, &Event::Replanned)?;
+    }
+    Ok(journal)
 }
 
-impl Journal {
-    fn open(ground: &Ground) -> Result<Self> {
-        let Ground { repo, plan, plan_text, record, record_tip, .. } = ground;
-        let mut writer =
-            RecordWriter::new(repo, repo.author()?, &plan.workflow, record_tip.clone(), plan_text)?;
-        let mut is_empty = true;
-        if record_tip.is_none() {
-            writer.add(
-                repo,
-                &Event::Planned { branch: record.base_branch.clone(), base: record.base.clone() },
-            )?;
-            is_empty = false;
-        } else if ground.is_replanned()? {
-            writer.add(repo, &Event::Replanned)?;
-            is_empty = false;
-        }
-        Ok(Self { writer, is_empty })
-    }
+fn note(journal: &mut Journal, ground: &mut Ground, event: Event, now: Seconds) -> Result<()> {
+    journal.add(&ground.repo, &event)?;
+    ground.record.apply(event, now);
+    Ok(())
+}
 
-    fn add(&mut self, ground: &mut Ground, event: Event, context: &Context) -> Result<()> {
-        self.writer.add(&ground.repo, &event)?;
-        ground.record.apply(event, context.now);
-        self.is_empty = false;
-        Ok(())
-    }
-
-    fn publish(&mut self, repo: &Repo) -> Result<()> {
-        if self.is_empty || self.writer.publish(repo, Transaction::default())? {
-            self.is_empty = true;
-            return Ok(());
-        }
-        Err(Failure::new(Code::Locked, "the record changed while this ran")
-            .hint("run the command again")
-            .into())
+/// Publishes what was noted, if anything was.
+fn publish(journal: &mut Journal, repo: &Repo) -> Result<()> {
+    match journal.is_published() {
+        true => Ok(()),
+        false => journal.publish(repo, Transaction::default()),
     }
 }
 

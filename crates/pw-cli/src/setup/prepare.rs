@@ -11,7 +11,7 @@ use pw_core::plan::{Plan, Worker};
 use pw_core::{prompt, setup};
 use pw_git::Repo;
 
-use super::Ground;
+use super::ground::Ground;
 use crate::command;
 use crate::launch;
 use crate::workflow::recorded;

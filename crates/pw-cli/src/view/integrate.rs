@@ -6,7 +6,7 @@ use pw_core::integration::{Aborted, Check, Integrated, Preview};
 use pw_core::path::RepoPath;
 use pw_core::turn::Turn;
 
-use super::{cell, drawn, next, paths, plain, state, table};
+use super::table::{cell, drawn, next, paths, plain, state, table};
 
 pub(crate) fn readiness(check: &Check) -> String {
     let mut rows = table(&["worker", "state", "ready", "reasons"]);

@@ -9,7 +9,7 @@ use pw_core::status::{Drift, Outlook, State, Status, Waited, Waiting, WorkerStat
 use pw_core::time::human;
 
 use super::condition::{age, condition, said};
-use super::{cell, count, drawn, next, paths, plain, table, toned};
+use super::table::{cell, count, drawn, next, paths, plain, table, toned};
 
 pub(crate) fn status(status: &Status) -> String {
     let mut head =

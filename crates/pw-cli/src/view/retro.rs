@@ -3,7 +3,7 @@
 use pw_core::retro::Retro;
 use pw_core::time::human;
 
-use super::{cell, count, drawn, plain, state, table};
+use super::table::{cell, count, drawn, plain, state, table};
 
 pub(crate) fn retro(retro: &Retro) -> String {
     let mut rows =

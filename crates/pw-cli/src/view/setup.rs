@@ -4,7 +4,7 @@ use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 
-use super::{cell, drawn, next, plain, table};
+use super::table::{cell, drawn, next, plain, table};
 
 fn setup(setup: &Setup, done: bool) -> String {
     let mut rows = table(&["worker", "branch", "worktree", "status", "owns"]);

@@ -4,7 +4,7 @@ use pw_core::cleanup::Cleanup;
 use pw_core::snapshot::{Forgotten, Restore, Snapshot};
 use pw_core::time::human;
 
-use super::{cell, drawn, next, plain, table};
+use super::table::{cell, drawn, next, plain, table};
 
 pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
     let mut out = String::new();

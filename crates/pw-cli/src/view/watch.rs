@@ -20,7 +20,7 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, TableState};
 
 use super::condition::{Tone, age, condition, said};
 use super::monitor::used;
-use super::plain;
+use super::table::plain;
 
 /// What one look found.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use pw_core::worker::{Brief, Committed, Synced};
 
-use super::{next, paths, plain};
+use super::table::{next, paths, plain};
 
 pub(crate) fn brief(brief: &Brief) -> String {
     let list = |title: &str, items: &[String]| {

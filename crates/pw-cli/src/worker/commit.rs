@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
+use clap::Args;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::hollow::{self, Held, Hollow, Why};
@@ -12,15 +13,32 @@ use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
 use pw_core::worker::{self as rules, Selection};
 
-use super::{Desk, More, is_signal, surroundings};
+use super::own_worktree::{OwnWorktree, is_signal};
+use super::surroundings;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
+
+/// What to commit besides everything changed that the worker owns.
+#[derive(Debug, Args)]
+pub(super) struct More {
+    /// A line for the body of the commit message; may be repeated
+    #[arg(long, value_name = "LINE")]
+    pub(super) detail: Vec<String>,
+    /// Commit only these files, relative to the worktree; else everything changed that I own
+    #[arg(long = "path", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+}
 
 /// What a commit's own `.gitmodules` is called.
 const MODULES: &str = ".gitmodules";
 
-pub(super) fn commit(desk: &Desk<'_>, signal: &Signal, text: &str, more: &More) -> Result<Answer> {
-    let message = Desk::message(signal, text, &more.detail)?;
+pub(super) fn commit(
+    desk: &OwnWorktree<'_>,
+    signal: &Signal,
+    text: &str,
+    more: &More,
+) -> Result<Answer> {
+    let message = OwnWorktree::message(signal, text, &more.detail)?;
     let path = desk.workflow.worktree(desk.worker);
     let tree = desk.tree()?;
     rules::require_branch(desk.worker, &tree)?;
@@ -64,7 +82,7 @@ fn words(error: &anyhow::Error) -> String {
 }
 
 /// Commits the signal, unless what failed afterwards had done so.
-fn signal_alone(desk: &Desk<'_>, path: &Path, signal: &Signal, message: &str) -> Result<()> {
+fn signal_alone(desk: &OwnWorktree<'_>, path: &Path, signal: &Signal, message: &str) -> Result<()> {
     let Workflow { repo, .. } = desk.workflow;
     let branch = desk.worker.branch();
     let head = repo.read_head(path)?;
@@ -76,7 +94,12 @@ fn signal_alone(desk: &Desk<'_>, path: &Path, signal: &Signal, message: &str) ->
 
 /// Returns a file named on the command line as the repository knows it: by the name that git
 /// reports, though that may be a link or below one, else by where it really lies.
-fn named(desk: &Desk<'_>, worktree: &Path, tree: &TreeState, name: &Path) -> Result<RepoPath> {
+fn named(
+    desk: &OwnWorktree<'_>,
+    worktree: &Path,
+    tree: &TreeState,
+    name: &Path,
+) -> Result<RepoPath> {
     let worktree = worktree.canonicalize()?;
     let full = desk.shell.directory.canonicalize()?.join(name);
     let inside = |path: &Path| -> Option<RepoPath> {
@@ -111,7 +134,7 @@ fn plain(path: &Path) -> PathBuf {
 
 /// A commit about to be made.
 struct Draft<'a> {
-    desk: &'a Desk<'a>,
+    desk: &'a OwnWorktree<'a>,
     signal: &'a Signal,
     path: &'a Path,
     named: &'a [RepoPath],

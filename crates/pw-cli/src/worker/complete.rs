@@ -12,14 +12,14 @@ use pw_core::status::ReasonKind;
 use pw_core::worker as rules;
 use pw_core::{hollow, prompt};
 
-use super::{Desk, is_signal};
+use super::own_worktree::{OwnWorktree, is_signal};
 use crate::facts::Look;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
 use crate::{command, launch};
 
-pub(super) fn complete(desk: &Desk<'_>, text: &str, detail: &[String]) -> Result<Answer> {
-    let message = Desk::message(&Signal::Complete, text, detail)?;
+pub(super) fn complete(desk: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
+    let message = OwnWorktree::message(&Signal::Complete, text, detail)?;
     let path = desk.workflow.worktree(desk.worker);
     let tree = desk.tree()?;
     rules::require_own_branch(desk.worker, &tree)?;
@@ -38,7 +38,7 @@ pub(super) fn complete(desk: &Desk<'_>, text: &str, detail: &[String]) -> Result
 }
 
 /// Refuses while anything is not committed, whoever owns it, also what git was told to overlook.
-fn require_committed(desk: &Desk<'_>, path: &Path, tree: &TreeState) -> Result<()> {
+fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Result<()> {
     if tree.operation.is_some() {
         return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
             .hint("conclude it first")
@@ -74,7 +74,7 @@ fn require_committed(desk: &Desk<'_>, path: &Path, tree: &TreeState) -> Result<(
 }
 
 /// Refuses to call work complete that nobody could merge.
-fn require_mergeable(desk: &Desk<'_>) -> Result<()> {
+fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<()> {
     let Workflow { plan, .. } = desk.workflow;
     let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
     let states = desk.workflow.states(&facts);
@@ -98,7 +98,7 @@ fn require_mergeable(desk: &Desk<'_>) -> Result<()> {
 }
 
 /// Runs the plan's gates, when the plan wants that before a worker is complete.
-fn verify(desk: &Desk<'_>, path: &Path) -> Result<()> {
+fn verify(desk: &OwnWorktree<'_>, path: &Path) -> Result<()> {
     let Workflow { repo, plan, record, .. } = desk.workflow;
     let port = record.placements.get(&desk.worker.id).and_then(|placement| placement.port);
     let environment = prompt::environment(plan, desk.worker, port);

@@ -18,10 +18,10 @@ use pw_core::prompt::{self, SessionOf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::session_of;
 use super::surroundings::Around;
 use crate::facts::Look;
 use crate::identity;
+use crate::session;
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
 
@@ -79,7 +79,7 @@ fn client_hook(shell: &Shell, event: Event) -> Answer {
         Ok(Input { cwd: Some(cwd), .. }) => shell.directory.join(cwd),
         _ => shell.directory.clone(),
     };
-    let session = session_of();
+    let session = session::own();
     let worktree = worktree_above(&cwd);
     if worktree.is_none() && !session.is_worker() {
         return SILENT;
@@ -263,7 +263,7 @@ fn stop(
 
 /// `--no-verify` goes past both hooks: a way out for a person, which the monitor sees.
 fn git_hook(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option<String>> {
-    let session = session_of();
+    let session = session::own();
     let (workflow, id) = match Workflow::open_here(shell) {
         Ok(found) => found,
         Err(error) if is_nobodys(&error, &shell.directory) && !session.is_worker() => {

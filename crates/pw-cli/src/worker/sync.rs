@@ -12,13 +12,13 @@ use pw_core::work::own_work;
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
-use super::Desk;
+use super::own_worktree::OwnWorktree;
 use crate::facts::Look;
 use crate::shell::Answer;
 use crate::view;
 use crate::workflow::Workflow;
 
-pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> {
+pub(super) fn sync(desk: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<Answer> {
     let Workflow { repo, record, .. } = desk.workflow;
     let tree = desk.tree()?;
     rules::require_own_branch(desk.worker, &tree)?;
@@ -84,7 +84,7 @@ pub(super) fn sync(desk: &Desk<'_>, named: Option<&WorkerId>) -> Result<Answer> 
 }
 
 /// Returns what the newest `[NEEDS:…]` names, also when a checkpoint came after it.
-fn newest_need(desk: &Desk<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
+fn newest_need(desk: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
     let Workflow { plan, record, .. } = desk.workflow;
     let at = plan.ids().position(|id| *id == desk.worker.id)?;
     let work = own_work(plan, record, facts);
@@ -96,7 +96,7 @@ fn newest_need(desk: &Desk<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
 
 /// Returns the worker to take in, which must be complete.
 fn provider<'a>(
-    desk: &Desk<'_>,
+    desk: &OwnWorktree<'_>,
     states: &'a [WorkerStatus],
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {

@@ -115,6 +115,9 @@ impl Stage {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
+        if files.is_empty() {
+            return std::fs::write(path.join("new0"), format!("{name}\n")).unwrap();
+        }
         let file = files[usize::try_from(dice.roll(files.len() as u64)).unwrap()].clone();
         match dice.roll(10) {
             0 => std::fs::remove_file(path.join(&file)).unwrap(),

@@ -3,8 +3,10 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::MAX_PATTERNS;
 use super::glob::{Class, Pattern, Segment, Token};
+
+/// Most paths that the braces of all globs of one worker may stand for.
+pub(super) const MAX_PATTERNS: usize = 1_024;
 
 /// Most alternatives the braces of one glob may stand for.
 const MAX_ALTERNATIVES: usize = 256;

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::condition::{Tone, age, condition, said};
 use super::super::monitor::used;
-use super::super::paths;
+use super::super::table::paths;
 use super::{Watch, line};
 
 /// Width of the words before the facts.

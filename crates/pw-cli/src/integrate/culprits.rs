@@ -8,12 +8,16 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::record::{Choice, Event, Red};
 use pw_git::Transaction;
 
+use super::chain::MergeChain;
 use super::gate::{Gatekeeper, Judgement};
-use super::merge::Chain;
 
 /// Records that what was merged so far does not pass, finds out why, and returns what to tell the
 /// agent. Killed meanwhile, the same again asks only what was not answered.
-pub(super) fn red(chain: &Chain, keeper: &mut Gatekeeper, judgement: Judgement) -> Result<Failure> {
+pub(super) fn red(
+    chain: &MergeChain,
+    keeper: &mut Gatekeeper,
+    judgement: Judgement,
+) -> Result<Failure> {
     let index = judgement.red.context("no gate is red")?;
     let result = judgement.gates.last().cloned().context("a red gate without a result")?;
     let everybody = chain.everybody();
@@ -58,7 +62,7 @@ pub(super) fn red(chain: &Chain, keeper: &mut Gatekeeper, judgement: Judgement) 
 
 /// Some of the workers of an integration, merged without the others.
 struct Parts<'a> {
-    chain: &'a Chain<'a>,
+    chain: &'a MergeChain<'a>,
     /// In merge order, with the tips.
     everybody: &'a [(WorkerId, Oid)],
 }
@@ -67,7 +71,7 @@ impl Parts<'_> {
     /// Returns for each worker all whom it builds upon, and all whose commits come along with its
     /// branch.
     fn after(&self) -> Vec<Set> {
-        let Chain { workflow, states, .. } = self.chain;
+        let MergeChain { workflow, states, .. } = self.chain;
         let place = |id: &WorkerId| self.everybody.iter().position(|(known, _)| known == id);
         let before = |(id, _): &(WorkerId, Oid)| {
             let status = states.iter().find(|status| status.id == *id);
@@ -108,7 +112,7 @@ impl Parts<'_> {
 
     /// Returns a commit with these workers alone; nothing when they do not merge.
     fn merge(&self, set: &Set) -> Result<Option<Oid>> {
-        let Chain { workflow, facts, merged, .. } = self.chain;
+        let MergeChain { workflow, facts, merged, .. } = self.chain;
         let known = (0..merged.len()).take_while(|place| set.contains(place)).count();
         let before = known.checked_sub(1).map(|last| &merged[last].commit);
         let commit = before.unwrap_or(self.chain.start()).clone();

@@ -22,7 +22,7 @@ const INITIALIZING: &str = "initializing";
 /// How long, in steps of 20 milliseconds, a gate that was just killed may take to be gone.
 const PATIENCE: u32 = 50;
 
-pub(super) struct Bench {
+pub(super) struct GateWorktree {
     pub(super) path: PathBuf,
     /// Held by us and by everything a gate starts: where a process of an earlier gate still runs,
     /// no other begins.
@@ -31,7 +31,7 @@ pub(super) struct Bench {
     made: bool,
 }
 
-impl Bench {
+impl GateWorktree {
     /// Returns the folder of what we know about it: logs, and whether it is prepared.
     pub(super) fn folder(workflow: &Workflow) -> PathBuf {
         workflow.repo.common().join("pw").join(workflow.plan.workflow.as_str()).join("gate")
@@ -145,10 +145,10 @@ impl Bench {
         if path.symlink_metadata().is_err() {
             return workflow.repo.forget_missing_worktree(&path);
         }
-        let bench = Self::open(workflow)?;
-        bench.is_usable(workflow)?;
+        let worktree = Self::open(workflow)?;
+        worktree.is_usable(workflow)?;
         forget(&Self::folder(workflow).join("prepared"))?;
-        workflow.repo.roll_back_worktree(&bench.path, None)
+        workflow.repo.roll_back_worktree(&worktree.path, None)
     }
 }
 

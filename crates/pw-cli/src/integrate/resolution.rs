@@ -11,22 +11,20 @@ use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
 use pw_core::report::shell_word;
 use pw_core::snapshot::RESOLUTIONS;
-use pw_git::{Aside, RecordWriter, Repo, Transaction};
+use pw_git::{Aside, Journal, Repo, Transaction};
 
-use super::resolve::raced;
-use super::stop::Trial;
 use crate::snapshot::Keeping;
 use crate::workflow::Workflow;
 
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
 /// one's files.
-pub(super) struct Place {
+pub(super) struct Resolution {
     /// Relative to the repository.
     pub(super) shown: String,
     pub(super) path: PathBuf,
 }
 
-impl Place {
+impl Resolution {
     pub(super) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
         let label = workflow.worker(&stopped.worker)?.label();
         let shown = format!("{}/_integration-{label}", workflow.plan.worktrees);
@@ -38,45 +36,12 @@ impl Place {
         &self,
         workflow: &Workflow,
         stopped: &Stopped,
-        writer: &mut RecordWriter,
+        journal: &mut Journal,
     ) -> Result<Option<String>> {
-        match self.standing(&workflow.repo, stopped)? {
-            Standing::Other => self.clear(workflow, stopped, None, writer),
+        match self.progress(&workflow.repo, stopped)? {
+            Progress::Other => self.clear(workflow, stopped, None, journal),
             _ => Ok(None),
         }
-    }
-
-    /// Makes the worktree where there is room and starts the merge, unless that is done.
-    pub(super) fn prepare(
-        &self,
-        workflow: &Workflow,
-        stopped: &Stopped,
-        trial: &Trial,
-    ) -> Result<()> {
-        let repo = &workflow.repo;
-        match self.standing(repo, stopped)? {
-            Standing::Merging | Standing::Concluded => return Ok(()),
-            Standing::Begun => {}
-            Standing::Absent | Standing::Other => {
-                repo.forget_missing_worktree(&self.path)?;
-                let reason = format!("pw {} integration", workflow.plan.workflow);
-                repo.add_detached(&self.path, &stopped.onto, &reason)?;
-            }
-        }
-        self.start(repo, stopped, trial)
-    }
-
-    /// Starts the merge, and writes what is remembered. Git still calls those files unmerged, so
-    /// that nothing is taken which nobody looked at.
-    fn start(&self, repo: &Repo, stopped: &Stopped, trial: &Trial) -> Result<()> {
-        repo.start_merge(&self.path, &stopped.tip)?;
-        for (path, blob) in &trial.by_mergiraf {
-            repo.settle(&self.path, path, blob)?;
-        }
-        for (path, content) in &trial.recalled {
-            repo.write_checked_out(&self.path, path, content)?;
-        }
-        Ok(())
     }
 
     /// Removes the worktree; what is in it and not in `known` is kept as a snapshot, whose name is
@@ -86,7 +51,7 @@ impl Place {
         workflow: &Workflow,
         stopped: &Stopped,
         known: Option<&Oid>,
-        writer: &mut RecordWriter,
+        journal: &mut Journal,
     ) -> Result<Option<String>> {
         let repo = &workflow.repo;
         let Some((aside, keeping)) = self.keep(workflow, stopped)? else { return Ok(None) };
@@ -98,34 +63,32 @@ impl Place {
             Some(keeping) if !is_known(&keeping)? => keeping,
             _ => return aside.discard().map(|()| None),
         };
-        let transaction = keeping.join(workflow, writer, Transaction::default())?;
-        if !writer.publish(repo, transaction)? {
-            return Err(raced().into());
-        }
+        let transaction = keeping.join(workflow, journal, Transaction::default())?;
+        journal.publish(repo, transaction)?;
         aside.discard()?;
         Ok(Some(keeping.id.to_string()))
     }
 
-    pub(super) fn standing(&self, repo: &Repo, stopped: &Stopped) -> Result<Standing> {
+    pub(super) fn progress(&self, repo: &Repo, stopped: &Stopped) -> Result<Progress> {
         repo.take_back(&self.path)?;
         if self.path.symlink_metadata().is_err() {
-            return Ok(Standing::Absent);
+            return Ok(Progress::Absent);
         }
         let WorktreeFacts::Present(tree) = repo.tree_state(&self.path)? else {
-            return Ok(Standing::Other);
+            return Ok(Progress::Other);
         };
         let head = repo.read_head(&self.path)?;
         let merging = repo.merge_head(&self.path)?;
         let idle = tree.operation.is_none();
         let has = |commit: &Oid| repo.is_ancestor(commit, &head.oid);
         Ok(if head.oid == stopped.onto && merging.as_ref() == Some(&stopped.tip) {
-            Standing::Merging
+            Progress::Merging
         } else if idle && has(&stopped.onto)? && has(&stopped.tip)? {
-            Standing::Concluded
+            Progress::Concluded
         } else if head.oid == stopped.onto && idle && tree.uncommitted().is_empty() {
-            Standing::Begun
+            Progress::Begun
         } else {
-            Standing::Other
+            Progress::Other
         })
     }
 
@@ -183,7 +146,7 @@ impl Place {
 }
 
 /// How far a resolution has come.
-pub(super) enum Standing {
+pub(super) enum Progress {
     /// There is no folder.
     Absent,
     /// The worktree was made, the merge not yet started.

@@ -13,10 +13,10 @@ use pw_core::record::{Refs, Stopped};
 use pw_core::status::worker_states;
 use pw_core::stop::{self, Sides, Stop, StoppedFile};
 use pw_core::work::own_work;
-use pw_git::{MergeOutcome, Scratch, Unmerged};
+use pw_git::{MergeOutcome, Scratch, Transaction, Unmerged};
 
 use super::mergiraf::{self, Mergiraf};
-use super::place::Place;
+use super::resolution::Resolution;
 use crate::facts::Look;
 use crate::shell::Context;
 use crate::workflow::Workflow;
@@ -25,7 +25,7 @@ use crate::workflow::Workflow;
 const MAX_FILES: usize = 50;
 
 /// The merge that stopped, tried again.
-pub(super) struct Trial {
+pub(super) struct StoppedMerge {
     pub(super) outcome: MergeOutcome,
     /// The files that git merged line by line and could not finish.
     unmerged: BTreeMap<RepoPath, Unmerged>,
@@ -36,7 +36,7 @@ pub(super) struct Trial {
     notes: Vec<String>,
 }
 
-impl Trial {
+impl StoppedMerge {
     pub(super) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
         let repo = &workflow.repo;
         let scratch = Scratch::new()?;
@@ -98,11 +98,25 @@ impl Trial {
         Ok(marker::is_left_over(content, size, &sides))
     }
 
-    /// Returns git's memory with what was resolved in the worktree; nothing when that is nothing.
-    pub(super) fn memorize(&self, workflow: &Workflow, place: &Place) -> Result<Option<Oid>> {
+    /// Has the transaction remember what was resolved in the worktree, for the next time the same
+    /// hunks meet.
+    pub(super) fn remember(
+        &self,
+        workflow: &Workflow,
+        resolution: &Resolution,
+        transaction: Transaction,
+    ) -> Result<Transaction> {
+        let Some(memory) = self.memorize(workflow, resolution)? else { return Ok(transaction) };
+        let name = Refs(&workflow.plan.workflow).memory();
+        Ok(transaction.set(&name, &memory, workflow.refs.get(&name)))
+    }
+
+    /// Records the worktree's resolutions behind those of the rerere ref; returns the commit, or
+    /// `None` when no file is resolved.
+    fn memorize(&self, workflow: &Workflow, resolution: &Resolution) -> Result<Option<Oid>> {
         let repo = &workflow.repo;
         let paths: Vec<RepoPath> = self.unmerged.keys().cloned().collect();
-        let added = repo.index_blobs(&place.path, &paths)?;
+        let added = repo.index_blobs(&resolution.path, &paths)?;
         let ids: Vec<Oid> = added.values().cloned().collect();
         let (mut files, mut resolutions) = (Vec::new(), Vec::new());
         for (path, content) in added.keys().zip(repo.contents(&ids, None)?) {
@@ -126,7 +140,7 @@ impl Trial {
         workflow: &Workflow,
         context: &Context,
         stopped: &Stopped,
-        place: &Place,
+        resolution: &Resolution,
         left: &[FileConflict],
     ) -> Result<Stop> {
         let Workflow { repo, plan, record, .. } = workflow;
@@ -150,13 +164,13 @@ impl Trial {
                 changed_by: sides.changed_by(path),
                 hunks,
                 hunk_count,
-                remembered: self.is_remembered(workflow, place, path)?,
+                remembered: self.is_remembered(workflow, resolution, path)?,
             })
         };
         let conflicts: Vec<StoppedFile> = left.iter().map(file).collect::<Result<_>>()?;
         Ok(Stop {
             worker: stopped.worker.clone(),
-            worktree: place.shown.clone(),
+            worktree: resolution.shown.clone(),
             intents: stop::intents(plan, &states, &conflicts),
             conflicts,
             merged: merged.into_iter().map(|merged| merged.worker).collect(),
@@ -166,10 +180,15 @@ impl Trial {
         })
     }
 
-    fn is_remembered(&self, workflow: &Workflow, place: &Place, path: &RepoPath) -> Result<bool> {
+    fn is_remembered(
+        &self,
+        workflow: &Workflow,
+        resolution: &Resolution,
+        path: &RepoPath,
+    ) -> Result<bool> {
         let Some(content) = self.recalled.get(path) else { return Ok(false) };
-        let content = workflow.repo.checked_out(&place.path, path, content)?;
-        Ok(std::fs::read(place.path.join(path.to_path())).is_ok_and(|now| now == content))
+        let content = workflow.repo.checked_out(&resolution.path, path, content)?;
+        Ok(std::fs::read(resolution.path.join(path.to_path())).is_ok_and(|now| now == content))
     }
 }
 

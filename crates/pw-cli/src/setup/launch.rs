@@ -18,7 +18,7 @@ use pw_core::record::Event;
 use pw_core::report::NextStep;
 use pw_core::session::How;
 use pw_core::snapshot::SnapshotId;
-use pw_git::{RecordWriter, Transaction};
+use pw_git::{Journal, Transaction};
 
 use super::tmux::{self, Tmux};
 use crate::command::{program, tail};
@@ -186,9 +186,8 @@ fn start(
     commands: Vec<(&Worker, String)>,
     how: How,
 ) -> Result<Vec<WorkerLaunch>> {
-    let Workflow { repo, plan, plan_text, record, record_tip, .. } = workflow;
-    let tip = Some(record_tip.clone());
-    let mut writer = RecordWriter::new(repo, repo.author()?, &plan.workflow, tip, plan_text)?;
+    let Workflow { repo, plan, record, .. } = workflow;
+    let mut journal = workflow.journal()?;
     let mut tmux = match how {
         How::Tmux if !commands.is_empty() => Some(Tmux::open(&plan.workflow, repo.root())?),
         _ => None,
@@ -196,7 +195,7 @@ fn start(
     let mut started = Vec::new();
     for (worker, command) in commands {
         call.progress(&format!("starting {}", worker.label()));
-        let snapshot = keep(workflow, worker, &mut writer)?;
+        let snapshot = keep(workflow, worker, &mut journal)?;
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
         launch::write(repo, plan, worker, port)?;
         let (status, id) = match (&mut tmux, how) {
@@ -205,10 +204,8 @@ fn start(
             _ => (LaunchStatus::Started, run_custom(workflow, worker, &command)?),
         };
         if status == LaunchStatus::Started {
-            writer
-                .add(repo, &Event::Launched { worker: worker.id.clone(), how, id: id.clone() })?;
-            let published = writer.publish(repo, Transaction::default())?;
-            anyhow::ensure!(published, "the record changed while {} was started", worker.id);
+            let event = Event::Launched { worker: worker.id.clone(), how, id: id.clone() };
+            journal.append(repo, &event)?;
         }
         started.push(WorkerLaunch {
             worker: worker.id.clone(),
@@ -223,11 +220,7 @@ fn start(
 }
 
 /// Keeps what a worker left uncommitted: the new session knows nothing of it.
-fn keep(
-    workflow: &Workflow,
-    worker: &Worker,
-    writer: &mut RecordWriter,
-) -> Result<Option<SnapshotId>> {
+fn keep(workflow: &Workflow, worker: &Worker, journal: &mut Journal) -> Result<Option<SnapshotId>> {
     let Workflow { repo, plan, .. } = workflow;
     let worktree = workflow.worktree(worker);
     let survey = repo.survey(&worktree, &plan.disposable)?;
@@ -236,9 +229,8 @@ fn keep(
     }
     let keeping =
         Keeping::of_worktree(workflow, &worker.id, &worktree, &survey, "before a launch")?;
-    let transaction = keeping.join(workflow, writer, Transaction::default())?;
-    let published = writer.publish(repo, transaction)?;
-    anyhow::ensure!(published, "the record changed while the work of {} was kept", worker.id);
+    let transaction = keeping.join(workflow, journal, Transaction::default())?;
+    journal.publish(repo, transaction)?;
     Ok(Some(keeping.id))
 }
 

@@ -9,9 +9,9 @@ use pw_core::id::WorkerId;
 use pw_core::launch::Living;
 use pw_core::session::How;
 
-use super::{facts, living, start_of};
 use crate::launch;
 use crate::processes;
+use crate::session::{facts, living, start_of};
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
 

@@ -1,0 +1,202 @@
+//! The merges of an integration, one upon the other: in the object database, seen by no other
+//! process until they are published.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use pw_core::facts::Facts;
+use pw_core::failure::{Code, Failure};
+use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::{self, Merged};
+use pw_core::path::RepoPath;
+use pw_core::record::Choice;
+use pw_core::report::shell_word;
+use pw_core::status::{ReasonKind, WorkerStatus, signal_lines, worker_states};
+use pw_core::turn::{Turn, turns};
+use pw_core::work::own_work;
+use pw_git::{Merges, unshallow};
+
+use crate::facts::Look;
+use crate::shell::Context;
+use crate::workflow::Workflow;
+
+/// A chain of merges that no ref shows until it is whole.
+pub(super) struct MergeChain<'a> {
+    pub(super) workflow: &'a Workflow,
+    pub(super) context: &'a Context,
+    pub(super) choice: Choice,
+    pub(super) facts: Facts,
+    pub(super) states: Vec<WorkerStatus>,
+    /// What each worker said since it was merged before.
+    signals: BTreeMap<WorkerId, Vec<String>>,
+    pub(super) turns: Vec<Turn>,
+    pub(super) merges: Merges<'a>,
+    pub(super) merged: Vec<Merged>,
+}
+
+impl<'a> MergeChain<'a> {
+    /// Begins at `commit`; refuses when the integration branch is not ours to move, or when
+    /// anybody to be merged is not ready.
+    pub(super) fn new(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: Choice,
+        commit: Oid,
+    ) -> Result<Self> {
+        require_own_branch(workflow)?;
+        let allow = choice.allow_out_of_scope;
+        let chain = Self::begin(workflow, context, choice, commit)?;
+        let ready =
+            integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow);
+        let is_cut = workflow.repo.is_shallow() && chain.is_rewritten();
+        ready.map_err(|failure| if is_cut { unshallow(failure) } else { failure })?;
+        Ok(chain)
+    }
+
+    /// Begins where the integration branch is, or with the merges of a candidate that was red, as
+    /// far as they are those to be made now: somebody may have resolved conflicts in them.
+    pub(super) fn anew(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: Choice,
+    ) -> Result<Self> {
+        let start = workflow.integration().unwrap_or(&workflow.record.base);
+        let chain = Self::new(workflow, context, choice.clone(), start.clone())?;
+        let Some(red) = &workflow.record.red else { return Ok(chain) };
+        let history = &chain.facts.history;
+        let known = integration::merges_since(history, &red.candidate, start);
+        let known = integration::still_wanted(known, &chain.order(), &chain.states, history, start);
+        match known.last() {
+            Some(merged) => Self::begin(workflow, context, choice, merged.commit.clone()),
+            None => Ok(chain),
+        }
+    }
+
+    /// Begins at `commit`, whoever is ready.
+    pub(super) fn begin(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        choice: Choice,
+        commit: Oid,
+    ) -> Result<Self> {
+        for id in &choice.without {
+            workflow.worker(id)?;
+        }
+        let facts = workflow.facts(context.now, Look::Into)?;
+        let Workflow { plan, record, .. } = workflow;
+        let work = own_work(plan, record, &facts);
+        let states = worker_states(plan, record, &facts, &work);
+        let turns = turns(plan, &facts, &states, &choice.without);
+        let since = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
+        let signals = signal_lines(plan, &facts, &work, since);
+        let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
+        let author = workflow.repo.author()?;
+        let start = workflow.integration().unwrap_or(&workflow.record.base);
+        let merged = integration::merges_since(&facts.history, &commit, start);
+        let merges = workflow.repo.merges(author, commit, bases, None)?;
+        Ok(Self { workflow, context, choice, facts, states, signals, turns, merges, merged })
+    }
+
+    pub(super) fn order(&self) -> Vec<WorkerId> {
+        let is_merged = |id: &WorkerId| self.merged.iter().any(|merged| merged.worker == *id);
+        let order = self.turns.iter().map(|turn| &turn.worker);
+        order.filter(|id| !is_merged(id)).cloned().collect()
+    }
+
+    /// Takes in a merge that somebody resolved.
+    pub(super) fn take(
+        &mut self,
+        worker: &WorkerId,
+        tip: &Oid,
+        tree: &Oid,
+        by_mergiraf: Vec<RepoPath>,
+    ) -> Result<()> {
+        let message = self.message(worker, tip, &by_mergiraf)?;
+        let commit = self.merges.take(tip, tree, &message)?;
+        let (worker, tip) = (worker.clone(), tip.clone());
+        self.merged.push(Merged { worker, commit, tip, by_mergiraf });
+        Ok(())
+    }
+
+    /// Returns what the merge of a worker says.
+    pub(super) fn message(
+        &self,
+        worker: &WorkerId,
+        tip: &Oid,
+        by_mergiraf: &[RepoPath],
+    ) -> Result<String> {
+        let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
+        let status = self.states.iter().find(|status| status.id == *worker);
+        let status = status.context("a worker without a state")?;
+        let signals = self.signals.get(worker).map(Vec::as_slice).unwrap_or_default();
+        Ok(integration::merge_message(plan, worker_plan, status, signals, tip, by_mergiraf))
+    }
+
+    /// Returns whether somebody to be merged no longer contains what it began at.
+    fn is_rewritten(&self) -> bool {
+        let order = self.order();
+        let mut rewritten = self.states.iter().filter(|status| {
+            status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten)
+        });
+        rewritten.any(|status| order.contains(&status.id))
+    }
+
+    /// Returns the tip to merge of a worker.
+    pub(super) fn tip(&self, worker: &WorkerId) -> Option<Oid> {
+        self.states.iter().find(|status| status.id == *worker)?.tip.clone()
+    }
+
+    /// Returns everybody whom this integration merges, with the tips, in merge order.
+    pub(super) fn everybody(&self) -> Vec<(WorkerId, Oid)> {
+        let done = self.merged.iter().map(|merged| (merged.worker.clone(), merged.tip.clone()));
+        let open = self.order().into_iter().filter_map(|id| Some((id.clone(), self.tip(&id)?)));
+        done.chain(open).collect()
+    }
+
+    /// Returns where the merges begin.
+    pub(super) fn start(&self) -> &Oid {
+        self.workflow.integration().unwrap_or(&self.workflow.record.base)
+    }
+
+    pub(super) fn commit(&self) -> &Oid {
+        self.merges.head()
+    }
+}
+
+/// Refuses when the integration branch is checked out or is not where we left it.
+pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
+    let branch = workflow.plan.integration_branch();
+    let checked_out =
+        workflow.repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch));
+    if let Some(worktree) = checked_out {
+        let message = format!("{branch} is checked out in {}", worktree.path.display());
+        return Err(Failure::new(Code::IntegrationMoved, message)
+            .hint("switch that checkout to another branch; moving the branch under it would confuse it")
+            .next(format!("git -C {} switch --detach", shell_word(&worktree.path.to_string_lossy())))
+            .into());
+    }
+    own_result(workflow).map(drop)
+}
+
+/// Returns where the integration branch is, if we put it there or somebody added commits to our
+/// result: they stay, and what is next comes on top.
+pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
+    let branch = workflow.plan.integration_branch();
+    match (&workflow.record.integration, workflow.integration()) {
+        (ours, now) if ours.as_ref() == now => Ok(now.cloned()),
+        (Some(ours), Some(now)) if workflow.repo.is_ancestor(ours, now)? => Ok(Some(now.clone())),
+        (Some(ours), None) => {
+            Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
+                .hint("bring it back where it was")
+                .next(format!("git branch {branch} {ours}"))
+                .into())
+        }
+        _ => Err(Failure::new(
+            Code::IntegrationMoved,
+            format!("{branch} was moved by somebody else"),
+        )
+        .hint("keep those commits under another name, then run again to put the branch back")
+        .next(format!("git branch -m {branch} {branch}-by-hand"))
+        .into()),
+    }
+}

@@ -1,0 +1,38 @@
+//! `pw-integrate check`: who is ready, and why others are not.
+
+use anyhow::Result;
+use pw_core::id::WorkerId;
+use pw_core::integration::{self, Check, Readiness};
+use pw_core::report::NextStep;
+
+use crate::facts::Look;
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::Workflow;
+
+pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
+    let workflow = Workflow::open(context, name)?;
+    let facts = workflow.facts(context.now, Look::Into)?;
+    let (states, turns) = workflow.turns(&facts);
+    let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
+    let ready = !order.is_empty()
+        && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
+    let command = match ready {
+        true => format!("pw-integrate preview {}", workflow.plan.workflow),
+        false => format!("pw-monitor status {}", workflow.plan.workflow),
+    };
+    let action = if ready { "preview" } else { "wait" };
+    let next = match order.is_empty() {
+        true => NextStep::new("review", format!("pw-retro report {}", workflow.plan.workflow)),
+        false => NextStep::new(action, command),
+    };
+    let check = Check {
+        workflow: workflow.plan.workflow.clone(),
+        ready,
+        order,
+        turns,
+        workers: states.iter().map(Readiness::from).collect(),
+        next: vec![next],
+    };
+    Answer::of(&check, view::readiness)
+}

@@ -1,0 +1,46 @@
+//! `pw-integrate forget`: drops snapshots.
+
+use anyhow::Result;
+use pw_core::record::{Event, Refs};
+use pw_core::report::NextStep;
+use pw_core::snapshot::{Forgotten, SnapshotId};
+use pw_git::Transaction;
+
+use crate::shell::{Answer, Context};
+use crate::snapshot::{described, require, snapshots};
+use crate::view;
+use crate::workflow::Workflow;
+
+/// Drops snapshots; their commits stay only until git collects them.
+pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) -> Result<Answer> {
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
+    let mut named = snapshots(&workflow);
+    for id in ids {
+        let newest = workflow.record.snapshots.get(&id.of).copied().unwrap_or_default();
+        // A number that was given is one that was forgotten before.
+        if id.number > newest {
+            require(&workflow, id)?;
+        }
+    }
+    let all = named.len();
+    named.retain(|(id, _)| ids.is_empty() || ids.contains(id));
+    let kept = workflow.repo.snapshots(&named)?;
+    let forgotten = described(context, &workflow, &kept);
+    if !named.is_empty() {
+        let names = Refs(&workflow.plan.workflow);
+        let (mut journal, mut transaction) = (workflow.journal()?, Transaction::default());
+        for (id, commit) in &named {
+            journal.add(&workflow.repo, &Event::Forgot { id: id.clone() })?;
+            transaction = transaction.delete(&names.snapshot(id), commit);
+        }
+        journal.publish(&workflow.repo, transaction)?;
+    }
+    let list = format!("pw-integrate restore {}", workflow.plan.workflow);
+    let answer = Forgotten {
+        workflow: workflow.plan.workflow.clone(),
+        left: all - named.len(),
+        forgotten,
+        next: vec![NextStep::new("list", list)],
+    };
+    Answer::of(&answer, view::forgotten)
+}

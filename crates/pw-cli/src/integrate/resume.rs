@@ -1,0 +1,245 @@
+//! `pw-integrate continue`: takes the resolution in and goes on with who is left.
+
+use anyhow::Result;
+use pw_core::conflict::{ConflictKind, FileConflict};
+use pw_core::facts::WorktreeFacts;
+use pw_core::failure::{Code, Failure};
+use pw_core::history::{Change, Stretch};
+use pw_core::hollow;
+use pw_core::id::Oid;
+use pw_core::integration::Readiness;
+use pw_core::path::RepoPath;
+use pw_core::record::{Choice, Event, Refs, Stopped};
+use pw_core::stop::Stop;
+use pw_git::Transaction;
+
+use super::chain::{MergeChain, require_own_branch};
+use super::resolution::{Progress, Resolution};
+use super::stopped_merge::StoppedMerge;
+use super::stopping::{stand_still, stopped};
+use crate::shell::{Answer, Context};
+use crate::workflow::Workflow;
+
+/// Takes the resolution in and goes on with who is left.
+pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
+    if let Some(red) = &workflow.record.red {
+        return MergeChain::anew(&workflow, context, red.choice.and(choice))?.carry_out();
+    }
+    let choice = stopped(&workflow)?.choice.and(choice);
+    resume(context, workflow, choice)
+}
+
+/// Goes on with a workflow that is stopped.
+pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> Result<Answer> {
+    let stopped = stopped(&workflow)?.clone();
+    require_own_branch(&workflow)?;
+    require_nothing_beside(&workflow, &stopped)?;
+    let resolution = Resolution::of(&workflow, &stopped)?;
+    let resolved = match &stopped.resolution {
+        Some(commit) => commit.clone(),
+        None => match resolution.progress(&workflow.repo, &stopped)? {
+            Progress::Merging | Progress::Concluded => {
+                take(&workflow, context, &stopped, &resolution, &choice)?
+            }
+            _ => return Err(stand_still(&workflow, context, &stopped)?.into()),
+        },
+    };
+    // From here on the resolution is a commit of the candidate, whatever becomes of the rest.
+    let name = workflow.plan.workflow.to_string();
+    let mut workflow = Workflow::open(context, Some(&name))?;
+    if resolution.clear(&workflow, &stopped, Some(&resolved), &mut workflow.journal()?)?.is_some() {
+        workflow = Workflow::open(context, Some(&name))?;
+    }
+    let chain = MergeChain::new(&workflow, context, choice, resolved);
+    chain.map_err(|error| waiting(error, &stopped, &resolution))?.carry_out()
+}
+
+/// Refuses when the integration branch has commits that the stopped merge does not build upon:
+/// publishing it would leave them behind.
+fn require_nothing_beside(workflow: &Workflow, stopped: &Stopped) -> Result<()> {
+    let Some(now) = workflow.integration() else { return Ok(()) };
+    if workflow.repo.is_ancestor(now, &stopped.onto)? {
+        return Ok(());
+    }
+    let message = format!(
+        "{} has got commits since the merge of {} stopped",
+        workflow.plan.integration_branch(),
+        stopped.worker
+    );
+    Err(Failure::new(Code::IntegrationMoved, message)
+        .hint("give the stopped merge up and run again on top of them; what is resolved and added is remembered")
+        .next(format!("pw-integrate abort {}", workflow.plan.workflow))
+        .into())
+}
+
+/// Writes the resolution as a commit of the candidate and records it; returns the commit.
+fn take(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: &Stopped,
+    resolution: &Resolution,
+    choice: &Choice,
+) -> Result<Oid> {
+    let merge = StoppedMerge::of(workflow, stopped)?;
+    let tree = resolved_tree(workflow, context, stopped, resolution, &merge)?;
+    let mut chain = MergeChain::begin(workflow, context, choice.clone(), stopped.onto.clone())?;
+    chain.take(&stopped.worker, &stopped.tip, &tree, merge.paths_by_mergiraf())?;
+    let resolved = chain.commit().clone();
+    require_content(workflow, stopped, resolution, &resolved)?;
+    let names = Refs(&workflow.plan.workflow);
+    let mut journal = workflow.journal()?;
+    let event = Event::Resolved { worker: stopped.worker.clone(), commit: resolved.clone() };
+    journal.add(&workflow.repo, &event)?;
+    let candidate = workflow.refs.get(&names.candidate());
+    let mut transaction = Transaction::default().set(&names.candidate(), &resolved, candidate);
+    transaction = merge.remember(workflow, resolution, transaction)?;
+    journal.publish(&workflow.repo, transaction)?;
+    Ok(resolved)
+}
+
+/// Refuses a resolution in which an entry of neither side is hollow: it would land unseen.
+fn require_content(
+    workflow: &Workflow,
+    stopped: &Stopped,
+    resolution: &Resolution,
+    resolved: &Oid,
+) -> Result<()> {
+    let Workflow { repo, plan, .. } = workflow;
+    let parents = vec![stopped.onto.clone(), stopped.tip.clone()];
+    let merge = Stretch { newest: resolved.clone(), parents };
+    let changes: Vec<Change> = repo.changes(&[merge])?.into_iter().flatten().collect();
+    let behind = repo.behind(&changes.iter().collect::<Vec<_>>(), std::iter::once(resolved))?;
+    let hollow = hollow::committed(&changes, resolved, &behind);
+    let Some(failure) = hollow::refusal(&hollow) else { return Ok(()) };
+    Err(failure
+        .hint(format!("take it out of the resolution in {}, then continue", resolution.shown))
+        .next(format!("pw-integrate continue {}", plan.workflow))
+        .into())
+}
+
+/// Says who is missing, now that the resolution is kept.
+fn waiting(error: anyhow::Error, stopped: &Stopped, resolution: &Resolution) -> anyhow::Error {
+    let Some(failure) = error.downcast_ref::<Failure>() else { return error };
+    if !matches!(failure.code, Code::NotReady | Code::OutOfScope) {
+        return error;
+    }
+    let workers = failure.details.get("workers").cloned().unwrap_or_default();
+    let workers: Vec<Readiness> = serde_json::from_value(workers).unwrap_or_default();
+    let details = Stop {
+        worker: stopped.worker.clone(),
+        worktree: resolution.shown.clone(),
+        conflicts: Vec::new(),
+        merged: vec![stopped.worker.clone()],
+        intents: Vec::new(),
+        by_mergiraf: Vec::new(),
+        notes: Vec::new(),
+        workers,
+    };
+    let message =
+        format!("{} is resolved, and the resolution is kept; {}", stopped.worker, failure.message);
+    let mut waiting = Failure::new(Code::WaitingForWorkers, message)
+        .hint(format!("{}; then continue", failure.hint))
+        .details(details);
+    waiting.next.clone_from(&failure.next);
+    waiting.into()
+}
+
+/// Returns the resolved tree, or refuses with what is left to do.
+fn resolved_tree(
+    workflow: &Workflow,
+    context: &Context,
+    stopped: &Stopped,
+    resolution: &Resolution,
+    merge: &StoppedMerge,
+) -> Result<Oid> {
+    let repo = &workflow.repo;
+    let WorktreeFacts::Present(tree) = repo.tree_state(&resolution.path)? else {
+        return Err(stand_still(workflow, context, stopped)?.into());
+    };
+    let conflicts = &merge.outcome.conflicts;
+    let kind = |path: &RepoPath| conflicts.iter().find(|known| known.path == *path).map(|c| c.kind);
+    let changed = repo.staged(&resolution.path, stopped.onto.as_str(), None)?;
+    let marked = marked(workflow, stopped, resolution, merge, &changed)?;
+    let mut not_added = repo.unstaged(&resolution.path)?;
+    not_added.extend(tree.untracked);
+    let sided: Vec<RepoPath> =
+        changed.into_iter().filter(|path| path.without_side().is_some()).collect();
+    let edited =
+        |path: &RepoPath| matches!(kind(path), Some(ConflictKind::Content | ConflictKind::AddAdd));
+    let (edited, decided): (Vec<RepoPath>, Vec<RepoPath>) =
+        tree.unmerged.into_iter().partition(edited);
+    let (submodules, decided): (Vec<RepoPath>, Vec<RepoPath>) =
+        decided.into_iter().partition(|path| kind(path) == Some(ConflictKind::Submodule));
+    let steps = [
+        (
+            submodules,
+            "is a submodule, of which each side has another commit",
+            "decide on one, then git update-index --cacheinfo 160000,COMMIT,PATH there",
+            "status --",
+        ),
+        (
+            marked,
+            "still has conflict markers",
+            "edit the file until no markers are left",
+            "diff --",
+        ),
+        (
+            decided,
+            "is not decided",
+            "git wrote one side or both: look at both, then git add what shall stay and git rm what shall not",
+            "status --",
+        ),
+        (
+            sided,
+            "is a name git made up for one side",
+            "rename it with git mv, or remove it with git rm",
+            "status --",
+        ),
+        (edited, "is not marked as resolved", "add what you resolved", "add --"),
+        (not_added, "was changed and is not added", "add it, or undo the change", "add --all --"),
+    ];
+    for (paths, what, hint, command) in steps {
+        let Some(first) = paths.first() else { continue };
+        let left = paths
+            .iter()
+            .map(|path| FileConflict::new(path.clone(), kind(path).unwrap_or(ConflictKind::Other)));
+        let left: Vec<FileConflict> = left.collect();
+        return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
+            .hint(hint)
+            .next(resolution.git(command, &paths))
+            .details(merge.details(workflow, context, stopped, resolution, &left)?)
+            .into());
+    }
+    repo.index_tree(&resolution.path)
+}
+
+/// Returns the files in which markers of this merge are left: conflicted ones with any marker that
+/// neither side had, others (a file may have been renamed to resolve it) with the one that names
+/// the worker's commit.
+fn marked(
+    workflow: &Workflow,
+    stopped: &Stopped,
+    resolution: &Resolution,
+    merge: &StoppedMerge,
+    changed: &[RepoPath],
+) -> Result<Vec<RepoPath>> {
+    let content = |path: &RepoPath| std::fs::read(resolution.path.join(path.to_path())).ok();
+    let mut marked = Vec::new();
+    for FileConflict { path, .. } in &merge.outcome.conflicts {
+        if let Some(content) = content(path)
+            && merge.is_marked(workflow, path, &content)?
+        {
+            marked.push(path.clone());
+        }
+    }
+    let ours = format!("> {}", stopped.tip);
+    let names_tip = |line: &[u8]| line.starts_with(b">>>") && line.ends_with(ours.as_bytes());
+    let moved = changed.iter().filter(|path| {
+        content(path).is_some_and(|text| text.split(|byte| *byte == b'\n').any(names_tip))
+    });
+    marked.extend(moved.cloned());
+    marked.sort();
+    marked.dedup();
+    Ok(marked)
+}

@@ -1,0 +1,23 @@
+//! `pw-integrate run`: merges everybody who is ready, or goes on where it stopped.
+
+use anyhow::Result;
+use pw_core::record::{Choice, Stopped};
+
+use super::chain::MergeChain;
+use super::{resume, stopping};
+use crate::shell::{Answer, Context};
+use crate::workflow::Workflow;
+
+/// Merges everybody who is still to be merged.
+pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
+    let (workflow, _lock) = Workflow::open_alone(context, name)?;
+    match &workflow.record.stopped {
+        Some(Stopped { resolution: Some(_), choice: begun, .. }) => {
+            let choice = begun.and(&choice);
+            return resume::resume(context, workflow, choice);
+        }
+        Some(stopped) => return Err(stopping::stand_still(&workflow, context, stopped)?.into()),
+        None => {}
+    }
+    MergeChain::anew(&workflow, context, choice)?.carry_out()
+}

@@ -1,0 +1,40 @@
+//! `pw-setup check`: what would be made, and what is odd about the plan; changes nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use pw_core::path::RepoPath;
+use pw_core::plan::Worker;
+use pw_core::report::{NextStep, shell_word};
+use pw_core::setup::{self, Check, SetupStatus};
+
+use super::ground::Ground;
+use super::plan_file::PlanFile;
+use crate::shell::{Answer, Context};
+use crate::view;
+
+/// How many of the newest commits `check` looks at for hot files.
+const HOT_COMMITS: usize = 500;
+/// How many hot files it lists.
+const HOT_FILES: usize = 10;
+
+pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
+    let ground = Ground::survey(context, PlanFile::read(context, path)?)?;
+    let status = |worker: &Worker| match (ground.is_new(worker), worker.after.is_empty()) {
+        (false, _) => SetupStatus::Exists,
+        (true, true) => SetupStatus::Created,
+        (true, false) => SetupStatus::Waiting,
+    };
+    let command = format!("pw-setup create {}", shell_word(&path.to_string_lossy()));
+    let next = vec![NextStep::new("create", command)];
+    let commits = ground.repo.recent(&ground.record.base, HOT_COMMITS)?;
+    let folders: BTreeSet<RepoPath> =
+        ground.repo.folders(&ground.record.base)?.into_iter().collect();
+    let check = Check {
+        setup: ground.report(&status, next),
+        hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
+        warnings: setup::warnings(&ground.plan, &folders),
+    };
+    Answer::of(&check, view::check)
+}

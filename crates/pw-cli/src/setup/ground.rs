@@ -1,0 +1,174 @@
+//! The repository that a plan is to be set up in, and whatever stands against it there.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use pw_core::failure::{Code, Failure};
+use pw_core::graph;
+use pw_core::id::{Oid, Slug};
+use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
+use pw_core::record::{Record, Refs};
+use pw_core::report::NextStep;
+use pw_core::setup::{self, SetupStatus, Taken, WorkerSetup};
+use pw_core::status::Base;
+use pw_git::Repo;
+
+use super::plan_file::PlanFile;
+use crate::identity;
+use crate::launch;
+use crate::shell::Context;
+use crate::workflow::read_refs;
+
+/// The ground a plan is to be set up on.
+pub(super) struct Ground {
+    pub(super) repo: Repo,
+    pub(super) plan: Plan,
+    pub(super) plan_text: String,
+    pub(super) refs: BTreeMap<String, Oid>,
+    pub(super) record: Record,
+    /// The record's newest commit; `None` while the workflow is new.
+    pub(super) record_tip: Option<Oid>,
+}
+
+impl Ground {
+    /// Reads the repository, and refuses whatever stands against the plan.
+    pub(super) fn survey(context: &Context, file: PlanFile) -> Result<Self> {
+        let PlanFile { text, plan } = file;
+        let repo = Repo::open(&context.directory)?;
+        if repo.root().to_str().is_none() {
+            return Err(Failure::new(Code::InTheWay, "the path of the repository is not UTF-8")
+                .hint("move the repository to a folder whose name is; launchers could not find it")
+                .details(serde_json::json!({ "problems": [] }))
+                .into());
+        }
+        let refs = read_refs(&repo)?;
+        let record_tip = refs.get(&Refs(&plan.workflow).record()).cloned();
+        let record = match &record_tip {
+            Some(tip) => {
+                let (old_text, mut record) = repo.record(tip)?;
+                identity::follow_base(&repo, &mut record, &refs)?;
+                if old_text != text {
+                    setup::require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
+                }
+                record
+            }
+            None => {
+                let (branch, base) = base(&repo, &plan)?;
+                Record::new(branch, base, context.now)
+            }
+        };
+        let ground = Self { repo, plan, plan_text: text, refs, record, record_tip };
+        let new: Vec<&Worker> =
+            ground.plan.workers.iter().filter(|worker| ground.is_new(worker)).collect();
+        let root = ground.repo.root();
+        let occupied = |folder: &str| {
+            let path = root.join(folder);
+            let entries = std::fs::read_dir(&path).map(|mut entries| entries.next().is_some());
+            entries.unwrap_or_else(|_| path.symlink_metadata().is_ok())
+        };
+        let is_new = ground.record_tip.is_none();
+        if is_new {
+            ground.require_free_folder()?;
+        }
+        let held = |label: &str| ground.other_with(label);
+        let taken = Taken { refs: &ground.refs, folder: &occupied, label: &held };
+        let problems = setup::obstacles(&ground.plan, &new, is_new, &taken);
+        if problems.is_empty() { Ok(ground) } else { Err(setup::in_the_way(problems).into()) }
+    }
+
+    /// Refuses a folder for worktrees that holds files of the repository: kept out of `git status`,
+    /// new ones among them would never be committed.
+    pub(super) fn require_free_folder(&self) -> Result<()> {
+        let folder = &self.plan.worktrees;
+        let is_link = self.repo.root().join(folder).is_symlink();
+        if !is_link && !self.repo.is_tracked(&self.record.base, folder)? {
+            return Ok(());
+        }
+        let what = if is_link { "is a link" } else { "holds files of the repository" };
+        let message = format!("the folder {folder} for worktrees {what}");
+        let hint = "name another one with `worktrees:` in the plan";
+        Err(setup::in_the_way(vec![Problem::new(ProblemCode::FolderExists, message, hint)]).into())
+    }
+
+    pub(super) fn is_new(&self, worker: &Worker) -> bool {
+        !self.record.placements.contains_key(&worker.id)
+    }
+
+    /// Returns the other workflow that has a worker of this label, whatever is left of it.
+    pub(super) fn other_with(&self, label: &str) -> Option<Slug> {
+        let has = |name: &Slug| {
+            let tip = self.refs.get(&Refs(name).record())?;
+            let (text, record) = self.repo.record(tip).ok()?;
+            let plan = Plan::recorded(&text).ok()?;
+            plan.workers.iter().any(|w| w.label() == label && record.has(&w.id)).then_some(())
+        };
+        let others = identity::holders(&self.repo, label).into_iter();
+        others.filter(|name| *name != self.plan.workflow).find(|name| has(name).is_some())
+    }
+
+    /// Returns the tip of a worker's branch, unless it was cleaned up: then the name is free.
+    pub(super) fn branch(&self, worker: &Worker) -> Option<&Oid> {
+        let tip = self.refs.get(&format!("refs/heads/{}", worker.branch()));
+        tip.filter(|_| !self.record.cleaned.contains(&worker.id))
+    }
+
+    pub(super) fn worktree(&self, worker: &Worker) -> PathBuf {
+        self.repo.root().join(self.plan.worktree(worker))
+    }
+
+    /// Returns the answer, with what was or would be done for each worker.
+    pub(super) fn report(
+        &self,
+        status: &dyn Fn(&Worker) -> SetupStatus,
+        next: Vec<NextStep>,
+    ) -> setup::Setup {
+        let base_tip = self
+            .record
+            .base_branch
+            .as_ref()
+            .and_then(|name| self.refs.get(&format!("refs/heads/{name}")));
+        let workers = self.plan.workers.iter().map(|worker| WorkerSetup {
+            id: worker.id.clone(),
+            label: worker.label(),
+            branch: worker.branch(),
+            worktree: self.plan.worktree(worker),
+            launch: launch::of(&self.repo, &self.plan, worker),
+            status: status(worker),
+            port: self.record.placements.get(&worker.id).and_then(|placement| placement.port),
+            owns: worker.owns.globs().map(str::to_owned).collect(),
+            after: worker.after.clone(),
+            size: worker.size,
+        });
+        setup::Setup {
+            workflow: self.plan.workflow.clone(),
+            base: Base {
+                branch: self.record.base_branch.clone(),
+                commit: self.record.base.clone(),
+                moved: base_tip.is_some_and(|tip| *tip != self.record.base),
+            },
+            waves: graph::waves(&self.plan),
+            workers: workers.collect(),
+            next,
+        }
+    }
+}
+
+/// Returns the branch and commit to fork from.
+fn base(repo: &Repo, plan: &Plan) -> Result<(Option<String>, Oid)> {
+    let head = repo.head()?;
+    let Some(name) = &plan.base else { return Ok(head) };
+    let unknown = || {
+        let message = format!("`base` {name:?} is no branch, tag or commit here");
+        refused(vec![Problem::new(
+            ProblemCode::UnknownBase,
+            message,
+            "name a branch that exists, or leave `base` out",
+        )])
+    };
+    let commit = repo.resolve(name)?.ok_or_else(unknown)?;
+    // Only a local branch can be landed on later.
+    let is_branch =
+        repo.refs(&[&format!("refs/heads/{name}")])?.contains_key(&format!("refs/heads/{name}"));
+    Ok((is_branch.then(|| name.clone()), commit))
+}

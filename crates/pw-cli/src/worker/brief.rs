@@ -1,0 +1,22 @@
+//! `pw-worker brief`: what the worker is to do, and where it stands.
+
+use anyhow::{Context as _, Result};
+use pw_core::worker as rules;
+
+use super::own_worktree::OwnWorktree;
+use crate::facts::Look;
+use crate::repair;
+use crate::shell::Answer;
+use crate::view;
+use crate::workflow::Workflow;
+
+pub(super) fn brief(own: &OwnWorktree<'_>) -> Result<Answer> {
+    let Workflow { plan, record, .. } = own.workflow;
+    let mut facts = own.workflow.facts(own.shell.now, Look::At(&own.worker.id))?;
+    let gaps = repair::gaps(own.workflow, &[own.worker])?.into_iter().flatten().collect();
+    facts.workers.entry(own.worker.id.clone()).or_default().gaps = gaps;
+    let states = own.workflow.states(&facts);
+    let brief =
+        rules::brief(plan, record, own.worker, &states).context("the worker has no state")?;
+    Answer::of(&brief, view::brief)
+}

@@ -1,0 +1,190 @@
+//! The worktree of the worker that a verb of `pw-worker` runs for: what it holds, what keeps it to
+//! its scope, and what to tell of a commit in it.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use anyhow::Result;
+use pw_core::facts::{TreeState, WorktreeFacts};
+use pw_core::failure::{Code, Failure};
+use pw_core::gap::{self, Gap};
+use pw_core::history::{Commit, Stretch};
+use pw_core::id::WorkerId;
+use pw_core::path::RepoPath;
+use pw_core::plan::{Plan, Worker};
+use pw_core::report::NextStep;
+use pw_core::signal::{self, Signal, Subject};
+use pw_core::worker::{Committed, Pushed};
+
+use crate::repair;
+use crate::shell::{Answer, Context as Shell};
+use crate::view;
+use crate::workflow::Workflow;
+
+/// What was not as it was made, and is now, or still is not.
+#[derive(Default)]
+pub(super) struct Mended {
+    pub(super) repaired: Vec<Gap>,
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// One worker at its place.
+pub(super) struct OwnWorktree<'a> {
+    pub(super) workflow: &'a Workflow,
+    pub(super) worker: &'a Worker,
+    pub(super) shell: &'a Shell,
+    pub(super) mended: OnceCell<Mended>,
+}
+
+impl OwnWorktree<'_> {
+    pub(super) fn require_other(&self, provider: &WorkerId) -> Result<()> {
+        if *provider == self.worker.id {
+            let message = format!("{provider} is this worker itself");
+            return Err(Failure::new(Code::Usage, message)
+                .hint("name the worker that provides the item")
+                .into());
+        }
+        self.workflow.worker(provider).map(drop)
+    }
+
+    /// Returns what git was told to overlook among the own files, and is not as it was committed.
+    pub(super) fn overlooked(&self) -> Result<Vec<RepoPath>> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let mut found = repo.overlooked(&self.workflow.worktree(self.worker))?;
+        found.retain(|path| plan.allows(self.worker, path));
+        Ok(found)
+    }
+
+    pub(super) fn tree(&self) -> Result<TreeState> {
+        let path = self.workflow.worktree(self.worker);
+        match self.workflow.repo.tree_state(&path)? {
+            WorktreeFacts::Present(tree) => Ok(tree),
+            _ => Err(Failure::new(
+                Code::NotAWorker,
+                format!("{} is no worktree any more", path.display()),
+            )
+            .hint("ask the user to run pw-setup create with the plan again")
+            .next("pw-setup list")
+            .into()),
+        }
+    }
+
+    /// Returns the files that are not as they were at the fork; asked only when it matters.
+    pub(super) fn differing(&self, path: &Path, tree: &TreeState) -> Result<Vec<RepoPath>> {
+        let Workflow { repo, plan, record, .. } = self.workflow;
+        let foreign = tree.changed.iter().any(|path| !plan.allows(self.worker, path));
+        match record.placements.get(&self.worker.id).filter(|_| foreign) {
+            Some(placement) => repo.differing(path, &placement.fork),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Pushes the branch, when the plan names a remote. A remote that is away keeps nobody from
+    /// working, so that is told, not refused.
+    pub(super) fn push(&self, path: &Path) -> Result<Option<Pushed>> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let Some(remote) = &plan.remote else { return Ok(None) };
+        let (ok, message) = repo.push(path, remote, &self.worker.branch())?;
+        Ok(Some(Pushed { remote: remote.clone(), ok, message }))
+    }
+
+    /// Returns the message, or refuses a text that would make it something else.
+    pub(super) fn message(signal: &Signal, text: &str, detail: &[String]) -> Result<String> {
+        let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
+        let Subject::Signal { .. } = signal::read(&subject) else {
+            let message = format!("{text:?} begins with a second marker");
+            return Err(Failure::new(Code::Usage, message)
+                .hint("write the text without a marker; the command adds it")
+                .into());
+        };
+        let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
+        Ok(if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") })
+    }
+
+    /// Looks whether the newest commit gives the signal, and tells of it.
+    pub(super) fn announce(
+        &self,
+        path: &Path,
+        signal: &Signal,
+        message: &str,
+        left: Vec<RepoPath>,
+        notes: Vec<String>,
+    ) -> Result<Answer> {
+        let commit = self.workflow.repo.read_head(path)?;
+        if is_signal(&commit, signal) {
+            return self.committed(path, commit, signal, left, notes);
+        }
+        let made = commit.message.lines().next().unwrap_or_default();
+        let wanted = message.lines().next().unwrap_or_default();
+        Err(Failure::new(Code::SignalLost, format!("a hook changed the subject to {made:?}"))
+            .hint("make the repository's commit-msg hook leave subjects that begin with [ alone")
+            .next("git log -1")
+            .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
+            .into())
+    }
+
+    /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot be
+    /// made so keeps no worker from its work: the scope is held by ourselves, and it is said.
+    pub(super) fn mend(&self) -> &Mended {
+        self.mended.get_or_init(|| {
+            let Workflow { repo, plan, record, .. } = self.workflow;
+            let look = || {
+                let gaps = repair::gaps(self.workflow, &[self.worker]).unwrap_or_default();
+                gaps.into_iter().flatten().collect::<Vec<Gap>>()
+            };
+            let mut repaired = look();
+            if repaired.is_empty() {
+                return Mended::default();
+            }
+            let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
+            let _ = repair::write(repo, plan, self.worker, port);
+            let gaps = look();
+            repaired.retain(|gap| !gaps.contains(gap));
+            Mended { repaired, gaps }
+        })
+    }
+
+    pub(super) fn committed(
+        &self,
+        path: &Path,
+        commit: Commit,
+        signal: &Signal,
+        left: Vec<RepoPath>,
+        notes: Vec<String>,
+    ) -> Result<Answer> {
+        let mended = self.mend();
+        let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
+        let committed = Committed {
+            worker: self.worker.id.clone(),
+            subject: commit.message.lines().next().unwrap_or_default().to_owned(),
+            commit: commit.oid,
+            paths: changes.into_iter().flatten().map(|change| change.path).collect(),
+            left,
+            notes,
+            pushed: self.push(path)?,
+            next: next(&self.workflow.plan, signal, mended),
+            repaired: mended.repaired.clone(),
+            gaps: mended.gaps.clone(),
+        };
+        Answer::of(&committed, view::committed)
+    }
+}
+
+pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
+    matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
+}
+
+fn next(plan: &Plan, signal: &Signal, mended: &Mended) -> Vec<NextStep> {
+    let repair = gap::repair(&plan.workflow);
+    let repair = (!mended.gaps.is_empty()).then(|| NextStep::new("repair", repair));
+    let finish = match signal {
+        Signal::Checkpoint => Some(NextStep::new("finish", "pw-worker complete \"what was done\"")),
+        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
+    };
+    repair.into_iter().chain(finish).collect()
+}
+
+/// Returns a text on one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
