@@ -43,7 +43,6 @@ const SENTENCES: &[Sentence] = &[
     ("encoding '", "' from ", |rest| Why::Encoding(until(rest, " to "))),
     ("error: open(\"", "\"): ", |rest| Why::Unreadable(until(rest, "\n"))),
     ("error: readlink(\"", "\"): ", |rest| Why::Unreadable(until(rest, "\n"))),
-    ("error: Invalid path '", "'\n", |_| Why::Name),
     ("error: ", ": ", |rest| Why::Other(until(rest, "\n"))),
     ("error: '", "' ", |rest| Why::Other(until(rest, "\n"))),
     ("Unable to process path ", "\n", |_| Why::Other("it does not say why".to_owned())),
@@ -169,10 +168,6 @@ mod tests {
             (
                 "error: open(\"a/x\"): Permission denied\nerror: unable to index file 'a/x'\nfatal: Unable to process path a/x",
                 x(Why::Unreadable("Permission denied".to_owned())),
-            ),
-            (
-                "error: Invalid path 'a/x'\nfatal: git update-index: unable to update a/x",
-                x(Why::Name),
             ),
             (
                 "error: a/x: unsupported file type\nfatal: Unable to process path a/x",

@@ -154,7 +154,7 @@ impl Repo {
         held: &BTreeMap<RepoPath, Held>,
     ) -> Result<Vec<Unfit>> {
         let is_doubtful = |path: &&RepoPath| path.segments().any(may_be_gits_own);
-        let mut doubtful: Vec<RepoPath> =
+        let doubtful: Vec<RepoPath> =
             paths.iter().filter(is_doubtful).map(RepoPath::without_slash).collect();
         let head = self.worktrees().iter().find_map(|worktree| worktree.head.as_ref());
         let Some(head) = head.filter(|_| !doubtful.is_empty()) else { return Ok(Vec::new()) };
@@ -164,21 +164,16 @@ impl Repo {
             let mode = if is_link { "120000" } else { "100644" };
             [format!("{mode} {head}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
         };
-        let mut unfit = Vec::new();
-        loop {
-            let entries: Vec<u8> = doubtful.iter().flat_map(entry).collect();
-            let call = self.git.at(worktree).user(["update-index", "--add", "-z", "--index-info"]);
-            let call = call.env("GIT_INDEX_FILE", folder.path().join("index")).input(entries);
-            let Err(error) = call.run() else { return Ok(unfit) };
-            match told(&error, &doubtful).filter(|_| unfit.len() < MAX_UNFIT) {
-                Some(found) => {
-                    doubtful.retain(|path| *path != found.path);
-                    unfit.push(found);
-                }
-                None if unfit.is_empty() => return Err(error),
-                None => return Ok(unfit),
-            }
-        }
+        let entries: Vec<u8> = doubtful.iter().flat_map(entry).collect();
+        let call = self.git.at(worktree).user(["update-index", "--add", "-z", "--index-info"]);
+        let call = call.env("GIT_INDEX_FILE", folder.path().join("index")).input(entries);
+        let said = [b"\n", &call.run()?.stderr[..]].concat();
+        let is_passed_over = |path: &RepoPath| {
+            let line = [b"\nIgnoring path ", path.as_bytes(), b"\n"].concat();
+            said.windows(line.len()).any(|found| found == line)
+        };
+        let passed_over = doubtful.into_iter().filter(is_passed_over).take(MAX_UNFIT);
+        Ok(passed_over.map(|path| Unfit { path, why: unfit::Why::Name }).collect())
     }
 
     /// Commits the index of a worktree with the user's hooks; of what differs from HEAD there, only

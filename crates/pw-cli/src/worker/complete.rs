@@ -10,7 +10,7 @@ use pw_core::history::Change;
 use pw_core::path::RepoPath;
 use pw_core::report::counted;
 use pw_core::signal::Signal;
-use pw_core::status::ReasonKind;
+use pw_core::status::{ReasonKind, State};
 use pw_core::worker as rules;
 use pw_core::{hollow, prompt};
 
@@ -89,6 +89,7 @@ fn require_mergeable(desk: &Desk<'_>) -> Result<Vec<String>> {
     if let Some(first) = outside.first() {
         return Err(rules::out_of_scope(plan, first, &outside).into());
     }
+    let is_empty = status.changes_nothing || status.state == State::Starting;
     let brought = facts.workers.get(&desk.worker.id).and_then(|known| known.brought.as_ref());
     require_published(desk, brought.map(|brought| &brought.changes[..]).unwrap_or_default())?;
     match status.reasons.iter().find(|reason| reason.kind == ReasonKind::HollowEntry) {
@@ -99,7 +100,7 @@ fn require_mergeable(desk: &Desk<'_>) -> Result<Vec<String>> {
             .next("pw-worker brief")
             .details(serde_json::json!({ "paths": reason.paths }))
             .into()),
-        None => Ok(status.changes_nothing.then(nothing_changed).into_iter().collect()),
+        None => Ok(is_empty.then(nothing_changed).into_iter().collect()),
     }
 }
 

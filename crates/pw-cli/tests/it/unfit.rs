@@ -177,7 +177,7 @@ const IGNORED: &[(&str, &str, &str, &str)] = &[
     ("dist/**", "dist/", "dist/a/x", "dist"),
     ("dist/app.js", "dist/", "dist/app.js", "dist/app.js"),
     ("\"dist/*.js\"", "*.js", "dist/x.js", "dist"),
-    ("\"**/*.gen\"", "*.gen", "a/x.gen", "a/x.gen"),
+    ("\"a/**/*.gen\"", "*.gen", "a/x.gen", "a/x.gen"),
     ("out.log", "*.log", "out.log", "out.log"),
 ];
 
