@@ -129,8 +129,7 @@ pub fn refusal(unfit: &[Unfit]) -> Option<Failure> {
     };
     let paths: Vec<&RepoPath> = unfit.iter().map(|unfit| &unfit.path).collect();
     let messages: Vec<String> = unfit.iter().map(Unfit::message).collect();
-    let reason =
-        format!("git does not take {}", first.path).replace(|c| matches!(c, ']' | '\n'), "?");
+    let reason = format!("git does not take {}", first.path).replace([']', '\n'], "?");
     let reason: String = reason.chars().filter(|c| !c.is_control()).take(120).collect();
     let failure = Failure::new(code, format!("{}{more}", first.message())).hint(first.hint());
     Some(
