@@ -61,10 +61,12 @@ impl Workflow {
             ..Facts::default()
         };
         self.read_history(&mut facts)?;
-        let brought = facts.workers.values().filter_map(|known| known.brought.as_ref());
-        let brought: Vec<&Change> = brought.flat_map(|brought| &brought.changes).collect();
-        let tips = facts.workers.values().filter_map(|known| known.tip.as_ref());
-        facts.behind = self.repo.behind(&brought, tips)?;
+        let behind = {
+            let known = facts.workers.values();
+            let tips = known.filter_map(|known| known.tip.as_ref().zip(known.brought.as_ref()));
+            self.repo.behind(tips.map(|(tip, brought)| (tip, &brought.changes[..])))?
+        };
+        facts.behind = behind;
         let landings = landing::by_content(self, &facts)?;
         (facts.landed_as, facts.reverted) = (landings.landed_as, landings.reverted);
         let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));

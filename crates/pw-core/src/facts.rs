@@ -19,6 +19,10 @@ pub struct Behind {
     pub links: BTreeMap<Oid, Vec<u8>>,
     /// The paths that `.gitmodules` names, by the commit it is in.
     pub modules: BTreeMap<Oid, BTreeSet<RepoPath>>,
+    /// Those that it named before it was changed, by the commit that has it changed.
+    pub named_before: BTreeMap<Oid, BTreeSet<RepoPath>>,
+    /// All entries of commits that are links or submodules, as changes have them: mode and object.
+    pub entries: BTreeMap<Oid, BTreeMap<RepoPath, String>>,
 }
 
 /// Work that the base branch had, until the user took it back.

@@ -88,6 +88,8 @@ pub enum Code {
     /// What an entry of the commit would name is in no commit: a repository inside the worktree, a
     /// link that leads out of it.
     HollowEntry,
+    /// git does not take a file of the worker's as it is: its content, its name, or a setting.
+    FileRefused,
     /// Uncommitted changes stand against what was asked.
     DirtyTree,
     /// There is nothing to commit.
@@ -152,6 +154,7 @@ impl Code {
         Self::UnknownSnapshot,
         Self::OutOfScope,
         Self::HollowEntry,
+        Self::FileRefused,
         Self::DirtyTree,
         Self::NothingToCommit,
         Self::WrongBranch,

@@ -14,8 +14,12 @@ use crate::report::counted;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
     File,
-    /// What the link says.
-    Link(Vec<u8>),
+    Link {
+        /// What it says.
+        target: Vec<u8>,
+        /// Where that leads; nothing when it leads out of the repository.
+        end: Option<RepoPath>,
+    },
     /// A folder with a `.git` of its own; whether it has a commit checked out.
     Repository {
         born: bool,
@@ -95,7 +99,7 @@ pub fn among(
     let why = |path: &RepoPath, held: &Held| match held {
         Held::File => None,
         Held::Special => Some(Why::Special),
-        Held::Link(target) => leads_out(path, target).then(|| Why::leads(target)),
+        Held::Link { target, end } => end.is_none().then(|| Why::leads(target)),
         Held::Repository { .. } if !modules.contains(&path.without_slash()) => {
             Some(Why::Repository { tracked: tree.gitlinks.contains(path) })
         }
@@ -115,25 +119,38 @@ impl Why {
 /// Returns those of a worker's changes that are hollow in its commit `tip`.
 pub fn committed(changes: &[Change], tip: &Oid, behind: &Behind) -> Vec<Hollow> {
     let was_there = |content: &str| changes.iter().any(|c| c.old.as_deref() == Some(content));
+    let entries = behind.entries.get(tip);
+    let link_at = |path: &RepoPath| {
+        let id = entries?.get(path)?.strip_prefix("120000 ")?;
+        behind.links.get(&id.parse::<Oid>().ok()?).cloned()
+    };
+    let is_named = |path: &RepoPath| behind.modules.get(tip).is_none_or(|m| m.contains(path));
+    let repository = || Why::Repository { tracked: true };
     let hollow = |change: &Change| {
         let content = change.new.as_deref()?;
         let (mode, id) = content.split_once(' ')?;
         let path = &change.path;
         let why = match mode {
-            "160000" => {
-                let is_named = behind.modules.get(tip)?.contains(path);
-                (!is_named).then_some(Why::Repository { tracked: true })
-            }
+            "160000" => (!is_named(path)).then(repository),
             // A link that only got another name was there before.
             "120000" if !was_there(content) => {
                 let target = behind.links.get(&id.parse::<Oid>().ok()?)?;
-                leads_out(path, target).then(|| Why::leads(target))
+                end(path, target, &link_at).is_none().then(|| Why::leads(target))
             }
             _ => None,
         };
         Some(Hollow { path: path.clone(), why: why? })
     };
-    changes.iter().filter_map(hollow).collect()
+    // What lost its name, and was not touched itself.
+    let named_before = behind.named_before.get(tip).into_iter().flatten();
+    let is_left = |path: &&RepoPath| {
+        entries.and_then(|entries| entries.get(path)).is_some_and(|e| e.starts_with("160000 "))
+            && !is_named(path)
+            && !changes.iter().any(|change| change.path == **path)
+    };
+    let lost = named_before.filter(is_left);
+    let lost = lost.map(|path| Hollow { path: path.clone(), why: repository() });
+    changes.iter().filter_map(hollow).chain(lost).collect()
 }
 
 /// Returns the refusal of a commit with hollow entries.
@@ -148,31 +165,58 @@ pub fn refusal(hollow: &[Hollow]) -> Option<Failure> {
     Some(failure.hint(first.hint()).details(serde_json::json!({ "paths": paths })))
 }
 
+/// Says that a link leads to what no commit has.
+pub fn leads_to_ignored(path: &RepoPath, end: &RepoPath) -> String {
+    format!("the link `{path}` leads to `{end}`, which git ignores: others have nothing there")
+}
+
+/// Says that nobody else can fetch what a submodule's entry names.
+pub fn unpublished(path: &RepoPath) -> String {
+    format!(
+        "no remote branch has the commit of the submodule `{path}`: push it from {path}, else nobody else can check it out"
+    )
+}
+
 /// Says what is against merging hollow entries.
 pub fn reason(hollow: &[Hollow]) -> String {
     let first = hollow.first().map(Hollow::message).unwrap_or_default();
     format!("{} without content: {first}", counted(hollow.len(), "name"))
 }
 
-/// Returns whether a link at `path` leads out of the repository, or to git's own files.
-fn leads_out(path: &RepoPath, target: &[u8]) -> bool {
-    let mut depth = path.ancestors().count();
-    let steps = target.split(|byte| *byte == b'/');
-    target.starts_with(b"/")
-        || steps.into_iter().any(|step| match step {
-            b"" | b"." => false,
-            b".." => match depth.checked_sub(1) {
-                Some(above) => {
-                    depth = above;
-                    false
+/// How many links one way is followed through; git and the system follow as many.
+const MAX_LINKS: usize = 40;
+
+/// Returns where a link at `path` leads, through other links as `link_at` knows them; nothing when
+/// that is out of the repository, or among git's own files.
+pub fn end(
+    path: &RepoPath,
+    target: &[u8],
+    link_at: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
+) -> Option<RepoPath> {
+    let steps_of = |target: &[u8]| -> Option<Vec<Vec<u8>>> {
+        let steps = target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec);
+        (!target.starts_with(b"/")).then(|| steps.collect())
+    };
+    let mut place: Vec<Vec<u8>> = path.segments().map(<[u8]>::to_vec).collect();
+    place.pop();
+    let (mut steps, mut followed) = (steps_of(target)?, 0);
+    while let Some(step) = steps.pop() {
+        match &step[..] {
+            b"" | b"." => {}
+            b".." => drop(place.pop()?),
+            name if name.eq_ignore_ascii_case(b".git") => return None,
+            _ => {
+                place.push(step);
+                let here = RepoPath::new(place.join(&b'/'));
+                if let Some(target) = link_at(&here).filter(|_| followed < MAX_LINKS) {
+                    followed += 1;
+                    place.pop();
+                    steps.extend(steps_of(&target)?);
                 }
-                None => true,
-            },
-            name => {
-                depth += 1;
-                name.eq_ignore_ascii_case(b".git")
             }
-        })
+        }
+    }
+    Some(RepoPath::new(place.join(&b'/')))
 }
 
 #[cfg(test)]
@@ -181,7 +225,14 @@ mod tests {
 
     #[test]
     fn a_link_stays_in_the_repository_or_leads_out() {
-        let out = |path: &str, target: &str| leads_out(&path.into(), target.as_bytes());
+        let links =
+            [("up", ".."), ("a/up", ".."), ("a/abs", "/etc"), ("a/loop", "loop"), ("a/in", "b")];
+        let link_at = |path: &RepoPath| {
+            let target = links.iter().find(|(link, _)| RepoPath::from(*link) == *path);
+            target.map(|(_, target)| target.as_bytes().to_vec())
+        };
+        let out =
+            |path: &str, target: &str| end(&path.into(), target.as_bytes(), &link_at).is_none();
         for (path, target) in [
             ("l", "a"),
             ("l", "a/../b"),
@@ -191,6 +242,9 @@ mod tests {
             ("a/l", ".gitignore"),
             ("a/l", ".."),
             ("l", "..."),
+            ("a/l", "up/a/f"),
+            ("a/l", "loop/x"),
+            ("a/l", "in/../f"),
         ] {
             assert!(!out(path, target), "{path} -> {target}");
         }
@@ -203,6 +257,11 @@ mod tests {
             ("a/l", "../.git/config"),
             ("l", ".GIT/hooks"),
             ("l", "lib/.git"),
+            ("a/l", "up/../../etc/x"),
+            ("a/l", "up/.."),
+            ("b/l", "../up/x"),
+            ("b/l", "../a/abs/passwd"),
+            ("a/l", "up/.git/config"),
         ] {
             assert!(out(path, target), "{path} -> {target}");
         }
@@ -229,6 +288,7 @@ mod tests {
         let behind = Behind {
             links: [(one.clone(), b"/x".to_vec()), (two, b"file".to_vec())].into(),
             modules: [(tip.clone(), ["lib".into()].into())].into(),
+            ..Behind::default()
         };
         let paths = |changes: &[Change]| -> Vec<String> {
             committed(changes, &tip, &behind).iter().map(|h| h.path.to_string()).collect()
@@ -247,7 +307,8 @@ mod tests {
             ("lib", Held::Repository { born: true }),
             ("new/", Held::Repository { born: false }),
             ("open", Held::Repository { born: true }),
-            ("out", Held::Link(b"/x".to_vec())),
+            ("in", Held::Link { target: b"a".to_vec(), end: Some("a".into()) }),
+            ("out", Held::Link { target: b"/x".to_vec(), end: None }),
             ("pipe", Held::Special),
         ];
         let held = held.into_iter().map(|(path, held)| (path.into(), held)).collect();

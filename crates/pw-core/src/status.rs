@@ -166,6 +166,9 @@ pub struct WorkerStatus {
     pub waits_for: Option<WaitsFor>,
     /// How many commits are the worker's own.
     pub commits: usize,
+    /// Whether these change no file at all; absent when they do, and while there is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes_nothing: bool,
     /// The workers of whose commits its branch holds some that are not integrated; absent when none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<WorkerId>,

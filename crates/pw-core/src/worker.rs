@@ -17,6 +17,7 @@ use crate::record::Record;
 use crate::report::{NextStep, Report};
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
+use crate::unfit::Unfit;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -215,6 +216,14 @@ pub struct Selection {
     pub leave: BTreeSet<RepoPath>,
 }
 
+impl Selection {
+    /// Leaves all but `take`.
+    fn keep(&mut self, take: BTreeSet<RepoPath>) {
+        self.leave.extend(self.take.difference(&take).cloned());
+        self.take = take;
+    }
+}
+
 /// Refuses to commit on another branch.
 pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
     if tree.branch.as_deref() == Some(&worker.branch()) {
@@ -329,10 +338,18 @@ pub fn set_apart(
     if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
         return Err(failure);
     }
-    selection.leave.extend(selection.take.difference(&take).cloned());
-    selection.take = take;
+    selection.keep(take);
     let note = |hollow: &Hollow| format!("left: {}; {}", hollow.message(), hollow.hint());
     Ok(hollow.iter().map(note).collect())
+}
+
+/// Takes what git does not take out of a selection, and says so.
+pub fn leave_unfit(selection: &mut Selection, unfit: &[Unfit]) -> Vec<String> {
+    let mut take = selection.take.clone();
+    take.retain(|path| unfit.iter().all(|unfit| unfit.path != path.without_slash()));
+    selection.keep(take);
+    let note = |unfit: &Unfit| format!("left: {}; {}", unfit.message(), unfit.hint());
+    unfit.iter().map(note).collect()
 }
 
 /// Says that git was told to overlook a changed file, and how to have it looked at again.

@@ -1,6 +1,7 @@
 //! What stands behind committed entries that are no files: links and submodules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::Result;
 use pw_core::facts::Behind;
@@ -9,27 +10,69 @@ use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
+use crate::process::records;
+
+/// What a commit's own list of submodules is called.
+const MODULES: &[u8] = b".gitmodules";
 
 impl Repo {
-    /// Reads what links and `.gitmodules` say, where any of these changes is one of a link or a
-    /// submodule; most never do, and then git is not asked.
+    /// Reads what links and `.gitmodules` say in those of the tips whose changes have to do with
+    /// any; most never do, and then git is not asked.
     pub fn behind<'a>(
         &self,
-        changes: &[&Change],
-        tips: impl Iterator<Item = &'a Oid>,
+        tips: impl Iterator<Item = (&'a Oid, &'a [Change])>,
     ) -> Result<Behind> {
-        let entries = || changes.iter().filter_map(|change| change.new.as_deref());
+        let is_modules = |change: &Change| change.path.as_bytes() == MODULES;
+        let is_odd = |change: &Change| {
+            let mode = change.new.as_deref().unwrap_or_default();
+            mode.starts_with("120000 ") || mode.starts_with("160000 ") || is_modules(change)
+        };
+        let odd: Vec<_> = tips.filter(|(_, changes)| changes.iter().any(is_odd)).collect();
+        let mut behind = Behind::default();
+        for (tip, changes) in &odd {
+            behind.entries.insert((*tip).clone(), self.odd_entries(tip)?);
+            let old = changes.iter().find(|change| is_modules(change));
+            if let Some((_, blob)) = old.and_then(|change| change.old.as_deref()?.split_once(' ')) {
+                behind.named_before.insert((*tip).clone(), self.modules(self.root(), Some(blob))?);
+            }
+        }
+        let entries = || behind.entries.values().flat_map(BTreeMap::values);
         let ids = entries().filter_map(|entry| entry.strip_prefix("120000 ")?.parse().ok());
         let ids: Vec<Oid> = ids.collect::<BTreeSet<_>>().into_iter().collect();
-        let mut behind = Behind::default();
+        let has_modules = entries().any(|entry| entry.starts_with("160000 "));
         if !ids.is_empty() {
             let said = self.contents(&ids, None)?;
             behind.links = ids.into_iter().zip(said).collect();
         }
-        if entries().any(|entry| entry.starts_with("160000 ")) {
-            behind.modules = self.modules_of(tips)?;
+        if has_modules {
+            behind.modules = self.modules_of(odd.iter().map(|(tip, _)| *tip))?;
         }
         Ok(behind)
+    }
+
+    /// Returns the links and submodules of a commit.
+    fn odd_entries(&self, commit: &Oid) -> Result<BTreeMap<RepoPath, String>> {
+        let args = ["ls-tree", "-r", "-z", "--full-tree", commit.as_str()];
+        let listed = self.git.plumbing(args).reader().bytes()?;
+        let entry = |record: &[u8]| {
+            let is_odd = record.starts_with(b"120000 ") || record.starts_with(b"160000 ");
+            let at = record.iter().position(|byte| *byte == b'\t').filter(|_| is_odd)?;
+            let about = std::str::from_utf8(&record[..at]).ok()?;
+            let [mode, _, id] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
+            Some((RepoPath::new(&record[at + 1..]), format!("{mode} {id}")))
+        };
+        Ok(records(&listed).filter_map(entry).collect())
+    }
+
+    /// Returns whether another clone could fetch a submodule's commit: a remote branch or a tag has
+    /// it, as far as this clone knows. Of one that is not checked out, nothing is known.
+    pub fn is_published(&self, submodule: &Path, commit: &str) -> Result<bool> {
+        if submodule.join(".git").symlink_metadata().is_err() {
+            return Ok(true);
+        }
+        let args = ["for-each-ref", "--count=1", "--contains", commit, "refs/remotes", "refs/tags"];
+        let output = self.git.at(submodule).plumbing(args).reader().any_code().run()?;
+        Ok(output.code != 0 || !output.stdout.is_empty())
     }
 
     fn modules_of<'a>(

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context as _, Result};
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::id::Oid;
+use pw_core::ignored::{Pattern, Unseen};
 use pw_core::path::RepoPath;
 use pw_core::time::Seconds;
 
@@ -98,6 +99,59 @@ impl Repo {
         Ok(records(&answer).map(RepoPath::new).collect())
     }
 
+    /// Returns what no `git status` shows of a worktree.
+    pub fn unseen(&self, worktree: &Path) -> Result<Unseen> {
+        let args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
+        let output = self.git.at(worktree).user(args).reader().run()?;
+        Ok(Unseen {
+            ignored: records(&output.stdout).map(RepoPath::new).collect(),
+            unopened: unopened(&output.stderr),
+        })
+    }
+
+    /// Returns those of the paths of a worktree that are ignored and in no commit.
+    pub fn ignored_among(&self, worktree: &Path, paths: &[RepoPath]) -> Result<Vec<RepoPath>> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.check_ignore(worktree, &[], paths)?;
+        let paths = records(&answer).filter_map(|path| path.strip_prefix(b"./"));
+        Ok(paths.map(RepoPath::new).collect())
+    }
+
+    /// Asks which paths are ignored. Of one below a link or in a submodule git says nothing, and
+    /// nothing of those after it.
+    fn check_ignore(
+        &self,
+        worktree: &Path,
+        options: &[&str],
+        paths: &[RepoPath],
+    ) -> Result<Vec<u8>> {
+        // It takes no literal pathspecs; behind `./` nothing in a name has a meaning.
+        let line = |path: &RepoPath| [b"./", path.as_bytes(), b"\0"].concat();
+        let lines: Vec<u8> = paths.iter().flat_map(line).collect();
+        let args = ["check-ignore", "-z", "--stdin"].iter().chain(options);
+        let call = self.git.at(worktree).user(args).env("GIT_LITERAL_PATHSPECS", "0");
+        call.reader().any_code().input(lines).bytes()
+    }
+
+    /// Returns what makes git ignore each of these paths, which it does not know, in the main
+    /// checkout.
+    pub fn ignored_by(&self, paths: &[RepoPath]) -> Result<Vec<Option<Pattern>>> {
+        let answer = self.check_ignore(self.root(), &["--verbose", "--non-matching"], paths)?;
+        let fields: Vec<&[u8]> = records(&answer).collect();
+        if fields.len() != 4 * paths.len() {
+            return Ok(vec![None; paths.len()]);
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let pattern = |fields: &[&[u8]]| {
+            let [source, line, pattern, _] = fields else { return None };
+            let is_one = !pattern.is_empty() && !pattern.starts_with(b"!");
+            is_one.then(|| Pattern { source: text(source), line: text(line), text: text(pattern) })
+        };
+        Ok(fields.chunks(4).map(pattern).collect())
+    }
+
     /// Returns the paths in a worktree's index that differ from `commit`. Inside a commit hook the
     /// commit's own index is the one named in the environment: pass it as `index`.
     pub fn staged(
@@ -160,6 +214,17 @@ fn status(git: &Git) -> Result<TreeState> {
         }
         _ => ask(EACH_UNTRACKED, &[]),
     }
+}
+
+/// Reads the folders that git says it cannot look into.
+fn unopened(said: &[u8]) -> Vec<RepoPath> {
+    let folder = |line: &[u8]| {
+        let rest = line.strip_prefix(b"warning: could not open directory '")?;
+        // A path that is too long is cut, and the reason with it.
+        let end = rest.windows(3).rposition(|bytes| bytes == b"': ").unwrap_or(rest.len());
+        Some(RepoPath::new(&rest[..end]))
+    };
+    said.split(|byte| *byte == b'\n').filter_map(folder).collect()
 }
 
 pub(crate) fn joined<'a>(paths: impl IntoIterator<Item = &'a RepoPath>) -> Vec<u8> {
@@ -235,6 +300,13 @@ fn parse_status(bytes: &[u8]) -> Result<TreeState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_that_git_cannot_look_into_are_read() {
+        let said = b"warning: could not open directory 'a/it's/': Permission denied\n\
+                     warning: something else\nwarning: could not open directory 'a/cut";
+        assert_eq!(unopened(said), ["a/it's/", "a/cut"].map(RepoPath::from));
+    }
 
     #[test]
     fn status_is_read_with_any_path() {

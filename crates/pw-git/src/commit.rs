@@ -6,23 +6,29 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use pw_core::facts::TreeState;
-use pw_core::failure::{Code, Failure};
-use pw_core::hollow::Held;
+use pw_core::history::Commit;
+use pw_core::hollow::{self, Held};
 use pw_core::path::RepoPath;
-use serde_json::Value;
+use pw_core::unfit::{self, Unfit};
 use tempfile::TempDir;
 
 use crate::Repo;
 use crate::changes::joined;
-use crate::process::{GitError, records};
+use crate::hook_trace;
+use crate::process::{Call, GitError, records};
 
-/// How much of what a hook printed an answer repeats, in bytes: the end, where it says why.
-const MAX_OUTPUT: usize = 4000;
+/// How many files that git does not take are looked for.
+const MAX_UNFIT: usize = 20;
+
+/// Never --remove here: it takes what a sparse checkout leaves out for deleted.
+const STAGE: [&str; 5] = ["update-index", "--add", "--replace", "-z", "--stdin"];
+const UNSTAGE: [&str; 5] = ["update-index", "--add", "--force-remove", "-z", "--stdin"];
 
 impl Repo {
     /// Returns what stands at these paths of a worktree, as far as git sees anything there.
@@ -36,14 +42,23 @@ impl Repo {
             [&tree.removed, &tree.untracked].map(|paths| paths.iter().collect::<HashSet<_>>());
         // What the index alone has lost is there all the same, unless git is to ignore it.
         let is_there = |path: &&RepoPath| !removed.contains(path) || untracked.contains(path);
-        let held = |path: &RepoPath| -> Result<(RepoPath, Held)> {
+        let held = |path: &RepoPath| -> Result<Option<(RepoPath, Held)>> {
             let place = worktree.join(path.to_path());
-            let about = place.symlink_metadata();
-            let about = about.with_context(|| format!("looking at {}", place.display()))?;
+            let about = match place.symlink_metadata() {
+                // Gone since git listed it.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                about => about.with_context(|| format!("looking at {}", place.display()))?,
+            };
             let held = if about.is_symlink() {
                 let target = place.read_link();
                 let target = target.with_context(|| format!("reading {}", place.display()))?;
-                Held::Link(target.as_os_str().as_bytes().to_vec())
+                let target = target.as_os_str().as_bytes().to_vec();
+                let link_at = |path: &RepoPath| {
+                    let target = worktree.join(path.to_path()).read_link().ok()?;
+                    Some(target.as_os_str().as_bytes().to_vec())
+                };
+                let end = hollow::end(path, &target, &link_at);
+                Held::Link { target, end }
             } else if about.is_dir() {
                 let born = tree.gitlinks.contains(path) || self.is_born(&place)?;
                 Held::Repository { born }
@@ -52,9 +67,9 @@ impl Repo {
             } else {
                 Held::Special
             };
-            Ok((path.clone(), held))
+            Ok(Some((path.clone(), held)))
         };
-        paths.iter().filter(is_there).map(held).collect()
+        paths.iter().filter(is_there).filter_map(|path| held(path).transpose()).collect()
     }
 
     fn is_born(&self, repository: &Path) -> Result<bool> {
@@ -63,25 +78,102 @@ impl Repo {
     }
 
     /// Makes the index of a worktree hold these files as they are; of those that are not among the
-    /// `held`, it loses what it has.
+    /// `held`, it loses what it has. Returns those that git does not take; where there is one, the
+    /// index is as it was.
     pub fn stage(
         &self,
         worktree: &Path,
         paths: &BTreeSet<RepoPath>,
         held: &BTreeMap<RepoPath, Held>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Unfit>> {
         let git = self.git.at(worktree);
-        let feed = |args: &[&str], paths: &[RepoPath]| match paths {
-            [] => Ok(()),
-            _ => git.user(args).input(joined(paths)).run().map(drop),
-        };
         let (there, gone): (Vec<RepoPath>, Vec<RepoPath>) =
             paths.iter().cloned().partition(|path| held.contains_key(path));
+        let unnamed = self.unnameable(worktree, &there, held)?;
+        if !unnamed.is_empty() {
+            return Ok(unnamed);
+        }
         let there: Vec<RepoPath> = there.iter().map(RepoPath::without_slash).collect();
-        // Never --remove here: it takes what a sparse checkout leaves out for deleted.
-        feed(&["update-index", "--add", "--replace", "-z", "--stdin"], &there)?;
+        let add = || feed(git.user(STAGE), &there);
         // Not by a look at the disk, where a link may lead to another file of the same name.
-        feed(&["update-index", "--force-remove", "-z", "--stdin"], &gone)
+        let remove = || feed(git.user(UNSTAGE), &gone);
+        let Err(error) = add() else { return remove().map(|()| Vec::new()) };
+        let unfit = self.unfit(worktree, there.clone(), &gone, error)?;
+        if unfit.is_empty() {
+            // What goes was in the way: an attribute that the index still had.
+            remove()?;
+            add()?;
+        }
+        Ok(unfit)
+    }
+
+    /// Returns all files that git does not take, the one it named first among them: it says so of one
+    /// at a time, so a copy of the index is tried without those that are known, and without what
+    /// goes.
+    fn unfit(
+        &self,
+        worktree: &Path,
+        mut paths: Vec<RepoPath>,
+        gone: &[RepoPath],
+        mut error: anyhow::Error,
+    ) -> Result<Vec<Unfit>> {
+        let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
+        let index = folder.path().join("index");
+        if let Some(own) = self.own_git_dir(worktree) {
+            std::fs::copy(own.join("index"), &index).context("copying the index")?;
+        }
+        let git = self.git.at(worktree);
+        let tried = |args: [&str; 5], paths: &[RepoPath]| {
+            feed(git.user(args).env("GIT_INDEX_FILE", &index), paths)
+        };
+        if !gone.is_empty() {
+            tried(UNSTAGE, gone)?;
+            match tried(STAGE, &paths) {
+                Ok(()) => return Ok(Vec::new()),
+                Err(next) => error = next,
+            }
+        }
+        let mut unfit = Vec::new();
+        while let Some(found) = told(&error, &paths).filter(|_| unfit.len() < MAX_UNFIT) {
+            paths.retain(|path| *path != found.path);
+            unfit.push(found);
+            match tried(STAGE, &paths) {
+                Ok(()) => break,
+                Err(next) => error = next,
+            }
+        }
+        if unfit.is_empty() { Err(error) } else { Ok(unfit) }
+    }
+
+    /// Returns those of the paths that git allows in no index. Of these, `update-index` says nothing
+    /// that shows in its exit code, and goes on without them.
+    fn unnameable(
+        &self,
+        worktree: &Path,
+        paths: &[RepoPath],
+        held: &BTreeMap<RepoPath, Held>,
+    ) -> Result<Vec<Unfit>> {
+        let is_doubtful = |path: &&RepoPath| path.segments().any(may_be_gits_own);
+        let doubtful: Vec<RepoPath> =
+            paths.iter().filter(is_doubtful).map(RepoPath::without_slash).collect();
+        let head = self.worktrees().iter().find_map(|worktree| worktree.head.as_ref());
+        let Some(head) = head.filter(|_| !doubtful.is_empty()) else { return Ok(Vec::new()) };
+        let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
+        let entry = |path: &RepoPath| {
+            let is_link = matches!(held.get(path), Some(Held::Link { .. }));
+            let mode = if is_link { "120000" } else { "100644" };
+            [format!("{mode} {head}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
+        };
+        let entries: Vec<u8> = doubtful.iter().flat_map(entry).collect();
+        let call = self.git.at(worktree).user(["update-index", "--add", "-z", "--index-info"]);
+        let call = call.env("GIT_INDEX_FILE", folder.path().join("index")).input(entries);
+        let said = [b"\n", &call.run()?.stderr[..]].concat();
+        let is_passed_over = |path: &RepoPath| {
+            let line = [b"\nIgnoring path ", path.as_bytes(), b"\n"].concat();
+            said.windows(line.len()).any(|found| found == line)
+        };
+        let passed_over = doubtful.into_iter().filter(is_passed_over).take(MAX_UNFIT);
+        Ok(passed_over.map(|path| Unfit { path, why: unfit::Why::Name }).collect())
     }
 
     /// Commits the index of a worktree with the user's hooks; of what differs from HEAD there, only
@@ -95,22 +187,23 @@ impl Repo {
         only: Option<&BTreeSet<RepoPath>>,
     ) -> Result<()> {
         let folder = TempDir::with_prefix("pw-commit-").context("making a temporary folder")?;
-        let trace = folder.path().join("trace");
         let args = ["commit", "--quiet", "--allow-empty", "--cleanup=whitespace", "-m", message];
         let mut call = self.git.at(worktree).user(args);
-        // The user's hooks mean globs by globs.
-        call = call.env("GIT_LITERAL_PATHSPECS", "0").env("GIT_TRACE2_EVENT", &trace);
         if let Some(only) = only {
             let index = folder.path().join("index");
             self.write_index_of(worktree, only, &index)?;
             call = call.env("GIT_INDEX_FILE", &index);
         }
-        let Err(error) = call.run() else { return Ok(()) };
-        let trace = std::fs::read(&trace).unwrap_or_default();
-        match (error.downcast_ref::<GitError>(), failed_hook(&trace)) {
-            (Some(git), Some(hook)) => Err(refused(&hook, &git.stderr).into()),
-            _ => Err(error),
-        }
+        hook_trace::run(call)
+    }
+
+    /// Takes HEAD, which is `commit` and on `branch`, back to its parent; files and index stay.
+    pub fn undo_commit(&self, worktree: &Path, branch: &str, commit: &Commit) -> Result<()> {
+        let parent = commit.parents.first().context("the commit has no parent")?;
+        let branch = format!("refs/heads/{branch}");
+        let about = "reset: the commit was empty";
+        let args = ["update-ref", "-m", about, &branch, parent.as_str(), commit.oid.as_str()];
+        self.git.at(worktree).plumbing(args).run().map(drop)
     }
 
     /// Writes an index of HEAD with only these of the differences that the worktree's own has.
@@ -129,6 +222,72 @@ impl Repo {
         call(&["read-tree", "HEAD"]).run()?;
         ensure!(index.is_file(), "git read-tree wrote no index");
         call(&["update-index", "-z", "--index-info"]).input(entries).run().map(drop)
+    }
+
+    /// Takes paths out of HEAD, which `commit` is, as if they had never been changed in it. Their
+    /// files go back to what they were before, too, but for those that were `open`, changed or new,
+    /// or are ignored; the commit stays in the reflog.
+    pub fn take_out(
+        &self,
+        worktree: &Path,
+        commit: &Commit,
+        paths: &[RepoPath],
+        open: &BTreeSet<RepoPath>,
+    ) -> Result<()> {
+        let git = self.git.at(worktree);
+        let parent = commit.parents.first().context("the commit has no parent")?;
+        let words = ["ls-tree", "-r", "-z", "--full-tree", parent.as_str(), "--"];
+        let words = words.map(OsString::from).into_iter();
+        let named = paths.iter().map(|path| path.to_path().into_os_string());
+        let before = git.plumbing(words.chain(named)).reader().bytes()?;
+        let nothing = "0".repeat(parent.as_str().len());
+        let gone = |path: &RepoPath| {
+            [format!("0 {nothing}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
+        };
+        let entries: Vec<u8> = paths.iter().flat_map(gone).chain(before.iter().copied()).collect();
+        let restore = |index: Option<&Path>| {
+            let mut call = git.plumbing(["update-index", "-z", "--index-info"]);
+            if let Some(index) = index {
+                call = call.env("GIT_INDEX_FILE", index);
+            }
+            call.input(entries.clone()).run().map(drop)
+        };
+        let folder = TempDir::with_prefix("pw-commit-").context("making a temporary folder")?;
+        let index = folder.path().join("index");
+        git.plumbing(["read-tree", commit.oid.as_str()]).env("GIT_INDEX_FILE", &index).run()?;
+        restore(Some(&index))?;
+        // With the user's settings, so that it is signed where they want that, and without hooks.
+        let amend = ["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--amend"];
+        let amend = amend.into_iter().chain(["--allow-empty", "--cleanup=verbatim", "-C", "HEAD"]);
+        git.user(amend).env("GIT_INDEX_FILE", &index).run()?;
+        let changed: HashSet<RepoPath> = self.unstaged(worktree)?.into_iter().collect();
+        restore(None)?;
+        let was_there: HashSet<RepoPath> = records(&before)
+            .filter_map(|entry| {
+                entry.iter().position(|byte| *byte == b'\t').map(|at| &entry[at + 1..])
+            })
+            .map(RepoPath::new)
+            .collect();
+        let ignored = self.unseen(worktree)?.ignored;
+        let is_ignored = |path: &RepoPath| {
+            ignored
+                .iter()
+                .map(RepoPath::without_slash)
+                .any(|top| top == *path || top.contains(path))
+        };
+        let was_clean = |path: &&RepoPath| !changed.contains(path) && !open.contains(path);
+        let as_committed = paths.iter().filter(was_clean).filter(|path| !is_ignored(path));
+        let (old, new): (Vec<&RepoPath>, Vec<&RepoPath>) =
+            as_committed.partition(|path| was_there.contains(path));
+        for path in new {
+            let file = worktree.join(path.to_path());
+            if file.symlink_metadata().is_ok_and(|about| !about.is_dir()) {
+                std::fs::remove_file(&file)
+                    .with_context(|| format!("removing {}", file.display()))?;
+            }
+        }
+        let args = ["checkout-index", "--force", "--quiet", "-z", "--stdin"];
+        git.user(args).input(joined(old)).run().map(drop)
     }
 
     /// Commits a message alone, on top of HEAD, which is on `branch`: no file, no hook, and the
@@ -157,6 +316,25 @@ impl Repo {
         let call = self.git.at(worktree).plumbing(args).reader().any_code();
         Ok(parse_modules(&call.bytes()?))
     }
+}
+
+/// Gives a command paths to read, if there are any.
+fn feed(call: Call, paths: &[RepoPath]) -> Result<()> {
+    match paths {
+        [] => Ok(()),
+        _ => call.input(joined(paths)).run().map(drop),
+    }
+}
+
+/// Returns whether a name may be one that git keeps for itself, on whatever file system: `.git` with
+/// points, spaces or invisible letters, `git~1`. Git judges.
+fn may_be_gits_own(name: &[u8]) -> bool {
+    name.starts_with(b".") || !name.is_ascii() || name.contains(&b'~') || name.contains(&b'\\')
+}
+
+/// Returns the file, one of `paths`, that git did not take.
+fn told(error: &anyhow::Error, paths: &[RepoPath]) -> Option<Unfit> {
+    unfit::told(&error.downcast_ref::<GitError>()?.stderr, paths)
 }
 
 /// Returns what `update-index --index-info` takes for those of the lines of `diff-index --raw`.
@@ -190,68 +368,9 @@ fn parse_modules(bytes: &[u8]) -> BTreeSet<RepoPath> {
     paths.into_iter().filter(|(name, _)| with_url.contains(name)).map(|(_, path)| path).collect()
 }
 
-/// Returns the hook that failed, told from git's own trace; what the hook started is not of it.
-fn failed_hook(trace: &[u8]) -> Option<String> {
-    let mut hooks = HashMap::new();
-    let events = trace.split(|byte| *byte == b'\n');
-    for event in events.filter_map(|line| serde_json::from_slice::<Value>(line).ok()) {
-        let is_inner = event["sid"].as_str().is_none_or(|id| id.contains('/'));
-        match event["event"].as_str() {
-            _ if is_inner => {}
-            Some("child_start") if event["child_class"] == "hook" => {
-                let name = event["hook_name"].as_str().unwrap_or("commit");
-                hooks.insert(event["child_id"].as_i64(), name.to_owned());
-            }
-            Some("child_exit") if event["code"] != 0 => {
-                if let Some(name) = hooks.remove(&event["child_id"].as_i64()) {
-                    return Some(name);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-fn refused(hook: &str, said: &str) -> Failure {
-    let from = said.len().saturating_sub(MAX_OUTPUT);
-    let from = (from..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(said.len());
-    let output = said[from..].trim();
-    let first = output.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Failure::new(Code::HookRefused, format!("the hook {hook} refused the commit: {first}"))
-        .hint("do what details.output asks for, then run the same command again; if that is not yours to do, say so")
-        .next(format!("pw-worker blocked \"the hook {hook} refuses\""))
-        .details(serde_json::json!({ "hook": hook, "output": output, "git": output }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hook_that_failed_is_named_and_not_what_it_started() {
-        let line = |sid: &str, rest: &str| format!("{{\"sid\":\"{sid}\",{rest}}}\n");
-        let start = |id: u8, name: &str| {
-            format!(
-                "\"event\":\"child_start\",\"child_id\":{id},\"child_class\":\"hook\",\"hook_name\":\"{name}\""
-            )
-        };
-        let exit = |id: u8, code: u8| {
-            format!("\"event\":\"child_exit\",\"child_id\":{id},\"code\":{code}")
-        };
-        let trace = [
-            line("a", &start(0, "pre-commit")),
-            line("a/b", &start(0, "post-checkout")),
-            line("a/b", &exit(0, 1)),
-            line("a", &exit(0, 0)),
-            line("a", &start(1, "commit-msg")),
-            "half a li".to_owned(),
-            "\n".to_owned(),
-            line("a", &exit(1, 1)),
-        ];
-        assert_eq!(failed_hook(trace.concat().as_bytes()).as_deref(), Some("commit-msg"));
-        assert_eq!(failed_hook(trace[..4].concat().as_bytes()), None);
-    }
 
     #[test]
     fn a_submodule_is_named_with_path_and_address() {

@@ -9,6 +9,7 @@ mod changes;
 mod commit;
 mod driver;
 mod history;
+mod hook_trace;
 mod hooks;
 mod landing;
 mod links;

@@ -11,6 +11,7 @@ use pw_core::path::RepoPath;
 use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
+use crate::hook_trace;
 use crate::merger::Merger;
 use crate::process::Call;
 use crate::{Author, CommitWriter, Repo};
@@ -157,10 +158,15 @@ impl Repo {
             subject,
             tip.as_str(),
         ];
-        self.git
-            .at(worktree)
-            .user(["-c", "merge.conflictStyle=merge"].into_iter().chain(args))
-            .run()?;
+        let git = self.git.at(worktree);
+        let merge = git.user(["-c", "merge.conflictStyle=merge"].into_iter().chain(args));
+        if let Err(error) = hook_trace::run(merge) {
+            // A hook refuses when all files are merged already: they go back to what they were.
+            if self.merge_head(worktree)?.as_ref() == Some(tip) {
+                git.user(["merge", "--abort"]).any_code().run()?;
+            }
+            return Err(error);
+        }
         let head = self.read_head(worktree)?;
         if head.parents.get(1) != Some(tip) && !self.is_ancestor(tip, &head.oid)? {
             bail!("git merge of {tip} left no merge behind");

@@ -109,7 +109,7 @@ fn require_content(
     let parents = vec![stopped.onto.clone(), stopped.tip.clone()];
     let merge = Stretch { newest: resolved.clone(), parents };
     let changes: Vec<Change> = repo.changes(&[merge])?.into_iter().flatten().collect();
-    let behind = repo.behind(&changes.iter().collect::<Vec<_>>(), std::iter::once(resolved))?;
+    let behind = repo.behind(std::iter::once((resolved, &changes[..])))?;
     let hollow = hollow::committed(&changes, resolved, &behind);
     let Some(failure) = hollow::refusal(&hollow) else { return Ok(()) };
     Err(failure

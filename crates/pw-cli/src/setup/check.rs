@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::ignored;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::report::{NextStep, shell_word};
@@ -31,10 +32,14 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let commits = ground.repo.recent(&ground.record.base, HOT_COMMITS)?;
     let folders: BTreeSet<RepoPath> =
         ground.repo.folders(&ground.record.base)?.into_iter().collect();
+    let mut warnings = setup::warnings(&ground.plan, &folders);
+    let examples = ignored::examples(&ground.plan);
+    let paths: Vec<RepoPath> = examples.iter().map(|example| example.path.clone()).collect();
+    warnings.extend(ignored::warnings(&examples, &ground.repo.ignored_by(&paths)?));
     let check = Check {
         setup: ground.report(&status, next),
         hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
-        warnings: setup::warnings(&ground.plan, &folders),
+        warnings,
     };
     Answer::of(&check, view::check)
 }

@@ -11,6 +11,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::hollow::{self, Held, Hollow, Why};
 use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
+use pw_core::unfit::{self, Unfit};
 use pw_core::worker::{self as rules, Selection};
 
 use super::own_worktree::{OwnWorktree, is_signal};
@@ -143,6 +144,7 @@ struct Draft<'a> {
 /// What it takes in, and how.
 struct Chosen {
     take: BTreeSet<RepoPath>,
+    leave: BTreeSet<RepoPath>,
     held: BTreeMap<RepoPath, Held>,
     /// Whether the index holds something else that is not to be committed.
     is_part: bool,
@@ -153,13 +155,15 @@ impl Draft<'_> {
     /// Commits; returns what there is to say about it.
     fn save(&self, tree: TreeState, message: &str) -> Result<Vec<String>> {
         let Workflow { repo, .. } = self.desk.workflow;
+        let may_be_empty = *self.signal != Signal::Checkpoint || tree.operation.is_some();
         let commit = |chosen: &Chosen| {
-            self.desk.mend();
-            repo.stage(self.path, &chosen.take, &chosen.held)?;
-            repo.commit(self.path, message, chosen.is_part.then_some(&chosen.take))
+            let only = chosen.is_part.then_some(&chosen.take);
+            repo.commit(self.path, message, only)
         };
-        let chosen = self.choose(&tree)?;
-        let Err(refused) = commit(&chosen) else { return Ok(chosen.notes) };
+        let chosen = self.prepare(&tree, may_be_empty)?;
+        let Err(refused) = commit(&chosen) else {
+            return self.committed(chosen, may_be_empty);
+        };
         let is_hook = |failure: &Failure| failure.code == Code::HookRefused;
         if !refused.downcast_ref().is_some_and(is_hook) {
             return Err(refused);
@@ -169,13 +173,59 @@ impl Draft<'_> {
         if !corrected.iter().any(|path| chosen.take.contains(path)) {
             return Err(refused);
         }
-        let chosen = self.choose(&self.desk.tree()?)?;
+        let chosen = self.prepare(&self.desk.tree()?, may_be_empty)?;
         commit(&chosen)?;
-        Ok(chosen.notes)
+        self.committed(chosen, may_be_empty)
     }
 
-    /// Decides what to commit; nothing is changed.
-    fn choose(&self, tree: &TreeState) -> Result<Chosen> {
+    /// Looks whether the commit holds what was chosen; returns what there is to say about it.
+    fn committed(&self, chosen: Chosen, may_be_empty: bool) -> Result<Vec<String>> {
+        let Chosen { take, leave, mut notes, .. } = chosen;
+        notes.extend(self.desk.take_out_foreign(self.path, &take, &leave, may_be_empty)?);
+        if *self.signal == Signal::Checkpoint {
+            notes.extend(self.desk.unseen()?.1);
+        }
+        Ok(notes)
+    }
+
+    /// Decides what to commit, and puts it into the index.
+    fn prepare(&self, tree: &TreeState, may_be_empty: bool) -> Result<Chosen> {
+        let Workflow { repo, .. } = self.desk.workflow;
+        self.desk.mend();
+        let chosen = self.choose(tree, &[])?;
+        let unfit = repo.stage(self.path, &chosen.take, &chosen.held)?;
+        if !unfit.is_empty() {
+            return self.prepare_without(unfit);
+        }
+        let is_new = |path: &RepoPath| !tree.changed.contains(path);
+        if may_be_empty || chosen.take.iter().any(is_new) {
+            return Ok(chosen);
+        }
+        // What was staged and what was done to the files may come to what HEAD has.
+        let staged = repo.staged(self.path, "HEAD", None)?;
+        match staged.iter().any(|path| chosen.take.contains(path)) {
+            true => Ok(chosen),
+            false => Err(nothing(&self.desk.overlooked()?, self.desk.unseen()?.1).into()),
+        }
+    }
+
+    /// Puts into the index what git takes: that gets a worker out; a checkpoint refuses.
+    fn prepare_without(&self, mut unfit: Vec<Unfit>) -> Result<Chosen> {
+        // A program that still runs may have removed a file since we looked.
+        let tree = self.desk.tree()?;
+        let there: BTreeSet<RepoPath> =
+            tree.uncommitted().iter().map(RepoPath::without_slash).collect();
+        unfit.retain(|unfit| there.contains(&unfit.path));
+        if let Some(failure) = unfit::refusal(&unfit).filter(|_| !self.signal.gets_out()) {
+            return Err(failure.into());
+        }
+        let chosen = self.choose(&tree, &unfit)?;
+        let unfit = self.desk.workflow.repo.stage(self.path, &chosen.take, &chosen.held)?;
+        unfit::refusal(&unfit).map_or(Ok(chosen), |failure| Err(failure.into()))
+    }
+
+    /// Decides what to commit, without what git does not take; nothing is changed.
+    fn choose(&self, tree: &TreeState, unfit: &[Unfit]) -> Result<Chosen> {
         let Self { desk, signal, path, named } = *self;
         let Workflow { repo, plan, .. } = desk.workflow;
         rules::require_own_branch(desk.worker, tree)?;
@@ -195,25 +245,59 @@ impl Draft<'_> {
             }
         }
         let mut selection = rules::select(plan, desk.worker, tree, named, &differing)?;
+        let apart = rules::leave_unfit(&mut selection, unfit);
         let held = repo.held(path, tree, &selection.take)?;
         let hollow = self.hollow(tree, &selection, &held, merging)?;
         let mut notes = rules::set_apart(signal, &mut selection, &hollow)?;
+        notes.extend(apart);
         if let Some(failure) = hollow::refusal(&hollow).filter(|_| merging) {
             // A merge is concluded with everything that is in the index.
             return Err(failure.into());
         }
+        notes.extend(self.only_here(&selection.take, &held)?);
         if *signal == Signal::Checkpoint {
             let overlooked = desk.overlooked()?;
-            let left = || selection.leave.iter().chain(&overlooked).collect::<Vec<_>>();
             if selection.take.is_empty() && !merging {
-                return Err(nothing(&overlooked)
-                    .details(serde_json::json!({ "left": left() }))
+                let (ignored, notes) = desk.unseen()?;
+                let left = selection.leave.iter().chain(&overlooked).chain(&ignored);
+                return Err(nothing(&overlooked, notes)
+                    .details(serde_json::json!({ "left": left.collect::<Vec<_>>() }))
                     .into());
             }
             notes.extend(overlooked.first().map(rules::overlooked));
         }
         let is_part = !merging && staged.iter().any(|path| !selection.take.contains(path));
-        Ok(Chosen { take: selection.take, held, is_part, notes })
+        let Selection { take, leave } = selection;
+        Ok(Chosen { take, leave, held, is_part, notes })
+    }
+
+    /// Says what of a commit has something behind it here and nowhere else.
+    fn only_here(
+        &self,
+        take: &BTreeSet<RepoPath>,
+        held: &BTreeMap<RepoPath, Held>,
+    ) -> Result<Vec<String>> {
+        let repo = &self.desk.workflow.repo;
+        let taken = || held.iter().filter(|(path, _)| take.contains(path));
+        let end = |held: &Held| match held {
+            Held::Link { end, .. } => end.clone(),
+            _ => None,
+        };
+        let is_there = |path: &RepoPath| self.path.join(path.to_path()).symlink_metadata().is_ok();
+        let ends: Vec<RepoPath> =
+            taken().filter_map(|(_, held)| end(held)).filter(is_there).collect();
+        let ignored = repo.ignored_among(self.path, &ends)?;
+        let mut notes = Vec::new();
+        for (path, held) in taken() {
+            if let Some(end) = end(held).filter(|end| ignored.contains(end)) {
+                notes.push(hollow::leads_to_ignored(path, &end));
+            }
+            let is_repository = matches!(held, Held::Repository { .. });
+            if is_repository && !repo.is_published(&self.path.join(path.to_path()), "HEAD")? {
+                notes.push(hollow::unpublished(path));
+            }
+        }
+        Ok(notes)
     }
 
     /// Returns what of a selection would be hollow in the commit.
@@ -259,11 +343,11 @@ impl Draft<'_> {
     }
 }
 
-fn nothing(overlooked: &[RepoPath]) -> Failure {
+fn nothing(overlooked: &[RepoPath], unseen: Vec<String>) -> Failure {
     let failure =
         Failure::new(Code::NothingToCommit, "nothing you own has changed since the last commit");
-    match overlooked.first() {
-        Some(first) => failure.hint(rules::overlooked(first)),
+    match overlooked.first().map(rules::overlooked).into_iter().chain(unseen).next() {
+        Some(hint) => failure.hint(hint),
         None => {
             failure.hint("go on working, or finish with pw-worker complete").next("pw-worker brief")
         }

@@ -1,14 +1,16 @@
 //! `complete`: all work is done, and all of it is in commits that can be merged.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
+use pw_core::history::Change;
 use pw_core::path::RepoPath;
 use pw_core::report::counted;
 use pw_core::signal::Signal;
-use pw_core::status::ReasonKind;
+use pw_core::status::{ReasonKind, State};
 use pw_core::worker as rules;
 use pw_core::{hollow, prompt};
 
@@ -24,17 +26,19 @@ pub(super) fn complete(desk: &OwnWorktree<'_>, text: &str, detail: &[String]) ->
     let tree = desk.tree()?;
     rules::require_own_branch(desk.worker, &tree)?;
     require_committed(desk, &path, &tree)?;
-    require_mergeable(desk)?;
+    let mut notes = require_mergeable(desk)?;
+    notes.extend(desk.unseen()?.1);
     verify(desk, &path)?;
     // Said already, and nothing happened since: saying it again would only reopen it later.
     let repo = &desk.workflow.repo;
     let head = repo.read_head(&path)?;
     if is_signal(&head, &Signal::Complete) {
-        return desk.committed(&path, head, &Signal::Complete, Vec::new(), Vec::new());
+        return desk.committed(&path, head, &Signal::Complete, Vec::new(), notes);
     }
     desk.mend();
     repo.commit(&path, &message, None)?;
-    desk.announce(&path, &Signal::Complete, &message, Vec::new(), Vec::new())
+    notes.extend(desk.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
+    desk.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
 }
 
 /// Refuses while anything is not committed, whoever owns it, also what git was told to overlook.
@@ -73,18 +77,21 @@ fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> R
     Err(failure.details(serde_json::json!({ "paths": open })).into())
 }
 
-/// Refuses to call work complete that nobody could merge.
-fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<()> {
+/// Refuses to call work complete that nobody could merge; returns what there is to say about it.
+fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
     let Workflow { plan, .. } = desk.workflow;
     let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
     let states = desk.workflow.states(&facts);
     let Some(status) = states.iter().find(|status| status.id == desk.worker.id) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let outside: Vec<&RepoPath> = status.out_of_scope.iter().collect();
     if let Some(first) = outside.first() {
         return Err(rules::out_of_scope(plan, first, &outside).into());
     }
+    let is_empty = status.changes_nothing || status.state == State::Starting;
+    let brought = facts.workers.get(&desk.worker.id).and_then(|known| known.brought.as_ref());
+    require_published(desk, brought.map(|brought| &brought.changes[..]).unwrap_or_default())?;
     match status.reasons.iter().find(|reason| reason.kind == ReasonKind::HollowEntry) {
         Some(reason) => Err(Failure::new(Code::HollowEntry, reason.message.clone())
             .hint(
@@ -93,8 +100,32 @@ fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<()> {
             .next("pw-worker brief")
             .details(serde_json::json!({ "paths": reason.paths }))
             .into()),
-        None => Ok(()),
+        None => Ok(is_empty.then(nothing_changed).into_iter().collect()),
     }
+}
+
+/// Refuses a submodule at a commit that nobody else could fetch.
+fn require_published(desk: &OwnWorktree<'_>, changes: &[Change]) -> Result<()> {
+    let worktree = desk.workflow.worktree(desk.worker);
+    for change in changes {
+        let id = change.new.as_deref().and_then(|entry| entry.strip_prefix("160000 "));
+        let Some(id) = id else { continue };
+        let path = &change.path;
+        if !desk.workflow.repo.is_published(&worktree.join(path.to_path()), id)? {
+            return Err(Failure::new(Code::HollowEntry, hollow::unpublished(path))
+                .hint(format!(
+                    "push the commit from {path}, where you may; else ask with pw-worker blocked"
+                ))
+                .next("pw-worker blocked \"a submodule's commit is to be pushed\"")
+                .details(serde_json::json!({ "paths": [path] }))
+                .into());
+        }
+    }
+    Ok(())
+}
+
+fn nothing_changed() -> String {
+    "no commit of yours changes a file: nothing of this worker will land".to_owned()
 }
 
 /// Runs the plan's gates, when the plan wants that before a worker is complete.

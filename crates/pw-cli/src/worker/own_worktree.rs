@@ -2,6 +2,7 @@
 //! its scope, and what to tell of a commit in it.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,9 +11,10 @@ use pw_core::failure::{Code, Failure};
 use pw_core::gap::{self, Gap};
 use pw_core::history::{Commit, Stretch};
 use pw_core::id::WorkerId;
+use pw_core::ignored::{self, Unseen};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
-use pw_core::report::NextStep;
+use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::worker::{Committed, Pushed};
 
@@ -53,6 +55,52 @@ impl OwnWorktree<'_> {
         let mut found = repo.overlooked(&self.workflow.worktree(self.worker))?;
         found.retain(|path| plan.allows(self.worker, path));
         Ok(found)
+    }
+
+    /// Returns what could be its work and no `git status` shows, and what there is to say about it.
+    pub(super) fn unseen(&self) -> Result<(Vec<RepoPath>, Vec<String>)> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let path = self.workflow.worktree(self.worker);
+        let Unseen { ignored, unopened } = repo.unseen(&path)?;
+        let mut own = ignored::own(plan, self.worker, &ignored);
+        own.retain(|found| {
+            let place = path.join(found.to_path());
+            place.symlink_metadata().is_ok() && !place.join("CACHEDIR.TAG").is_file()
+        });
+        let notes = [ignored::note(&own), ignored::unopened(self.worker, &unopened)];
+        Ok((own, notes.into_iter().flatten().collect()))
+    }
+
+    /// Takes what a hook put into the newest commit, and is neither this worker's nor `taken`, out
+    /// of it again; says so. `open` is what was not committed before.
+    pub(super) fn take_out_foreign(
+        &self,
+        path: &Path,
+        taken: &BTreeSet<RepoPath>,
+        open: &BTreeSet<RepoPath>,
+        may_be_empty: bool,
+    ) -> Result<Option<String>> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let commit = repo.read_head(path)?;
+        // A merge brings what is others'.
+        if commit.parents.len() != 1 {
+            return Ok(None);
+        }
+        let changes = repo.changes(&[Stretch::of(&commit)])?.into_iter().flatten();
+        let paths: Vec<RepoPath> = changes.map(|change| change.path).collect();
+        if paths.is_empty() && !may_be_empty {
+            repo.undo_commit(path, &self.worker.branch(), &commit)?;
+            return Err(taken_back().into());
+        }
+        let is_foreign = |path: &RepoPath| !plan.allows(self.worker, path) && !taken.contains(path);
+        let foreign: Vec<RepoPath> = paths.into_iter().filter(is_foreign).collect();
+        let Some(first) = foreign.first() else { return Ok(None) };
+        repo.take_out(path, &commit, &foreign, open)?;
+        Ok(Some(format!(
+            "the repository's hook pre-commit added {} outside your scope to the commit, `{first}` first: taken out of it again; git show {} has what it made; if that is to land, ask for it with pw-worker blocked",
+            counted(foreign.len(), "file"),
+            commit.oid.short()
+        )))
     }
 
     pub(super) fn tree(&self) -> Result<TreeState> {
@@ -168,6 +216,14 @@ impl OwnWorktree<'_> {
         };
         Answer::of(&committed, view::committed)
     }
+}
+
+fn taken_back() -> Failure {
+    let message =
+        "the repository's hook pre-commit took the change back: nothing is left to commit";
+    Failure::new(Code::NothingToCommit, message)
+        .hint("look with git status at what it made of your files, then go on")
+        .next("pw-worker brief")
 }
 
 pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {

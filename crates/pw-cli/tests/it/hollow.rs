@@ -172,7 +172,13 @@ fn a_submodule_needs_its_line_in_gitmodules() {
         assert!(error["hint"].as_str().unwrap().contains("commit in a/lib"), "{error}");
     }
     sh(&repo, &worker.path, "cd a/lib; git add new; git commit -qnm new");
-    assert_eq!(worker.pw(&["checkpoint", "bump"]).data()["paths"], json!(["a/lib"]));
+    let data = worker.pw(&["checkpoint", "bump"]).data();
+    assert_eq!(data["paths"], json!(["a/lib"]));
+    assert!(data["notes"][0].as_str().unwrap().contains("push it from a/lib"), "{data}");
+    // Nobody else could check that commit out.
+    let error = worker.pw(&["complete", "x"]).error(3, "hollow_entry");
+    assert_eq!(error["details"]["paths"], json!(["a/lib"]));
+    sh(&repo, &worker.path, "cd a/lib; git push -q origin HEAD:refs/heads/new");
     worker.pw(&["complete", "x"]).data();
 
     // Its line is taken away, and it stays.
@@ -211,4 +217,94 @@ fn a_resolution_is_no_way_around() {
         repo.root().display(),
         error["next"].as_str().unwrap()
     )));
+}
+
+/// Links in `a/`, the last of which leads out through those before it.
+const THROUGH: &[&str] = &[
+    "mkdir a/d; ln -s .. a/d/up; ln -s d/up/../../etc/x a/out",
+    "ln -s .. a/up; ln -s up/../x a/out",
+    "ln -s .. a/up; ln -s up/.git/config a/out",
+    "ln -s .. a/up; ln -s up a/again; ln -s again/../x a/out",
+    "ln -s ../opt/passwd a/out",
+];
+
+#[test]
+fn a_link_that_leads_out_through_others_is_seen_before_and_after_its_commit() {
+    let repo = repo(TWO);
+    sh(
+        &repo,
+        &repo.root(),
+        "mkdir a; echo f >a/f; ln -s /etc opt; git add a opt; git commit -qm files",
+    );
+    repo.pw("pw-setup create plan.yaml").data();
+    let worker = repo.worker("a-x");
+    let start = worker.git(&["rev-parse", "HEAD"]);
+    for script in THROUGH {
+        sh(&repo, &worker.path, script);
+        let error = worker.pw(&["checkpoint", "x"]).error(3, "hollow_entry");
+        assert_eq!(error["details"]["paths"], json!(["a/out"]), "{script}");
+        worker.commit("[COMPLETE] past the hooks");
+        let status = repo.pw("pw-monitor status").data();
+        let reason = &status["workers"][0]["reasons"][0];
+        assert_eq!(
+            (&reason["kind"], &reason["paths"]),
+            (&json!("hollow_entry"), &json!(["a/out"])),
+            "{script}"
+        );
+        worker.git(&["reset", "-q", "--hard", &start]);
+        worker.git(&["clean", "-qffdx"]);
+    }
+    // These stay inside.
+    sh(
+        &repo,
+        &worker.path,
+        "ln -s .. a/up; ln -s up/a/f a/in; ln -s loop a/loop; ln -s gone a/later",
+    );
+    worker.pw(&["checkpoint", "x"]).data();
+    worker.pw(&["complete", "x"]).data();
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true);
+    // What a link leads to is here alone.
+    worker.write("a/.gitignore", "*.db\n").write("a/data.db", "1");
+    sh(&repo, &worker.path, "ln -s data.db a/current");
+    let data = worker.pw(&["checkpoint", "x"]).data();
+    assert!(data["notes"].to_string().contains("`a/current` leads to `a/data.db`"), "{data}");
+}
+
+#[test]
+fn a_submodule_that_lost_its_line_is_seen_also_when_it_was_there_before() {
+    let repo = repo(&TWO.replace("owns: [a]", "owns: [a, .gitmodules]"));
+    let lib = repo.beside("lib");
+    let script = format!(
+        "git init -q {0}; (cd {0}; git commit -qm x --allow-empty); \
+         git -c protocol.file.allow=always submodule --quiet add {0} lib; \
+         git -c protocol.file.allow=always submodule --quiet add {0} other; git commit -qm lib",
+        lib.display()
+    );
+    sh(&repo, &repo.root(), &script);
+    repo.pw("pw-setup create plan.yaml").data();
+    let worker = repo.worker("a-x");
+    for script in [
+        "git config -f .gitmodules --remove-section submodule.lib",
+        "git rm -q --cached .gitmodules; rm .gitmodules",
+    ] {
+        sh(&repo, &worker.path, script);
+        worker.commit("[COMPLETE] past the hooks");
+        let status = repo.pw("pw-monitor status").data();
+        let reason = &status["workers"][0]["reasons"][0];
+        assert_eq!(reason["kind"], "hollow_entry", "{script}: {status}");
+        assert!(reason["paths"].as_array().unwrap().contains(&json!("lib")), "{reason}");
+        worker.pw(&["complete", "x"]).error(3, "hollow_entry");
+    }
+    // Taken away whole, it is nobody's matter.
+    worker.git(&["reset", "-q", "--hard", "HEAD~2"]);
+    sh(
+        &repo,
+        &worker.path,
+        "git rm -q --cached lib; git config -f .gitmodules --remove-section submodule.lib",
+    );
+    worker.commit("[COMPLETE] without it");
+    let status = repo.pw("pw-monitor status").data();
+    let kinds: Vec<&Value> =
+        status["workers"][0]["reasons"].as_array().unwrap().iter().map(|r| &r["kind"]).collect();
+    assert!(!kinds.contains(&&json!("hollow_entry")), "{status}");
 }

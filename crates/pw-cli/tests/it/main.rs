@@ -41,6 +41,7 @@ mod sparse;
 mod states;
 mod submodule;
 mod sync;
+mod unfit;
 mod wait;
 mod watch;
 mod worker;

@@ -173,6 +173,7 @@ fn worker_status(
             .and_then(|(_, signal, _)| waits_for(signal)),
         signal: newest.map(|(commit, signal, text)| report(commit, signal, text, facts)),
         commits: own.len(),
+        changes_nothing: !own.is_empty() && work.changes.is_empty(),
         holds: work.holds.clone(),
         reverted: reverted(facts, known.tip.as_ref()),
         out_of_scope,

@@ -150,6 +150,13 @@ pub(super) fn summary(status: &Status) -> String {
     let states: Vec<String> =
         ORDER.into_iter().filter(|state| count(*state) > 0).map(words).collect();
     let mut out = format!("{}: {}", counted(status.workers.len(), "worker"), states.join(", "));
+    let is_empty =
+        |worker: &&WorkerStatus| worker.state == State::Complete && worker.changes_nothing;
+    let empty: Vec<&str> =
+        status.workers.iter().filter(is_empty).map(|worker| worker.id.as_str()).collect();
+    if !empty.is_empty() {
+        out += &format!("; complete without a change: {}", empty.join(", "));
+    }
     let conflicts = status.conflicts.len() + status.trial.beyond(&status.conflicts).count();
     if conflicts > 0 {
         out += &format!("; {} predicted", counted(conflicts, "conflict"));
