@@ -4,6 +4,7 @@
 mod commit;
 mod complete;
 mod guard;
+mod hook;
 mod surroundings;
 mod sync;
 
@@ -132,7 +133,7 @@ impl Cli for WorkerCli {
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let desk = Desk { workflow: &workflow, worker, shell, mended: OnceCell::new() };
         if !matches!(self.command, Command::Brief) {
-            session_of().require(&workflow.plan, worker)?;
+            session_of().require(&workflow.plan.workflow, &worker.id)?;
         }
         match &self.command {
             Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {

@@ -14,6 +14,7 @@ mod git;
 mod heads;
 mod helper;
 mod judge;
+mod refs;
 mod script;
 mod surroundings;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod verbs;
 
 use self::decide::{Change, foreign};
 use self::judge::{Judge, Rules};
+pub use self::refs::{Transaction, refs};
 pub use self::surroundings::{Surroundings, Target};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};

@@ -31,11 +31,12 @@ const NAMES: &[&str] = &[
     "pre-push",
     "post-rewrite",
     "pre-auto-gc",
+    "reference-transaction",
 ];
 
 /// Hooks git starts many times for each command, or hardly ever: forwarded only where the user has
 /// one.
-const ON_DEMAND: &[&str] = &["reference-transaction", "post-index-change", "sendemail-validate"];
+const ON_DEMAND: &[&str] = &["post-index-change", "sendemail-validate"];
 
 /// Where the hooks of one worktree are.
 #[derive(Clone, Debug)]
