@@ -34,7 +34,13 @@ pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>
     let place = place(repo, plan, worker);
     let settings =
         permissions::settings(plan, worker, &repo.root().to_string_lossy(), &place, port);
-    replace(&folder.join("settings.json"), &format!("{settings:#}\n"))?;
+    let (file, text) = (folder.join("settings.json"), format!("{settings:#}\n"));
+    let known = std::fs::read_to_string(&file);
+    if let Some(known) = known.ok().filter(|known| *known != text) {
+        // It may hold rules of the user's.
+        replace(&folder.join("settings.old.json"), &known)?;
+    }
+    replace(&file, &text)?;
     replace(&folder.join("prompt.md"), &prompt::kickoff(plan, worker))?;
     replace(&folder.join(PLACE), &place)?;
     let (link, new) = (folder.join(HELPER), folder.join(".helper.new"));
@@ -53,6 +59,11 @@ pub(crate) fn gaps(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>)
         Some("its launcher, settings or prompt are gone")
     } else if read(PLACE).as_ref() != Some(&place) {
         Some("the settings of its session are for another place, or of another release")
+    } else if let Some(lost) = read("settings.json").and_then(|text| {
+        let root = repo.root().to_string_lossy();
+        permissions::lost(&permissions::settings(plan, worker, &root, &place, port), &text)
+    }) {
+        Some(lost)
     } else if read("launch.sh") != script {
         Some("its launcher is not as this release makes it")
     } else {
@@ -60,11 +71,23 @@ pub(crate) fn gaps(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>)
     };
     let launcher = message.map(|message| Gap::new(GapKind::Launcher, message));
     let link = folder.join(HELPER);
-    let helper = (!link.is_file()).then(|| {
-        let message = format!("the link to pw-worker leads nowhere: {}", link.display());
-        Gap::new(GapKind::HelperGone, message)
-    });
+    let message = match link.is_file() {
+        false => Some(format!("the link to pw-worker leads nowhere: {}", link.display())),
+        true if !is_helper(&link) => {
+            Some(format!("the link to pw-worker leads to another program: {}", link.display()))
+        }
+        true => None,
+    };
+    let helper = message.map(|message| Gap::new(GapKind::HelperGone, message));
     launcher.into_iter().chain(helper).collect()
+}
+
+/// Returns whether a link leads to the helper, be it that of another release or place.
+fn is_helper(link: &Path) -> bool {
+    let is_ours = || Some(link.canonicalize().ok()? == helper().ok()?.canonicalize().ok()?);
+    let is_named =
+        || link.read_link().is_ok_and(|to| to.file_name().is_some_and(|name| name == HELPER));
+    is_named() || is_ours() == Some(true)
 }
 
 /// The name of the file that says for which worktree the settings are: their rules are absolute.

@@ -6,6 +6,7 @@ mod brief;
 mod commit;
 mod complete;
 mod guard;
+mod hook;
 mod own_worktree;
 mod surroundings;
 mod sync;
@@ -83,7 +84,7 @@ enum Command {
     /// Hook entry points; they speak the protocol of the hook, not JSON documents
     #[command(hide = true)]
     Guard {
-        event: guard::Event,
+        event: hook::Event,
         /// What git hands to the hook
         arguments: Vec<PathBuf>,
     },
@@ -116,7 +117,7 @@ impl Cli for WorkerCli {
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let own = OwnWorktree { workflow: &workflow, worker, shell, mended: OnceCell::new() };
         if !matches!(self.command, Command::Brief) {
-            session::own().require(&workflow.plan, worker)?;
+            session::own().require(&workflow.plan.workflow, &worker.id)?;
         }
         match &self.command {
             Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {

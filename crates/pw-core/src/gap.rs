@@ -24,13 +24,13 @@ pub enum GapKind {
     HookReplaced,
     /// Git ignores a hook that is no program.
     HookNotExecutable,
-    /// The worktree's `core.hooksPath` is gone or names another folder.
+    /// The worktree's `core.hooksPath` is gone, names another folder, or is not the last word.
     HooksPath,
     /// `extensions.worktreeConfig` is off, so that git does not read the worktree's settings.
     WorktreeConfig,
-    /// The link to `pw-worker` is gone or leads nowhere.
+    /// The link to `pw-worker` is gone, or leads nowhere or to another program.
     HelperGone,
-    /// The launcher or its settings are gone, or were made for another place.
+    /// The launcher or its settings are gone, lack what they need, or were made for another place.
     Launcher,
 }
 

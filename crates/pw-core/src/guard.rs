@@ -2,6 +2,10 @@
 //!
 //! A guard rail, not a sandbox: it keeps an agent from harming others by accident. What slips past
 //! is seen by the monitor and vetoed before the merge.
+//!
+//! What only a run would tell is decided by what is known of it: a file named `b/$X` lies in `b`, and
+//! is refused when nothing there can be the worker's; of `$X` nothing is known, and nothing is said.
+//! A git command of which neither verb nor folder can be told is refused.
 
 mod arguments;
 mod builtin;
@@ -14,7 +18,9 @@ mod git;
 mod heads;
 mod helper;
 mod judge;
+mod refs;
 mod script;
+mod session;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -22,6 +28,7 @@ mod verbs;
 
 use self::decide::{Change, foreign};
 use self::judge::{Judge, Rules};
+pub use self::refs::{Transaction, refs};
 pub use self::surroundings::{Surroundings, Target};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};

@@ -76,6 +76,33 @@ pub fn settings(
     json!({ "permissions": { "allow": allow, "deny": deny }, "env": environment })
 }
 
+/// Returns what a settings file lacks of these settings, or does against them; what a user adds to
+/// it is the user's.
+pub fn lost(ours: &Value, text: &str) -> Option<&'static str> {
+    let Ok(theirs) = serde_json::from_str::<Value>(text) else {
+        return Some("the settings of its session cannot be read");
+    };
+    let is_off = theirs["disableAllHooks"] == json!(true)
+        || theirs["enabledPlugins"].as_object().is_some_and(|plugins| {
+            plugins.iter().any(|(name, is_on)| {
+                name.starts_with("parallel-workflows") && *is_on == json!(false)
+            })
+        });
+    if is_off {
+        return Some("the settings of its session switch the guard off");
+    }
+    let has = |list: &Value, rule: &Value| list.as_array().is_some_and(|list| list.contains(rule));
+    let holds = |key: &str| {
+        let mut rules = ours["permissions"][key].as_array().into_iter().flatten();
+        rules.all(|rule| has(&theirs["permissions"][key], rule))
+    };
+    let names = || ours["env"].as_object().into_iter().flatten();
+    let is_whole = holds("allow")
+        && holds("deny")
+        && names().all(|(name, value)| theirs["env"].get(name) == Some(value));
+    (!is_whole).then_some("of the settings of its session, rules or variables are gone")
+}
+
 /// Returns a rule of the client; it reads `\\(`, `\\)` and `\\\\` in one as the characters themselves.
 fn rule(tool: &str, content: &str) -> String {
     let content = content.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::failure::{Code, Failure};
+use crate::id::{Slug, WorkerId};
 use crate::plan::{Plan, Worker};
 use crate::report::{counted, shell_word};
 use crate::status::WorkerStatus;
@@ -109,23 +110,23 @@ impl SessionOf {
     }
 
     /// Returns whether it may work as this worker: it is its session, or nobody's.
-    pub fn may_be(&self, plan: &Plan, worker: &Worker) -> bool {
+    pub fn may_be(&self, workflow: &Slug, worker: &WorkerId) -> bool {
         let is =
             |said: &Option<String>, name: &str| said.as_deref().is_none_or(|said| said == name);
-        is(&self.workflow, plan.workflow.as_str()) && is(&self.worker, worker.id.as_str())
+        is(&self.workflow, workflow.as_str()) && is(&self.worker, worker.as_str())
     }
 
     /// Refuses with `other_worker` unless it may work as this worker.
-    pub fn require(&self, plan: &Plan, worker: &Worker) -> Result<(), Failure> {
-        if self.may_be(plan, worker) {
+    pub fn require(&self, workflow: &Slug, worker: &WorkerId) -> Result<(), Failure> {
+        if self.may_be(workflow, worker) {
             return Ok(());
         }
         let of = |workflow: &str, worker: &str| format!("{worker} of the workflow {workflow}");
         let said = of(
-            self.workflow.as_deref().unwrap_or(plan.workflow.as_str()),
+            self.workflow.as_deref().unwrap_or(workflow.as_str()),
             self.worker.as_deref().unwrap_or("a worker"),
         );
-        let there = of(plan.workflow.as_str(), worker.id.as_str());
+        let there = of(workflow.as_str(), worker.as_str());
         Err(Failure::new(
             Code::OtherWorker,
             format!("this session is that of {said}, and the worktree that of {there}"),
@@ -208,14 +209,38 @@ refuse() {
   echo "parallel-workflows: $1, so the scope of this commit cannot be checked: run pw-setup repair" >&2
   exit 1
 }
+ask() {
+  guard=$hooks/../pw-worker
+  [ -x "$guard" ] || guard=$(command -v pw-worker) || refuse 'pw-worker is gone'
+  "$guard" guard "$hook" "$@" || exit 1
+}
+# A worktree that was copied along, and not repaired, would commit to the branch of the original.
+here() {
+  [ "$(place "$(git rev-parse --git-common-dir)")" = "$(place "$hooks/../../../..")" ] ||
+    refuse 'the repository was moved or copied'
+}
+session=${PW_WORKER-}${PW_WORKFLOW-}
 case $hook in
   pre-commit | commit-msg)
-    # A worktree that was copied along, and not repaired, would commit to the branch of the original.
-    [ "$(place "$(git rev-parse --git-common-dir)")" = "$(place "$hooks/../../../..")" ] ||
-      refuse 'the repository was moved or copied'
-    guard=$hooks/../pw-worker
-    [ -x "$guard" ] || guard=$(command -v pw-worker) || refuse 'pw-worker is gone'
-    "$guard" guard "$hook" "$@" || exit 1 ;;
+    here
+    ask "$@" ;;
+  # Of what git does here without the two above, workers' sessions alone are asked whose they are.
+  applypatch-msg | pre-applypatch | pre-merge-commit | prepare-commit-msg | pre-rebase)
+    [ -z "$session" ] || { here; ask "$@"; } ;;
+  reference-transaction)
+    # Git runs this one several times for each command: it starts nothing that it need not.
+    if [ "$1" = prepared ] && [ -n "$session" ]; then
+      said=$(cat)
+      label=${hooks%/*}
+      case $said in
+        *HEAD* | *' refs/heads/'* | *' refs/stash'*)
+          printf '%s\n' "$said" | ask "${label##*/}" || exit 1 ;;
+      esac
+      exec <<SAID
+$said
+SAID
+    fi
+    [ -e "$hooks/../../../../hooks/$hook" ] || [ -e "$hooks/../kept/$hook" ] || exit 0 ;;
 esac
 own=$(git config --local --path --get core.hooksPath || git config --global --path --get core.hooksPath ||
   git config --system --path --get core.hooksPath) || own=

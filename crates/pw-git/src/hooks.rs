@@ -1,9 +1,9 @@
 //! Git hooks for one worktree: ours first, then whatever the user has. Each worktree has a folder of
 //! its own, since hook managers write into the folder that git names.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -31,11 +31,12 @@ const NAMES: &[&str] = &[
     "pre-push",
     "post-rewrite",
     "pre-auto-gc",
+    "reference-transaction",
 ];
 
 /// Hooks git starts many times for each command, or hardly ever: forwarded only where the user has
 /// one.
-const ON_DEMAND: &[&str] = &["reference-transaction", "post-index-change", "sendemail-validate"];
+const ON_DEMAND: &[&str] = &["post-index-change", "sendemail-validate"];
 
 /// Where the hooks of one worktree are.
 #[derive(Clone, Debug)]
@@ -85,12 +86,12 @@ impl Repo {
             places.iter().map(|place| self.own_git_dir(&place.worktree)).collect();
         let (is_per_worktree, named) = self.hook_settings(&own)?;
         let off = || Gap::new(GapKind::WorktreeConfig, "extensions.worktreeConfig is switched off");
-        let gaps = |((place, own), named): ((&HookPlace, &Option<PathBuf>), Option<PathBuf>)| {
+        let gaps = |((place, own), named): ((&HookPlace, &Option<PathBuf>), Named)| {
             if own.is_none() {
                 return Vec::new();
             }
             let off = (!is_per_worktree).then(off);
-            off.into_iter().chain(path_gap(place, named)).chain(self.file_gaps(place)).collect()
+            off.into_iter().chain(path_gap(place, &named)).chain(self.file_gaps(place)).collect()
         };
         Ok(places.iter().zip(&own).zip(named).map(gaps).collect())
     }
@@ -98,40 +99,49 @@ impl Repo {
     /// Reads whether worktrees have settings of their own, and what theirs name for hooks.
     ///
     /// All files are included into one that git reads from its stdin, each behind a mark.
-    fn hook_settings(&self, own: &[Option<PathBuf>]) -> Result<(bool, Vec<Option<PathBuf>>)> {
-        let included = |path: &Path| {
-            let quote = |byte: &u8| match byte {
-                b'\\' | b'"' => vec![b'\\', *byte],
-                b'\n' => b"\\n".to_vec(),
-                byte => vec![*byte],
-            };
-            let quoted: Vec<u8> = path.as_os_str().as_bytes().iter().flat_map(quote).collect();
-            [b"[include]\n\tpath = \"", &quoted[..], b"\"\n"].concat()
-        };
-        let mut text = included(&self.common().join("config"));
+    fn hook_settings(&self, own: &[Option<PathBuf>]) -> Result<(bool, Vec<Named>)> {
+        let included =
+            |path: &Path| [b"[include]\n\tpath = \"", &quoted(path)[..], b"\"\n"].concat();
+        let shared = self.common().join("config");
+        let mut text = included(&shared);
         for own in own {
             text.extend(b"[pw]\n\tnext\n");
-            text.extend(own.iter().flat_map(|own| included(&own.join("config.worktree"))));
+            text.extend(own.iter().flat_map(|own| included(&own.join(SETTINGS))));
         }
-        let names = "^(pw\\.next|extensions\\.worktreeconfig|core\\.hookspath)$";
-        let args = ["config", "-z", "--file", "-", "--includes", "--get-regexp", names];
-        let answer = self.git.plumbing(args).reader().codes(&[0, 1]).input(text).bytes()?;
-        let (mut is_per_worktree, mut named) = (false, Vec::new());
-        for record in records(&answer) {
+        let names = "^(pw\\.next|extensions\\.worktreeconfig|core\\.hookspath|include\\.path|includeif\\..*\\.path)$";
+        let words =
+            ["config", "-z", "--show-origin", "--file", "-", "--includes", "--get-regexp", names];
+        let answer = self.git.plumbing(words).reader().codes(&[0, 1]).input(text).bytes()?;
+        let mut answer = records(&answer);
+        let (mut is_per_worktree, mut found) = (false, Vec::<Named>::new());
+        while let (Some(origin), Some(record)) = (answer.next(), answer.next()) {
             let mut parts = record.splitn(2, |byte| *byte == b'\n');
-            match (parts.next().unwrap_or_default(), parts.next(), named.last_mut()) {
-                (b"pw.next", ..) => named.push(None),
-                (b"extensions.worktreeconfig", value, None) => {
+            let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+            // What stands in our own text has no file.
+            let file =
+                origin.strip_prefix(b"file:").map(|file| PathBuf::from(OsStr::from_bytes(file)));
+            match (name, found.last_mut(), file) {
+                (b"pw.next", ..) => found.push(Named::default()),
+                // Git reads this in the repository's own file alone.
+                (b"extensions.worktreeconfig", None, Some(file)) if file == shared => {
                     is_per_worktree = value.is_none_or(is_true);
                 }
-                (b"core.hookspath", Some(value), Some(named)) => {
-                    *named = Some(PathBuf::from(OsStr::from_bytes(value)));
+                (b"core.hookspath", Some(named), Some(file)) => {
+                    if file.ends_with(SETTINGS) {
+                        named.include = None;
+                    }
+                    let value = PathBuf::from(OsStr::from_bytes(value.unwrap_or_default()));
+                    named.last = Some((value, file));
+                }
+                (name, Some(named), Some(file)) if name.starts_with(b"include") => {
+                    let value = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+                    named.include = Some((value, file));
                 }
                 _ => {}
             }
         }
-        anyhow::ensure!(named.len() == own.len(), "git config left out a file");
-        Ok((is_per_worktree, named))
+        anyhow::ensure!(found.len() == own.len(), "git config left out a file");
+        Ok((is_per_worktree, found))
     }
 
     fn file_gaps(&self, place: &HookPlace) -> Vec<Gap> {
@@ -196,42 +206,119 @@ impl Repo {
     pub fn use_hooks(&self, place: &HookPlace) -> Result<()> {
         let way = place.way()?;
         let own = [self.own_git_dir(&place.worktree)];
-        let read = || -> Result<(bool, bool)> {
+        let read = || -> Result<(bool, Option<Gap>)> {
             let (is_per_worktree, named) = self.hook_settings(&own)?;
-            let named = named.into_iter().next().flatten();
-            Ok((is_per_worktree, path_gap(place, named).is_none()))
+            Ok((is_per_worktree, named.iter().find_map(|named| setting_gap(place, named))))
         };
-        let (is_per_worktree, is_ours) = read()?;
+        let (is_per_worktree, gap) = read()?;
         if !is_per_worktree {
             self.git.user(["config", "--local", "extensions.worktreeConfig", "true"]).run()?;
         }
-        if !is_ours {
+        if gap.is_some() {
             let words = ["config", "--worktree", "--replace-all", "core.hooksPath"];
             let words = words.map(OsStr::new).into_iter().chain([way.as_os_str()]);
             self.git.at(&place.worktree).user(words).run()?;
+            if read()?.1.is_some() {
+                // Something that is included behind it has the last word; git adds none at the end.
+                let own = own[0].as_ref().context("it is no worktree")?;
+                append(&own.join(SETTINGS), &way)?;
+            }
         }
-        if (is_per_worktree && is_ours) || read()? == (true, true) {
+        if is_per_worktree && gap.is_none() {
             return Ok(());
         }
-        bail!("git does not look for hooks in {}", place.hooks().display())
+        match read()? {
+            (true, None) => Ok(()),
+            (_, gap) => bail!(
+                "git does not look for hooks in {}: {}",
+                place.hooks().display(),
+                gap.map_or("extensions.worktreeConfig is off".to_owned(), |gap| gap.message)
+            ),
+        }
     }
 }
 
-/// Returns what is wrong with the folder that a worktree's setting names; any way there will do.
-fn path_gap(place: &HookPlace, named: Option<PathBuf>) -> Option<Gap> {
-    let Some(named) = named else {
-        return Some(Gap::new(GapKind::HooksPath, "core.hooksPath of its worktree is not set"));
+/// The file of settings in a worktree's own folder of git's.
+const SETTINGS: &str = "config.worktree";
+
+/// What a worktree's settings name for hooks, as far as they do.
+#[derive(Debug, Default)]
+struct Named {
+    /// The value that counts, and the file it is in.
+    last: Option<(PathBuf, PathBuf)>,
+    /// What is included behind the worktree's own value, and the file that says so: whatever stands
+    /// in it, now or on another branch, goes before.
+    include: Option<(String, PathBuf)>,
+}
+
+/// Returns how a path is written in git's settings, between quotes.
+fn quoted(path: &Path) -> Vec<u8> {
+    let quote = |byte: &u8| match byte {
+        b'\\' | b'"' => vec![b'\\', *byte],
+        b'\n' => b"\\n".to_vec(),
+        byte => vec![*byte],
+    };
+    path.as_os_str().as_bytes().iter().flat_map(quote).collect()
+}
+
+/// Writes the setting behind all others of a file, under git's own lock.
+fn append(settings: &Path, way: &Path) -> Result<()> {
+    let lock = settings.with_extension("worktree.lock");
+    let text = fs::read(settings).with_context(|| format!("reading {}", settings.display()))?;
+    let ours = [b"\n[core]\n\thooksPath = \"", &quoted(way)[..], b"\"\n"].concat();
+    let mut file =
+        fs::File::create_new(&lock).with_context(|| format!("locking {}", settings.display()))?;
+    let written = file.write_all(&[text, ours].concat()).and_then(|()| fs::rename(&lock, settings));
+    if written.is_err() {
+        let _ = fs::remove_file(&lock);
+    }
+    written.with_context(|| format!("writing {}", settings.display()))
+}
+
+/// Returns what is wrong with the folder of hooks that git uses in a worktree; any way there will do.
+fn path_gap(place: &HookPlace, named: &Named) -> Option<Gap> {
+    setting_gap(place, named).or_else(environment_gap)
+}
+
+fn setting_gap(place: &HookPlace, named: &Named) -> Option<Gap> {
+    let gap = |message: String| Some(Gap::new(GapKind::HooksPath, message));
+    if let Some((include, file)) = &named.include {
+        return gap(format!(
+            "core.hooksPath of its worktree can be another: {} includes {include} behind it",
+            file.display()
+        ));
+    }
+    let Some((named, file)) = &named.last else {
+        return gap("core.hooksPath of its worktree is not set".to_owned());
     };
     let leads_there = || {
-        let there = place.worktree.join(&named).canonicalize().ok()?;
+        let there = place.worktree.join(named).canonicalize().ok()?;
         Some(there == place.hooks().canonicalize().ok()?)
     };
     // While the folder is gone, no way leads there, and that is said of the folder.
     let is_gone = place.hooks().symlink_metadata().is_err();
-    let is_right = leads_there() == Some(true) || (is_gone && ends_alike(&named, &place.hooks()));
-    let message =
-        || format!("core.hooksPath of its worktree names another folder: {}", named.display());
-    (!is_right).then(|| Gap::new(GapKind::HooksPath, message()))
+    if leads_there() == Some(true) || (is_gone && ends_alike(named, &place.hooks())) {
+        return None;
+    }
+    gap(format!(
+        "core.hooksPath of its worktree names another folder: {}, in {}",
+        named.display(),
+        file.display()
+    ))
+}
+
+/// Returns the variable that takes the hooks away from whatever is started here: it goes before all
+/// files. Our own git never sees it.
+fn environment_gap() -> Option<Gap> {
+    let is_path = |text: &str| text.to_ascii_lowercase().contains("core.hookspath");
+    let names = |(name, value): &(String, String)| {
+        (name.starts_with("GIT_CONFIG_KEY_") || name == "GIT_CONFIG_PARAMETERS") && is_path(value)
+    };
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let (name, _) =
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).find(names)?;
+    let message = format!("{name} in the environment sets core.hooksPath: unset it");
+    Some(Gap::new(GapKind::HooksPath, message))
 }
 
 fn ends_alike(named: &Path, folder: &Path) -> bool {

@@ -35,8 +35,12 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
             left.push(Left { worker: worker.id.clone(), message: lost(&workflow, worker) });
             continue;
         }
-        if !gaps.is_empty() {
-            repair::write(repo, plan, worker, port)?;
+        // Whoever else there is needs it no less where this one's cannot be written.
+        let written =
+            if gaps.is_empty() { Ok(()) } else { repair::write(repo, plan, worker, port) };
+        if let Err(error) = written {
+            left.push(Left { worker: worker.id.clone(), message: format!("{error:#}") });
+            continue;
         }
         if !gaps.is_empty() || worktree.is_some() {
             repaired.push(WorkerRepair { worker: worker.id.clone(), worktree, gaps });

@@ -9,31 +9,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum;
-use pw_core::failure::{Code, Failure};
 use pw_core::guard::{self, Decision};
-use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::prompt::{self, SessionOf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::hook::{self, Event, is_outside};
 use super::surroundings::Around;
 use crate::facts::Look;
-use crate::identity;
 use crate::session;
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
-
-/// The hook that asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Event {
-    PreToolUse,
-    SessionStart,
-    Stop,
-    PreCommit,
-    CommitMsg,
-}
 
 const SILENT: Answer = Answer::Hook { stdout: String::new(), refusal: None };
 
@@ -60,13 +47,12 @@ struct ToolInput {
 }
 
 pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Answer> {
-    let is_git = matches!(event, Event::PreCommit | Event::CommitMsg);
-    if !is_git {
+    if matches!(event, Event::PreToolUse | Event::SessionStart | Event::Stop) {
         return Ok(client_hook(shell, event));
     }
     // A check that cannot be made refuses: git shows stderr, nobody reads a document here.
     let refusal =
-        git_hook(shell, event, arguments).unwrap_or_else(|error| Some(format!("{error:#}")));
+        hook::run(shell, event, arguments).unwrap_or_else(|error| Some(format!("{error:#}")));
     let refusal = refusal.map(|reason| format!("parallel-workflows: {reason}"));
     Ok(Answer::Hook { stdout: String::new(), refusal })
 }
@@ -144,11 +130,11 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
         let Some(worktree) = worktree_above(&dir) else { continue };
         let (workflow, id) = match Workflow::open_here(&shell.at(&worktree)) {
             Ok(found) => found,
-            Err(error) if is_nobodys(&error, &worktree) => continue,
+            Err(error) if is_outside(&error, &worktree) => continue,
             Err(error) => return Err(error),
         };
         let worker = workflow.worker(&id)?.clone();
-        if session.may_be(&workflow.plan, &worker) {
+        if session.may_be(&workflow.plan.workflow, &worker.id) {
             return Ok(Some((workflow, worker)));
         }
     }
@@ -159,13 +145,6 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
         "this is a session of {}, and it is not in that worker's worktree: begin it there",
         session.worker.as_deref().unwrap_or("a worker"),
     )
-}
-
-/// Returns whether no worker works in a folder; one whose worktree was moved still does.
-fn is_nobodys(error: &anyhow::Error, folder: &Path) -> bool {
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    failure.is_some_and(|failure| failure.code == Code::NotAWorker)
-        && identity::below(folder).is_none()
 }
 
 /// Returns the nearest folder above that is a linked worktree of a repository with workflows. A
@@ -259,49 +238,4 @@ fn stop(
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
     let reason = guard::stop(&workflow.plan, worker, own);
     Ok(reason.map(|reason| json!({ "decision": "block", "reason": reason })))
-}
-
-/// `--no-verify` goes past both hooks: a way out for a person, which the monitor sees.
-fn git_hook(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option<String>> {
-    let session = session::own();
-    let (workflow, id) = match Workflow::open_here(shell) {
-        Ok(found) => found,
-        Err(error) if is_nobodys(&error, &shell.directory) && !session.is_worker() => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    let worker = workflow.worker(&id)?;
-    if let Err(failure) = session.require(&workflow.plan, worker) {
-        return Ok(Some(format!("{failure}; {}", failure.hint)));
-    }
-    // Started with another worker's repository, git commits there, whatever folder this is.
-    let committed_to =
-        std::env::var_os("GIT_DIR").and_then(|dir| identity::locked(&shell.directory.join(dir)));
-    if committed_to.is_some_and(|(name, id)| name != workflow.plan.workflow || id != worker.id) {
-        return Ok(Some("this commits to another worker's branch; work in your own".to_owned()));
-    }
-    if event == Event::PreCommit {
-        return Ok(guard::commit(&workflow.plan, worker, &staged(&workflow, worker)?));
-    }
-    let file = arguments.first().context("git names no message file")?;
-    let bytes = std::fs::read(shell.directory.join(file)).context("reading the commit message")?;
-    Ok(guard::message(&workflow.plan, worker, &String::from_utf8_lossy(&bytes)))
-}
-
-/// Returns what is about to be committed that is neither HEAD's, nor the other side's of a merge,
-/// nor back as it was at the fork.
-fn staged(workflow: &Workflow, worker: &Worker) -> Result<Vec<RepoPath>> {
-    let (repo, path) = (&workflow.repo, workflow.worktree(worker));
-    let index = std::env::var_os("GIT_INDEX_FILE");
-    let mut staged = repo.staged(&path, "HEAD", index.as_deref())?;
-    let fork = workflow.record.placements.get(&worker.id).map(|placement| &placement.fork);
-    for other in [repo.merge_head(&path)?.as_ref(), fork].into_iter().flatten() {
-        if staged.iter().all(|path| workflow.plan.allows(worker, path)) {
-            break;
-        }
-        let against = repo.staged(&path, other.as_str(), index.as_deref())?;
-        staged.retain(|path| against.contains(path));
-    }
-    Ok(staged)
 }

@@ -89,6 +89,110 @@ fn a_session_signals_commits_and_syncs_as_itself_alone() {
     own.data();
 }
 
+/// What git does to a branch: for a person and the worker's own session, not for another's. `SIDE`
+/// is a branch of somebody else, `START` where the worker's begins, `PATCH` a patch.
+const MOVING: &[&str] = &[
+    "git commit -q --allow-empty -m x",
+    "git commit -q --allow-empty --no-verify -m x",
+    "git commit -q --amend -m x",
+    "git cherry-pick SIDE",
+    "git cherry-pick --ff SIDE~",
+    "git revert --no-edit HEAD",
+    "git rebase -q SIDE",
+    "git rebase -q --apply SIDE",
+    "git rebase -q --no-verify SIDE",
+    "git pull -q --rebase . SIDE",
+    "git pull -q --no-rebase --no-edit . SIDE",
+    "git am -q PATCH",
+    "git am -q --no-verify PATCH",
+    "git merge -q --no-edit SIDE",
+    "git merge -q --no-verify --no-edit SIDE",
+    "git merge -q --no-commit SIDE; git commit -q --no-verify -m x",
+    "git reset -q START && git merge -q --ff-only SIDE",
+    "git reset -q --soft START",
+    "git reset -q --hard START",
+    "git update-ref HEAD START",
+    "git update-ref refs/heads/work/task-2-posts START",
+    "git commit-tree -m x HEAD^{tree} | xargs git reset -q --soft",
+    "git switch -q -C work/task-2-posts START",
+];
+
+#[test]
+fn a_branch_is_moved_by_its_own_session_and_by_people_alone() {
+    let repo = created(THREE);
+    let posts = repo.worker("task-2-posts");
+    let start = posts.git(&["rev-parse", "HEAD"]);
+    repo.worker("task-3-docs")
+        .write("docs/one", "one")
+        .commit("one")
+        .write("docs/two", "two")
+        .commit("two");
+    let side = repo.worker("task-3-docs").git(&["rev-parse", "HEAD"]);
+    let patch = repo.beside("patch");
+    std::fs::write(&patch, posts.git(&["format-patch", "--stdout", "-1", &side]) + "\n").unwrap();
+    let tip = posts
+        .write("api/posts.py", "all else")
+        .commit("[CHECKPOINT] one")
+        .git(&["rev-parse", "HEAD"]);
+    let run = |words: &str, environment: &[(&str, String)]| {
+        let line = words.replace("SIDE", &side).replace("START", &start);
+        let line = line.replace("PATCH", &patch.display().to_string());
+        let mut command = repo.shell(&line);
+        let output = command.current_dir(&posts.path).envs(environment.iter().cloned()).output();
+        String::from_utf8_lossy(&output.unwrap().stderr).into_owned()
+    };
+    let clean = "for verb in rebase am cherry-pick revert merge; do git $verb --abort 2>/dev/null; done; \
+                 git reset -q --hard";
+    for verb in MOVING {
+        for (session, may) in [
+            (vec![], true),
+            (session_of("task-2").to_vec(), true),
+            (session_of("task-1").to_vec(), false),
+            (
+                vec![("PW_WORKFLOW", "another".to_owned()), ("PW_WORKER", "task-2".to_owned())],
+                false,
+            ),
+        ] {
+            let said = run(verb, &session);
+            let branch = posts.git(&["rev-parse", "refs/heads/work/task-2-posts"]);
+            assert_eq!(branch != tip, may, "{verb} as {session:?}: {said}");
+            assert_eq!(
+                !said.contains("this session is that of"),
+                may,
+                "{verb} as {session:?}: {said}"
+            );
+            if !may {
+                // Nothing is left half-way that the other session itself could not take back.
+                run(clean, &session);
+                assert_eq!(posts.git(&["rev-parse", "HEAD"]), tip, "{verb}");
+                assert_eq!(posts.git(&["status", "--porcelain"]), "", "{verb}");
+                assert_eq!(
+                    posts.git(&["symbolic-ref", "HEAD"]),
+                    "refs/heads/work/task-2-posts",
+                    "{verb}"
+                );
+            }
+            run(clean, &[]);
+            posts.git(&["reset", "-q", "--hard", &tip]);
+        }
+    }
+    // Nor are others' branches, or new ones, moved from a session's own worktree.
+    for verb in [
+        "git branch -f elsewhere START",
+        "git branch elsewhere START",
+        "git update-ref refs/heads/work/task-1-users SIDE",
+        "git fetch -q . SIDE:refs/heads/elsewhere",
+        "git update-ref -d refs/heads/main",
+    ] {
+        let refs = || repo.git(&["for-each-ref", "refs/heads", "HEAD"]);
+        let before = refs();
+        let said = run(verb, &session_of("task-2"));
+        assert_eq!(refs(), before, "{verb}: {said}");
+        assert!(said.contains("belong to the workflow"), "{verb}: {said}");
+    }
+    run("git branch elsewhere START && git branch -D elsewhere", &[]);
+}
+
 #[test]
 fn a_session_is_held_to_its_scope_wherever_it_went() {
     let repo = created(THREE);

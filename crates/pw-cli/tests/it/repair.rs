@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pw_testkit::plans::{THREE, TWO};
-use pw_testkit::repo::{TestRepo, Worker, write_program};
+use pw_testkit::repo::{Answer, TestRepo, Worker, write_program};
 use serde_json::{Value, json};
 
 use crate::{created, repo};
@@ -110,7 +110,40 @@ const HARMS: &[Harm] = &[
     }),
     ("launcher", |_, _, folder| fs::remove_file(folder.join("launch.sh")).unwrap()),
     ("launcher", |_, _, folder| fs::write(folder.join("launch.sh"), "exit 0\n").unwrap()),
+    ("helper_gone", |_, _, folder| {
+        fs::remove_file(folder.join("pw-worker")).unwrap();
+        symlink("/bin/true", folder.join("pw-worker")).unwrap();
+    }),
+    ("helper_gone", |_, _, folder| {
+        fs::remove_file(folder.join("pw-worker")).unwrap();
+        write_program(&folder.join("pw-worker"), "#!/bin/sh\nexit 0\n");
+    }),
+    ("launcher", |_, _, folder| fs::write(folder.join("settings.json"), "{").unwrap()),
+    ("launcher", |_, _, folder| {
+        settings(folder, |all| all["permissions"]["deny"] = json!([]));
+    }),
+    ("launcher", |_, _, folder| settings(folder, |all| all["env"]["PW_WORKER"] = json!("task-2"))),
+    ("launcher", |_, _, folder| settings(folder, |all| all["disableAllHooks"] = json!(true))),
+    ("launcher", |_, _, folder| {
+        settings(folder, |all| all["enabledPlugins"] = json!({"parallel-workflows@x": false}));
+    }),
+    ("hooks_path", |repo, worker, _| {
+        fs::write(repo.beside("more"), "[core]\n\thooksPath = /dev/null\n").unwrap();
+        worker.git(&["config", "--worktree", "include.path", "../../../../more"]);
+    }),
+    // It holds on some branch alone: there is no telling when.
+    ("hooks_path", |_, worker, _| {
+        worker.git(&["config", "--worktree", "includeIf.onbranch:any.path", "/nowhere"]);
+    }),
 ];
+
+/// Changes a worker's settings.
+fn settings(folder: &Path, change: fn(&mut Value)) {
+    let file = folder.join("settings.json");
+    let mut all: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    change(&mut all);
+    fs::write(&file, all.to_string()).unwrap();
+}
 
 #[test]
 fn whatever_becomes_of_a_workers_hooks_is_said_and_one_command_puts_it_right() {
@@ -136,6 +169,50 @@ fn whatever_becomes_of_a_workers_hooks_is_said_and_one_command_puts_it_right() {
     }
     let data = repo.pw(REPAIR).data();
     assert_eq!((&data["workers"], &data["left"]), (&json!([]), &json!([])), "{data:#}");
+}
+
+#[test]
+fn what_a_user_adds_to_settings_is_no_gap_and_is_kept_when_they_are_made_anew() {
+    let repo = created(THREE);
+    let folder = ours(&repo, "task-1-users");
+    settings(&folder, |all| all["model"] = json!("sonnet"));
+    assert_eq!(gaps(&repo, 0), [""; 0]);
+    settings(&folder, |all| all["permissions"] = json!({}));
+    repo.pw(REPAIR).data();
+    let kept = fs::read_to_string(folder.join("settings.old.json")).unwrap();
+    assert!(kept.contains("sonnet"), "{kept}");
+    // What the repository includes cannot switch the worktrees' settings off: git does not look there.
+    fs::write(repo.beside("more"), "[extensions]\n\tworktreeConfig = false\n").unwrap();
+    repo.git(&["config", "include.path", "../../more"]);
+    assert_eq!(gaps(&repo, 0), [""; 0]);
+    assert!(is_guarded(&repo, &repo.worker("task-1-users").path));
+}
+
+#[test]
+fn what_cannot_be_put_right_is_named_and_the_others_are() {
+    let repo = created(THREE);
+    let lock = repo.root().join(".git/worktrees/task-1-users/config.worktree.lock");
+    fs::write(&lock, "").unwrap();
+    for label in ["task-1-users", "task-2-posts"] {
+        let config = repo.root().join(format!(".git/worktrees/{label}/config.worktree"));
+        fs::write(config, "[core]\n\thooksPath = /dev/null\n").unwrap();
+    }
+    let worker = worker(&repo, &repo.root(), 0);
+    let said = worker["gaps"][0]["message"].as_str().unwrap();
+    assert!(said.contains("/dev/null, in ") && said.ends_with("config.worktree"), "{said}");
+    let data = repo.pw(REPAIR).data();
+    assert_eq!(data["workers"][0]["worker"], "task-2", "{data:#}");
+    assert_eq!(data["left"][0]["worker"], "task-1", "{data:#}");
+    assert!(data["left"][0]["message"].as_str().unwrap().contains("config.worktree"), "{data:#}");
+    fs::remove_file(lock).unwrap();
+    repo.pw(REPAIR).data();
+    assert_eq!((gaps(&repo, 0), gaps(&repo, 1)), (vec![], vec![]));
+    // What is in the environment goes before every file, and repair cannot reach it.
+    let mut status = repo.helper(&repo.root(), &["pw-monitor", "status"]);
+    status.envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "core.hooksPath")]);
+    let status: Answer = status.env("GIT_CONFIG_VALUE_0", "/dev/null").output().unwrap().into();
+    let said = status.data()["workers"][0]["gaps"][0]["message"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("GIT_CONFIG_KEY_0 in the environment"), "{said}");
 }
 
 #[test]

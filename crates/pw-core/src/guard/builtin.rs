@@ -2,13 +2,14 @@
 
 use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
 use super::judge::{Call, Judge, STREAM};
-use super::{code, files, find, git, helper};
+use super::{code, files, find, git, helper, session};
 use crate::report::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
 /// words of their own follow.
 const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("builtin", Known { short: "", long: &[] }, 0),
+    ("bwrap", Known { short: "", long: &["--chdir", "--unsetenv"] }, 0),
     ("busybox", Known { short: "", long: &[] }, 0),
     ("caffeinate", Known { short: "tw", long: &[] }, 0),
     ("chronic", Known { short: "", long: &[] }, 0),
@@ -19,17 +20,25 @@ const WRAPPERS: &[(&str, Known<'_>, usize)] = &[
     ("dbus-run-session", Known { short: "", long: &[] }, 0),
     ("eatmydata", Known { short: "", long: &[] }, 0),
     ("exec", Known { short: "a", long: &[] }, 0),
+    ("faketime", Known { short: "f", long: &[] }, 1),
     ("fakeroot", Known { short: "lsib", long: &[] }, 0),
     ("flock", Known { short: "wE", long: &["--timeout", "--wait"] }, 1),
+    ("gosu", Known { short: "", long: &[] }, 1),
     ("ionice", Known { short: "cnp", long: &["--class", "--classdata"] }, 0),
     ("ltrace", Known { short: "eop", long: &[] }, 0),
     ("nice", Known { short: "n", long: &["--adjustment"] }, 0),
     ("nohup", Known { short: "", long: &[] }, 0),
     ("npx", Known { short: "pc", long: &["--package"] }, 0),
+    ("nsenter", Known { short: "tSG", long: &["--target"] }, 0),
+    ("pkexec", Known { short: "", long: &["--user"] }, 0),
+    ("prlimit", Known { short: "p", long: &["--pid"] }, 0),
+    ("screen", Known { short: "cehpsStT", long: &[] }, 0),
+    ("setpriv", Known { short: "", long: &["--reuid", "--regid", "--groups", "--inh-caps"] }, 0),
     ("setsid", Known { short: "", long: &[] }, 0),
     ("ssh-agent", Known { short: "aEt", long: &[] }, 0),
     ("stdbuf", Known { short: "ioe", long: &["--input", "--output", "--error"] }, 0),
     ("strace", Known { short: "eopPsSEuabIX", long: &[] }, 0),
+    ("su-exec", Known { short: "", long: &[] }, 1),
     ("sudo", Known { short: "CDghpRrTtUu", long: &["--user", "--group", "--chdir"] }, 0),
     ("systemd-run", Known { short: "pEHM", long: &["--unit", "--property", "--setenv"] }, 0),
     ("taskset", Known { short: "", long: &[] }, 1),
@@ -90,6 +99,10 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "mapfile"
         | "readarray" | "getopts" | "let" => assign(judge, name, &rest.words),
         "set" => set(judge, &rest.words),
+        "wait" => {
+            let given = Arguments::read(&rest.words, Known { short: "p", long: &[] });
+            given.values(&["-p"]).for_each(|name| judge.set(&name.text, None));
+        }
         "shift" => judge.shell.positional = None,
         "alias" => alias(judge, &rest.words),
         "eval" => return judge.script(&joined(&rest.words)),
@@ -102,10 +115,27 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
             &Arguments::read(&rest.words, Known { short: "nq", long: &["--interval"] }).operands,
         ))),
         "su" | "runuser" | "script" => {
-            let given =
-                Arguments::read(&rest.words, Known { short: "cgGsu", long: &["--command"] });
+            let known = Known { short: "cgGsu", long: &["--command", "--user"] };
+            let given = Arguments::read(&rest.words, known);
+            let is_bare = judge.shell.is_bare;
+            judge.shell.is_bare |= session::is_left(name, &given);
             for script in given.values(&["-c", "--command"]) {
                 judge.subshell(&script.text);
+            }
+            // `runuser -u me -- git commit`.
+            if name == "runuser" && given.has(&["-u", "--user"]) {
+                judge.call(&behind_options(&rest, known).1);
+            }
+            judge.shell.is_bare = is_bare;
+        }
+        "at" | "batch" | "tmux" => {
+            let known = Known { short: "cefFlLnqStxy", long: &[] };
+            let given = Arguments::read(&rest.words, known);
+            if let Some(script) = session::sent(name, &rest, &given) {
+                let is_bare = judge.shell.is_bare;
+                judge.shell.is_bare |= session::is_left(name, &given);
+                judge.subshell(&script);
+                judge.shell.is_bare = is_bare;
             }
         }
         "ls" => return Some(listed(&rest.words)),
@@ -136,6 +166,10 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         _ => {
             if let Some(inner) = run_by(name, &rest) {
                 return judge.call(&inner);
+            }
+            if !is_text(name) {
+                let handed = rest.words.iter().filter_map(|word| session::handed(&word.text));
+                handed.for_each(|name| judge.names(name));
             }
             helper::judge(judge, name, &rest.words);
             code::judge(judge, name, &rest);
@@ -168,9 +202,12 @@ fn run_by(name: &str, rest: &Call) -> Option<Call> {
     }
     // Whatever it is, `git push` at its end is most likely run.
     let at = rest.words.iter().position(|word| word.text == "git")?;
-    let is_text = READERS_OF_TEXT.contains(&name) || name.starts_with("pw-");
     let harms = rest.words.get(at + 1).is_some_and(|verb| git::harms(&verb.text));
-    (!is_text && harms).then(|| rest.past(at))
+    (!is_text(name) && harms).then(|| rest.past(at))
+}
+
+fn is_text(name: &str) -> bool {
+    READERS_OF_TEXT.contains(&name) || name.starts_with("pw-")
 }
 
 /// Judges `source`: what it reads, where that is known.
@@ -205,8 +242,8 @@ fn printed(words: &[Word]) -> String {
 }
 
 fn printf(judge: &mut Judge<'_>, words: &[Word]) -> Option<String> {
-    if let [option, name, ..] = words
-        && option.text == "-v"
+    if let Some(name) =
+        Arguments::read(words, Known { short: "v", long: &[] }).values(&["-v"]).next()
     {
         judge.set(&name.text, None);
         return None;
@@ -243,8 +280,16 @@ fn change_folder(judge: &mut Judge<'_>, call: &Call) {
 }
 
 fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
-    let shows = words.iter().any(|word| word.text == "-p");
-    for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+    let has = |option: &str| words.iter().any(|word| word.text == option);
+    let (shows, refers) = (has("-p"), has("-n") && name != "export");
+    for word in words.iter().filter(|word| !word.text.starts_with(['-', '+']) || name == "let") {
+        if name == "let" {
+            session::set_by(&word.text).iter().for_each(|name| judge.names(name));
+        }
+        if let Some((_, value)) = word.text.split_once('=').filter(|_| refers) {
+            // Another name for the same variable.
+            judge.names(value);
+        }
         if !shows {
             let name = word.text.split('=').next().unwrap_or_default();
             judge.names(name.trim_end_matches('+'));
@@ -314,7 +359,7 @@ fn wrapped(
         return judge.subshell(&inner.words.get(1)?.text);
     }
     let is_bare = judge.shell.is_bare;
-    judge.shell.is_bare |= name == "exec" && options.has(&["-c"]);
+    judge.shell.is_bare |= session::is_left(name, &options);
     let printed = judge.call(&inner);
     judge.shell.is_bare = is_bare;
     printed

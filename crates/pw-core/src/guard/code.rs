@@ -6,6 +6,7 @@
 use super::arguments::Word;
 use super::decide::Change;
 use super::judge::{Call, Judge};
+use super::session;
 
 const INTERPRETERS: &[&str] =
     &["python", "node", "nodejs", "deno", "bun", "ruby", "perl", "php", "osascript"];
@@ -73,6 +74,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, rest: &Call) {
 }
 
 fn look(judge: &mut Judge<'_>, code: &str) {
+    let is_bare = judge.shell.is_bare;
+    judge.shell.is_bare |= session::is_left_by_code(code);
     let strings = strings(code);
     let writes = WRITERS.iter().any(|writer| code.contains(writer));
     for (at, text) in strings.iter().enumerate() {
@@ -88,6 +91,7 @@ fn look(judge: &mut Judge<'_>, code: &str) {
             }
         }
     }
+    judge.shell.is_bare = is_bare;
 }
 
 /// Returns what stands in quotes.

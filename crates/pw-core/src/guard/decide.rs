@@ -3,6 +3,7 @@
 use super::surroundings::{Surroundings, Target};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
+use crate::scope::{Scope, overlaps};
 
 /// What a command does to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,12 @@ pub(super) enum Change {
     Removal,
     /// Changes it, or all that is below.
     Deep,
-    /// Makes a folder, or writes files into one that nobody can tell.
+    /// Makes a folder, which git does not see.
     Folder,
+    /// Writes files into a folder, and only a run would tell which.
+    Within,
+    /// Removes such files.
+    RemovalWithin,
 }
 
 /// Returns why a worker may not change what lies there, if it may not.
@@ -40,6 +45,10 @@ pub(super) fn change(
     };
     let is_own = match change {
         Change::Folder => true,
+        Change::Within => reaches(plan, worker, path),
+        Change::RemovalWithin => {
+            reaches(plan, worker, path) || !around.exists(path) || !around.is_tracked(path)
+        }
         Change::Content => plan.allows(worker, path),
         // What is not there stays away; what git does not know of is in nobody's way.
         Change::Removal => {
@@ -50,7 +59,10 @@ pub(super) fn change(
         }
         Change::Deep => plan.allows(worker, path) || covers(plan, worker, path),
     };
-    if is_own || is_scratch(plan, around, path) {
+    let is_within = matches!(change, Change::Within | Change::RemovalWithin);
+    // `target/` is ignored as a folder, which may not be there yet.
+    let scratch = if is_within { entry(path, "any") } else { path.clone() };
+    if is_own || is_scratch(plan, around, &scratch) {
         return None;
     }
     Some(match path.as_bytes().is_empty() {
@@ -67,17 +79,28 @@ pub(super) fn is_own(plan: &Plan, worker: &Worker, around: &dyn Surroundings, pa
     }
 }
 
+/// Returns whether a worker owns any of what could be in a folder.
+fn reaches(plan: &Plan, worker: &Worker, folder: &RepoPath) -> bool {
+    // What means something to a glob may be any letter here: better let pass than read as a class.
+    let letter = |c: char| if "*?[]{}!\\".contains(c) || c.is_control() { '?' } else { c };
+    let spelled: String = folder.to_string().chars().map(letter).collect();
+    let glob = if spelled.is_empty() { "**".to_owned() } else { format!("{spelled}/**") };
+    let Ok(below) = Scope::parse(&[glob]) else { return true };
+    [&worker.owns, &plan.shared].iter().any(|scope| !overlaps(&[scope, &below]).is_empty())
+}
+
 /// Returns whether a worker owns all that could be in a folder.
 fn covers(plan: &Plan, worker: &Worker, folder: &RepoPath) -> bool {
+    ["any", "any/any"].iter().all(|name| plan.allows(worker, &entry(folder, name)))
+}
+
+fn entry(folder: &RepoPath, name: &str) -> RepoPath {
     let mut path = folder.as_bytes().to_vec();
-    ["any", "any/any"].iter().all(|name| {
-        path.truncate(folder.as_bytes().len());
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name.as_bytes());
-        plan.allows(worker, &RepoPath::new(path.clone()))
-    })
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name.as_bytes());
+    RepoPath::new(path)
 }
 
 /// Returns whether no commit will ever hold what is written there, and nobody owns it.

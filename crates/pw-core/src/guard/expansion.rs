@@ -5,6 +5,7 @@ use brush_parser::{ParserOptions, ast};
 
 use super::arguments::{UNKNOWN, Word};
 use super::judge::Judge;
+use super::session;
 
 /// Longest value and pattern of `${x%pattern}` that are looked at.
 const MAX_TRIMMED: usize = 500;
@@ -145,6 +146,7 @@ fn add(judge: &mut Judge<'_>, piece: WordPiece, in_quotes: bool, found: &mut Vec
 
 /// Judges what an arithmetic expression runs; its value is a number nobody needs.
 pub(super) fn arithmetic(judge: &mut Judge<'_>, expression: &ast::UnexpandedArithmeticExpr) {
+    session::set_by(&expression.value).iter().for_each(|name| judge.names(name));
     if expression.value.contains(['$', '`']) {
         text(judge, &expression.value);
     }
@@ -189,6 +191,17 @@ fn parameter(
             let known = value(judge, &parameter).filter(|value| !value.is_empty());
             // What is not set by the script is set by nobody we know.
             expanded(Some(known.unwrap_or(more)), in_quotes, found);
+        }
+        ParameterExpr::VariableNames { prefix, .. } => {
+            // Of the others nobody knows which there are.
+            let names: Vec<&str> = session::begun(&prefix).collect();
+            if names.is_empty() {
+                found.push(Letter::Quoted(UNKNOWN));
+            }
+            for name in names {
+                expanded(Some(name.to_owned()), true, found);
+                found.push(Letter::Split);
+            }
         }
         ParameterExpr::UseAlternativeValue { alternative_value: Some(more), .. }
         | ParameterExpr::IndicateErrorIfNullOrUnset { error_message: Some(more), .. } => {

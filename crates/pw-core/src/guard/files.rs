@@ -15,7 +15,7 @@ enum Operands {
     Destination,
 }
 
-use Change::{Content, Deep, Folder, Removal};
+use Change::{Content, Deep, Folder, Removal, Within};
 use Operands::{All, Behind, Destination, First};
 
 /// Programs whose operands are files to change: options that take a value, and what is done.
@@ -151,7 +151,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
                 && !(matches!(name, "cc" | "gcc" | "clang" | "sort" | "iconv" | "go")
                     && option == "-c");
             if let Some(file) = value.as_ref().filter(|file| is_output && file.text != "-") {
-                judge.changes(if option == "-P" { Folder } else { Content }, file);
+                judge.changes(if option == "-P" { Within } else { Content }, file);
             }
         }
     }
@@ -293,10 +293,10 @@ fn patch(judge: &mut Judge<'_>, words: &[Word]) {
     }
     let folder = judge.shell.folder.clone();
     for to in given.values(&["-d", "--directory"]) {
-        judge.changes(Folder, to);
+        judge.changes(Within, to);
         judge.shell.folder = judge.absolute(&to.text);
     }
-    judge.changes(Folder, &Word::new("."));
+    judge.changes(Within, &Word::new("."));
     let named = given.values(&["-o", "--output"]).chain(given.operands.first());
     for file in named {
         judge.changes(Content, file);
@@ -322,9 +322,9 @@ fn archive(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     }
     let is_listing = given.has(&["-t", "--list", "-l", "-v", "-Z", "-p"]) && !first.contains('x');
     if into.is_empty() && !is_listing {
-        judge.changes(Folder, &Word::new("."));
+        judge.changes(Within, &Word::new("."));
     }
-    into.iter().for_each(|folder| judge.changes(Folder, folder));
+    into.iter().for_each(|folder| judge.changes(Within, folder));
 }
 
 /// Returns whether a program of this name rewrites files in place.

@@ -3,6 +3,7 @@
 
 use super::arguments::{UNKNOWN, Word};
 use super::judge::Judge;
+use super::session;
 use super::surroundings::Target;
 use super::verbs::{self, Verdict};
 use crate::report::shell_word;
@@ -105,6 +106,9 @@ fn in_its_folder(
         Verdict::DeniedAnywhere(reason) => judge.deny(reason),
         Verdict::Denied(reason) if place != Place::Outside || globals.leads => judge.deny(reason),
         Verdict::Own if globals.leads || place == Place::Other => judge.deny(own),
+        Verdict::Own if judge.shell.is_bare && place != Place::Outside => {
+            judge.deny(session::BARE);
+        }
         Verdict::Own if place == Place::Unknown => {
             judge.deny("the guard cannot tell in which folder this git runs: write the folder out");
         }

@@ -7,6 +7,7 @@ use super::decide::{self, Change};
 use super::expansion;
 use super::judge::Judge;
 use super::script::parse;
+use super::session;
 use super::surroundings::Target;
 use crate::plan::Plan;
 
@@ -69,9 +70,7 @@ impl Helper {
 /// Refuses a worker's command that is led to another place.
 pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     if judge.shell.is_bare && name.starts_with("pw-") {
-        judge.deny(
-            "without its environment a helper cannot tell which worker this session is: run it as it is",
-        );
+        judge.deny(session::BARE);
     }
     let verbs = ["checkpoint", "blocked", "needs", "complete", "sync"];
     let is_writer =

@@ -6,6 +6,7 @@ use brush_parser::{ParserOptions, ast};
 
 use super::arguments::{ANY_BELOW, UNKNOWN, Word};
 use super::decide::{self, Change};
+use super::session;
 use super::surroundings::{Surroundings, Target};
 use crate::plan::{Plan, Worker};
 
@@ -130,7 +131,7 @@ impl<'a> Judge<'a> {
 
     /// Refuses what sets or unsets a variable that says which worker the session is.
     pub(super) fn names(&mut self, variable: &str) {
-        if matches!(variable, "PW_WORKER" | "PW_WORKFLOW") {
+        if session::is_name(variable) {
             self.deny(format!(
                 "{variable} says which worker this session is ({}), and the session cannot change that: \
                  leave it as it is",
@@ -252,7 +253,9 @@ impl<'a> Judge<'a> {
             let change = match change {
                 Change::Content if is_any => Change::Deep,
                 change if is_any || is_whole => change,
-                _ => Change::Folder,
+                Change::Folder => Change::Folder,
+                Change::Removal => Change::RemovalWithin,
+                _ => Change::Within,
             };
             let reason = decide::change(self.plan, self.worker, self.around, change, &target);
             if let Some(reason) = reason {

@@ -113,6 +113,7 @@ impl Judge<'_> {
             CompoundCommand::BraceGroup(group) => return self.list(&group.list),
             CompoundCommand::Subshell(subshell) => return self.nested(&subshell.list),
             CompoundCommand::Coprocess(coprocess) => {
+                coprocess.name.iter().for_each(|name| self.names(&name.value));
                 let shell = self.shell.clone();
                 self.command(&coprocess.body);
                 self.shell = shell;

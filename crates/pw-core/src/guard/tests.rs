@@ -49,7 +49,10 @@ impl Surroundings for Drawn {
 
     fn is_ignored(&self, path: &RepoPath) -> bool {
         let path = path.to_string();
-        path.starts_with("target") || path.ends_with(".pyc") || path.contains("__pycache__/")
+        path.starts_with("target")
+            || path.starts_with("out/")
+            || path.ends_with(".pyc")
+            || path.contains("__pycache__/")
     }
 
     fn is_tracked(&self, path: &RepoPath) -> bool {

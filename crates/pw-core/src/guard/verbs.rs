@@ -80,7 +80,7 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
         },
         "checkout-index" => {
             for folder in plain.values(&["--prefix"]) {
-                judge.changes(Change::Folder, folder);
+                judge.changes(Change::Within, folder);
             }
             Own
         }
@@ -514,7 +514,7 @@ fn outputs(judge: &mut Judge<'_>, args: &Arguments) {
             continue;
         }
         match value {
-            Some(file) if option == "--output-directory" => judge.changes(Change::Folder, file),
+            Some(file) if option == "--output-directory" => judge.changes(Change::Within, file),
             Some(file) => judge.changes(Change::Content, file),
             None => judge.deny("write `--output=FILE` out, so that the guard sees the file"),
         }

@@ -1,0 +1,87 @@
+//! Which refs a worker's session may move: its own branch, in its own worktree.
+
+use crate::id::{Slug, WorkerId};
+use crate::prompt::SessionOf;
+
+/// Where git is about to move refs, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Transaction<'a> {
+    /// One line for each ref: the old value, the new one, its name; as `reference-transaction` gets it.
+    pub lines: &'a str,
+    /// Git's command, as in `GIT_REFLOG_ACTION`.
+    pub action: &'a str,
+    /// The branch of the worker whose worktree this is.
+    pub branch: &'a str,
+}
+
+/// Returns why git may not move these refs in the worktree of this worker, if it may not.
+pub fn refs(
+    session: &SessionOf,
+    workflow: &Slug,
+    worker: &WorkerId,
+    transaction: Transaction<'_>,
+) -> Option<String> {
+    let moved: Vec<&str> = transaction.lines.lines().filter_map(moved).collect();
+    if let Err(failure) = session.require(workflow, worker) {
+        // Of a merge this comes first of all; later the files have changed.
+        let is_begun = |name: &str| {
+            let begins = ["merge", "pull"].iter().any(|verb| transaction.action.starts_with(verb));
+            name == "ORIG_HEAD" && begins
+        };
+        let is_its = |name: &str| {
+            matches!(name, "HEAD" | "refs/stash")
+                || name.starts_with("refs/heads/")
+                || is_begun(name)
+        };
+        let harms = moved.iter().any(|name| is_its(name));
+        return harms.then(|| format!("{failure}; {}", failure.hint));
+    }
+    let own = format!("refs/heads/{}", transaction.branch);
+    let foreign = moved.iter().find(|name| name.starts_with("refs/heads/") && **name != own)?;
+    Some(format!(
+        "{foreign} is not the branch of {worker}, which is {}: the branches belong to the workflow",
+        transaction.branch
+    ))
+}
+
+/// Returns the ref that a line moves. Git also writes down what stays as it is; one that goes has no
+/// new value, and no old one where git was not told. A HEAD that is led to another branch comes after
+/// the files did, so that git had better end it.
+fn moved(line: &str) -> Option<&str> {
+    let mut words = line.splitn(3, ' ');
+    let (old, new, name) = (words.next()?, words.next()?, words.next()?);
+    let goes = new.bytes().all(|byte| byte == b'0');
+    ((old != new || goes) && !new.starts_with("ref:")).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_moves_its_own_branch_in_its_own_worktree() {
+        let refused = |session: &str, action: &str, lines: &str| {
+            let session = SessionOf { workflow: None, worker: Some(session.to_owned()) };
+            let transaction = Transaction { lines, action, branch: "work/a-x" };
+            refs(&session, &"w".parse().unwrap(), &"a".parse().unwrap(), transaction).is_some()
+        };
+        for (lines, action, of_others, of_its_own) in [
+            ("0 1 HEAD\n0 1 refs/heads/work/a-x\n", "commit", true, false),
+            ("1 1 HEAD\n", "reset: moving to HEAD", false, false),
+            ("0 ref:refs/heads/main HEAD\n", "checkout", false, false),
+            ("0 1 ORIG_HEAD\n", "merge main", true, false),
+            ("0 1 ORIG_HEAD\n", "pull . main", true, false),
+            ("0 1 ORIG_HEAD\n", "am", false, false),
+            ("0 1 CHERRY_PICK_HEAD\n0 1 AUTO_MERGE\n", "", false, false),
+            ("0 1 refs/stash\n", "", true, false),
+            ("0 1 refs/heads/work/b-y\n", "", true, true),
+            ("1 0 refs/heads/main\n", "", true, true),
+            ("000 000 refs/heads/main\n", "", true, true),
+            ("0 1 refs/remotes/o/work/b-y\n0 1 refs/tags/x\n", "fetch", false, false),
+            ("nonsense\n\n", "", false, false),
+        ] {
+            assert_eq!(refused("b", action, lines), of_others, "{lines} of another's");
+            assert_eq!(refused("a", action, lines), of_its_own, "{lines} of its own");
+        }
+    }
+}
