@@ -9,22 +9,13 @@ use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::record::Record;
 use pw_git::{Repo, Worktree};
 
-/// Returns whose worktree a folder lies in, told from the worktree's own link to git, wherever it was
-/// moved to.
-pub(crate) fn below(folder: &Path) -> Option<(Slug, WorkerId)> {
-    let link = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_file())?;
-    let text = std::fs::read_to_string(&link).ok()?;
-    let own = link.with_file_name(text.strip_prefix("gitdir: ")?.trim_end());
-    locked(&own)
-}
-
 /// Returns whose a worktree is that has this folder of git's own.
 pub(crate) fn locked(git_dir: &Path) -> Option<(Slug, WorkerId)> {
     read(std::fs::read_to_string(git_dir.join("locked")).ok()?.trim_end())
 }
 
 /// Returns the workflow and worker that a lock names; see [`pw_core::plan::Plan::lock_reason`].
-fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
+pub(crate) fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
     read(worktree.locked.as_deref()?)
 }
 

@@ -75,6 +75,9 @@ enum Command {
         /// How: print the commands, tmux, background, or custom (the plan's `launch`)
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
         how: How,
+        /// Their sessions, which cannot be seen from here, are over: you looked where they ran
+        #[arg(long, requires = "workers")]
+        ended: bool,
     },
     /// Makes worktrees, git hooks and launchers whole again where they were moved, replaced or lost
     Repair {
@@ -97,8 +100,8 @@ impl Cli for Setup {
             Command::Check { plan } => check(context, plan),
             Command::Create { plan } => create::create(context, plan),
             Command::Advance { workflow } => create::advance(context, workflow.as_deref()),
-            Command::Launch { workers, workflow, how } => {
-                start::launch(context, workers, workflow.as_deref(), *how)
+            Command::Launch { workers, workflow, how, ended } => {
+                start::launch(context, workers, workflow.as_deref(), *how, *ended)
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::List => list(context),

@@ -144,7 +144,7 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
         let Some(worktree) = worktree_above(&dir) else { continue };
         let (workflow, id) = match Workflow::open_here(&shell.at(&worktree)) {
             Ok(found) => found,
-            Err(error) if is_nobodys(&error, &worktree) => continue,
+            Err(error) if is_nobodys(&error) => continue,
             Err(error) => return Err(error),
         };
         let worker = workflow.worker(&id)?.clone();
@@ -161,11 +161,11 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
     )
 }
 
-/// Returns whether no worker works in a folder; one whose worktree was moved still does.
-fn is_nobodys(error: &anyhow::Error, folder: &Path) -> bool {
+/// Returns whether no worker works in a folder; one whose worktree was moved or copied still does.
+fn is_nobodys(error: &anyhow::Error) -> bool {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    failure.is_some_and(|failure| failure.code == Code::NotAWorker)
-        && identity::below(folder).is_none()
+    let names_worker = |failure: &Failure| failure.details.get("worker").is_some();
+    failure.is_some_and(|failure| failure.code == Code::NotAWorker && !names_worker(failure))
 }
 
 /// Returns the nearest folder above that is a linked worktree of a repository with workflows. A
@@ -266,7 +266,7 @@ fn git_hook(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option
     let session = session_of();
     let (workflow, id) = match Workflow::open_here(shell) {
         Ok(found) => found,
-        Err(error) if is_nobodys(&error, &shell.directory) && !session.is_worker() => {
+        Err(error) if is_nobodys(&error) && !session.is_worker() => {
             return Ok(None);
         }
         Err(error) => return Err(error),
