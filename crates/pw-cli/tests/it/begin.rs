@@ -160,6 +160,7 @@ fn a_launcher_without_its_helper_starts_nothing() {
 
 /// A session's own process ids, as in a container; nothing where the system does not permit that.
 #[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "whoever reads the log sees what was not tested")]
 fn apart(repo: &TestRepo, line: &str) -> Option<Child> {
     let root = "unshare --map-root-user --pid --fork --mount-proc";
     if !repo.shell(&format!("{root} true")).output().unwrap().status.success() {
