@@ -17,6 +17,7 @@ use pw_core::work::{own_work, perhaps_handed_over};
 use pw_git::{Whereabouts, both};
 
 use crate::landing;
+use crate::repair;
 use crate::workflow::Workflow;
 
 /// Which worktrees to look into, which costs one git process each.
@@ -196,19 +197,20 @@ impl Workflow {
 
     pub(crate) fn worktree_facts(&self, look: Look<'_>) -> Result<Vec<WorktreeFacts>> {
         let workers = &self.plan.workers;
-        let is_registered = |worker: &&Worker| self.entry(worker).is_some();
-        let wanted = workers.iter().filter(is_registered).filter(|worker| look.is_into(worker));
-        let wanted: Vec<PathBuf> = wanted.map(|worker| self.worktree(worker)).collect();
+        let is_there = |worker: &&Worker| {
+            self.entry(worker).is_some() && self.repo.is_worktree_of_its_own(&self.worktree(worker))
+        };
+        let there: Vec<bool> = workers.iter().map(|worker| is_there(&worker)).collect();
+        let wanted =
+            workers.iter().zip(&there).filter(|(worker, there)| **there && look.is_into(worker));
+        let wanted: Vec<PathBuf> = wanted.map(|(worker, _)| self.worktree(worker)).collect();
         let mut read = self.repo.tree_states(&wanted)?.into_iter();
-        let fact = |worker: &Worker| match is_registered(&worker) {
+        let fact = |(worker, is_there): (&Worker, &bool)| match is_there {
             false => self.lost(worker),
-            true if look.is_into(worker) => match read.next().unwrap_or_default() {
-                WorktreeFacts::Missing => self.lost(worker),
-                read => read,
-            },
+            true if look.is_into(worker) => read.next().unwrap_or_default(),
             true => WorktreeFacts::Unread,
         };
-        Ok(workers.iter().map(fact).collect())
+        Ok(workers.iter().zip(&there).map(fact).collect())
     }
 
     /// Returns what became of a worktree that is not where git and the plan have it.
@@ -216,11 +218,15 @@ impl Workflow {
         if !self.record.is_made(&worker.id) || self.tip(worker).is_none() {
             return WorktreeFacts::Missing;
         }
-        let reason = self.plan.lock_reason(worker);
-        match self.repo.whereabouts(&self.worktree(worker), &reason, &worker.branch()) {
+        match repair::whereabouts(&self.repo, &self.plan, worker) {
             Whereabouts::Unlinked(_) => WorktreeFacts::Unlinked,
             Whereabouts::At(folder, _) => WorktreeFacts::At(folder.to_string_lossy().into_owned()),
-            Whereabouts::Unknown => WorktreeFacts::Missing,
+            Whereabouts::Unregistered(_) => WorktreeFacts::Unregistered,
+            // Of one that was merged, its worktree may well be gone.
+            Whereabouts::Occupied if !self.record.merged.contains_key(&worker.id) => {
+                WorktreeFacts::Broken
+            }
+            Whereabouts::Occupied | Whereabouts::Unknown => WorktreeFacts::Missing,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn locked(git_dir: &Path) -> Option<(Slug, WorkerId)> {
 }
 
 /// Returns the workflow and worker that a lock names; see [`pw_core::plan::Plan::lock_reason`].
-fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
+pub(crate) fn owner(worktree: &Worktree) -> Option<(Slug, WorkerId)> {
     read(worktree.locked.as_deref()?)
 }
 

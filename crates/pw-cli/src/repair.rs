@@ -1,11 +1,15 @@
 //! What a worker has besides its branch: a worktree that git finds, hooks that hold its commits to
 //! its scope, a launcher. Looks whether all that is as it was made, and makes it so again.
 
-use anyhow::Result;
-use pw_core::gap::Gap;
-use pw_core::plan::{Plan, Worker};
-use pw_git::{Entry, HookPlace, Repo, Whereabouts};
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
+use pw_core::gap::{self, Gap};
+use pw_core::plan::{Plan, Worker};
+use pw_core::report::shell_word;
+use pw_git::{Entry, HookPlace, Repo, Whereabouts, Worktree};
+
+use crate::identity;
 use crate::launch;
 use crate::workflow::Workflow;
 
@@ -52,33 +56,126 @@ pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>
     repo.use_hooks(&place)
 }
 
+/// Returns where a worker's worktree is that git does not find in its place.
+pub(crate) fn whereabouts(repo: &Repo, plan: &Plan, worker: &Worker) -> Whereabouts {
+    let place = repo.root().join(plan.worktree(worker));
+    repo.whereabouts(&place, &plan.lock_reason(worker), &worker.branch())
+}
+
+/// Returns whether a worker's worktree is in its place. Git may have been told that another worker's
+/// belongs there.
+pub(crate) fn is_in_place(repo: &Repo, plan: &Plan, worker: &Worker) -> bool {
+    let place = repo.root().join(plan.worktree(worker));
+    let locked = repo.own_git_dir(&place).and_then(|own| identity::locked(&own));
+    repo.is_worktree_of_its_own(&place)
+        && locked.is_none_or(|(workflow, id)| workflow == plan.workflow && id == worker.id)
+}
+
+/// Moves the worktrees that stand in each other's places aside, so that each place is free for its
+/// own. When that is cut short, the next look finds them where they are.
+pub(crate) fn make_room(workflow: &Workflow, workers: &[Worker]) -> Result<()> {
+    let Workflow { repo, plan, .. } = workflow;
+    let places: Vec<PathBuf> = workers.iter().map(|worker| workflow.worktree(worker)).collect();
+    for worker in workers {
+        let place = workflow.worktree(worker);
+        if is_in_place(repo, plan, worker) {
+            continue;
+        }
+        let Whereabouts::At(found, _) = whereabouts(repo, plan, worker) else { continue };
+        let is_taken = |place: &PathBuf| {
+            !place.is_symlink() && place.canonicalize().is_ok_and(|place| place == found)
+        };
+        if places.iter().any(is_taken) {
+            let aside = place.with_file_name(format!(".{}.moved", worker.label()));
+            std::fs::rename(&found, &aside)
+                .with_context(|| format!("moving {} to {}", found.display(), aside.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes git and a worker's worktree find each other again, and returns what was done; `None` when
-/// they do, or when there is nothing to find.
+/// they do, or when that is for the user to do.
 pub(crate) fn relink(repo: &Repo, plan: &Plan, worker: &Worker) -> Result<Option<String>> {
     let place = repo.root().join(plan.worktree(worker));
-    if repo.is_worktree_of_its_own(&place) {
+    if is_in_place(repo, plan, worker) {
         return Ok(None);
     }
-    match repo.whereabouts(&place, &plan.lock_reason(worker), &worker.branch()) {
+    let branch = worker.branch();
+    let moved_back = |from: &Path| format!("moved back from {}", from.display());
+    match whereabouts(repo, plan, worker) {
         Whereabouts::Unlinked(entry) => {
-            repo.relink(&place, &entry)?;
-            if is_elsewhere(&entry) {
+            repo.relink(&place, &entry, Some(&branch))?;
+            if is_elsewhere(repo, &entry) {
                 // The session that is noted here is the original's.
                 let _ = std::fs::remove_file(launch::folder(repo, plan, worker).join("session"));
             }
             Ok(Some("linked to this repository again".to_owned()))
         }
         Whereabouts::At(from, entry) => {
-            repo.bring_back(&from, &place, &entry)?;
-            Ok(Some(format!("moved back from {}", from.display())))
+            let is_back = repo.bring_back(&from, &place, &entry, &branch)?;
+            Ok(is_back.then(|| moved_back(&from)))
         }
-        Whereabouts::Unknown => Ok(None),
+        Whereabouts::Unregistered(from) => {
+            if elsewhere(repo, &branch).is_some()
+                || !repo.register(&from, &place, &branch, &plan.lock_reason(worker))?
+            {
+                return Ok(None);
+            }
+            let anew = "git's entry of it was gone and is made anew: all files are as they were, \
+                        and nothing is staged";
+            Ok(Some(match from == place {
+                true => anew.to_owned(),
+                false => format!("{}; {anew}", moved_back(&from)),
+            }))
+        }
+        Whereabouts::Occupied | Whereabouts::Unknown => Ok(None),
+    }
+}
+
+/// Returns the worktree that has a branch checked out, as git lists it.
+fn elsewhere<'a>(repo: &'a Repo, branch: &str) -> Option<&'a Worktree> {
+    repo.worktrees().iter().find(|worktree| worktree.branch.as_deref() == Some(branch))
+}
+
+/// Says what the user has to do about a worktree that [`relink`] left as it is.
+pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
+    let Workflow { repo, plan, .. } = workflow;
+    let (place, repair) = (workflow.worktree(worker), gap::repair(&plan.workflow));
+    let word = |path: &Path| shell_word(&path.to_string_lossy());
+    let (shown, branch) = (place.display(), worker.branch());
+    let free = || match place.symlink_metadata() {
+        Err(_) => String::new(),
+        Ok(about) if about.is_symlink() => format!("rm {} && ", word(&place)),
+        Ok(_) => format!("mv {0} {0}.other && ", word(&place)),
+    };
+    let found = whereabouts(repo, plan, worker);
+    match found {
+        Whereabouts::Unregistered(_) if let Some(other) = elsewhere(repo, &branch) => format!(
+            "git's entry of its worktree is gone, and {branch} is checked out in {}: switch that to \
+             another branch, then {repair}",
+            other.path.display()
+        ),
+        Whereabouts::At(from, _) | Whereabouts::Unregistered(from) if from != place => format!(
+            "its worktree is at {}, and did not go back to {shown}: {}mv {} {} && {repair}",
+            from.display(),
+            free(),
+            word(&from),
+            word(&place)
+        ),
+        Whereabouts::Unknown => format!(
+            "its worktree was not found: move it back to {shown}, or let pw-setup advance {} make it anew from its branch",
+            plan.workflow
+        ),
+        _ => {
+            format!("what stands at {shown} is not its worktree: move it away, {}{repair}", free())
+        }
     }
 }
 
 /// Returns whether what git took for this worktree is another one, since the repository is a copy.
-fn is_elsewhere(entry: &Entry) -> bool {
-    entry.path.is_dir()
+fn is_elsewhere(repo: &Repo, entry: &Entry) -> bool {
+    entry.path.is_dir() && repo.linked(&entry.path).is_none()
 }
 
 /// The same for a worktree in which a merge is resolved.
@@ -88,7 +185,7 @@ pub(crate) fn relink_resolutions(repo: &Repo, plan: &Plan) -> Result<()> {
         let Some(name) = entry.path.file_name() else { continue };
         let place = repo.root().join(&plan.worktrees).join(name);
         if place.is_dir() && !repo.is_worktree_of_its_own(&place) {
-            repo.relink(&place, &entry)?;
+            repo.relink(&place, &entry, None)?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 mod files;
 
 use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -10,12 +11,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::launch::Living;
 use pw_core::plan::Worker;
-use pw_core::prompt::INSTALL;
-use pw_core::prompt::SessionOf;
-use pw_core::session::{Agent, How, Launch, Process, Processes, Registered, SessionFacts, Traces};
+use pw_core::prompt::{ALIVE, INSTALL, SessionOf};
+use pw_core::session::{
+    Agent, Domain, How, Launch, Process, Processes, Registered, SessionFacts, Sight, Traces,
+};
 use pw_core::time::Seconds;
 use pw_git::all;
 
@@ -74,27 +77,40 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
         entries.filter(|(_, cwds)| cwds.iter().any(is_in)).map(|(entry, _)| entry).collect()
     };
     let entries: Vec<Vec<&Registered>> = folders.iter().map(|folder| here(folder)).collect();
-    let notes: Vec<Option<Process>> = workers.iter().map(|worker| note(workflow, worker)).collect();
+    let notes: Vec<Option<Note>> = workers.iter().map(|worker| note(workflow, worker)).collect();
     let noted = entries.iter().flatten().map(|entry| entry.pid);
-    let running = processes(noted.chain(notes.iter().flatten().map(|process| process.pid)));
-    let domain = Domain::own();
+    let running = processes(noted.chain(notes.iter().flatten().map(|note| note.process.pid)));
+    let domain = domain();
     let traces = |index: usize| {
+        let note = notes[index].as_ref().map(|note| (note, note.is_alive(&domain, &running)));
         let is_alive = |entry: &Registered| {
-            let is_ours = entry.domain.as_deref().is_none_or(|text| domain.is_ours(text));
-            if is_ours { running.is_alive(&entry.process()) } else { None }
+            let is_ours = entry.domain.as_deref().is_none_or(|text| is_seen(text, &domain));
+            let noted = note.filter(|(note, _)| note.is_of(entry));
+            match noted {
+                _ if is_ours => running.is_alive(&entry.process()),
+                Some((_, alive)) => alive,
+                None => said_ended(workflow, workers[index], entry.started).then_some(false),
+            }
         };
         let placement = workflow.record.placements.get(&workers[index].id);
         let began = placement.map_or(0, |placement| placement.at);
         // Another workflow's worker may have lived in the folder before.
         let entries = entries[index].iter().map(|entry| ((*entry).clone(), is_alive(entry)));
-        let entries = entries.filter(|(entry, alive)| {
-            *alive != Some(false) || entry.started.is_none_or(|started| started >= began)
-        });
+        let is_here =
+            |entry: &Registered| entry.domain.as_deref().is_none_or(|text| is_seen(text, &domain));
+        let is_since = |entry: &Registered| entry.started.is_none_or(|started| started >= began);
+        let entries = entries.filter(|(entry, alive)| *alive != Some(false) || is_since(entry));
+        let entries: Vec<(Registered, Option<bool>)> = entries.collect();
         let launch = workflow.record.launches.get(&workers[index].id);
+        let mut unsure = entries.iter().filter(|(_, alive)| *alive != Some(false));
+        let unseen = unsure.any(|(entry, _)| !is_here(entry) && is_since(entry));
+        let unseen = unseen.then(|| "another container or machine".to_owned());
+        let elsewhere = note.and_then(|(note, alive)| note.elsewhere(&domain, alive)).or(unseen);
         let mut traces = Traces {
+            elsewhere,
             has_registry: files.as_ref().is_some_and(ClientFiles::has_registry),
-            registered: entries.collect(),
-            launcher: notes[index].as_ref().map(|process| (process.pid, running.is_alive(process))),
+            registered: entries,
+            launcher: note.map(|(note, alive)| (note.process.pid, alive)),
             launched: launch.map(|launch| (launch.at, background(launch))),
             ..Traces::default()
         };
@@ -138,10 +154,93 @@ fn background(launch: &Launch) -> Option<String> {
     launch.id.clone().filter(|_| launch.how == How::Background)
 }
 
-/// Reads the process that a worker's launcher became.
-fn note(workflow: &Workflow, worker: &Worker) -> Option<Process> {
+/// What a launcher wrote down of the process that it became.
+struct Note {
+    process: Process,
+    /// Where that is; nothing in the notes of older releases.
+    domain: Option<Domain>,
+    /// The file it holds a lock on.
+    lock: PathBuf,
+}
+
+/// Reads the note about a worker's session.
+fn note(workflow: &Workflow, worker: &Worker) -> Option<Note> {
     let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
-    Process::parse(&std::fs::read_to_string(folder.join("session")).ok()?)
+    let text = std::fs::read_to_string(folder.join("session")).ok()?;
+    let (process, domain) = (Process::parse(&text)?, Domain::parse(&text));
+    Some(Note { process, domain, lock: folder.join(ALIVE) })
+}
+
+impl Note {
+    fn sight(&self, here: &Domain) -> Sight {
+        self.domain.as_ref().map_or(Sight::Process, |domain| domain.seen_from(here))
+    }
+
+    fn is_alive(&self, here: &Domain, running: &Processes) -> Option<bool> {
+        match self.sight(here) {
+            Sight::Process => running.is_alive(&self.process),
+            Sight::Gone => Some(false),
+            Sight::Locks => is_locked(&self.lock),
+            // The kernels of some machines share their locks on a common disk.
+            Sight::Nothing => is_locked(&self.lock).filter(|is_locked| *is_locked),
+        }
+    }
+
+    /// Returns where the session is, unless that is here or it is over.
+    fn elsewhere(&self, here: &Domain, alive: Option<bool>) -> Option<String> {
+        let host = self.domain.as_ref().map_or("", |domain| &domain.host);
+        match self.sight(here) {
+            _ if alive == Some(false) => None,
+            Sight::Process | Sight::Gone => None,
+            Sight::Locks => Some(format!("another container of this machine, {host}")),
+            Sight::Nothing => Some(format!("another container or machine, {host}")),
+        }
+    }
+
+    /// Returns whether the client's entry is about the same process.
+    fn is_of(&self, entry: &Registered) -> bool {
+        let space = self.domain.as_ref().map_or("", |domain| &domain.space);
+        let is_there = || entry.domain.as_ref().is_some_and(|text| text.contains(space));
+        entry.pid == self.process.pid && !space.is_empty() && is_there()
+    }
+}
+
+/// Returns whether a process holds the lock on a file, wherever on this kernel it runs.
+fn is_locked(path: &Path) -> Option<bool> {
+    let file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// The name of the file that says when the user saw that a worker's sessions elsewhere are over.
+const ENDED: &str = "ended";
+
+/// Notes that sessions which cannot be seen from here are over, as the user says; what is known to
+/// live is refused as before.
+pub(crate) fn note_ended(workflow: &Workflow, worker: &Worker, now: Seconds) -> Result<()> {
+    let is_unseen = |facts: &SessionFacts| facts.alive.is_none() && facts.elsewhere.is_some();
+    if !facts(workflow, &[worker], now).iter().any(is_unseen) {
+        return Ok(());
+    }
+    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    launch::replace(&folder.join(ENDED), &format!("{now}\n"))?;
+    match std::fs::remove_file(folder.join("session")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).context("removing the note about a session")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether the user said that what was started at that time is over.
+fn said_ended(workflow: &Workflow, worker: &Worker, started: Option<Seconds>) -> bool {
+    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    let ended = std::fs::read_to_string(folder.join(ENDED)).ok();
+    let ended: Option<Seconds> = ended.and_then(|text| text.trim().parse().ok());
+    ended.is_some_and(|ended| started.is_none_or(|started| started <= ended))
 }
 
 /// Asks for processes, all at once; not at all when there is none to ask for.
@@ -168,24 +267,24 @@ pub(crate) fn start_of(pid: u32) -> String {
     String::from_utf8_lossy(&said).trim().to_owned()
 }
 
-/// The machine and the container whose process ids we see.
-struct Domain {
-    parts: Vec<String>,
+/// Returns the machine and the container whose process ids we see.
+pub(crate) fn domain() -> Domain {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    Domain {
+        system: std::env::consts::OS.to_owned(),
+        boot: read("/proc/sys/kernel/random/boot_id"),
+        space: space.to_string_lossy().into_owned(),
+        machine: read("/etc/machine-id"),
+        host: read("/proc/sys/kernel/hostname"),
+    }
 }
 
-impl Domain {
-    fn own() -> Self {
-        let space = std::fs::read_link("/proc/self/ns/pid").ok();
-        let space = space.map(|link| link.to_string_lossy().into_owned());
-        let machine = std::fs::read_to_string("/etc/machine-id").ok();
-        let machine = machine.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
-        Self { parts: space.into_iter().chain(machine).collect() }
-    }
-
-    /// Returns whether an id of that domain means the same here; where we cannot tell, it does.
-    fn is_ours(&self, domain: &str) -> bool {
-        !domain.starts_with("linux:") || self.parts.iter().all(|part| domain.contains(part))
-    }
+/// Returns whether a process id means the same here, in the client's words for where it is; where we
+/// cannot tell, it does.
+fn is_seen(told: &str, here: &Domain) -> bool {
+    let parts = [&here.space, &here.machine];
+    !told.starts_with("linux:") || parts.into_iter().all(|part| told.contains(part))
 }
 
 /// Returns the workers whose sessions are alive, and what could not be found out about others.
@@ -220,8 +319,18 @@ pub(crate) fn living(
                 let window = launch(worker).filter(|launch| launch.how == How::Tmux);
                 let window = window.and_then(|launch| launch.id.clone());
                 let (id, attach) = (session.id.clone().or(window), session.attach(launch(worker)));
-                living.push(Living { worker: worker.id.clone(), pid, id, attach });
+                let elsewhere = session.elsewhere.clone();
+                let worker = worker.id.clone();
+                living.push(Living { worker, pid, elsewhere, is_unseen: false, id, attach });
             }
+            (None, _) if session.elsewhere.is_some() => living.push(Living {
+                worker: worker.id.clone(),
+                pid: None,
+                elsewhere: session.elsewhere.clone(),
+                is_unseen: true,
+                id: None,
+                attach: None,
+            }),
             (None, Some(pid)) => {
                 notes.push(format!("process {pid} may be a living session of {}", worker.id));
             }
@@ -240,7 +349,8 @@ fn listed(workflow: &Workflow, worker: &Worker, agents: &[Agent], now: Seconds) 
     };
     let id = agents.iter().find(is_its)?.id.clone();
     let attach = Some(format!("claude attach {id}"));
-    Some(Living { worker: worker.id.clone(), pid: None, id: Some(id), attach })
+    let worker = worker.id.clone();
+    Some(Living { worker, pid: None, elsewhere: None, is_unseen: false, id: Some(id), attach })
 }
 
 /// Asks the client for its sessions.

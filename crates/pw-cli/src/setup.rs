@@ -58,6 +58,9 @@ enum Command {
         /// How: print the commands, tmux, background, or custom (the plan's `launch`)
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
         how: How,
+        /// Their sessions, which cannot be seen from here, are over: you looked where they ran
+        #[arg(long, requires = "workers")]
+        ended: bool,
     },
     /// Makes worktrees, git hooks and launchers whole again where they were moved, replaced or lost
     Repair {
@@ -80,8 +83,8 @@ impl Cli for Setup {
             Command::Check { plan } => check::check(context, plan),
             Command::Create { plan } => create::create(context, plan),
             Command::Advance { workflow } => advance::advance(context, workflow.as_deref()),
-            Command::Launch { workers, workflow, how } => {
-                launch::launch(context, workers, workflow.as_deref(), *how)
+            Command::Launch { workers, workflow, how, ended } => {
+                launch::launch(context, workers, workflow.as_deref(), *how, *ended)
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::List => list::list(context),

@@ -1,13 +1,15 @@
 //! One workflow of a repository: its plan, its record, and where what belongs to it is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
+use pw_core::gap;
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
+use pw_core::report::shell_word;
 use pw_core::status::Places;
 use pw_core::time::rfc3339;
 use pw_git::{Journal, Lock, Repo, Worktree};
@@ -65,36 +67,91 @@ impl Workflow {
     /// Opens the workflow whose worker's worktree the helper was started in.
     pub(crate) fn open_here(context: &Context) -> Result<(Self, WorkerId)> {
         let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
-        let not_here = || {
-            Failure::new(
-                Code::NotAWorker,
-                format!("{} is in no worker's worktree", context.directory.display()),
-            )
-            .hint("run this in the worktree of a worker, or name the folder with -C")
-            .next("pw-setup list")
+        let Some(worktree) = repo.worktree_at(&context.directory).cloned() else {
+            return Err(Self::not_here(&repo, &refs, &context.directory).into());
         };
-        let moved = |(name, id): (Slug, WorkerId)| {
-            let message = format!("this worktree of {id} is not where git has it: it was moved");
-            Failure::new(Code::NotAWorker, message)
-                .hint("let it be put back, then run the same command again")
-                .next(format!("pw-setup repair {name}"))
-        };
-        let lost = || {
-            let worker = identity::below(&context.directory);
-            worker.map_or_else(not_here, moved)
-        };
-        let worktree = repo.worktree_at(&context.directory).ok_or_else(&lost)?.clone();
-        for name in identity::candidates(&repo, &worktree) {
-            let Some(tip) = refs.get(&Refs(&name).record()).cloned() else { continue };
-            // Another workflow's unreadable record is not this worker's trouble.
-            let Ok(workflow) = Self::load(repo.clone(), refs.clone(), tip) else { continue };
-            let mut workers = workflow.plan.workers.iter();
-            let here = workers.find(|worker| workflow.entry(worker) == Some(&worktree));
-            if let Some(id) = here.map(|worker| worker.id.clone()) {
-                return Ok((workflow, id));
+        if repo.is_worktree_of_its_own(&worktree.path) {
+            for workflow in Self::candidates(&repo, &refs, &worktree) {
+                let mut workers = workflow.plan.workers.iter();
+                let here = workers.find(|worker| workflow.entry(worker) == Some(&worktree));
+                if let Some(id) = here.map(|worker| worker.id.clone()) {
+                    return Ok((workflow, id));
+                }
             }
         }
-        Err(lost().into())
+        Err(Self::not_here(&repo, &refs, &context.directory).into())
+    }
+
+    /// Opens the workflows that can have made a worktree. Another one's unreadable record is not this
+    /// worker's trouble.
+    fn candidates<'a>(
+        repo: &'a Repo,
+        refs: &'a BTreeMap<String, Oid>,
+        worktree: &Worktree,
+    ) -> impl Iterator<Item = Self> + 'a {
+        let names = identity::candidates(repo, worktree).into_iter();
+        names.filter_map(|name| {
+            let tip = refs.get(&Refs(&name).record())?.clone();
+            Self::load(repo.clone(), refs.clone(), tip).ok()
+        })
+    }
+
+    /// Says why a folder is no place to work as anybody: it is in no worker's worktree, or in one that
+    /// is not where it was made.
+    fn not_here(repo: &Repo, refs: &BTreeMap<String, Oid>, directory: &Path) -> Failure {
+        // What a folder is linked to says more than where it lies: two may be exchanged.
+        let listed = repo.worktree_at(directory).cloned();
+        let listed = listed.map(|listed| (listed.path.clone(), listed));
+        for (folder, worktree) in [repo.linked(directory), listed].into_iter().flatten() {
+            for workflow in Self::candidates(repo, refs, &worktree) {
+                let is_made = |worker: &&Worker| workflow.record.is_made(&worker.id);
+                let its = |worker: &&Worker| workflow.is_made_as(worker, &worktree);
+                let worker = workflow.plan.workers.iter().filter(is_made).find(its);
+                if let Some(worker) = worker {
+                    return workflow.misplaced(worker, &folder);
+                }
+            }
+        }
+        let message = format!("{} is in no worker's worktree", directory.display());
+        Failure::new(Code::NotAWorker, message)
+            .hint("run this in the worktree of a worker, or name the folder with -C")
+            .next("pw-setup list")
+    }
+
+    /// Returns whether a worktree was made as a worker's: its lock says so, or its branch where the
+    /// user has unlocked it.
+    fn is_made_as(&self, worker: &Worker, worktree: &Worktree) -> bool {
+        match identity::owner(worktree) {
+            Some((workflow, id)) => workflow == self.plan.workflow && id == worker.id,
+            None => worktree.branch == Some(worker.branch()),
+        }
+    }
+
+    /// Refuses to work in a worker's worktree that is not where it was made. `details.worker` tells
+    /// that it is somebody's.
+    fn misplaced(&self, worker: &Worker, folder: &Path) -> Failure {
+        let (id, place, name) = (&worker.id, self.worktree(worker), &self.plan.workflow);
+        let refuse = |message: String| {
+            let details = serde_json::json!({ "workflow": name, "worker": id, "place": place.to_string_lossy() });
+            Failure::new(Code::NotAWorker, message).details(details)
+        };
+        let (here, shown) = (folder.display(), place.display());
+        if self.repo.is_worktree_of_its_own(&place) && self.repo.is_copy(folder, &place) {
+            let word = |path: &Path| shell_word(&path.to_string_lossy());
+            return refuse(format!(
+                "{here} is a copy of the worktree of {id}, and git takes both for one"
+            ))
+            .hint(format!(
+                "work in {shown}; carry over what only the copy has, then cut its link: rm {}",
+                word(&folder.join(".git"))
+            ))
+            .next(format!("pw-worker -C {} brief", word(&place)));
+        }
+        refuse(format!(
+            "the worktree of {id} is not where git has it: it was moved, or its link is broken"
+        ))
+        .hint("let it be put right, then run the same command again")
+        .next(gap::repair(name))
     }
 
     fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {

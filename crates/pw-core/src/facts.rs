@@ -76,6 +76,8 @@ pub enum WorktreeFacts {
     /// The folder is in its place, and the links between it and git lead elsewhere: the repository
     /// was moved or copied.
     Unlinked,
+    /// The folder is there, and git's entry of it is gone.
+    Unregistered,
     /// In another folder.
     At(String),
     /// There, but not looked into.

@@ -111,9 +111,15 @@ pub fn skip(
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Living {
     pub worker: WorkerId,
-    /// Absent for a background session.
+    /// Absent for a background session, and where its process is not seen from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// Where it was started; absent when that is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
+    /// Nobody can tell from here whether it lives.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unseen: bool,
     /// Absent unless the client or tmux gave it one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -124,6 +130,19 @@ pub struct Living {
 
 impl fmt::Display for Living {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.elsewhere, self.is_unseen) {
+            (Some(place), true) => {
+                return write!(
+                    f,
+                    "{} has a session in {place}, of which nobody can tell from here whether it lives",
+                    self.worker
+                );
+            }
+            (Some(place), false) => {
+                return write!(f, "{} has a living session in {place}", self.worker);
+            }
+            (None, _) => {}
+        }
         match (self.pid, &self.id) {
             (Some(pid), Some(id)) => {
                 write!(f, "{} has a living session, process {pid} in {id}", self.worker)
@@ -143,6 +162,11 @@ pub fn refuse_living(living: &[Living]) -> Result<(), Failure> {
         .details(serde_json::json!({ "sessions": living }));
     Err(match &first.attach {
         Some(command) => failure.hint(format!("attach to it with {command}")).next(command),
+        None if first.is_unseen => failure.hint(format!(
+            "go on there, or end it there; only when you saw that it is over, say so: \
+             pw-setup launch {} --ended",
+            first.worker
+        )),
         None => failure.hint("go on in the terminal it runs in, or end it there first"),
     })
 }

@@ -140,6 +140,9 @@ impl SessionOf {
 /// launcher find the program there, so that no path of a machine stands in them.
 pub const HELPER: &str = "pw-worker";
 
+/// The name of the file, beside that link, which a session of the launcher's holds a lock on.
+pub const ALIVE: &str = "alive";
+
 /// Returns the launcher script. It finds everything from where it lies, so that it starts the
 /// worker of the repository it is in, wherever that was moved or copied to.
 ///
@@ -164,7 +167,9 @@ helper=$folder/{HELPER}
   echo '{HELPER} is gone, so whether a session lives here cannot be told: run pw-setup repair {workflow}' >&2
   exit 127
 }}
-"$helper" begin {id} $$ || exit 3
+# The lock is held as long as the client runs: whoever cannot see the process sees that.
+exec 9>>"$folder/{ALIVE}"
+"$helper" begin {id} $$ <&9 9>&- || exit 3
 # Until git wrote down what it finds, every look reads all files again: they are as young as the index.
 git status >/dev/null 2>&1 || :
 export{exported}
@@ -177,7 +182,7 @@ if ! [ -f "$claude" ] || ! [ -x "$claude" ]; then
 fi
 unset {nested}
 set -- --settings "$folder/settings.json" "$@"
-{skip}exec "$claude" "$@" -- "$(cat "$folder/prompt.md")"
+{skip}exec "$claude" "$@" -- "$(cat "$folder/prompt.md")" 9>&9
 "#,
         label = worker.label(),
         id = worker.id,

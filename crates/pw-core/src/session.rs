@@ -4,6 +4,7 @@
 //! Here are the parsers of both, and the rule that makes one answer of all traces. What no trace
 //! tells is unknown, never healthy.
 
+mod domain;
 mod process;
 mod registry;
 mod start;
@@ -12,6 +13,7 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use domain::{Domain, Sight};
 pub use process::{Process, Processes};
 pub use registry::{Agent, Job, Registered, folder_name};
 pub use start::{How, Launch, UnknownWay};
@@ -42,6 +44,9 @@ pub struct SessionFacts {
     /// `None` when no trace tells.
     pub alive: Option<bool>,
     pub pid: Option<u32>,
+    /// Where it was started, when its process is not seen from here. Whether it lives may be told all
+    /// the same.
+    pub elsewhere: Option<String>,
     /// What the client calls it, when it runs in the background.
     pub id: Option<String>,
     pub activity: Option<Activity>,
@@ -79,6 +84,9 @@ pub struct Traces {
     pub registered: Vec<(Registered, Option<bool>)>,
     /// The process that our launcher became, and whether it is the same still.
     pub launcher: Option<(u32, Option<bool>)>,
+    /// Where the session was started that counts as alive, or of which nobody can tell, when its
+    /// process is not seen from here.
+    pub elsewhere: Option<String>,
     /// When we started the newest session, and its id if that was in the background.
     pub launched: Option<(Seconds, Option<String>)>,
     pub job: Option<Job>,
@@ -103,6 +111,7 @@ impl Traces {
         let alive = self.alive(now);
         let entry = self.entry().filter(|(_, is_alive)| *is_alive == alive).map(|(entry, _)| entry);
         let launcher = self.launcher.filter(|(_, is_alive)| *is_alive == alive).map(|(pid, _)| pid);
+        let elsewhere = self.elsewhere.clone().filter(|_| alive != Some(false));
         let id = match entry {
             Some(entry) => entry.job.clone(),
             None => self.launched.as_ref().and_then(|(_, id)| id.clone()),
@@ -112,7 +121,8 @@ impl Traces {
         let job = self.job.as_ref();
         SessionFacts {
             alive,
-            pid: entry.map(|entry| entry.pid).or(launcher),
+            pid: entry.map(|entry| entry.pid).or(launcher).filter(|_| elsewhere.is_none()),
+            elsewhere,
             id,
             activity: entry.and_then(|entry| entry.activity).filter(|_| alive == Some(true)),
             needs: job.and_then(|job| job.needs.clone()).or(tail.asks),

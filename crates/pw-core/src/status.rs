@@ -215,6 +215,9 @@ pub struct Session {
     /// The process of a living one; absent when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// Where it was started, when its process is not seen from here; absent when that is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach: Option<String>,

@@ -70,7 +70,7 @@ impl Repo {
     }
 
     /// Returns the private git folder of a worktree: what its `.git` file names, if that is ours.
-    pub(crate) fn own_git_dir(&self, path: &Path) -> Option<PathBuf> {
+    pub fn own_git_dir(&self, path: &Path) -> Option<PathBuf> {
         if std::fs::symlink_metadata(path).ok()?.is_symlink() {
             return None;
         }

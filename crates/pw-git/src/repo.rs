@@ -8,6 +8,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 use pw_core::report::shell_word;
 
+use crate::links::Lost;
 use crate::lock::Lock;
 use crate::objects::Author;
 use crate::process::{Git, GitError, both};
@@ -136,20 +137,19 @@ impl Repo {
 /// Gives git's refusals a name. The words are git's own in the C locale, and tested.
 fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     let Some(git) = error.downcast_ref::<GitError>() else { return error };
-    let failure = if git.stderr.contains("not a git repository")
-        && let Some((gone, root)) = crate::links::lost(dir)
+    let is_nowhere = git.stderr.contains("not a git repository");
+    let failure = if (is_nowhere || git.stderr.contains("invalid gitfile format"))
+        && let Some((lost, root)) = crate::links::lost(dir)
     {
-        let message =
-            format!("the repository of this worktree is not at {} any more", gone.display());
-        let failure = Failure::new(Code::NotARepository, message)
-            .hint("it was moved: run pw-setup repair there, which puts the worktrees right");
+        let (message, hint) = explain(&lost);
+        let failure = Failure::new(Code::NotARepository, message).hint(hint);
         let repair =
             |root: &Path| format!("pw-setup -C {} repair", shell_word(&root.to_string_lossy()));
         match root {
             Some(root) => failure.next(repair(&root)),
             None => failure,
         }
-    } else if git.stderr.contains("not a git repository") {
+    } else if is_nowhere {
         let message = format!("{} is in no git repository", dir.display());
         Failure::new(Code::NotARepository, message)
             .hint("change to the repository, or make one with git init")
@@ -163,4 +163,22 @@ fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
         return error;
     };
     failure.details(BTreeMap::from([("git", &git.stderr)])).into()
+}
+
+/// Says why git finds no repository where a worktree is, and what to do.
+fn explain(lost: &Lost) -> (String, &'static str) {
+    match lost {
+        Lost::Repository(gone) => (
+            format!("the repository of this worktree is not at {} any more", gone.display()),
+            "it was moved: run pw-setup repair there, which puts the worktrees right",
+        ),
+        Lost::Entry(worktree) => (
+            format!("git's entry of the worktree {} is gone or unreadable", worktree.display()),
+            "its files are there: run pw-setup repair in the repository, which makes the entry anew",
+        ),
+        Lost::Link(worktree) => (
+            format!("{}/.git is no link to a repository any more", worktree.display()),
+            "run pw-setup repair in the repository, which makes the link anew",
+        ),
+    }
 }

@@ -138,6 +138,13 @@ impl Repo {
         self.add(CACHE, path, &[], branch, reason, Self::is_checked_out)
     }
 
+    /// Makes a worktree for a branch that exists, without files and without an index.
+    pub(crate) fn add_without_files(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
+        let is_made = |repo: &Self, path: &Path| repo.own_git_dir(path).is_some();
+        let quiet = &["-c", "core.hooksPath=/dev/null"];
+        self.add(quiet, path, &["--no-checkout"], branch, reason, is_made)
+    }
+
     /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
     /// resolved must not lack any where the user's checkout is sparse.
     pub fn add_detached(&self, path: &Path, commit: &Oid, reason: &str) -> Result<()> {
@@ -256,12 +263,12 @@ impl Repo {
     }
 
     /// Returns whether the folder at `path` is the very worktree that git made there: its `.git` file
-    /// leads to an entry of ours, which leads back.
+    /// leads to an entry of ours, which git can read, and which leads back.
     pub fn is_worktree_of_its_own(&self, path: &Path) -> bool {
-        let back = self.own_git_dir(path).and_then(|own| std::fs::read(own.join("gitdir")).ok());
-        let Some(back) = back else { return false };
+        let own = self.own_git_dir(path).filter(|own| self.is_readable(own));
+        let Some(own) = own else { return false };
+        let Ok(back) = std::fs::read(own.join("gitdir")) else { return false };
         let back = back.strip_suffix(b"\n").unwrap_or(&back).to_vec();
-        let own = self.own_git_dir(path).unwrap_or_default();
         let named = own.join(PathBuf::from(OsString::from_vec(back))).canonicalize().ok();
         named.is_some() && named == path.join(".git").canonicalize().ok()
     }

@@ -63,7 +63,7 @@ pub(super) fn make(
         if let Some(placement) = placement.filter(|_| ground.record.has(&worker.id)) {
             reattach(&ground, worker)?;
             // Whoever was merged and cleaned up needs no hooks and no launcher any more.
-            if ground.repo.is_worktree_of_its_own(&ground.worktree(worker)) {
+            if repair::is_in_place(&ground.repo, &ground.plan, worker) {
                 repair::write(&ground.repo, &ground.plan, worker, placement.port)?;
             }
         }
@@ -203,20 +203,33 @@ fn refuse_lost_branches(ground: &Ground) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(in_the_way(problems).into()) }
 }
 
-/// Refuses when git does not find a worktree that was handed over and that is there: made anew, the
-/// old one would be cut off, with what is not committed in it.
+/// Refuses when git does not find a worktree that was handed over and that is there, or something else
+/// in its place: made anew, the old one would be cut off, with what is not committed in it.
 fn refuse_moved_worktrees(ground: &Ground) -> Result<()> {
     let Ground { repo, plan, record, .. } = ground;
-    let is_lost = |worker: &&Worker| {
-        let place = ground.worktree(worker);
-        let whereabouts = || repo.whereabouts(&place, &plan.lock_reason(worker), &worker.branch());
-        record.is_made(&worker.id)
-            && ground.branch(worker).is_some()
-            && !repo.is_worktree_of_its_own(&place)
-            && whereabouts() != Whereabouts::Unknown
+    let lost = |worker: &Worker| -> Option<String> {
+        if !record.is_made(&worker.id)
+            || ground.branch(worker).is_none()
+            || repair::is_in_place(repo, plan, worker)
+        {
+            return None;
+        }
+        let id = &worker.id;
+        match repair::whereabouts(repo, plan, worker) {
+            Whereabouts::Unlinked(_) | Whereabouts::At(..) => {
+                Some(format!("the worktree of {id} was moved, or the repository with it"))
+            }
+            Whereabouts::Unregistered(_) => {
+                Some(format!("git's entry of the worktree of {id} is gone; its folder is there"))
+            }
+            Whereabouts::Occupied if !record.merged.contains_key(id) => {
+                Some(format!("what stands in the place of the worktree of {id} is not that"))
+            }
+            Whereabouts::Occupied | Whereabouts::Unknown => None,
+        }
     };
-    let Some(worker) = plan.workers.iter().find(is_lost) else { return Ok(()) };
-    let message = format!("the worktree of {} was moved, or the repository with it", worker.id);
+    let found = plan.workers.iter().find_map(|worker| Some((worker, lost(worker)?)));
+    let Some((worker, message)) = found else { return Ok(()) };
     let hint = "run pw-setup repair, then the same command again";
     let folder = plan.worktree(worker).as_str().into();
     let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);

@@ -24,6 +24,7 @@ use super::tmux::{self, Tmux};
 use crate::command::{program, tail};
 use crate::facts::Look;
 use crate::launch;
+use crate::repair;
 use crate::session;
 use crate::shell::{Answer, Context as Call};
 use crate::snapshot::Keeping;
@@ -41,12 +42,18 @@ pub(super) fn launch(
     ids: &[WorkerId],
     name: Option<&str>,
     how: How,
+    ended: bool,
 ) -> Result<Answer> {
     // Held until all are recorded; the workflow is read behind it, so that the record stays ours.
     let (workflow, _lock) = match how {
         How::Print => (Workflow::open(call, name)?, None),
         _ => Workflow::open_alone(call, name).map(|(workflow, lock)| (workflow, Some(lock)))?,
     };
+    if ended {
+        for id in ids {
+            session::note_ended(&workflow, workflow.worker(id)?, call.now)?;
+        }
+    }
     let Choice { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
@@ -85,10 +92,10 @@ fn choose<'a>(
     let is_asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
     let asked: Vec<&Worker> = workflow.plan.workers.iter().filter(is_asked).collect();
     let is_created = |worker: &Worker| {
-        let path = workflow.worktree(worker);
         let placement = workflow.record.placements.get(&worker.id);
-        let is_registered = workflow.repo.worktrees().iter().any(|w| w.path == path);
-        placement.is_some_and(|placement| placement.created) && is_registered && path.is_dir()
+        placement.is_some_and(|placement| placement.created)
+            && workflow.entry(worker).is_some()
+            && repair::is_in_place(&workflow.repo, &workflow.plan, worker)
     };
     let (living, notes) = session::living(workflow, &asked, how, call.now);
     if !ids.is_empty() {

@@ -15,6 +15,7 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (mut workflow, _lock) = Workflow::open_alone(context, name)?;
     let workers = handed_over(&workflow);
     let mut linked = Vec::new();
+    repair::make_room(&workflow, &workers)?;
     for worker in &workers {
         linked.push(repair::relink(&workflow.repo, &workflow.plan, worker)?);
     }
@@ -27,12 +28,15 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
     for ((worker, worktree), gaps) in workers.iter().zip(linked).zip(before) {
         let Workflow { repo, plan, record, .. } = &workflow;
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
-        if !repo.is_worktree_of_its_own(&workflow.worktree(worker)) {
+        if !repair::is_in_place(repo, plan, worker) {
             // Of one that was merged, its worktree may well be gone.
             if record.merged.contains_key(&worker.id) {
                 continue;
             }
-            left.push(Left { worker: worker.id.clone(), message: lost(&workflow, worker) });
+            left.push(Left {
+                worker: worker.id.clone(),
+                message: repair::what_remains(&workflow, worker),
+            });
             continue;
         }
         // Whoever else there is needs it no less where this one's cannot be written.
@@ -63,16 +67,4 @@ fn handed_over(workflow: &Workflow) -> Vec<Worker> {
     let Workflow { plan, record, .. } = workflow;
     let is_one = |worker: &&Worker| record.is_made(&worker.id) && workflow.tip(worker).is_some();
     plan.workers.iter().filter(is_one).cloned().collect()
-}
-
-fn lost(workflow: &Workflow, worker: &Worker) -> String {
-    let place = workflow.worktree(worker);
-    match place.symlink_metadata() {
-        Ok(_) => format!("what stands at {} is not its worktree: move it away", place.display()),
-        Err(_) => format!(
-            "its worktree was not found: move it back to {}, or let pw-setup advance {} make it anew from its branch",
-            place.display(),
-            workflow.plan.workflow
-        ),
-    }
 }

@@ -1,7 +1,8 @@
 //! What a launcher asks before it becomes the client: two sessions in one worktree would work against
 //! each other, each without knowing of the other.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
@@ -11,7 +12,7 @@ use pw_core::session::How;
 
 use crate::launch;
 use crate::processes;
-use crate::session::{facts, living, start_of};
+use crate::session::{domain, facts, living, start_of};
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
 
@@ -46,8 +47,34 @@ fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
     let unsure = unsure.filter(|facts| facts.alive.is_none()).and_then(|facts| facts.pid);
     let inside = || processes::inside(&workflow.worktree(worker)).unwrap_or_default();
     if let Some(pid) = unsure.filter(|pid| inside().contains(pid)) {
-        alive.push(Living { worker: id.clone(), pid: Some(pid), id: None, attach: None });
+        alive.push(Living {
+            worker: id.clone(),
+            pid: Some(pid),
+            elsewhere: None,
+            is_unseen: false,
+            id: None,
+            attach: None,
+        });
     }
     pw_core::launch::refuse_living(&alive)?;
-    launch::replace(&folder.join("session"), &format!("{pid} {}\n", start_of(pid)))
+    // A program that a dead session left behind may hold the old lock: that counts for nothing, since
+    // here the process itself is seen.
+    let _ = hold();
+    launch::replace(&folder.join("session"), &format!("{pid} {}\n{}", start_of(pid), domain()))
+}
+
+/// Locks what the launcher has for our stdin. The lock stays with the launcher, and with the client it
+/// becomes, until that ends.
+fn hold() -> Result<()> {
+    let file = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    // Whoever looks at it holds it for a moment.
+    let is_held = (0..50).any(|_| {
+        let is_held = file.try_lock().is_ok();
+        if !is_held {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        is_held
+    });
+    anyhow::ensure!(is_held, "another process holds the lock of sessions");
+    Ok(())
 }

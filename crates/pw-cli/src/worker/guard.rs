@@ -130,7 +130,7 @@ fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Wor
         let Some(worktree) = worktree_above(&dir) else { continue };
         let (workflow, id) = match Workflow::open_here(&shell.at(&worktree)) {
             Ok(found) => found,
-            Err(error) if is_outside(&error, &worktree) => continue,
+            Err(error) if is_outside(&error) => continue,
             Err(error) => return Err(error),
         };
         let worker = workflow.worker(&id)?.clone();

@@ -3,7 +3,7 @@
 //! `--no-verify` goes past some of them: a way out for a person, which the monitor sees.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -58,7 +58,7 @@ fn owner(shell: &Shell) -> Result<Option<(Slug, WorkerId)>> {
     // One that the user has unlocked.
     match Workflow::open_here(shell) {
         Ok((workflow, worker)) => Ok(Some((workflow.plan.workflow, worker))),
-        Err(error) if is_outside(&error, &shell.directory) => Ok(None),
+        Err(error) if is_outside(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -85,7 +85,7 @@ fn commit(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option<S
     let session = session::own();
     let (workflow, id) = match Workflow::open_here(shell) {
         Ok(found) => found,
-        Err(error) if is_outside(&error, &shell.directory) && !session.is_worker() => {
+        Err(error) if is_outside(&error) && !session.is_worker() => {
             return Ok(None);
         }
         Err(error) => return Err(error),
@@ -125,9 +125,9 @@ fn staged(workflow: &Workflow, worker: &Worker) -> Result<Vec<RepoPath>> {
     Ok(staged)
 }
 
-/// Returns whether no worker works in a folder; one whose worktree was moved still does.
-pub(super) fn is_outside(error: &anyhow::Error, folder: &Path) -> bool {
+/// Returns whether no worker works in a folder; one whose worktree was moved or copied still does.
+pub(super) fn is_outside(error: &anyhow::Error) -> bool {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    failure.is_some_and(|failure| failure.code == Code::NotAWorker)
-        && identity::below(folder).is_none()
+    let names_worker = |failure: &Failure| failure.details.get("worker").is_some();
+    failure.is_some_and(|failure| failure.code == Code::NotAWorker && !names_worker(failure))
 }

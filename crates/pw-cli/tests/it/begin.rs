@@ -157,3 +157,128 @@ fn a_launcher_without_its_helper_starts_nothing() {
     // It is found on the search path, too.
     assert_eq!(launch(&repo, "").code, Some(0));
 }
+
+/// A session's own process ids, as in a container; nothing where the system does not permit that.
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "whoever reads the log sees what was not tested")]
+fn apart(repo: &TestRepo, line: &str) -> Option<Child> {
+    let root = "unshare --map-root-user --pid --fork --mount-proc";
+    if !repo.shell(&format!("{root} true")).output().unwrap().status.success() {
+        eprintln!("skipped: no namespace of process ids can be made here");
+        return None;
+    }
+    let mut shell = repo.shell(&format!("exec {root} {line}"));
+    let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    Some(shell.spawn().unwrap())
+}
+
+fn wait_for(file: &std::path::Path) {
+    while !file.exists() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_session_in_another_container_is_seen_by_the_lock_it_holds() {
+    let mut repo = created(THREE);
+    repo.shim("claude", "echo x > \"$HOME/started\"\nexec cat");
+    let started = repo.beside("started");
+    let Some(mut session) = apart(&repo, LAUNCH) else { return };
+    wait_for(&started);
+    std::fs::remove_file(&started).unwrap();
+    refused(&repo, "", "another container of this machine");
+    let error = repo.pw("pw-setup launch task-1").error(3, "session_alive");
+    assert!(error["details"]["sessions"][0]["pid"].is_null(), "{error:#}");
+    // It lives, whatever the user says.
+    repo.pw("pw-setup launch task-1 --ended").error(3, "session_alive");
+    let status = repo.pw("pw-monitor status").data();
+    let own = &status["workers"][0]["session"];
+    assert_eq!((&own["alive"], &own["pid"]), (&json!(true), &Value::Null), "{status:#}");
+    let steps = status["next"].as_array().unwrap();
+    assert!(!steps.iter().any(|step| step["worker"] == "task-1"), "{status:#}");
+    drop(session.stdin.take());
+    session.wait().unwrap();
+    // It ended, and with it the lock.
+    repo.shim("claude", "echo x >> \"$HOME/seen\"");
+    assert_eq!(launch(&repo, "").code, Some(0));
+
+    // The other way round: from a container, one that lives outside of it.
+    repo.shim("claude", "echo x > \"$HOME/started\"\nexec cat");
+    let mut shell = repo.shell(&format!("exec {LAUNCH}"));
+    let mut session = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    wait_for(&started);
+    let answer = apart(&repo, LAUNCH).unwrap().wait().unwrap();
+    assert_eq!(answer.code(), Some(3));
+    drop(session.stdin.take());
+    session.wait().unwrap();
+}
+
+#[test]
+fn of_a_session_on_another_machine_the_user_has_to_say_that_it_is_over() {
+    let mut repo = created(THREE);
+    repo.shim("claude", "echo x > \"$HOME/began\"");
+    assert_eq!(launch(&repo, "").code, Some(0));
+    let note = repo.root().join(".git/pw/rest-api/task-1-users/session");
+    let own = std::fs::read_to_string(&note).unwrap();
+    let with = |names: &[&str]| -> String {
+        let line = |line: &str| match line.split_once('=') {
+            Some((name, _)) if names.contains(&name) => format!("{name}=other\n"),
+            _ => format!("{line}\n"),
+        };
+        own.lines().map(line).collect()
+    };
+    repo.shim("claude", "echo x >> \"$HOME/seen\"");
+    for names in
+        [&["boot", "host"][..], &["boot", "machine"], &["boot", "host", "machine"], &["system"]]
+    {
+        std::fs::write(&note, with(names)).unwrap();
+        refused_unseen(&repo);
+        let status = repo.pw("pw-monitor status").data();
+        let own = &status["workers"][0]["session"];
+        assert_eq!(own["alive"], Value::Null, "{status:#}");
+        assert!(own["elsewhere"].as_str().unwrap().contains("machine"), "{status:#}");
+        let steps = status["next"].as_array().unwrap();
+        let mut mine = steps.iter().filter(|step| step["worker"] == "task-1");
+        assert!(mine.all(|step| step["action"] == "look"), "{status:#}");
+        let error = repo.pw("pw-setup launch task-1").error(3, "session_alive");
+        let hint = error["hint"].as_str().unwrap();
+        repo.follow(&json!(hint[hint.rfind(": ").unwrap() + 2..]));
+        assert_eq!(launch(&repo, "").code, Some(0));
+        std::fs::remove_file(repo.beside("seen")).unwrap();
+    }
+    // It ended with the machine, or its process is seen to be gone, or an older release wrote it.
+    for names in [&["boot"][..], &["boot", "space"], &[]] {
+        std::fs::write(&note, with(names)).unwrap();
+        assert_eq!(launch(&repo, "").code, Some(0), "{names:?}");
+    }
+    std::fs::write(&note, own.lines().next().unwrap()).unwrap();
+    assert_eq!(launch(&repo, "").code, Some(0));
+    // Nobody says so of all at once.
+    repo.pw("pw-setup launch --ended").error(2, "usage");
+}
+
+#[track_caller]
+fn refused_unseen(repo: &TestRepo) {
+    let answer = launch(repo, "");
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+    assert!(answer.stderr.contains("--ended"), "{answer:?}");
+    assert!(!repo.beside("seen").exists(), "a second client was started");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_session_started_by_hand_in_another_container_keeps_a_second_one_away() {
+    let mut repo = created(THREE);
+    repo.shim("claude", "echo x >> \"$HOME/seen\"");
+    let client = Client::of(&repo, "task-1-users");
+    let entry = json!({"jobId": null, "status": "idle", "pidDomain": "linux:other:pid:[1]"});
+    client.registered(now(), &entry);
+    refused_unseen(&repo);
+    let status = repo.pw("pw-monitor status").data();
+    let steps = status["next"].as_array().unwrap();
+    assert!(!steps.iter().any(|step| step["worker"] == "task-1" && step["action"] == "launch"));
+    repo.pw("pw-setup launch task-1").error(3, "session_alive");
+    repo.pw("pw-setup launch task-1 --ended").data();
+    assert_eq!(launch(&repo, "").code, Some(0));
+}

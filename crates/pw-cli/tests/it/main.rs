@@ -25,6 +25,7 @@ mod integrate;
 mod landing;
 mod launch;
 mod lifecycle;
+mod links;
 mod lock;
 mod markdown;
 mod mergiraf;

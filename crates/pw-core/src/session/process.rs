@@ -27,9 +27,10 @@ enum Began {
 }
 
 impl Process {
-    /// Reads `<pid> <start time>`, the time as `ps -o lstart=` prints it.
+    /// Reads `<pid> <start time>` from the first line, the time as `ps -o lstart=` prints it.
     pub fn parse(text: &str) -> Option<Self> {
-        let (pid, began) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        let line = text.lines().next()?.trim();
+        let (pid, began) = line.split_once(' ').unwrap_or((line, ""));
         let began = start_time(began).map_or(Began::Unknown, Began::At);
         Some(Self { pid: pid.parse().ok()?, began })
     }

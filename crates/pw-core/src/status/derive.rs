@@ -276,7 +276,14 @@ fn session(record: &Record, worker: &Worker, known: &SessionFacts) -> Option<Ses
     let SessionFacts { alive, activity, .. } = *known;
     let attach = known.attach(record.launches.get(&worker.id));
     let pid = known.pid.filter(|_| alive == Some(true));
-    (alive.is_some() || attach.is_some()).then_some(Session { alive, activity, pid, attach })
+    let elsewhere = known.elsewhere.clone();
+    (alive.is_some() || attach.is_some() || elsewhere.is_some()).then_some(Session {
+        alive,
+        activity,
+        pid,
+        elsewhere,
+        attach,
+    })
 }
 
 fn bounded(text: &str) -> String {
@@ -356,13 +363,18 @@ fn reasons(
         WorktreeFacts::Broken => {
             add(
                 ReasonKind::WorktreeBroken,
-                "the worktree has lost its link to git".to_owned(),
+                "what stands in the place of the worktree is not that, or not linked to git"
+                    .to_owned(),
                 &[],
             );
         }
         WorktreeFacts::Unlinked => {
             let message = "the repository or the worktree was moved or copied: git does not find one from the other";
             add(ReasonKind::WorktreeMoved, message.to_owned(), &[]);
+        }
+        WorktreeFacts::Unregistered => {
+            let message = "git's entry of the worktree is gone; its folder is there".to_owned();
+            add(ReasonKind::WorktreeBroken, message, &[]);
         }
         WorktreeFacts::At(folder) => {
             add(ReasonKind::WorktreeMoved, format!("the worktree was moved to {folder}"), &[]);

@@ -37,14 +37,18 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             || plan.worker(&worker.id).map(|worker| places.launch(worker)).unwrap_or_default();
         let folder =
             || plan.worker(&worker.id).map(|worker| places.worktree(worker)).unwrap_or_default();
+        // Is refused, and says where its session is.
+        let ask = || format!("pw-setup launch {} --workflow {workflow}", worker.id);
         if let Some(stall) = &worker.stall {
             steps.push(step(stall.cause.action(), Some(worker), stall.remedy.clone()));
         }
         let (action, command) = match worker.state {
+            State::Starting if worker.stall.is_none() && is_unseen(worker) => ("look", ask()),
             State::Starting if worker.stall.is_none() && !is_alive(worker) => ("launch", start()),
             State::Blocked | State::Reopened => ("read", read(worker)),
             State::Waiting if is_satisfied(worker) => match living(worker) {
                 Some(command) => ("attach", command),
+                None if is_alive(worker) || is_unseen(worker) => ("look", ask()),
                 None => ("resume", start()),
             },
             State::Missing if is_lost(worker) => continue,
@@ -92,6 +96,12 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
 
 fn has(worker: &WorkerStatus, kind: ReasonKind) -> bool {
     worker.reasons.iter().any(|reason| reason.kind == kind)
+}
+
+/// Returns whether it has a session of which nobody can tell from here whether it lives.
+fn is_unseen(worker: &WorkerStatus) -> bool {
+    let session = worker.session.as_ref();
+    session.is_some_and(|session| session.alive.is_none() && session.elsewhere.is_some())
 }
 
 fn is_alive(worker: &WorkerStatus) -> bool {
