@@ -9,6 +9,7 @@
 
 mod arguments;
 mod builtin;
+mod call;
 mod code;
 mod decide;
 mod expansion;

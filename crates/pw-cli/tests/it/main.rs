@@ -20,6 +20,7 @@ mod history;
 mod hollow;
 mod hook_managers;
 mod hooks;
+mod house;
 mod identity;
 mod integrate;
 mod landing;

@@ -1,7 +1,8 @@
 //! Commands that change the shell itself, run another script, or run another command.
 
 use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
-use super::judge::{Call, Judge, STREAM};
+use super::call::Call;
+use super::judge::{Judge, STREAM};
 use super::{code, files, find, git, helper, session};
 use crate::report::shell_word;
 

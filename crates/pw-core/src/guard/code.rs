@@ -4,8 +4,9 @@
 //! named in code that writes, and a git command in a string.
 
 use super::arguments::Word;
+use super::call::Call;
 use super::decide::Change;
-use super::judge::{Call, Judge};
+use super::judge::Judge;
 use super::session;
 
 const INTERPRETERS: &[&str] =

@@ -1,8 +1,9 @@
 //! `find`: what it deletes, what it runs on the files it finds, and what it prints.
 
 use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
+use super::call::Call;
 use super::decide::{self, Change};
-use super::judge::{Call, Judge};
+use super::judge::Judge;
 use super::surroundings::Target;
 
 /// Judges `find`; returns what it prints, as far as that is known.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use brush_parser::{ParserOptions, ast};
 
 use super::arguments::{ANY_BELOW, UNKNOWN, Word};
+use super::call::Call;
 use super::decide::{self, Change};
 use super::session;
 use super::surroundings::{Surroundings, Target};
@@ -32,23 +33,6 @@ pub(super) struct Shell {
     pub(super) stdin: Option<String>,
     /// Whether the session's environment is taken away, as by `env -i`.
     pub(super) is_bare: bool,
-}
-
-/// A simple command about to be judged.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Call {
-    pub(super) words: Vec<Word>,
-    /// Variables set for it alone.
-    pub(super) assigned: Vec<(String, String)>,
-    pub(super) stdin: Option<String>,
-}
-
-impl Call {
-    /// Returns the same call without its first words.
-    pub(super) fn past(&self, count: usize) -> Self {
-        let words = self.words.get(count..).unwrap_or_default().to_vec();
-        Self { words, ..self.clone() }
-    }
 }
 
 /// Reads one script. The first refusal is the answer.

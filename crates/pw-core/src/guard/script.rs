@@ -7,9 +7,10 @@ use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, CompoundCommand
 use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 
 use super::arguments::{UNKNOWN, Word};
+use super::call::Call;
 use super::decide::Change;
 use super::expansion;
-use super::judge::{Call, Judge, STREAM};
+use super::judge::{Judge, STREAM};
 use crate::report::shell_word;
 
 /// Longest script that is read, in bytes.

@@ -1,7 +1,7 @@
 //! Which worker a session is stands in its environment: what takes that away, or changes it.
 
 use super::arguments::Arguments;
-use super::judge::Call;
+use super::call::Call;
 
 /// The variables that say it.
 const NAMES: [&str; 2] = ["PW_WORKER", "PW_WORKFLOW"];

@@ -1,9 +1,10 @@
 //! The verbs of git, one by one, where their words decide.
 
 use super::arguments::{Arguments, Known, UNKNOWN, Word};
+use super::call::Call;
 use super::decide::Change;
 use super::heads;
-use super::judge::{Call, Judge};
+use super::judge::Judge;
 use super::surroundings::Target;
 
 use Verdict::{Denied, DeniedAnywhere, Own, Reads};

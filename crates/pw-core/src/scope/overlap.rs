@@ -205,3 +205,21 @@ impl Entry {
         self.folded.as_ref().unwrap_or(&self.exact)
     }
 }
+
+impl Scope {
+    /// Returns paths that each glob owns; where it owns all below a folder, one of these, too.
+    pub fn examples(&self) -> Vec<(&str, RepoPath)> {
+        let all = Self::parse(&["**"]).unwrap_or_default();
+        let example = |text: String| {
+            let text = if text.ends_with("**") { text + "/x" } else { text };
+            let one = Self::parse(&[text]).ok()?;
+            Some(overlaps(&[&one, &all]).pop()?.witness)
+        };
+        let of = |glob: &'_ Glob| glob.patterns.iter().flat_map(Pattern::spelled_out).collect();
+        let each = self.owned.iter().map(|glob| (glob, of(glob)));
+        each.flat_map(|(glob, texts): (&Glob, Vec<String>)| {
+            texts.into_iter().filter_map(example).map(|path| (glob.text.as_str(), path))
+        })
+        .collect()
+    }
+}
