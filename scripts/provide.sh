@@ -2,12 +2,13 @@
 # The slow way of scripts/helper.sh, which sources this: makes the helpers ready when they are not.
 # The packaged helper of this very release and machine comes first, then a build with cargo, then the one
 # error that names both ways. Nothing that was not checked is run.
+# shellcheck disable=SC2154 # helper.sh has named the folders
 
 pw_log=$pw_home/build.log
 pw_names='pw-setup pw-monitor pw-integrate pw-worker pw-retro'
 
 # Makes the cache folder, for this user alone to write.
-# shellcheck disable=SC2154,SC3067 # helper.sh has named the folders; -O as there
+# shellcheck disable=SC3067 # -O, as there
 make_home() {
   (umask 022 && mkdir -p "$pw_home/bin") && [ -O "$pw_home" ] && [ -O "$pw_home/bin" ] &&
     chmod go-w "$pw_home" "$pw_home/bin" && [ -w "$pw_home/bin" ]
@@ -152,6 +153,7 @@ build() {
   cargo build --locked --profile plugin -p pw-cli --bin pw --manifest-path "$pw_root/Cargo.toml" --target-dir "$pw_data/target"
   # Copied, so that neither a later build nor a cleaned target takes a helper from under a running session.
   # It lies elsewhere when the user's own configuration names a target.
+  # shellcheck disable=SC2012 # the newest, and our own names
   pw_built=$(ls -t "$pw_data"/target/plugin/pw "$pw_data"/target/*/plugin/pw 2>/dev/null | head -n 1)
   cp "$pw_built" "$pw_new/pw"
   put "$pw_new"
@@ -159,8 +161,8 @@ build() {
 
 # Prints how far the build is, "38 of 150"; nothing when that is not known.
 progress() {
-  tr '\r' '\n' <"$pw_log" 2>/dev/null | sed -n 's,^ *Building \[[^]]*\] *\([0-9]*\)/\([0-9]*\).*,\1 of \2,p' | tail -n 1
-}
+  tr '\r' '\n' <"$pw_log" | sed -n 's,^ *Building \[[^]]*\] *\([0-9]*\)/\([0-9]*\).*,\1 of \2,p' | tail -n 1
+} 2>/dev/null
 
 # ---- the hooks
 
