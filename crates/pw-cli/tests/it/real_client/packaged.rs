@@ -85,8 +85,11 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// How the packaged helpers come to harm.
+type Break = fn(&Path);
+
 /// What happens to the packaged helpers, and the word that tells it.
-const HARM: [(&str, fn(&Path), &str); 3] = [
+const HARM: [(&str, Break, &str); 3] = [
     (
         "tampered",
         |helpers| {
