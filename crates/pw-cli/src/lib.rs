@@ -25,6 +25,6 @@ pub use integrate::Integrate;
 pub use monitor::Monitor;
 pub use retro::RetroCli;
 pub use setup::Setup;
-pub use shell::{Cli, main};
+pub use shell::{Cli, called, main, unknown};
 pub use view::{Picture, Step, Watch};
 pub use worker::WorkerCli;

@@ -3,7 +3,7 @@
 mod screen;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -142,6 +142,20 @@ impl Answer {
         let view = serde_json::to_string_pretty(&data).unwrap_or_default();
         Self::Document { schema, data, view }
     }
+}
+
+/// Returns the name this program was called by.
+pub fn called() -> String {
+    let path = words().into_iter().next().unwrap_or_default();
+    let name = Path::new(&path).file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Says that there is no helper of the name this program was called by.
+pub fn unknown() -> ExitCode {
+    let failure = Failure::new(Code::Usage, format!("there is no helper {}", called()))
+        .hint("call it as pw-setup, pw-monitor, pw-integrate, pw-worker or pw-retro");
+    refuse(&failure, asked_format())
 }
 
 /// Runs a helper.

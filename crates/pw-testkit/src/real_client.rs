@@ -4,7 +4,7 @@
 //! reason to leave loopback. Everything lies in one temporary folder that goes with the [`RealClient`].
 
 use std::cell::Cell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub struct RealClient<'a> {
     bin: PathBuf,
     api: &'a ScriptedApi,
     folder: TempDir,
+    /// The folder of programs that is all of PATH, when some are left out.
+    programs: Option<PathBuf>,
     has_background: Cell<bool>,
 }
 
@@ -78,7 +80,8 @@ impl<'a> RealClient<'a> {
     /// Prepares a HOME in which the client has no first-run questions left.
     pub fn new(bin: impl Into<PathBuf>, api: &'a ScriptedApi) -> Self {
         let folder = TempDir::with_prefix("pw-client-").unwrap();
-        let client = Self { bin: bin.into(), api, folder, has_background: Cell::new(false) };
+        let has_background = Cell::new(false);
+        let client = Self { bin: bin.into(), api, folder, programs: None, has_background };
         fs::create_dir_all(client.home().join(".claude")).unwrap();
         fs::create_dir_all(client.project()).unwrap();
         fs::create_dir_all(client.path("tmp")).unwrap();
@@ -93,6 +96,21 @@ impl<'a> RealClient<'a> {
         fs::write(client.home().join(".claude.json"), answered.to_string()).unwrap();
         fs::write(client.home().join(".gitconfig"), GIT_CONFIG).unwrap();
         client
+    }
+
+    /// Takes programs of this machine away: what runs from now on finds all others, and no toolchain.
+    pub fn without(&mut self, names: &[&str]) {
+        let folder = self.path("programs");
+        fs::create_dir(&folder).unwrap();
+        for program in std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flat_map(|entries| entries.flatten())
+            .filter(|entry| !names.iter().any(|name| entry.file_name() == *name))
+        {
+            // The first of a name is the one that PATH finds.
+            let _ = std::os::unix::fs::symlink(program.path(), folder.join(program.file_name()));
+        }
+        self.programs = Some(folder);
     }
 
     /// Returns the folder the client works in, empty at first.
@@ -216,10 +234,11 @@ impl<'a> RealClient<'a> {
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.project()).stdin(Stdio::null());
-        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PATH", self.path_variable());
         // With another HOME cargo would find neither its toolchain nor its downloads. It is not made offline:
         // the lockfile's crates are there when the tests were built here, and fetched as for a user when not.
-        for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let homes = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
+        for (name, folder) in homes.into_iter().filter(|_| self.programs.is_none()) {
             let default = || std::env::home_dir().map(|home| home.join(folder).into_os_string());
             if let Some(home) =
                 std::env::var_os(name).or_else(default).filter(|home| Path::new(home).is_dir())
@@ -245,6 +264,11 @@ impl<'a> RealClient<'a> {
             ("CLAUDE_CODE_MAX_RETRIES", "1"),
         ]);
         command
+    }
+
+    fn path_variable(&self) -> OsString {
+        let all = || std::env::var_os("PATH").unwrap();
+        self.programs.as_ref().map_or_else(all, |folder| folder.clone().into_os_string())
     }
 
     #[track_caller]

@@ -34,6 +34,7 @@ mod monitor;
 mod ownership;
 mod radar;
 mod real_client;
+mod release;
 mod repair;
 mod retro;
 mod session;

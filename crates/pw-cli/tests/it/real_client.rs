@@ -13,6 +13,7 @@ use pw_testkit::scripted_api::{ScriptedApi, Track};
 use serde_json::{Value, json};
 
 mod guard;
+mod packaged;
 mod stall;
 
 const PLAN: &str = r#"workflow: rest-api
@@ -37,7 +38,7 @@ const GRANTS: [&str; 7] = [
     "Skill(parallel-workflows:*)",
 ];
 
-/// The first call of a helper compiles it, on whatever machine this is.
+/// Without a release to install, the first call of a helper compiles it, on whatever machine this is.
 const BUILD_LIMIT: Duration = Duration::from_secs(1500);
 
 #[test]
@@ -51,7 +52,7 @@ fn real_client_runs_the_whole_workflow() {
     client.git(["commit", "--quiet", "--message", "start"]);
     let before = checkout(&client);
 
-    let plugin = client.install_from_github(&root());
+    let plugin = client.install_from_github(&release());
     assert!(plugin.root().starts_with(client.home()), "the client's copy runs, not the checkout");
     client.wait_for_helper(&plugin, "pw-setup", BUILD_LIMIT);
 
@@ -208,6 +209,12 @@ fn parts(file: &str) -> (String, String) {
         fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let (head, body) = text.trim_start_matches("---").split_once("\n---\n").unwrap();
     (head.to_owned(), body.to_owned())
+}
+
+/// The folder that users' plugin is published from: a release that `scripts/release` made, as `.ci/run` has it
+/// make one, or the repository, whose helpers are built when they are first called.
+fn release() -> PathBuf {
+    std::env::var_os("PW_RELEASE").map_or_else(root, PathBuf::from)
 }
 
 /// The repository, which is the plugin.

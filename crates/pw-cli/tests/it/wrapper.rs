@@ -1,5 +1,6 @@
-//! The wrappers in `bin/`: they build the helpers once, run exactly the right ones, and never get in the
-//! way. Cargo is a script here that takes its lock and compiles only what has changed, as the real one does.
+//! The wrappers in `bin/`: they take the packaged helpers or build them once, run exactly the right ones, and
+//! never get in the way. Cargo is a script here that takes its lock and compiles only what has changed, as the
+//! real one does; the helpers are scripts that tell what reached them.
 
 #![cfg(test)] // lets clippy see that the fixture, too, may unwrap
 
@@ -16,15 +17,20 @@ use pw_testkit::repo::write_program;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Builds helpers that show what reached them. Beside it, `compiled` gets a line per compilation and `calls`
-/// one per call; the file `broken` fails it, and while there is a file `hold` it does not end.
+mod packaged;
+
+/// Builds helpers that show what reached them. Beside it, `compiled` gets a line per compilation, `calls` one per
+/// call and `environment` its environment; the file `broken` fails it, and while there is a file `hold` it does
+/// not end.
 const CARGO: &str = r#"#!/bin/sh
 here=${0%/*}
 echo "$PWD $*" >>"$here/calls"
+env >"$here/environment"
 while [ $# -gt 0 ]; do
   case $1 in --target-dir) target=$2 ;; --manifest-path) manifest=$2 ;; esac
   shift
 done
+printf '    Building [==>   ] 38/150: serde     \r' >&2
 while [ -e "$here/hold" ]; do sleep 0.05; done
 mkdir -p "$target/plugin"
 until mkdir "$target/lock" 2>/dev/null; do sleep 0.05; done
@@ -36,17 +42,20 @@ fi
 newer=$(find "${manifest%/*}/crates" -newer "$target/built" 2>&1)
 [ -n "$newer" ] || [ "$(cat "$target/built")" != "$manifest" ] || exit 0
 echo "$manifest" >>"$here/compiled"
-for helper in pw-setup pw-monitor pw-integrate pw-worker pw-retro; do
-  cat >"$target/plugin/$helper" <<'HELPER'
-#!/bin/sh
-printf '%s\n' "${0##*/}"
-for arg; do printf '<%s>' "$arg"; done
-if [ "$1" = stdin ]; then cat; exit 7; fi
-HELPER
-  chmod +x "$target/plugin/$helper"
-done
+cp "$here/helper" "$target/plugin/pw"
 echo "$manifest" >"$target/built"
 "#;
+
+/// All helpers in one, as the real one.
+const HELPER: &str = r#"#!/bin/sh
+name=${0##*/}
+if [ "$1" = --version ]; then echo "$name VERSION" && exit; fi
+printf '%s\n' "$name"
+for arg; do printf '<%s>' "$arg"; done
+if [ "$1" = stdin ]; then cat; exit 7; fi
+"#;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A copy of the plugin's shell side, a cache and a fake cargo, all in folders with awkward names.
 struct Plugin {
@@ -62,6 +71,7 @@ impl Plugin {
         plugin.populate(&plugin.root);
         fs::create_dir(plugin.path("tools")).unwrap();
         write_program(&plugin.path("tools/cargo"), CARGO);
+        write_program(&plugin.path("tools/helper"), &HELPER.replace("VERSION", VERSION));
         plugin
     }
 
@@ -75,7 +85,7 @@ impl Plugin {
             let wrapper = fs::read_to_string(repository.join("bin").join(helper)).unwrap();
             write_program(&root.join("bin").join(helper), &wrapper);
         }
-        for file in ["scripts/helper.sh", ".claude-plugin/plugin.json"] {
+        for file in ["scripts/helper.sh", "scripts/provide.sh", ".claude-plugin/plugin.json"] {
             fs::copy(repository.join(file), root.join(file)).unwrap();
         }
         for source in
@@ -92,6 +102,11 @@ impl Plugin {
 
     fn path(&self, name: &str) -> PathBuf {
         self.tmp.path().join(name)
+    }
+
+    /// Where the cache has the helpers of this version.
+    fn home(&self) -> PathBuf {
+        self.path("da ta's").join(VERSION)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -119,12 +134,18 @@ impl Plugin {
 
     /// Lets held builds end once cargo was called that often.
     fn release_after(&self, calls: usize) {
+        self.until_called(calls);
+        fs::remove_file(self.path("tools/hold")).unwrap();
+    }
+
+    /// Waits until cargo has said how far it is, for the last of that many calls.
+    fn until_called(&self, calls: usize) {
         let start = Instant::now();
-        while self.count("calls") < calls {
+        let log = self.home().join("build.log");
+        while self.count("calls") < calls || fs::read(&log).is_ok_and(|log| log.is_empty()) {
             assert!(start.elapsed() < Duration::from_secs(60), "cargo was not called");
             std::thread::sleep(Duration::from_millis(5));
         }
-        fs::remove_file(self.path("tools/hold")).unwrap();
     }
 }
 
@@ -152,10 +173,49 @@ fn first_use_builds_and_later_uses_do_not() {
     assert_eq!(stdout(&second), "pw-retro\n");
     assert!(second.stderr.is_empty());
 
-    // The one call was made in the plugin's folder: a user's project must not choose toolchain or settings.
+    assert_eq!(plugin.count("calls"), 1);
+}
+
+#[test]
+fn what_a_project_sets_for_its_own_builds_does_not_reach_ours() {
+    let plugin = Plugin::new();
+    let theirs = [
+        ("RUSTC_WRAPPER", "theirs"),
+        ("RUSTFLAGS", "--theirs"),
+        ("CARGO_BUILD_TARGET", "theirs"),
+        ("CARGO_TARGET_DIR", "theirs"),
+        ("CARGO_ENCODED_RUSTFLAGS", "--theirs"),
+        ("RUSTUP_TOOLCHAIN", "theirs"),
+        ("CDPATH", "theirs"),
+        ("CARGO_HOME", "theirs"),
+    ];
+    let kept = [("HTTPS_PROXY", "a proxy"), ("RUSTUP_HOME", "/a b"), ("SSL_CERT_FILE", "/c")];
+    stdout(&plugin.wrapper("pw-setup").envs(theirs).envs(kept).output().unwrap());
+    let environment = fs::read_to_string(plugin.path("tools/environment")).unwrap();
+    assert!(!environment.contains("theirs"), "{environment}");
+    for (name, value) in kept {
+        assert!(environment.contains(&format!("{name}={value}\n")), "{environment}");
+    }
+    // Nor do its .cargo/config.toml and rust-toolchain.toml, which are looked for from here upwards.
     let calls = fs::read_to_string(plugin.path("tools/calls")).unwrap();
-    assert!(calls.starts_with(plugin.root.canonicalize().unwrap().to_str().unwrap()), "{calls}");
-    assert_eq!(calls.lines().count(), 1);
+    assert!(calls.starts_with("/ build "), "{calls}");
+}
+
+#[test]
+fn a_relative_cache_is_none() {
+    let plugin = Plugin::new();
+    for names in [&["CLAUDE_PLUGIN_DATA"][..], &["CLAUDE_PLUGIN_DATA", "XDG_CACHE_HOME"]] {
+        let mut wrapper = plugin.wrapper("pw-setup");
+        wrapper.envs(names.iter().map(|name| (name, "here")));
+        stdout(&wrapper.output().unwrap());
+        assert!(!plugin.path("here").exists(), "{names:?}");
+    }
+    let cache = plugin.path("home/.cache/parallel-workflows").join(VERSION);
+    assert!(cache.join("bin/pw-setup").exists());
+    // Without any folder of the user's there is nowhere to build.
+    let mut wrapper = plugin.wrapper("pw-setup");
+    wrapper.env_remove("CLAUDE_PLUGIN_DATA").env_remove("HOME");
+    assert_eq!(refusal(&wrapper.output().unwrap())["code"], "helper_not_built");
 }
 
 #[test]
@@ -171,8 +231,7 @@ fn a_changed_source_another_folder_or_a_lost_helper_rebuild() {
     stdout(&plugin.command(other.join("bin/pw-setup")).output().unwrap());
     assert_eq!(plugin.count("compiled"), 3);
 
-    fs::remove_dir_all(plugin.path(concat!("da ta's/", env!("CARGO_PKG_VERSION"), "/bin")))
-        .unwrap();
+    fs::remove_dir_all(plugin.home().join("bin")).unwrap();
     stdout(&plugin.command(other.join("bin/pw-setup")).output().unwrap());
 }
 
@@ -183,10 +242,10 @@ fn two_at_once_share_one_compilation() {
     let both = ["pw-setup", "pw-monitor"].map(|name| {
         plugin.wrapper(name).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     });
-    plugin.release_after(2);
+    plugin.release_after(1);
     let answers = both.map(|child| stdout(&child.wait_with_output().unwrap()).to_owned());
     assert_eq!(answers, ["pw-setup\n", "pw-monitor\n"]);
-    assert_eq!(plugin.count("compiled"), 1);
+    assert_eq!((plugin.count("compiled"), plugin.count("calls")), (1, 1));
 }
 
 #[test]
@@ -248,22 +307,51 @@ fn a_caller_that_may_not_wait_is_told_to_come_back() {
     plugin.write("tools/hold", "");
     let error = refusal(&plugin.wrapper("pw-setup").env("PW_BUILD_WAIT", "0").output().unwrap());
     assert_eq!(error["code"], "helper_building");
+    plugin.until_called(1);
+    let error = refusal(&plugin.wrapper("pw-setup").env("PW_BUILD_WAIT", "0").output().unwrap());
+    assert_eq!(error["message"], "the helpers are still being built (38 of 150)");
     fs::remove_file(plugin.path("tools/hold")).unwrap();
     stdout(&plugin.wrapper("pw-setup").output().unwrap());
-    assert_eq!(plugin.count("compiled"), 1);
+    assert_eq!((plugin.count("compiled"), plugin.count("calls")), (1, 1));
 }
 
 #[test]
-fn session_start_builds_ahead_and_tells_bash_where() {
-    let plugin = Plugin::new();
-    plugin.write("tools/hold", "");
+fn a_builder_that_was_killed_keeps_nobody_from_building() {
+    // A number that no process has, one that another program has got since, and what a full disk leaves.
+    for builder in ["999999999\n", &format!("{}\n", std::process::id()), ""] {
+        let plugin = Plugin::new();
+        fs::create_dir_all(plugin.home()).unwrap();
+        fs::write(plugin.home().join("builder"), builder).unwrap();
+        assert_eq!(
+            stdout(&plugin.wrapper("pw-setup").output().unwrap()),
+            "pw-setup\n",
+            "{builder}"
+        );
+        assert!(!plugin.home().join("builder").exists());
+    }
+}
+
+/// Runs the hook of a session's start; returns what it says to the user and to the model, which is the same.
+fn session_start(plugin: &Plugin) -> Option<String> {
     let mut hook = plugin.command("sh");
     hook.arg(plugin.root.join("scripts/helper.sh")).arg("session-start");
     let output = hook.env("CLAUDE_ENV_FILE", plugin.path("env")).output().unwrap();
-    assert!(
-        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
-        "{output:?}"
-    );
+    assert!(output.stderr.is_empty(), "{output:?}");
+    if stdout(&output).is_empty() {
+        return None;
+    }
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["systemMessage"], said["hookSpecificOutput"]["additionalContext"]);
+    Some(said["systemMessage"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn session_start_builds_ahead_says_so_once_and_tells_bash_where() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    let said = session_start(&plugin).unwrap();
+    assert!(said.contains("are being built") && said.contains("minutes"), "{said}");
+    assert_eq!(session_start(&plugin), None);
 
     let echo = plugin
         .command("sh")
@@ -274,7 +362,17 @@ fn session_start_builds_ahead_and_tells_bash_where() {
 
     plugin.release_after(1);
     stdout(&plugin.wrapper("pw-setup").output().unwrap());
-    assert_eq!(plugin.count("compiled"), 1);
+    assert_eq!((plugin.count("compiled"), plugin.count("calls")), (1, 1));
+    assert_eq!(session_start(&plugin), None);
+}
+
+#[test]
+fn session_start_says_once_that_there_is_no_way_to_the_helpers() {
+    let plugin = Plugin::new();
+    fs::remove_file(plugin.path("tools/cargo")).unwrap();
+    let said = session_start(&plugin).unwrap();
+    assert!(said.contains("cargo was not found") && said.contains("rustup.rs"), "{said}");
+    assert_eq!(session_start(&plugin), None);
 }
 
 /// The guard's hook for tool calls as the client starts it, in a folder.
@@ -389,7 +487,10 @@ fn asking_often_starts_one_build() {
     for _ in 0..3 {
         stdout(&guard_hook(&plugin, &theirs).output().unwrap());
     }
+    plugin.until_called(1);
+    let denied = stdout(&guard_hook(&plugin, &theirs).output().unwrap()).to_owned();
+    assert!(denied.contains("being built (38 of 150)"), "{denied}");
     plugin.release_after(1);
     stdout(&plugin.wrapper("pw-setup").output().unwrap());
-    assert!(plugin.count("calls") <= 2, "one of the hooks, perhaps one of the wrapper");
+    assert_eq!(plugin.count("calls"), 1);
 }

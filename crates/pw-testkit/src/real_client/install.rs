@@ -30,6 +30,12 @@ impl Plugin {
         &self.root
     }
 
+    /// Returns a copy of the plugin that lies elsewhere, to do harm to.
+    #[must_use]
+    pub fn moved(&self, root: &Path, data: &Path) -> Self {
+        Self { name: self.name.clone(), root: root.to_owned(), data: data.to_owned() }
+    }
+
     /// Returns the folder the client keeps for the plugin's own files.
     pub fn data(&self) -> &Path {
         &self.data
@@ -37,15 +43,19 @@ impl Plugin {
 }
 
 impl RealClient<'_> {
-    /// Publishes the tracked files of `checkout`, as they are on disk, at an `owner/<plugin>` that git itself
-    /// redirects to a bare repository here; then adds that marketplace and installs the plugin from it.
-    /// A new file belongs to it once it is in git's index.
+    /// Publishes `checkout` and installs the plugin from there.
     #[track_caller]
     pub fn install_from_github(&self, checkout: &Path) -> Plugin {
-        let market = read_json(&checkout.join(".claude-plugin/marketplace.json"));
-        let market_name = market["name"].as_str().unwrap();
-        let name = market["plugins"][0]["name"].as_str().unwrap().to_owned();
+        self.publish_on_github(checkout);
+        self.install(checkout)
+    }
 
+    /// Publishes the tracked files of `checkout`, as they are on disk, at an `owner/<plugin>` that git itself
+    /// redirects to a bare repository here. A new file belongs to it once it is in git's index.
+    #[track_caller]
+    pub fn publish_on_github(&self, checkout: &Path) {
+        let market = read_json(&checkout.join(".claude-plugin/marketplace.json"));
+        let name = market["plugins"][0]["name"].as_str().unwrap();
         let remote = self.publish(checkout);
         let mut config =
             OpenOptions::new().append(true).open(self.home().join(".gitconfig")).unwrap();
@@ -54,8 +64,14 @@ impl RealClient<'_> {
         let file = remote.strip_suffix(".git").unwrap();
         writeln!(config, "[url \"file://{file}\"]\n insteadOf = {https}\n insteadOf = {ssh}")
             .unwrap();
-        drop(config);
+    }
 
+    /// Adds the marketplace that was published from `checkout`, and installs the plugin from it.
+    #[track_caller]
+    pub fn install(&self, checkout: &Path) -> Plugin {
+        let market = read_json(&checkout.join(".claude-plugin/marketplace.json"));
+        let market_name = market["name"].as_str().unwrap();
+        let name = market["plugins"][0]["name"].as_str().unwrap().to_owned();
         self.claude(&["plugin", "marketplace", "add", &format!("owner/{name}")]);
         let id = format!("{name}@{market_name}");
         self.claude(&["plugin", "install", &id]);
@@ -87,6 +103,14 @@ impl RealClient<'_> {
             );
             std::thread::sleep(Duration::from_secs(1));
         }
+    }
+
+    /// Runs a helper that may fail; returns what it printed.
+    #[track_caller]
+    pub fn helper_output(&self, plugin: &Plugin, helper: &str, args: &[&str]) -> String {
+        let mut command = self.helper_command(plugin, helper);
+        command.args(args);
+        self.finish(command, Duration::from_secs(60)).stdout
     }
 
     /// Runs a helper of the plugin in the project, as the client's Bash would; returns its answer.

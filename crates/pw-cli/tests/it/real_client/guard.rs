@@ -9,7 +9,7 @@ use pw_testkit::repo::TestRepo;
 use pw_testkit::scripted_api::{ScriptedApi, Track, Turn};
 use serde_json::{Value, json};
 
-use super::{BUILD_LIMIT, bin, root};
+use super::{BUILD_LIMIT, bin, release};
 
 const PLAN: &str = r#"workflow: shop
 goal: users and orders
@@ -40,7 +40,7 @@ impl<'a> Scene<'a> {
         client.git(["init", "--quiet"]);
         client.git(["add", "--all"]);
         client.git(["commit", "--quiet", "--message", "start"]);
-        let plugin = client.install_from_github(&root());
+        let plugin = client.install_from_github(&release());
         client.wait_for_helper(&plugin, "pw-setup", BUILD_LIMIT);
         let created = client.helper(&plugin, "pw-setup", &["create", "plan.yaml"]);
         assert_eq!(created["ok"], true, "{created:#}");

@@ -1,0 +1,277 @@
+#!/bin/sh
+# The slow way of scripts/helper.sh, which sources this: makes the helpers ready when they are not.
+# The packaged helper of this very release and machine comes first, then a build with cargo, then the one
+# error that names both ways. Nothing that was not checked is run.
+# shellcheck disable=SC2154 # helper.sh has named the folders
+
+pw_log=$pw_home/build.log
+pw_names='pw-setup pw-monitor pw-integrate pw-worker pw-retro'
+
+# Makes the cache folder, for this user alone to write.
+# shellcheck disable=SC3067 # -O, as there
+make_home() {
+  (umask 022 && mkdir -p "$pw_home/bin") && [ -O "$pw_home" ] && [ -O "$pw_home/bin" ] &&
+    chmod go-w "$pw_home" "$pw_home/bin" && [ -w "$pw_home/bin" ]
+} 2>/dev/null
+
+# ---- the packaged helper
+
+# Prints the SHA-256 of a file with whatever this machine has.
+sum_of() {
+  { sha256sum <"$1" || shasum -a 256 <"$1" || openssl dgst -sha256 -r <"$1"; } 2>/dev/null | while read -r pw_sum _; do
+    echo "$pw_sum" && break
+  done
+}
+
+# Finds what is packaged for this machine: its folder, and its line in the list of checksums.
+find_packaged() {
+  [ -r "$pw_sums" ] || { pw_lack='no helpers are packaged in this folder' && return 1; }
+  pw_machine=$(uname -sm)
+  case $pw_machine in
+    'Linux x86_64') pw_platform=linux-x86_64 ;;
+    'Linux aarch64' | 'Linux arm64') pw_platform=linux-aarch64 ;;
+    'Darwin x86_64') pw_platform=macos-x86_64 ;;
+    'Darwin arm64') pw_platform=macos-aarch64 ;;
+    *) pw_platform=none ;;
+  esac
+  pw_packaged=$pw_root/helpers/$pw_platform
+  while IFS= read -r pw_listed; do
+    case $pw_listed in *"  $pw_platform/pw") if [ -f "$pw_packaged/pw" ]; then return 0; fi ;; esac
+  done <"$pw_sums"
+  pw_lack="no helpers are packaged for this machine ($pw_machine)"
+  return 1
+}
+
+# True when the file is the one in the list.
+is_listed() {
+  pw_found=$(sum_of "$1")
+  case $pw_found in
+    "${pw_listed%% *}") return 0 ;;
+    '') pw_lack='the packaged helpers cannot be checked, because there is no program for SHA-256' ;;
+    *) pw_lack='the packaged helpers are damaged: their checksum is not the one in helpers/SHA256SUMS' ;;
+  esac
+  return 1
+}
+
+# True when it is of this version and starts on this machine.
+is_ours() {
+  [ "$("$1/pw-setup" --version 2>/dev/null)" = "pw-setup $pw_version" ] ||
+    { pw_lack="the packaged helpers do not start here as version $pw_version" && return 1; }
+}
+
+# Copies the packaged helper to the cache. The copy is what is checked and then run: nothing that happens to
+# the plugin folder in between, or later, reaches it.
+take_packaged() {
+  find_packaged || return
+  pw_lack='the packaged helpers cannot be copied to the cache'
+  make_home || return
+  pw_new=$pw_home/.new.$$
+  (umask 022 && rm -rf "$pw_new" && mkdir "$pw_new" && cp "$pw_packaged/pw" "$pw_new/pw" && chmod 755 "$pw_new/pw" &&
+    ln -s pw "$pw_new/pw-setup" && printf '%s\n%s\n' "$(cd -P "$pw_root" && pwd)" "$pw_listed" >"$pw_new/stamp") 2>/dev/null &&
+    is_listed "$pw_new/pw" && is_ours "$pw_new" && put "$pw_new"
+  pw_done=$?
+  rm -rf "$pw_new"
+  return "$pw_done"
+}
+
+# Moves a new helper and then its stamp to their place in the cache, each at once, and links the names.
+put() {
+  rm -f "$pw_home/stamp"
+  mv -f "$1/pw" "$pw_home/bin/pw" || return
+  for pw_link in $pw_names; do
+    ln -s pw "$pw_home/bin/.$pw_link.$$" && mv -f "$pw_home/bin/.$pw_link.$$" "$pw_home/bin/$pw_link" || return
+  done
+  mv -f "$1/stamp" "$pw_home/stamp"
+} 2>/dev/null
+
+# Runs the packaged helper where it lies, checked at every call: when there is no cache to remember it in.
+run_in_place() {
+  find_packaged && is_listed "$pw_packaged/pw" && is_ours "$pw_packaged" || return 0
+  pw_link=$1
+  shift
+  exec "$pw_packaged/$pw_link" "$@"
+}
+
+# ---- the build
+
+# Finds cargo, on a PATH of its own: a hook's often lacks the folder where rustup puts it.
+find_cargo() {
+  case ${CARGO_HOME-} in /*) pw_cargo=$CARGO_HOME ;; *) pw_cargo=${HOME-}/.cargo ;; esac
+  pw_path=$PATH:$pw_cargo/bin
+  (PATH=$pw_path && command -v cargo >/dev/null)
+}
+
+# True while a builder is at work. The name is looked at because a number comes round again.
+is_building() {
+  { IFS= read -r pw_pid <"$pw_home/builder" && kill -0 "$pw_pid"; } 2>/dev/null || return
+  case $(ps -o args= -p "$pw_pid" 2>/dev/null) in '' | *helper.sh*) ;; *) return 1 ;; esac
+}
+
+# Starts a build that outlives this process, its group and its terminal, unless one is at work. It gets a clean
+# environment: what a project sets for its own builds (a compiler wrapper, flags, a target) is not meant for us.
+start_build() {
+  make_home || return
+  pw_builder=
+  if is_building; then return 0; fi
+  pw_detach="nohup"
+  if command -v setsid >/dev/null; then pw_detach=setsid; fi
+  pw_script=$pw_root/scripts/helper.sh
+  set -- PATH="$pw_path" HOME="${HOME-}" CLAUDE_PLUGIN_DATA="$pw_data" CARGO_HOME="$pw_cargo"
+  # Where rustup lies, where to put passing files, how to get through to the registry, which linker.
+  for pw_variable in RUSTUP_HOME TMPDIR http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY \
+    SSL_CERT_FILE SSL_CERT_DIR DEVELOPER_DIR SDKROOT; do
+    eval "pw_value=\${$pw_variable-}"
+    [ -z "$pw_value" ] || set -- "$@" "$pw_variable=$pw_value"
+  done
+  # The log counts: "38/150".
+  "$pw_detach" env -i "$@" CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=80 sh "$pw_script" build </dev/null >/dev/null 2>&1 &
+  pw_builder=$!
+}
+
+# Says that this process is the builder; false when there is one.
+claim() {
+  (set -C && echo "$$" >"$pw_home/builder")
+} 2>/dev/null
+
+# The builder, of which there is one at a time.
+build() {
+  if ! claim; then
+    if is_building; then return 0; fi
+    # What a killed builder left behind. Two who find it at once both build, one after the other: cargo sees to that.
+    rm -f "$pw_home/builder" && claim || return
+  fi
+  pw_new=$pw_home/.new.$$
+  trap 'rm -rf "$pw_new" "$pw_home/builder"' EXIT
+  trap 'exit 1' HUP INT TERM
+  exec >"$pw_log" 2>&1
+  set -e
+  mkdir "$pw_new"
+  pw_root=$(cd -P "$pw_root" && pwd)
+  printf '%s\nbuilt\n' "$pw_root" >"$pw_new/stamp"
+  # Where no .cargo/config.toml or rust-toolchain.toml of a project is above.
+  cd /
+  cargo build --locked --profile plugin -p pw-cli --bin pw --manifest-path "$pw_root/Cargo.toml" --target-dir "$pw_data/target"
+  # Copied, so that neither a later build nor a cleaned target takes a helper from under a running session.
+  # It lies elsewhere when the user's own configuration names a target.
+  # shellcheck disable=SC2012 # the newest, and our own names
+  pw_built=$(ls -t "$pw_data"/target/plugin/pw "$pw_data"/target/*/plugin/pw 2>/dev/null | head -n 1)
+  cp "$pw_built" "$pw_new/pw"
+  put "$pw_new"
+}
+
+# Prints how far the build is, "38 of 150"; nothing when that is not known.
+progress() {
+  tr '\r' '\n' <"$pw_log" | sed -n 's,^ *Building \[[^]]*\] *\([0-9]*\)/\([0-9]*\).*,\1 of \2,p' | tail -n 1
+} 2>/dev/null
+
+# ---- the hooks
+
+# Prints $1 as a JSON string.
+json() {
+  printf '%s\n' "$1" | if command -v iconv >/dev/null; then iconv -c -f UTF-8 -t UTF-8; else tr -d '\200-\377'; fi |
+    LC_ALL=C awk '
+      BEGIN { for (i = 1; i < 32; i++) escape[sprintf("%c", i)] = sprintf("\\u%04x", i); escape["\""] = "\\\""; escape["\\"] = "\\\\" }
+      { if (NR > 1) text = text "\\n"; for (i = 1; i <= length($0); i++) { c = substr($0, i, 1); text = text (c in escape ? escape[c] : c) } }
+      END { printf "\"%s\"", text }'
+}
+
+# Says something to the user and the model at the start of a session, once for each version.
+tell() {
+  if [ -r "$pw_home/told" ] && IFS= read -r pw_line <"$pw_home/told" && [ "$pw_line" = "$1" ]; then return; fi
+  { make_home && printf '%s\n' "$1" >"$pw_home/told"; } 2>/dev/null
+  pw_text=$(json "parallel-workflows: $1")
+  printf '{"systemMessage":%s,"hookSpecificOutput":{"hookEventName":"SessionStart","additionalContext":%s}}\n' "$pw_text" "$pw_text"
+}
+
+session_start() {
+  if [ -n "${CLAUDE_ENV_FILE-}" ] && [ -n "${CLAUDE_PLUGIN_DATA-}" ]; then
+    printf "export CLAUDE_PLUGIN_DATA='%s'\n" "$(printf %s "$CLAUDE_PLUGIN_DATA" | sed "s/'/'\\\\''/g")" >>"$CLAUDE_ENV_FILE"
+  fi
+  if is_fresh || take_packaged; then return; fi
+  if find_packaged && is_listed "$pw_packaged/pw" && is_ours "$pw_packaged"; then return; fi
+  if ! find_cargo; then
+    tell "$pw_lack, and cargo was not found to build them: no command works, and no worker is guarded. Install a release of the plugin, or Rust (see rustup.rs)."
+  elif start_build; then
+    tell "the helpers are being built, once for this version, which takes $pw_long. Until then its commands wait."
+  else
+    tell "$pw_lack, and the cache folder $pw_home is not this user's to write, to build them."
+  fi
+} 2>/dev/null
+
+pw_long='two to five minutes'
+
+# Asks the guard. Without one, a worker's session changes nothing; what only tells it something is left out.
+guard() {
+  if take_packaged; then exec "$pw_home/bin/pw-worker" "$@"; fi
+  run_in_place pw-worker "$@"
+  [ "$2" = pre-tool-use ] || exit 0
+  if ! find_cargo; then
+    pw_why="its helpers are not there ($pw_lack) and cargo was not found. Tell the user to install a release of the plugin, or Rust (see rustup.rs)."
+  elif start_build; then
+    pw_far=$(progress)
+    pw_why="its helpers are being built${pw_far:+ ($pw_far)}, which takes $pw_long. Wait, then try again. If it stays so, tell the user to run pw-setup --version in a terminal, which says why."
+  else
+    pw_why="its helpers cannot be built: the cache folder is not this user's to write. Tell the user to run pw-setup --version in a terminal."
+  fi
+  printf '%s%s}}\n' '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":' \
+    "$(json "parallel-workflows cannot check your scope: $pw_why")"
+  exit 0
+}
+
+case $pw_name in
+  helper.sh)
+    case ${1-} in
+      session-start) session_start; exit 0 ;;
+      guard) guard "$@" ;;
+      build) build; exit ;;
+      *) echo "usage: helper.sh session-start | guard EVENT | build" >&2; exit 2 ;;
+    esac ;;
+esac
+
+# ---- a helper was called
+
+say() { printf '%s: %s\n' "$pw_name" "$1" >&2; }
+
+# Ends with the one error document: refuse CODE MESSAGE HINT DETAILS.
+refuse() {
+  say "$2"
+  printf '{"schema":"pw.error/1","ok":false,"error":{"code":"%s","message":%s,"hint":%s,"next":%s,"details":%s}}\n' \
+    "$1" "$(json "$2")" "$(json "$3")" "$(json "$pw_next")" "$4"
+  exit 1
+}
+
+pw_next=$pw_name
+for pw_arg; do
+  case $pw_arg in
+    '' | *[!A-Za-z0-9_./=:@%+,-]*) pw_next=$pw_name && break ;;
+    *) pw_next="$pw_next $pw_arg" ;;
+  esac
+done
+
+if take_packaged; then exec "$pw_home/bin/$pw_name" "$@"; fi
+run_in_place "$pw_name" "$@"
+
+find_cargo || refuse helper_not_built "$pw_lack, and cargo was not found to build them" \
+  "install a release of the plugin, which has them, or Rust (see rustup.rs), then run the same command again" '{}'
+start_build || refuse helper_not_built "$pw_lack, and the cache folder $pw_home is not this user's to write, to build them" \
+  "make it this user's own, or set XDG_CACHE_HOME to a folder that is" '{}'
+say "$pw_lack: building the helpers ($pw_long, once per version); log: $pw_log"
+
+# The Bash tool of the client gives up at 120 s, so this gives up earlier and says what to do.
+pw_wait=${PW_BUILD_WAIT:-100}
+case $pw_wait in *[!0-9]* | 0?*) pw_wait=100 ;; esac
+pw_ticks=$((pw_wait * 5))
+while is_building || { [ -n "$pw_builder" ] && kill -0 "$pw_builder" 2>/dev/null; }; do
+  if [ $((pw_ticks % 50)) -eq 0 ]; then
+    pw_far=$(progress)
+    [ -z "$pw_far" ] || say "built $pw_far"
+  fi
+  [ "$pw_ticks" -gt 0 ] || refuse helper_building "the helpers are still being built${pw_far:+ ($pw_far)}" \
+    "run the same command again in a minute; the build goes on" "{\"log\":$(json "$pw_log")}"
+  if sleep 0.2 2>/dev/null; then pw_ticks=$((pw_ticks - 1)); else sleep 1 && pw_ticks=$((pw_ticks - 5)); fi
+done
+is_fresh || refuse helper_not_built "building the helpers failed" \
+  "read the log, remove the cause, then run the same command again" \
+  "{\"log\":$(json "$pw_log"),\"log_tail\":$(json "$(tr '\r' '\n' <"$pw_log" | grep -v '^ *Building \[' | grep . | tail -n 20 | tail -c 2000)")}"
+
+exec "$pw_home/bin/$pw_name" "$@"
