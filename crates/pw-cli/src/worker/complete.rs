@@ -91,7 +91,9 @@ fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
     }
     let is_empty = status.changes_nothing || status.state == State::Starting;
     let brought = facts.workers.get(&desk.worker.id).and_then(|known| known.brought.as_ref());
-    require_published(desk, brought.map(|brought| &brought.changes[..]).unwrap_or_default())?;
+    let changes = brought.map(|brought| &brought.changes[..]).unwrap_or_default();
+    let mut notes = unpublished(desk, changes)?;
+    notes.extend(is_empty.then(nothing_changed));
     match status.reasons.iter().find(|reason| reason.kind == ReasonKind::HollowEntry) {
         Some(reason) => Err(Failure::new(Code::HollowEntry, reason.message.clone())
             .hint(
@@ -100,28 +102,23 @@ fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
             .next("pw-worker brief")
             .details(serde_json::json!({ "paths": reason.paths }))
             .into()),
-        None => Ok(is_empty.then(nothing_changed).into_iter().collect()),
+        None => Ok(notes),
     }
 }
 
-/// Refuses a submodule at a commit that nobody else could fetch.
-fn require_published(desk: &OwnWorktree<'_>, changes: &[Change]) -> Result<()> {
-    let worktree = desk.workflow.worktree(desk.worker);
+/// Returns what to say of submodules at commits that no other clone can fetch.
+fn unpublished(own: &OwnWorktree<'_>, changes: &[Change]) -> Result<Vec<String>> {
+    let worktree = own.workflow.worktree(own.worker);
+    let mut notes = Vec::new();
     for change in changes {
         let id = change.new.as_deref().and_then(|entry| entry.strip_prefix("160000 "));
         let Some(id) = id else { continue };
         let path = &change.path;
-        if !desk.workflow.repo.is_published(&worktree.join(path.to_path()), id)? {
-            return Err(Failure::new(Code::HollowEntry, hollow::unpublished(path))
-                .hint(format!(
-                    "push the commit from {path}, where you may; else ask with pw-worker blocked"
-                ))
-                .next("pw-worker blocked \"a submodule's commit is to be pushed\"")
-                .details(serde_json::json!({ "paths": [path] }))
-                .into());
+        if !own.workflow.repo.is_published(&worktree.join(path.to_path()), id)? {
+            notes.push(hollow::unpublished(path));
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
 fn nothing_changed() -> String {
