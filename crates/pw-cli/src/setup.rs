@@ -1,5 +1,6 @@
 //! `pw-setup`: from a plan to branches, worktrees and launchers.
 
+mod analyze;
 mod create;
 pub(crate) mod prepare;
 mod repair;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use pw_core::analyze::neighbours::neighbours;
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
 use pw_core::id::{Oid, Slug, WorkerId};
@@ -37,6 +39,9 @@ const MAX_PLAN: u64 = 1 << 20;
 const HOT_COMMITS: usize = 500;
 /// How many hot files it lists.
 const HOT_FILES: usize = 10;
+
+/// How many files outside of scopes that change with those inside.
+const NEIGHBOURS: usize = 6;
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
 #[derive(Debug, Parser)]
@@ -81,6 +86,8 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Says which split the history speaks for, what it would bring, or to do it in one session
+    Analyze(analyze::Options),
     /// Lists the workflows of this repository
     List,
     /// The JSON Schema of every answer
@@ -101,6 +108,7 @@ impl Cli for Setup {
                 start::launch(context, workers, workflow.as_deref(), *how)
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
+            Command::Analyze(options) => analyze::analyze(context, options),
             Command::List => list(context),
             Command::Schema => schema::answer::<Self>(),
         }
@@ -305,6 +313,7 @@ fn check(context: &Context, path: &Path) -> Result<Answer> {
     let check = Check {
         setup: ground.report(&status, next),
         hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
+        neighbours: neighbours(&ground.plan, &commits, NEIGHBOURS),
         warnings: setup::warnings(&ground.plan, &folders),
     };
     Answer::of(&check, view::check)

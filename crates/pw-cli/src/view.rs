@@ -2,6 +2,7 @@
 //!
 //! Everything a worker wrote passes [`plain`], so that nobody's text reaches a terminal as a command.
 
+mod analyze;
 mod condition;
 mod integrate;
 mod monitor;
@@ -18,6 +19,7 @@ use pw_core::path::RepoPath;
 use pw_core::report::NextStep;
 use pw_core::status::State;
 
+pub(crate) use self::analyze::{analysis, row};
 use self::condition::{Tone, tone};
 pub(crate) use self::integrate::{aborted, finished, integrated, preview, readiness};
 pub(crate) use self::monitor::{status, waited};
