@@ -49,9 +49,14 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     let repo = Repo::open(&context.directory)?;
     let (log, files) = read(&repo, options.commits)?;
     let past = Past::of(log.changes(), |path| Kind::of(path).is_shared());
-    let trials = trials(&past, options);
-    let wanted = options.workers.map(usize::from);
-    let workers = wanted.or(best(&trials).map(|trial| trial.workers)).unwrap_or(2);
+    let windows = past.windows(options.windows);
+    let mut trials = trials(&past, &windows, options.workers.map(usize::from));
+    let workers = best(&trials).map_or(2, |trial| trial.workers);
+    if let Some(trial) = trials.iter_mut().find(|trial| trial.workers == workers) {
+        let played: Vec<_> = windows.iter().zip(&trial.played).collect();
+        trial.bounds =
+            pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
+    }
     let mut advised = advise(&past, &files, &trials, workers);
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
         write(&mut advised, &path, shown)?;
@@ -78,16 +83,16 @@ fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
 }
 
 /// Plays the newest windows with every number of workers in question, on all processors.
-fn trials(past: &Past<'_>, options: &Options) -> Vec<Trial> {
-    let windows = past.windows(options.windows);
-    let numbers: Vec<usize> = match options.workers {
-        Some(number) => vec![usize::from(number)],
-        None => NUMBERS.collect(),
-    };
+fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Trial> {
+    let numbers: Vec<usize> = wanted.map_or(NUMBERS.collect(), |number| vec![number]);
     let all: Vec<(usize, &Vec<usize>)> =
         numbers.iter().flat_map(|n| windows.iter().map(move |window| (*n, window))).collect();
     let mut played = pw_git::all(&all, |(n, window)| past.play(window, *n)).into_iter();
-    let trial = |workers| Trial { workers, played: played.by_ref().take(windows.len()).collect() };
+    let trial = |workers| Trial {
+        workers,
+        played: played.by_ref().take(windows.len()).collect(),
+        bounds: Vec::new(),
+    };
     numbers.into_iter().map(trial).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::backtest::{Outcome, Past, Played, choose, chosen, interval, mean};
+use super::backtest::{Bounds, Outcome, Past, Played, choose, chosen, interval, mean};
 use super::coupling;
 use super::log::{Known, PathId, share};
 use super::report::{
@@ -31,6 +31,8 @@ const LISTED: usize = 6;
 pub struct Trial {
     pub workers: usize,
     pub played: Vec<Played>,
+    /// Window by window; empty for a number of workers that is not taken.
+    pub bounds: Vec<Bounds>,
 }
 
 impl Trial {
@@ -160,11 +162,8 @@ fn backtest(trial: &Trial, trials: &[Trial]) -> Backtest {
         let (low, high) = interval(&outcomes.iter().map(of).collect::<Vec<_>>());
         Estimate { mean: round(mean), low: round(low), high: round(high) }
     };
-    let score = |of: &dyn Fn(&Played) -> Outcome| {
-        let Outcome { speedup, inside, .. } = mean(trial.played.iter().map(of));
-        Score { speedup: round(speedup), inside: round(inside) }
-    };
-    let (top, sub) = (score(&|played| played.ways[0]), score(&|played| played.ways[1]));
+    let way = |at: usize| score(trial.played.iter().map(|played| played.ways[at]));
+    let (top, sub) = (way(0), way(1));
     let others = trials.iter().filter(|other| other.workers != trial.workers).map(|other| {
         let Outcome { speedup, crossing, .. } = other.outcome();
         Other { workers: other.workers, speedup: round(speedup), crossing: round(crossing) }
@@ -177,10 +176,15 @@ fn backtest(trial: &Trial, trials: &[Trial]) -> Backtest {
         inside: estimate(outcome.inside, &|outcome| outcome.inside),
         crossing: round(outcome.crossing),
         folders: if top.speedup > sub.speedup { top } else { sub },
-        random: score(&|played| played.random),
-        best_possible: score(&|played| played.oracle),
+        random: score(trial.bounds.iter().map(|bounds| bounds.random)),
+        best_possible: score(trial.bounds.iter().map(|bounds| bounds.oracle)),
         others: others.collect(),
     }
+}
+
+fn score(outcomes: impl Iterator<Item = Outcome>) -> Score {
+    let Outcome { speedup, inside, .. } = mean(outcomes);
+    Score { speedup: round(speedup), inside: round(inside) }
 }
 
 fn verdict(past: &Past<'_>, files: &[PathId], backtest: Option<&Backtest>) -> Verdict {

@@ -53,6 +53,11 @@ pub struct Played {
     pub changes: usize,
     /// In the order of [`WAYS`].
     pub ways: [Outcome; WAYS.len()],
+}
+
+/// What to compare with in one window.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
     pub random: Outcome,
     /// The best split of the window's own files that a search finds which knows the future.
     pub oracle: Outcome,
@@ -109,19 +114,21 @@ impl<'a> Past<'a> {
         let training = self.training(&known);
         let changes = self.written(window);
         let ways = WAYS.map(|way| self.outcome(&way.split(&training, workers), &changes));
+        Played { changes: window.len(), ways }
+    }
+
+    /// Says what the dice and who knows the future make of a window that was played.
+    pub fn bounds(&self, window: &[usize], workers: usize, played: &Played) -> Bounds {
+        let known = self.changes.until(window[0], PRACTICE);
+        let training = self.training(&known);
+        let changes = self.written(window);
         let throws = (0..THROWS).map(|seed| {
             let mut dice = Dice::new(seed);
             let owner = |_: &usize| Owner::try_from(dice.roll(workers)).unwrap_or(0);
             let owners: Vec<Owner> = training.walk.iter().map(owner).collect();
             self.outcome(&training.split(owners, workers), &changes)
         });
-        let random = mean(throws);
-        Played {
-            changes: window.len(),
-            random,
-            oracle: self.oracle(&changes, workers, &ways),
-            ways,
-        }
+        Bounds { random: mean(throws), oracle: self.oracle(&changes, workers, &played.ways) }
     }
 
     fn oracle(&self, changes: &[Change], workers: usize, ways: &[Outcome]) -> Outcome {

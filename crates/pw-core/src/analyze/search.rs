@@ -22,9 +22,6 @@ const EVENNESS: f64 = 0.05;
 /// them.
 const STRETCH: usize = 30;
 
-/// Most passes over all nodes.
-const SWEEPS: usize = 8;
-
 /// Past changes, prepared for the search: nodes in the order of a walk, so that what lies below a
 /// folder is one stretch.
 #[derive(Clone, Debug)]
@@ -164,12 +161,18 @@ impl<'a> Training<'a> {
         Split { workers, owner }
     }
 
-    /// Makes owners better, folder by folder and file by file, until nothing helps any more;
-    /// returns them with what is left to make small.
-    pub fn refine(&self, owners: Vec<Owner>, workers: usize, dice: &mut Dice) -> (f64, Vec<Owner>) {
+    /// Makes owners better, folder by folder and file by file, until nothing helps any more
+    /// or all were looked at `sweeps` times; returns them with what is left to make small.
+    pub fn refine(
+        &self,
+        owners: Vec<Owner>,
+        workers: usize,
+        sweeps: usize,
+        dice: &mut Dice,
+    ) -> (f64, Vec<Owner>) {
         let mut state = State::new(self, owners, workers);
         let mut order: Vec<usize> = (1..self.walk.len()).filter(|at| self.is_used(*at)).collect();
-        for _ in 0..SWEEPS {
+        for _ in 0..sweeps {
             let before = state.cost();
             for at in 0..order.len() {
                 let other = at + dice.roll(order.len() - at);

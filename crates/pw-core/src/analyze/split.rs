@@ -12,6 +12,15 @@ use super::tree::{Owner, Split};
 /// How often the search begins anew from each start; it ends elsewhere every time.
 const TRIES: usize = 2;
 
+/// How many passes over all nodes show which tries are worth more of them.
+const FIRST: usize = 1;
+
+/// How many tries are searched to their end.
+const FINALISTS: usize = 2;
+
+/// Most passes over all nodes.
+const SWEEPS: usize = 8;
+
 /// One way to find a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -51,8 +60,12 @@ fn search(training: &Training<'_>, workers: usize) -> Vec<Owner> {
         cuts(training, workers),
     ];
     let tries = starts.iter().flat_map(|start| std::iter::repeat_n(start, TRIES));
-    let found = tries.map(|start| training.refine(start.clone(), workers, &mut dice));
-    found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, owners)| owners).unwrap_or_default()
+    let tries = tries.map(|start| training.refine(start.clone(), workers, FIRST, &mut dice));
+    let mut tries: Vec<(f64, Vec<Owner>)> = tries.collect();
+    tries.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let ends = tries.into_iter().take(FINALISTS);
+    let ends = ends.map(|(_, owners)| training.refine(owners, workers, SWEEPS, &mut dice));
+    ends.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, owners)| owners).unwrap_or_default()
 }
 
 /// Gives units the heaviest first to whoever has least.
