@@ -65,7 +65,7 @@ impl Repo {
     fn log_with(&self, tip: &Oid, limit: usize, renames: &str) -> Result<Log> {
         let newest = format!("-n{limit}");
         let args = LOG.iter().copied().chain([renames, "-l400", &newest, tip.as_str(), "--"]);
-        let (mut log, _) = self.git.plumbing(args).reader().stream(|stdout| read(stdout))?;
+        let (mut log, _) = self.git.plumbing(args).reader().stream(read)?;
         log.is_shallow = self.is_shallow();
         log.is_cut |= log.entries.len() >= limit;
         Ok(log)
