@@ -113,7 +113,8 @@ fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn Fn
 struct Leash(Child);
 
 impl Leash {
-    /// A group of its own: a Ctrl-C at the terminal ends us, and only then the others.
+    /// A process group of its own: a Ctrl-C at the terminal ends this helper, which then ends the
+    /// programs it started.
     fn new() -> std::io::Result<Self> {
         let mut keeper = program("sh");
         keeper.args(["-c", "trap '' HUP INT TERM; read -r _; kill -s KILL 0"]);

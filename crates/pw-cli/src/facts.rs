@@ -129,7 +129,7 @@ impl Workflow {
         Ok(())
     }
 
-    /// Reads the commits of every branch and of whatever was begun.
+    /// Reads the commits of every branch, and of the candidate of a stopped or red integration.
     fn commits(&self, facts: &Facts, tips: &[Option<&Oid>]) -> Result<History> {
         let Record { base, merged, stopped, red, .. } = &self.record;
         let begun = stopped.iter().map(Stopped::commit).chain(red.iter().map(|red| &red.candidate));
@@ -139,8 +139,9 @@ impl Workflow {
         Ok(History::new(self.repo.history(all, base)?))
     }
 
-    /// Returns the stretches of commits whose changes tell whose work they are: those of the workers,
-    /// of what they merged from elsewhere, and of what the trunk perhaps has from a worker.
+    /// Returns the stretches of commits whose changes tell whose work they are: those of the
+    /// workers, of what they merged from elsewhere, and of what the trunk perhaps has from a
+    /// worker.
     fn stretches(&self, facts: &Facts, history: &History, tips: &[Option<&Oid>]) -> Vec<Stretch> {
         let Record { merged, placements, .. } = &self.record;
         let trunk: Vec<&Oid> = facts.base_tip.iter().chain(&facts.integration_tip).collect();
@@ -170,13 +171,13 @@ impl Workflow {
         tips.iter().map(since).collect()
     }
 
-    /// Returns where each worker stands, in the order of the plan.
+    /// Returns the state of each worker, in the order of the plan.
     pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
         let work = own_work(&self.plan, &self.record, facts);
         status::worker_states(&self.plan, &self.record, facts, &work)
     }
 
-    /// Returns where everybody stands, and who is merged when.
+    /// Returns the state of each worker, and the merge order.
     pub(crate) fn turns(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
         let states = self.states(facts);
         let turns = turns(&self.plan, facts, &states, &[]);

@@ -1,5 +1,6 @@
-//! Is it in already? One judge for the result and for each worker's branch, whether the user merged,
-//! squashed, rebased or picked it, and whatever was changed on the base branch since.
+//! Is it in already? One judge for the result and for each worker's branch, whether the user
+//! merged, squashed, rebased or cherry-picked it, also when the base branch changed the same files
+//! since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +64,8 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     Ok(landings)
 }
 
-/// Returns what workers have finished, and what of theirs was merged or forked from and is no longer
-/// on their branches.
+/// Returns what workers have finished, and what of theirs was merged or forked from and is no
+/// longer on their branches.
 fn finished<'a>(workflow: &'a Workflow, facts: &'a Facts) -> impl Iterator<Item = &'a Oid> {
     let Record { merged, placements, .. } = &workflow.record;
     facts.workers.iter().flat_map(move |(id, known)| {
@@ -80,8 +81,9 @@ fn finished<'a>(workflow: &'a Workflow, facts: &'a Facts) -> impl Iterator<Item 
     })
 }
 
-/// Returns whether a tip has something newer than what landed of it before, and the commit `at` which
-/// seems to have it has not: to a merge from before, what takes landed work back is no change.
+/// Returns whether a tip has something newer than what landed of it before, and the commit `at`
+/// which seems to have it has not: to a merge from before, what takes landed work back is no
+/// change.
 fn is_newer(
     workflow: &Workflow,
     facts: &Facts,
@@ -182,9 +184,10 @@ impl Steps {
         Ok(Self { steps: steps.into_iter().map(|step| step.newest).zip(changes).collect() })
     }
 
-    /// Returns the oldest commit to which a merge of `tip` would add nothing: the one that squashed
-    /// it, the last that was picked of it, whatever was changed there later, unless all was taken back.
-    /// Where others changed the same lines in between, each of its commits must have been picked.
+    /// Returns the oldest commit whose tree a merge of `tip` would leave as it is: the one that
+    /// squashed it, or the last that was picked of it. Later changes do not matter, unless they
+    /// revert all of it. Where other commits changed the same lines in between, each of its commits
+    /// must have been picked.
     fn first_with(
         &self,
         repo: &Repo,

@@ -21,14 +21,15 @@ use pw_git::{MergeOutcome, Pair};
 pub(crate) use self::trials::Trials;
 use crate::workflow::Workflow;
 
-/// Where each worker stands, and who will not merge.
+/// The state of each worker, and which of them will not merge.
 pub(crate) struct Prediction {
     pub(crate) states: Vec<WorkerStatus>,
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) trial: Trial,
 }
 
-/// Returns what these facts come to. `trials` remembers what was merged for it.
+/// Predicts conflicts from these facts. `trials` keeps the results of trial merges for the next
+/// call.
 pub(crate) fn predict(
     workflow: &Workflow,
     facts: &Facts,
@@ -46,7 +47,7 @@ pub(crate) fn predict(
     Ok(Prediction { states, conflicts, trial })
 }
 
-/// Everybody's work, laid out for trials.
+/// The work of all workers, prepared for trial merges.
 pub(crate) struct Radar<'a> {
     workflow: &'a Workflow,
     facts: &'a Facts,
@@ -81,8 +82,8 @@ impl Participant<'_> {
         self.committed.iter().chain(&self.uncommitted)
     }
 
-    /// Returns the uncommitted files that could collide with others' work: all of them when some
-    /// were removed, since these may have been renamed.
+    /// Returns the uncommitted files that could collide with other workers' work: all of them when
+    /// some were removed, since these may have been renamed.
     fn uncommitted_that_matter(&self, others: &[&Footprint<'_>]) -> Vec<RepoPath> {
         let meets = |print: Footprint<'_>| others.iter().any(|other| print.can_meet(other));
         if self.uncommitted.is_empty() || !meets(Footprint::of(&self.uncommitted)) {
@@ -233,16 +234,16 @@ impl<'a> Radar<'a> {
         Ok(found.map(conflict).collect())
     }
 
-    /// Returns whether the integration branch has commits that no merge of ours made: anybody may
-    /// collide with these.
+    /// Returns whether the integration branch has commits that no merge of ours made: any worker
+    /// may collide with these.
     fn has_foreign_head(&self) -> bool {
         let Workflow { record, .. } = self.workflow;
         self.workflow.integration().is_some_and(|head| record.integration.as_ref() != Some(head))
     }
 
-    /// Merges everybody in this order upon what is integrated. Those who meet nobody merge; a pair
-    /// alone does as `conflicts` says; the other groups are merged side by side, one process for
-    /// each round.
+    /// Merges all workers in this order upon what is integrated. A worker that meets no other one
+    /// merges; a pair alone does as `conflicts` says; the other groups are merged side by side, one
+    /// process for each round.
     pub(crate) fn trial(&mut self, order: &[WorkerId], conflicts: &[Conflict]) -> Result<Trial> {
         let at = |id: &WorkerId| self.participants.iter().position(|side| side.status.id == *id);
         let places: Vec<usize> = order.iter().filter_map(at).collect();
@@ -287,14 +288,16 @@ impl<'a> Radar<'a> {
         })
     }
 
-    /// Returns the pairs between which the order of the merges can matter: those that could collide,
-    /// and, where these removed files, everybody who added some. Git takes any added file of the
-    /// merged branches for any removed one renamed, whoever did the one or the other.
+    /// Returns the pairs between which the order of the merges can matter: those that could
+    /// collide, and, where these removed files, all workers that added some. Rename detection pairs
+    /// any added file of the merged branches with any removed one, no matter which branch has
+    /// which.
     fn entangled(&self) -> Vec<(usize, usize)> {
         let base = &self.workflow.record.base;
         let has = |at: usize, is: fn(&Change) -> bool| {
             let side = &self.participants[at];
-            // What the trunk has since the base comes with it, whatever that is.
+            // A branch with newer commits of the trunk brings the trunk's changes, which may be of
+            // any kind.
             side.since != *base || side.changes().any(is)
         };
         let removes = |at: usize| has(at, |change| change.new.is_none());

@@ -151,7 +151,7 @@ pub fn called() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Says that there is no helper of the name this program was called by.
+/// Prints that there is no helper of the name this program was called by.
 pub fn unknown() -> ExitCode {
     let failure = Failure::new(Code::Usage, format!("there is no helper {}", called()))
         .hint("call it as pw-setup, pw-monitor, pw-integrate, pw-worker or pw-retro");
@@ -189,15 +189,16 @@ pub fn main<C: Cli>() -> ExitCode {
     }
 }
 
-/// Hands the terminal to a view, and takes it back whatever happens.
+/// Hands the terminal to a view, and restores it also after an error or a signal.
 fn live(mut view: Box<dyn Live>) -> ExitCode {
     let shown = Screen::open().map(|mut screen| (view.show(&mut screen), screen.close()));
-    // Whatever it still does in the background ends here.
+    // Ends the view's threads.
     drop(view);
     match shown {
         Ok((Ok(()), None)) => ExitCode::SUCCESS,
         Ok((_, Some(signal))) => {
-            // Ends the process as the signal would have, so that whoever sent it sees that.
+            // Ends the process as the signal would have, so that the process that sent it sees
+            // that.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
             ExitCode::FAILURE
         }
@@ -269,7 +270,7 @@ fn refuse(failure: &Failure, format: Format) -> ExitCode {
     }
 }
 
-/// Prints to stderr. Where nobody can read it any more, nobody misses it.
+/// Prints to stderr. A closed stderr is no error: no reader is left.
 fn complain(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -53,7 +53,8 @@ impl Keeping {
 
     fn choose(workflow: &Workflow, of: &WorkerId, commit: Oid) -> Result<Self> {
         let newest = snapshots(workflow).into_iter().rfind(|(id, _)| id.of == *of);
-        // One that the record does not know is somebody else's, and has its number all the same.
+        // A snapshot that the record does not know was written by another process; its number is
+        // taken all the same.
         let taken = newest.as_ref().map(|(id, _)| id.number).unwrap_or_default();
         if let Some((id, known)) = newest
             && workflow.repo.is_same_snapshot(&known, &commit)?

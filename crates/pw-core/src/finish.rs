@@ -123,7 +123,7 @@ pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failur
 /// # Errors
 ///
 /// `not_ready`, with the workers that are missing.
-pub fn require_everybody(
+pub fn require_all_merged(
     plan: &Plan,
     states: &[WorkerStatus],
     is_merged: &dyn Fn(&WorkerId) -> bool,
