@@ -33,7 +33,8 @@ fn read(lock: &str) -> Option<(Slug, WorkerId)> {
     Some((workflow.parse().ok()?, worker.parse().ok()?))
 }
 
-/// Returns whether a worktree is another worker's. One that the user has unlocked tells nothing.
+/// Returns whether a worktree is another worker's. A worktree that the user has unlocked counts as
+/// no other worker's.
 pub(crate) fn is_others(worktree: &Worktree, workflow: &Slug, worker: &WorkerId) -> bool {
     owner(worktree).is_some_and(|(its, id)| its != *workflow || id != *worker)
 }

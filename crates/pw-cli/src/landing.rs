@@ -1,6 +1,6 @@
-//! Is it in already? One judge for the result and for each worker's branch, whether the user
-//! merged, squashed, rebased or cherry-picked it, also when the base branch changed the same files
-//! since.
+//! Whether work is in the base branch already: one judge for the result and for each worker's
+//! branch, whether the user merged, squashed, rebased or cherry-picked it, also when the base
+//! branch changed the same files since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ const SEARCHED: usize = 500;
 /// How many of these are tried.
 const TRIED: usize = 50;
 
-/// What became of tips on the base branch that it does not have as commits.
+/// How tips landed on the base branch that it does not contain as commits.
 #[derive(Default)]
 pub(crate) struct Landings {
     /// The oldest commit there that has all of a tip.
@@ -43,7 +43,7 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     if let Some(tip) = facts.integration_tip.as_ref().filter(is_open) {
         let finished = record.finished.as_ref().filter(|_| record.landed.as_ref() == Some(tip));
         match finished.filter(|commit| facts.history.contains(base_tip, commit)) {
-            // Noted when it was found out before.
+            // Recorded by an earlier run.
             Some(commit) => drop(landings.landed_as.insert(tip.clone(), commit.clone())),
             None => wanted.push(tip.clone()),
         }
@@ -81,9 +81,9 @@ fn finished<'a>(workflow: &'a Workflow, facts: &'a Facts) -> impl Iterator<Item 
     })
 }
 
-/// Returns whether a tip has something newer than what landed of it before, and the commit `at`
-/// which seems to have it has not: to a merge from before, what takes landed work back is no
-/// change.
+/// Returns whether a tip has something newer than what landed of it before, and `at` does not have
+/// it: with git's own merge base, which is older, a commit of the tip that reverts landed work
+/// looks like no change.
 fn is_newer(
     workflow: &Workflow,
     facts: &Facts,
@@ -124,8 +124,8 @@ fn landed_before(
     Ok(None)
 }
 
-/// Returns what a landing of the result is to be compared with: the newest merge below it that the
-/// base branch has by content. Git's own merge base would be from before that landing.
+/// Returns the merge base for landing the result: the newest merge below it that the base branch
+/// has by content. Git's own merge base would be older than that landing.
 pub(crate) fn merge_base(
     workflow: &Workflow,
     facts: &Facts,
@@ -169,7 +169,7 @@ fn changed_paths(
     Ok(with.filter(|(_, paths): &(Oid, BTreeSet<RepoPath>)| !paths.is_empty()).collect())
 }
 
-/// What a branch went through since the base, the oldest first.
+/// The commits of a branch since the base with their changes, the oldest first.
 struct Steps {
     steps: Vec<(Oid, BTreeMap<RepoPath, Change>)>,
 }
@@ -206,9 +206,9 @@ impl Steps {
         Ok(is_applied.then(|| last.clone()))
     }
 
-    /// Returns where the branch had all of `tip`, which it has no longer, and what took it back.
+    /// Returns the commit at which the branch had all of `tip`, and the one that reverted it.
     ///
-    /// What the user tried and took back before the worker made its commit is no such thing.
+    /// A change that the user made and reverted before the worker made its commit does not count.
     fn reverted(
         &self,
         repo: &Repo,

@@ -54,9 +54,9 @@ pub(crate) struct Radar<'a> {
     participants: Vec<Participant<'a>>,
     /// Indices into `participants`.
     pairs: Vec<(usize, usize)>,
-    /// Workers of whose work only the commits count.
+    /// Workers of which only the commits are tried, not the uncommitted files.
     commits_only: Vec<WorkerId>,
-    /// What a chain of merges upon what is integrated contains.
+    /// The commits that merges on top of the integration branch contain.
     bases: MergeBases,
     trials: &'a mut Trials,
 }
@@ -150,7 +150,7 @@ impl<'a> Radar<'a> {
         let is_there =
             status.state != State::Integrated && self.facts.to_merge(&status.id).is_none();
         let committed = if is_there { &[] } else { brought.changes.as_slice() };
-        // Without the commit it began at, there is nothing to merge it with.
+        // A rewritten branch no longer contains its fork: no merge base can be relied on.
         if status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten) {
             return None;
         }
@@ -181,7 +181,7 @@ impl<'a> Radar<'a> {
             let Participant { status, tip, .. } = &self.participants[at];
             let (id, tip) = (status.id.clone(), tip.clone());
             let worktree = self.workflow.worktree(self.workflow.worker(&id)?);
-            // A file that vanishes or cannot be read is no reason to say nothing at all.
+            // When a file vanishes or cannot be read, the commits alone are tried.
             match repo.trial_tree(&worktree, paths, filters, self.trials.scratch()) {
                 Ok(tree) => self.participants[at].now = self.trials.commit(&tree, &[&tip])?,
                 Err(_) => self.commits_only.push(id),
@@ -330,7 +330,7 @@ impl<'a> Radar<'a> {
             let Some(next) = group.queue.pop() else { continue };
             let Participant { tip, now, .. } = &self.participants[next];
             if self.facts.history.contains(tip, &group.head) {
-                // Nothing to merge with yet: the result is the worker's work itself.
+                // The first of its group: the result is the worker's work itself.
                 group.bases = self.facts.history.merge_bases(&self.workflow.record.base, [tip]);
                 group.head = now.clone();
                 group.before.push(next);
@@ -379,9 +379,9 @@ impl<'a> Radar<'a> {
 struct Group {
     head: Oid,
     bases: MergeBases,
-    /// Whom `head` contains.
+    /// The participants that `head` contains.
     before: Vec<usize>,
-    /// Who is still to be merged, the last one first.
+    /// The participants still to be merged, the last one first.
     queue: Vec<usize>,
 }
 

@@ -1,5 +1,5 @@
 //! What a worker has besides its branch: a worktree that git finds, hooks that hold its commits to
-//! its scope, a launcher. Looks whether all that is as it was made, and makes it so again.
+//! its scope, a launcher. Checks whether all that is as it was made, and repairs it.
 
 use std::path::{Path, PathBuf};
 
@@ -108,7 +108,7 @@ pub(crate) fn relink(repo: &Repo, plan: &Plan, worker: &Worker) -> Result<Option
         Whereabouts::Unlinked(entry) => {
             repo.relink(&place, &entry, Some(&branch))?;
             if is_elsewhere(repo, &entry) {
-                // The session that is noted here is the original's.
+                // The noted session is that of the original repository.
                 let _ = std::fs::remove_file(launch::folder(repo, plan, worker).join("session"));
             }
             Ok(Some("linked to this repository again".to_owned()))
@@ -174,7 +174,7 @@ pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
     }
 }
 
-/// Returns whether what git took for this worktree is another one, since the repository is a copy.
+/// Returns whether git's entry leads to another worktree, since the repository is a copy.
 fn is_elsewhere(repo: &Repo, entry: &Entry) -> bool {
     entry.path.is_dir() && repo.linked(&entry.path).is_none()
 }

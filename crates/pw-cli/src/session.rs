@@ -124,8 +124,8 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
     all(&indices, |index| traces(*index))
 }
 
-/// Returns where a session works: as its entry says, with links followed. Of a folder that was
-/// moved since, only the system knows.
+/// Returns where a session works: as its entry says, with links followed; of a folder that was
+/// moved since, as the system says.
 fn working_folders(entry: &Registered) -> Vec<PathBuf> {
     let told = PathBuf::from(&entry.cwd);
     let now = || std::fs::read_link(format!("/proc/{}/cwd", entry.pid)).ok();
@@ -157,7 +157,7 @@ fn background(launch: &Launch) -> Option<String> {
 /// What a launcher wrote down of the process that it became.
 struct Note {
     process: Process,
-    /// Where that is; nothing in the notes of older releases.
+    /// The machine and container it runs in; empty in the notes of older releases.
     domain: Option<Domain>,
     /// The file it holds a lock on.
     lock: PathBuf,
@@ -218,8 +218,8 @@ fn is_locked(path: &Path) -> Option<bool> {
 /// The name of the file that says when the user saw that a worker's sessions elsewhere are over.
 const ENDED: &str = "ended";
 
-/// Notes that sessions which cannot be seen from here are over, as the user says; what is known to
-/// live is refused as before.
+/// Notes that sessions which cannot be seen from here are over, as the user says; a session that is
+/// known to live is still refused.
 pub(crate) fn note_ended(workflow: &Workflow, worker: &Worker, now: Seconds) -> Result<()> {
     let is_unseen = |facts: &SessionFacts| facts.alive.is_none() && facts.elsewhere.is_some();
     if !facts(workflow, &[worker], now).iter().any(is_unseen) {

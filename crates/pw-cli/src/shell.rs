@@ -26,7 +26,7 @@ pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 pub trait Cli: Parser {
     fn globals(&self) -> &Globals;
 
-    /// Does what was asked; a refusal is a [`Failure`] in the error.
+    /// Runs the command; a refusal is a [`Failure`] in the error.
     fn run(&self, context: &Context) -> Result<Answer>;
 }
 
@@ -125,7 +125,7 @@ fn default_format() -> Format {
 pub enum Answer {
     /// A document, and the same for people.
     Document { schema: &'static str, data: Value, view: String },
-    /// What the protocol of a hook wants: its text on stdout, or a refusal on stderr with exit 1.
+    /// The answer of a hook: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
     /// A view that has the terminal to itself until the user leaves it.
     Live(Box<dyn Live>),
@@ -275,7 +275,7 @@ fn complain(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Prints to stdout. A reader that went away has what it wanted.
+/// Prints to stdout. A closed pipe is no error: the reader has read what it wanted.
 fn print(text: &str, code: u8) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -66,7 +66,7 @@ impl Keeping {
         Ok(Self { id: SnapshotId { of: of.clone(), number }, commit, is_new: true })
     }
 
-    /// Adds ref and event, which stand together or not at all.
+    /// Adds the ref and the event to one transaction: both are published, or neither.
     pub(crate) fn join(
         &self,
         workflow: &Workflow,
@@ -113,7 +113,7 @@ pub(crate) fn restore_command(workflow: &Workflow, id: &SnapshotId) -> String {
     format!("pw-integrate restore {} --snapshot {id} --into {place}", workflow.plan.workflow)
 }
 
-/// Returns what there is to tell of snapshots.
+/// Describes snapshots for an answer.
 pub(crate) fn described(context: &Context, workflow: &Workflow, kept: &[Kept]) -> Vec<Snapshot> {
     let names = Refs(&workflow.plan.workflow);
     kept.iter().map(|kept| Snapshot::of(kept, names.snapshot(&kept.id), context.now)).collect()

@@ -1,4 +1,4 @@
-//! One workflow of a repository: its plan, its record, and where what belongs to it is.
+//! One workflow of a repository: its plan, its record, its refs and its worktrees.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -169,8 +169,8 @@ impl Workflow {
         (self.record.has(&worker.id) && is_own).then_some(entry)
     }
 
-    /// Returns the tip of a worker's branch, if this workflow made it: what else has its name, in
-    /// the worktree of another workflow for example, is not the worker's.
+    /// Returns the tip of a worker's branch, if this workflow made it: a branch of this name in a
+    /// worktree of another workflow, for example, is not this worker's.
     pub(crate) fn tip(&self, worker: &Worker) -> Option<&Oid> {
         let (path, branch) = (self.worktree(worker), worker.branch());
         let is_its =
@@ -211,7 +211,7 @@ impl Workflow {
         Ok(self.plan.worker(id).ok_or_else(unknown)?)
     }
 
-    /// Begins to write behind the record.
+    /// Opens the record to append events.
     pub(crate) fn journal(&self) -> Result<Journal> {
         let tip = Some(self.record_tip.clone());
         Journal::new(&self.repo, self.repo.author()?, &self.plan.workflow, tip, &self.plan_text)

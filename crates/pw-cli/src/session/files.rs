@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use pw_core::session::{Job, Ledger, Registered, Tail, Usage, folder_name};
 
-/// Far above what the client writes into one entry.
+/// The longest entry that is read; the client's are far shorter.
 const MAX_ENTRY: u64 = 1 << 20;
 /// How much of a transcript's end is looked at; a request's shape in it takes 50 KB.
 const TAIL: u64 = 512 << 10;
@@ -51,8 +51,8 @@ impl ClientFiles {
         Job::parse(&small(&path).filter(|_| is_name)?)
     }
 
-    /// Returns the transcripts of the sessions that worked in a folder, the newest last. What was
-    /// written last before `since` is of another worker, which had the folder then.
+    /// Returns the transcripts of the sessions that worked in a folder, the newest last. A
+    /// transcript last written before `since` is of another worker, which had the folder then.
     pub(super) fn transcripts(&self, folder: &Path, since: SystemTime) -> Vec<PathBuf> {
         let projects = self.root.join("projects");
         let (name, is_cut) = folder_name(&folder.to_string_lossy());
