@@ -16,8 +16,8 @@ use pw_core::time::Seconds;
 /// How much of the end of a log an answer holds, in bytes and in lines.
 const TAIL: (u64, usize) = (8 * 1024, 20);
 
-/// Returns a program about to be started, without what git hooks, the client and we ourselves tell
-/// our own: a hook's `GIT_DIR` would lead it to another repository.
+/// Returns a program about to be started, without the variables that git hooks, the client and we
+/// ourselves set: a hook's `GIT_DIR` would lead it to another repository.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts programs other than git")]
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
@@ -97,7 +97,7 @@ fn shell(
     Ok((shell, File::open(log).with_context(|| format!("reading {}", log.display()))?))
 }
 
-/// Hands on the whole lines that were printed since the last look.
+/// Passes on the whole lines that were printed since the last call.
 fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn FnMut(&str)) {
     if output.read_to_end(unfinished).is_err() {
         return;
@@ -113,7 +113,8 @@ fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn Fn
 struct Leash(Child);
 
 impl Leash {
-    /// A group of its own: a Ctrl-C at the terminal ends us, and only then the others.
+    /// A process group of its own: a Ctrl-C at the terminal ends this helper, which then ends the
+    /// programs it started.
     fn new() -> std::io::Result<Self> {
         let mut keeper = program("sh");
         keeper.args(["-c", "trap '' HUP INT TERM; read -r _; kill -s KILL 0"]);

@@ -129,7 +129,7 @@ impl Workflow {
         Ok(())
     }
 
-    /// Reads the commits of every branch and of whatever was begun.
+    /// Reads the commits of every branch, and of the candidate of a stopped or red integration.
     fn commits(&self, facts: &Facts, tips: &[Option<&Oid>]) -> Result<History> {
         let Record { base, merged, stopped, red, .. } = &self.record;
         let begun = stopped.iter().map(Stopped::commit).chain(red.iter().map(|red| &red.candidate));
@@ -139,8 +139,8 @@ impl Workflow {
         Ok(History::new(self.repo.history(all, base)?))
     }
 
-    /// Returns the stretches of commits whose changes tell whose work they are: those of the workers,
-    /// of what they merged from elsewhere, and of what the trunk perhaps has from a worker.
+    /// Returns the stretches of commits whose changes tell which worker made them: on the workers'
+    /// branches, on branches they merged, and on the trunk where it may have a worker's commits.
     fn stretches(&self, facts: &Facts, history: &History, tips: &[Option<&Oid>]) -> Vec<Stretch> {
         let Record { merged, placements, .. } = &self.record;
         let trunk: Vec<&Oid> = facts.base_tip.iter().chain(&facts.integration_tip).collect();
@@ -160,7 +160,7 @@ impl Workflow {
         history.stretches(&chains, forks.chain(trunk).chain(handed_over), &except)
     }
 
-    /// Returns for each tip the newest commit of the trunk that it has, or the base.
+    /// Returns for each tip the newest commit of the trunk that it contains, or the base.
     fn since(&self, facts: &Facts, history: &History, tips: &[Option<&Oid>]) -> Vec<Option<Oid>> {
         let base = &self.record.base;
         let trunk = facts.base_tip.iter().chain(&facts.integration_tip).chain([base]);
@@ -170,13 +170,13 @@ impl Workflow {
         tips.iter().map(since).collect()
     }
 
-    /// Returns where each worker stands, in the order of the plan.
+    /// Returns the state of each worker, in the order of the plan.
     pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
         let work = own_work(&self.plan, &self.record, facts);
         status::worker_states(&self.plan, &self.record, facts, &work)
     }
 
-    /// Returns where everybody stands, and who is merged when.
+    /// Returns the state of each worker, and the merge order.
     pub(crate) fn turns(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
         let states = self.states(facts);
         let turns = turns(&self.plan, facts, &states, &[]);
@@ -222,7 +222,7 @@ impl Workflow {
             Whereabouts::Unlinked(_) => WorktreeFacts::Unlinked,
             Whereabouts::At(folder, _) => WorktreeFacts::At(folder.to_string_lossy().into_owned()),
             Whereabouts::Unregistered(_) => WorktreeFacts::Unregistered,
-            // Of one that was merged, its worktree may well be gone.
+            // A merged worker's worktree may have been removed on purpose.
             Whereabouts::Occupied if !self.record.merged.contains_key(&worker.id) => {
                 WorktreeFacts::Broken
             }
@@ -231,14 +231,14 @@ impl Workflow {
     }
 }
 
-/// What git is asked about, each question once.
+/// Questions to git, each asked once.
 #[derive(Default)]
 struct Questions {
     stretches: Vec<Stretch>,
 }
 
 impl Questions {
-    /// Returns where the answer will stand.
+    /// Returns the index of the answer.
     fn ask(&mut self, stretch: Stretch) -> usize {
         let known = self.stretches.iter().position(|known| *known == stretch);
         known.unwrap_or_else(|| {
@@ -247,7 +247,7 @@ impl Questions {
         })
     }
 
-    /// Returns the newest commit of each, with where its answer will stand.
+    /// Returns the newest commit of each stretch, with the index of its answer.
     fn ask_all(&mut self, stretches: Vec<Stretch>) -> Vec<(Oid, usize)> {
         let ask = |stretch: Stretch| (stretch.newest.clone(), self.ask(stretch));
         stretches.into_iter().map(ask).collect()

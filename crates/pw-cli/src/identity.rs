@@ -9,8 +9,8 @@ use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::record::Record;
 use pw_git::{Repo, Worktree};
 
-/// Returns whose worktree a folder lies in, told from the worktree's own link to git, wherever it was
-/// moved to.
+/// Returns whose worktree a folder lies in, told from the worktree's own link to git, wherever it
+/// was moved to.
 pub(crate) fn below(folder: &Path) -> Option<(Slug, WorkerId)> {
     let link = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_file())?;
     let text = std::fs::read_to_string(&link).ok()?;
@@ -33,7 +33,8 @@ fn read(lock: &str) -> Option<(Slug, WorkerId)> {
     Some((workflow.parse().ok()?, worker.parse().ok()?))
 }
 
-/// Returns whether a worktree is another worker's. One that the user has unlocked tells nothing.
+/// Returns whether a worktree is another worker's. A worktree that the user has unlocked counts as
+/// no other worker's.
 pub(crate) fn is_others(worktree: &Worktree, workflow: &Slug, worker: &WorkerId) -> bool {
     owner(worktree).is_some_and(|(its, id)| its != *workflow || id != *worker)
 }

@@ -91,7 +91,8 @@ enum Command {
         /// Only say what would be removed
         #[arg(long)]
         dry_run: bool,
-        /// Remove a merged worker in spite of uncommitted, untracked or ignored files: a snapshot keeps them
+        /// Remove a merged worker in spite of uncommitted, untracked or ignored files: a snapshot
+        /// keeps them
         #[arg(long)]
         snapshot: bool,
     },

@@ -1,5 +1,6 @@
-//! Is it in already? One judge for the result and for each worker's branch, whether the user merged,
-//! squashed, rebased or picked it, and whatever was changed on the base branch since.
+//! Whether work is in the base branch already: one judge for the result and for each worker's
+//! branch, whether the user merged, squashed, rebased or cherry-picked it, also when the base
+//! branch changed the same files since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ const SEARCHED: usize = 500;
 /// How many of these are tried.
 const TRIED: usize = 50;
 
-/// What became of tips on the base branch that it does not have as commits.
+/// How tips landed on the base branch that it does not contain as commits.
 #[derive(Default)]
 pub(crate) struct Landings {
     /// The oldest commit there that has all of a tip.
@@ -42,7 +43,7 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     if let Some(tip) = facts.integration_tip.as_ref().filter(is_open) {
         let finished = record.finished.as_ref().filter(|_| record.landed.as_ref() == Some(tip));
         match finished.filter(|commit| facts.history.contains(base_tip, commit)) {
-            // Noted when it was found out before.
+            // Recorded by an earlier run.
             Some(commit) => drop(landings.landed_as.insert(tip.clone(), commit.clone())),
             None => wanted.push(tip.clone()),
         }
@@ -63,8 +64,8 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     Ok(landings)
 }
 
-/// Returns what workers have finished, and what of theirs was merged or forked from and is no longer
-/// on their branches.
+/// Returns what workers have finished, and what of theirs was merged or forked from and is no
+/// longer on their branches.
 fn finished<'a>(workflow: &'a Workflow, facts: &'a Facts) -> impl Iterator<Item = &'a Oid> {
     let Record { merged, placements, .. } = &workflow.record;
     facts.workers.iter().flat_map(move |(id, known)| {
@@ -80,8 +81,9 @@ fn finished<'a>(workflow: &'a Workflow, facts: &'a Facts) -> impl Iterator<Item 
     })
 }
 
-/// Returns whether a tip has something newer than what landed of it before, and the commit `at` which
-/// seems to have it has not: to a merge from before, what takes landed work back is no change.
+/// Returns whether a tip has something newer than what landed of it before, and `at` does not have
+/// it: with git's own merge base, which is older, a commit of the tip that reverts landed work
+/// looks like no change.
 fn is_newer(
     workflow: &Workflow,
     facts: &Facts,
@@ -122,8 +124,8 @@ fn landed_before(
     Ok(None)
 }
 
-/// Returns what a landing of the result is to be compared with: the newest merge below it that the
-/// base branch has by content. Git's own merge base would be from before that landing.
+/// Returns the merge base for landing the result: the newest merge below it that the base branch
+/// has by content. Git's own merge base would be older than that landing.
 pub(crate) fn merge_base(
     workflow: &Workflow,
     facts: &Facts,
@@ -167,7 +169,7 @@ fn changed_paths(
     Ok(with.filter(|(_, paths): &(Oid, BTreeSet<RepoPath>)| !paths.is_empty()).collect())
 }
 
-/// What a branch went through since the base, the oldest first.
+/// The commits of a branch since the base with their changes, the oldest first.
 struct Steps {
     steps: Vec<(Oid, BTreeMap<RepoPath, Change>)>,
 }
@@ -182,9 +184,10 @@ impl Steps {
         Ok(Self { steps: steps.into_iter().map(|step| step.newest).zip(changes).collect() })
     }
 
-    /// Returns the oldest commit to which a merge of `tip` would add nothing: the one that squashed
-    /// it, the last that was picked of it, whatever was changed there later, unless all was taken back.
-    /// Where others changed the same lines in between, each of its commits must have been picked.
+    /// Returns the oldest commit whose tree a merge of `tip` would leave as it is: the one that
+    /// squashed it, or the last that was picked of it. Later changes do not matter, unless they
+    /// revert all of it. Where other commits changed the same lines in between, each of its commits
+    /// must have been picked.
     fn first_with(
         &self,
         repo: &Repo,
@@ -203,9 +206,9 @@ impl Steps {
         Ok(is_applied.then(|| last.clone()))
     }
 
-    /// Returns where the branch had all of `tip`, which it has no longer, and what took it back.
+    /// Returns the commit at which the branch had all of `tip`, and the one that reverted it.
     ///
-    /// What the user tried and took back before the worker made its commit is no such thing.
+    /// A change that the user made and reverted before the worker made its commit does not count.
     fn reverted(
         &self,
         repo: &Repo,

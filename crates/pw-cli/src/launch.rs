@@ -82,7 +82,7 @@ pub(crate) fn gaps(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>)
     launcher.into_iter().chain(helper).collect()
 }
 
-/// Returns whether a link leads to the helper, be it that of another release or place.
+/// Returns whether a link leads to the helper, be it that of another release or folder.
 fn is_helper(link: &Path) -> bool {
     let is_ours = || Some(link.canonicalize().ok()? == helper().ok()?.canonicalize().ok()?);
     let is_named =

@@ -24,8 +24,8 @@ impl Workflow {
         let workers: Vec<&Worker> = self.plan.workers.iter().collect();
         let is_into = look == Look::Into;
         let mut trials = Trials::new(&self.repo)?;
-        // Looking into worktrees takes longest: what is committed is merged meanwhile. Whatever comes
-        // out the same with the worktrees is not merged again.
+        // Looking into worktrees takes longest: what is committed is merged meanwhile. A merge that
+        // uncommitted files do not change is not tried again.
         let committed = || {
             let facts = self.committed(now)?;
             is_into.then(|| predict(self, &facts, &mut trials)).transpose()?;

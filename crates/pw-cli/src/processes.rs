@@ -1,10 +1,11 @@
-//! Programs that run in a folder, of whatever kind.
+//! Processes of any program that run in a folder.
 
 use std::path::Path;
 
 use crate::command::program;
 
-/// Returns the processes whose working directory is in `folder`; `None` when nobody can tell.
+/// Returns the processes whose working directory is in `folder`; `None` when the system does not
+/// tell.
 pub(crate) fn inside(folder: &Path) -> Option<Vec<u32>> {
     let folder = folder.canonicalize().ok()?;
     match std::fs::read_dir("/proc/self/task") {

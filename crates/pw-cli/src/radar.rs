@@ -21,14 +21,15 @@ use pw_git::{MergeOutcome, Pair};
 pub(crate) use self::trials::Trials;
 use crate::workflow::Workflow;
 
-/// Where each worker stands, and who will not merge.
+/// The state of each worker, and which of them will not merge.
 pub(crate) struct Prediction {
     pub(crate) states: Vec<WorkerStatus>,
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) trial: Trial,
 }
 
-/// Returns what these facts come to. `trials` remembers what was merged for it.
+/// Predicts conflicts from these facts. `trials` keeps the results of trial merges for the next
+/// call.
 pub(crate) fn predict(
     workflow: &Workflow,
     facts: &Facts,
@@ -46,16 +47,16 @@ pub(crate) fn predict(
     Ok(Prediction { states, conflicts, trial })
 }
 
-/// Everybody's work, laid out for trials.
+/// The work of all workers, prepared for trial merges.
 pub(crate) struct Radar<'a> {
     workflow: &'a Workflow,
     facts: &'a Facts,
     participants: Vec<Participant<'a>>,
     /// Indices into `participants`.
     pairs: Vec<(usize, usize)>,
-    /// Workers of whose work only the commits count.
+    /// Workers of which only the commits are tried, not the uncommitted files.
     commits_only: Vec<WorkerId>,
-    /// What a chain of merges upon what is integrated contains.
+    /// The commits that merges on top of the integration branch contain.
     bases: MergeBases,
     trials: &'a mut Trials,
 }
@@ -81,8 +82,8 @@ impl Participant<'_> {
         self.committed.iter().chain(&self.uncommitted)
     }
 
-    /// Returns the uncommitted files that could collide with others' work: all of them when some
-    /// were removed, since these may have been renamed.
+    /// Returns the uncommitted files that could collide with other workers' work: all of them when
+    /// some were removed, since these may have been renamed.
     fn uncommitted_that_matter(&self, others: &[&Footprint<'_>]) -> Vec<RepoPath> {
         let meets = |print: Footprint<'_>| others.iter().any(|other| print.can_meet(other));
         if self.uncommitted.is_empty() || !meets(Footprint::of(&self.uncommitted)) {
@@ -149,7 +150,7 @@ impl<'a> Radar<'a> {
         let is_there =
             status.state != State::Integrated && self.facts.to_merge(&status.id).is_none();
         let committed = if is_there { &[] } else { brought.changes.as_slice() };
-        // Without the commit it began at, there is nothing to merge it with.
+        // A rewritten branch no longer contains its fork: no merge base can be relied on.
         if status.reasons.iter().any(|reason| reason.kind == ReasonKind::HistoryRewritten) {
             return None;
         }
@@ -180,7 +181,7 @@ impl<'a> Radar<'a> {
             let Participant { status, tip, .. } = &self.participants[at];
             let (id, tip) = (status.id.clone(), tip.clone());
             let worktree = self.workflow.worktree(self.workflow.worker(&id)?);
-            // A file that vanishes or cannot be read is no reason to say nothing at all.
+            // When a file vanishes or cannot be read, the commits alone are tried.
             match repo.trial_tree(&worktree, paths, filters, self.trials.scratch()) {
                 Ok(tree) => self.participants[at].now = self.trials.commit(&tree, &[&tip])?,
                 Err(_) => self.commits_only.push(id),
@@ -233,16 +234,16 @@ impl<'a> Radar<'a> {
         Ok(found.map(conflict).collect())
     }
 
-    /// Returns whether the integration branch has commits that no merge of ours made: anybody may
-    /// collide with these.
+    /// Returns whether the integration branch has commits that no merge of ours made: any worker
+    /// may collide with these.
     fn has_foreign_head(&self) -> bool {
         let Workflow { record, .. } = self.workflow;
         self.workflow.integration().is_some_and(|head| record.integration.as_ref() != Some(head))
     }
 
-    /// Merges everybody in this order upon what is integrated. Those who meet nobody merge; a pair
-    /// alone does as `conflicts` says; the other groups are merged side by side, one process for
-    /// each round.
+    /// Merges all workers in this order upon what is integrated. A worker that meets no other one
+    /// merges; a pair alone does as `conflicts` says; the other groups are merged side by side, one
+    /// process for each round.
     pub(crate) fn trial(&mut self, order: &[WorkerId], conflicts: &[Conflict]) -> Result<Trial> {
         let at = |id: &WorkerId| self.participants.iter().position(|side| side.status.id == *id);
         let places: Vec<usize> = order.iter().filter_map(at).collect();
@@ -287,14 +288,16 @@ impl<'a> Radar<'a> {
         })
     }
 
-    /// Returns the pairs between which the order of the merges can matter: those that could collide,
-    /// and, where these removed files, everybody who added some. Git takes any added file of the
-    /// merged branches for any removed one renamed, whoever did the one or the other.
+    /// Returns the pairs between which the order of the merges can matter: those that could
+    /// collide, and, where these removed files, all workers that added some. Rename detection pairs
+    /// any added file of the merged branches with any removed one, no matter which branch has
+    /// which.
     fn entangled(&self) -> Vec<(usize, usize)> {
         let base = &self.workflow.record.base;
         let has = |at: usize, is: fn(&Change) -> bool| {
             let side = &self.participants[at];
-            // What the trunk has since the base comes with it, whatever that is.
+            // A branch with newer commits of the trunk brings the trunk's changes, which may be of
+            // any kind.
             side.since != *base || side.changes().any(is)
         };
         let removes = |at: usize| has(at, |change| change.new.is_none());
@@ -327,7 +330,7 @@ impl<'a> Radar<'a> {
             let Some(next) = group.queue.pop() else { continue };
             let Participant { tip, now, .. } = &self.participants[next];
             if self.facts.history.contains(tip, &group.head) {
-                // Nothing to merge with yet: the result is the worker's work itself.
+                // The first of its group: the result is the worker's work itself.
                 group.bases = self.facts.history.merge_bases(&self.workflow.record.base, [tip]);
                 group.head = now.clone();
                 group.before.push(next);
@@ -376,9 +379,9 @@ impl<'a> Radar<'a> {
 struct Group {
     head: Oid,
     bases: MergeBases,
-    /// Whom `head` contains.
+    /// The participants that `head` contains.
     before: Vec<usize>,
-    /// Who is still to be merged, the last one first.
+    /// The participants still to be merged, the last one first.
     queue: Vec<usize>,
 }
 

@@ -1,5 +1,5 @@
 //! What a worker has besides its branch: a worktree that git finds, hooks that hold its commits to
-//! its scope, a launcher. Looks whether all that is as it was made, and makes it so again.
+//! its scope, a launcher. Checks whether all that is as it was made, and repairs it.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,8 @@ fn hooks(repo: &Repo, plan: &Plan, worker: &Worker) -> HookPlace {
     HookPlace { worktree, folder: launch::folder(repo, plan, worker) }
 }
 
-/// Returns what is not as it was made, for each of these workers; nothing where there is no worktree.
+/// Returns what is not as it was made, for each of these workers; an empty list where there is no
+/// worktree.
 pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<Gap>>> {
     let Workflow { repo, plan, record, .. } = workflow;
     let is_there = |worker: &Worker| {
@@ -56,14 +57,14 @@ pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>
     repo.use_hooks(&place)
 }
 
-/// Returns where a worker's worktree is that git does not find in its place.
+/// Returns where a worker's worktree is that git does not find at its recorded path.
 pub(crate) fn whereabouts(repo: &Repo, plan: &Plan, worker: &Worker) -> Whereabouts {
     let place = repo.root().join(plan.worktree(worker));
     repo.whereabouts(&place, &plan.lock_reason(worker), &worker.branch())
 }
 
-/// Returns whether a worker's worktree is in its place. Git may have been told that another worker's
-/// belongs there.
+/// Returns whether a worker's worktree is at its path; git may list another worker's worktree
+/// there.
 pub(crate) fn is_in_place(repo: &Repo, plan: &Plan, worker: &Worker) -> bool {
     let place = repo.root().join(plan.worktree(worker));
     let locked = repo.own_git_dir(&place).and_then(|own| identity::locked(&own));
@@ -71,8 +72,8 @@ pub(crate) fn is_in_place(repo: &Repo, plan: &Plan, worker: &Worker) -> bool {
         && locked.is_none_or(|(workflow, id)| workflow == plan.workflow && id == worker.id)
 }
 
-/// Moves the worktrees that stand in each other's places aside, so that each place is free for its
-/// own. When that is cut short, the next look finds them where they are.
+/// Moves worktrees that are at each other's paths aside, so that each path is free for its own.
+/// After a kill the next repair finds them where they are.
 pub(crate) fn make_room(workflow: &Workflow, workers: &[Worker]) -> Result<()> {
     let Workflow { repo, plan, .. } = workflow;
     let places: Vec<PathBuf> = workers.iter().map(|worker| workflow.worktree(worker)).collect();
@@ -107,7 +108,7 @@ pub(crate) fn relink(repo: &Repo, plan: &Plan, worker: &Worker) -> Result<Option
         Whereabouts::Unlinked(entry) => {
             repo.relink(&place, &entry, Some(&branch))?;
             if is_elsewhere(repo, &entry) {
-                // The session that is noted here is the original's.
+                // The noted session is that of the original repository.
                 let _ = std::fs::remove_file(launch::folder(repo, plan, worker).join("session"));
             }
             Ok(Some("linked to this repository again".to_owned()))
@@ -173,7 +174,7 @@ pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
     }
 }
 
-/// Returns whether what git took for this worktree is another one, since the repository is a copy.
+/// Returns whether git's entry leads to another worktree, since the repository is a copy.
 fn is_elsewhere(repo: &Repo, entry: &Entry) -> bool {
     entry.path.is_dir() && repo.linked(&entry.path).is_none()
 }

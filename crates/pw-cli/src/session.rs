@@ -47,7 +47,7 @@ pub(crate) fn require_client() -> Result<PathBuf, Failure> {
     client().ok_or_else(missing)
 }
 
-/// Waits for a program, at most this long; nothing when it goes on.
+/// Waits for a program, at most this long; `None` when it is still running.
 pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let end = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
@@ -63,8 +63,8 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Exit
 
 /// Returns what is known of the session of each of these workers, in their order.
 ///
-/// Only files are read, and the system is asked once for all processes; of workers that nobody ever
-/// started, nothing is asked at all.
+/// Only files are read, and the system is asked once for all processes; for workers that were never
+/// started, nothing is read at all.
 pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> Vec<SessionFacts> {
     let files = ClientFiles::find();
     let registered = files.as_ref().map(ClientFiles::registered).unwrap_or_default();
@@ -124,8 +124,8 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
     all(&indices, |index| traces(*index))
 }
 
-/// Returns where a session works: as its entry says, with links followed. Of a folder that was moved
-/// since, only the system knows.
+/// Returns where a session works: as its entry says, with links followed; of a folder that was
+/// moved since, as the system says.
 fn working_folders(entry: &Registered) -> Vec<PathBuf> {
     let told = PathBuf::from(&entry.cwd);
     let now = || std::fs::read_link(format!("/proc/{}/cwd", entry.pid)).ok();
@@ -157,7 +157,7 @@ fn background(launch: &Launch) -> Option<String> {
 /// What a launcher wrote down of the process that it became.
 struct Note {
     process: Process,
-    /// Where that is; nothing in the notes of older releases.
+    /// The machine and container it runs in; empty in the notes of older releases.
     domain: Option<Domain>,
     /// The file it holds a lock on.
     lock: PathBuf,
@@ -218,8 +218,8 @@ fn is_locked(path: &Path) -> Option<bool> {
 /// The name of the file that says when the user saw that a worker's sessions elsewhere are over.
 const ENDED: &str = "ended";
 
-/// Notes that sessions which cannot be seen from here are over, as the user says; what is known to
-/// live is refused as before.
+/// Notes that sessions which cannot be seen from here are over, as the user says; a session that is
+/// known to live is still refused.
 pub(crate) fn note_ended(workflow: &Workflow, worker: &Worker, now: Seconds) -> Result<()> {
     let is_unseen = |facts: &SessionFacts| facts.alive.is_none() && facts.elsewhere.is_some();
     if !facts(workflow, &[worker], now).iter().any(is_unseen) {
@@ -259,7 +259,7 @@ fn processes(ids: impl Iterator<Item = u32>) -> Processes {
     }
 }
 
-/// Returns when a process began, as `ps` says it; empty when nobody can tell.
+/// Returns when a process began, as `ps` says it; empty when it does not.
 pub(crate) fn start_of(pid: u32) -> String {
     let mut ps = program("ps");
     ps.args(["-o", "lstart=", "-p", &pid.to_string()]).env("TZ", "UTC0").env("LC_ALL", "C");
@@ -280,14 +280,14 @@ pub(crate) fn domain() -> Domain {
     }
 }
 
-/// Returns whether a process id means the same here, in the client's words for where it is; where we
-/// cannot tell, it does.
+/// Returns whether a process id means the same here, in the client's words for where it is; where
+/// we cannot tell, it does.
 fn is_seen(told: &str, here: &Domain) -> bool {
     let parts = [&here.space, &here.machine];
     !told.starts_with("linux:") || parts.into_iter().all(|part| told.contains(part))
 }
 
-/// Returns the workers whose sessions are alive, and what could not be found out about others.
+/// Returns the workers whose sessions are alive, and notes about those of which that is unknown.
 ///
 /// The client is asked only when it may know more than its files: it costs a second or so.
 pub(crate) fn living(

@@ -26,7 +26,7 @@ pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 pub trait Cli: Parser {
     fn globals(&self) -> &Globals;
 
-    /// Does what was asked; a refusal is a [`Failure`] in the error.
+    /// Runs the command; a refusal is a [`Failure`] in the error.
     fn run(&self, context: &Context) -> Result<Answer>;
 }
 
@@ -125,7 +125,7 @@ fn default_format() -> Format {
 pub enum Answer {
     /// A document, and the same for people.
     Document { schema: &'static str, data: Value, view: String },
-    /// What the protocol of a hook wants: its text on stdout, or a refusal on stderr with exit 1.
+    /// The answer of a hook: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
     /// A view that has the terminal to itself until the user leaves it.
     Live(Box<dyn Live>),
@@ -151,7 +151,7 @@ pub fn called() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Says that there is no helper of the name this program was called by.
+/// Prints that there is no helper of the name this program was called by.
 pub fn unknown() -> ExitCode {
     let failure = Failure::new(Code::Usage, format!("there is no helper {}", called()))
         .hint("call it as pw-setup, pw-monitor, pw-integrate, pw-worker or pw-retro");
@@ -189,15 +189,16 @@ pub fn main<C: Cli>() -> ExitCode {
     }
 }
 
-/// Hands the terminal to a view, and takes it back whatever happens.
+/// Hands the terminal to a view, and restores it also after an error or a signal.
 fn live(mut view: Box<dyn Live>) -> ExitCode {
     let shown = Screen::open().map(|mut screen| (view.show(&mut screen), screen.close()));
-    // Whatever it still does in the background ends here.
+    // Ends the view's threads.
     drop(view);
     match shown {
         Ok((Ok(()), None)) => ExitCode::SUCCESS,
         Ok((_, Some(signal))) => {
-            // Ends the process as the signal would have, so that whoever sent it sees that.
+            // Ends the process as the signal would have, so that the process that sent it sees
+            // that.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
             ExitCode::FAILURE
         }
@@ -269,12 +270,12 @@ fn refuse(failure: &Failure, format: Format) -> ExitCode {
     }
 }
 
-/// Prints to stderr. Where nobody can read it any more, nobody misses it.
+/// Prints to stderr. A closed stderr is no error: no reader is left.
 fn complain(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Prints to stdout. A reader that went away has what it wanted.
+/// Prints to stdout. A closed pipe is no error: the reader has read what it wanted.
 fn print(text: &str, code: u8) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -53,7 +53,8 @@ impl Keeping {
 
     fn choose(workflow: &Workflow, of: &WorkerId, commit: Oid) -> Result<Self> {
         let newest = snapshots(workflow).into_iter().rfind(|(id, _)| id.of == *of);
-        // One that the record does not know is somebody else's, and has its number all the same.
+        // A snapshot that the record does not know was written by another process; its number is
+        // taken all the same.
         let taken = newest.as_ref().map(|(id, _)| id.number).unwrap_or_default();
         if let Some((id, known)) = newest
             && workflow.repo.is_same_snapshot(&known, &commit)?
@@ -65,7 +66,7 @@ impl Keeping {
         Ok(Self { id: SnapshotId { of: of.clone(), number }, commit, is_new: true })
     }
 
-    /// Adds ref and event, which stand together or not at all.
+    /// Adds the ref and the event to one transaction: both are published, or neither.
     pub(crate) fn join(
         &self,
         workflow: &Workflow,
@@ -112,7 +113,7 @@ pub(crate) fn restore_command(workflow: &Workflow, id: &SnapshotId) -> String {
     format!("pw-integrate restore {} --snapshot {id} --into {place}", workflow.plan.workflow)
 }
 
-/// Returns what there is to tell of snapshots.
+/// Describes snapshots for an answer.
 pub(crate) fn described(context: &Context, workflow: &Workflow, kept: &[Kept]) -> Vec<Snapshot> {
     let names = Refs(&workflow.plan.workflow);
     kept.iter().map(|kept| Snapshot::of(kept, names.snapshot(&kept.id), context.now)).collect()

@@ -1,4 +1,4 @@
-//! One workflow of a repository: its plan, its record, and where what belongs to it is.
+//! One workflow of a repository: its plan, its record, its refs and its worktrees.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,10 +30,10 @@ pub(crate) struct Workflow {
     pub(crate) refs: BTreeMap<String, Oid>,
 }
 
-/// Where every ref is that can matter.
+/// The prefixes of all refs that a workflow is read from.
 const REFS: &[&str] = &["refs/heads", "refs/pw"];
 
-/// Reads every ref that can matter.
+/// Reads all refs that a workflow is read from.
 pub(crate) fn read_refs(repo: &Repo) -> Result<BTreeMap<String, Oid>> {
     repo.refs(REFS)
 }
@@ -51,7 +51,7 @@ impl Workflow {
         Self::choose(repo, refs, name)
     }
 
-    /// The same for who is going to change anything: nobody else does as long as the lock is held.
+    /// The same for a writer: no other helper changes anything as long as the lock is held.
     pub(crate) fn open_alone(context: &Context, name: Option<&str>) -> Result<(Self, Lock)> {
         let (directory, now) = (&context.directory, rfc3339(context.now));
         let (repo, refs, lock) = Repo::open_alone(directory, REFS, &context.command, &now)?;
@@ -82,8 +82,8 @@ impl Workflow {
         Err(Self::not_here(&repo, &refs, &context.directory).into())
     }
 
-    /// Opens the workflows that can have made a worktree. Another one's unreadable record is not this
-    /// worker's trouble.
+    /// Opens the workflows that can have made a worktree. Another one's unreadable record is not
+    /// this worker's trouble.
     fn candidates<'a>(
         repo: &'a Repo,
         refs: &'a BTreeMap<String, Oid>,
@@ -96,8 +96,8 @@ impl Workflow {
         })
     }
 
-    /// Says why a folder is no place to work as anybody: it is in no worker's worktree, or in one that
-    /// is not where it was made.
+    /// Returns why a folder has no worker: it is in no worker's worktree, or in one that is not
+    /// where it was made.
     fn not_here(repo: &Repo, refs: &BTreeMap<String, Oid>, directory: &Path) -> Failure {
         // What a folder is linked to says more than where it lies: two may be exchanged.
         let listed = repo.worktree_at(directory).cloned();
@@ -127,8 +127,8 @@ impl Workflow {
         }
     }
 
-    /// Refuses to work in a worker's worktree that is not where it was made. `details.worker` tells
-    /// that it is somebody's.
+    /// Refuses to work in a worker's worktree that is not where it was made. `details.worker` names
+    /// the worker.
     fn misplaced(&self, worker: &Worker, folder: &Path) -> Failure {
         let (id, place, name) = (&worker.id, self.worktree(worker), &self.plan.workflow);
         let refuse = |message: String| {
@@ -169,8 +169,8 @@ impl Workflow {
         (self.record.has(&worker.id) && is_own).then_some(entry)
     }
 
-    /// Returns the tip of a worker's branch, if this workflow made it: what else has its name, in the
-    /// worktree of another workflow for example, is not the worker's.
+    /// Returns the tip of a worker's branch, if this workflow made it: a branch of this name in a
+    /// worktree of another workflow, for example, is not this worker's.
     pub(crate) fn tip(&self, worker: &Worker) -> Option<&Oid> {
         let (path, branch) = (self.worktree(worker), worker.branch());
         let is_its =
@@ -190,7 +190,7 @@ impl Workflow {
         self.refs.get(&format!("refs/heads/{name}"))
     }
 
-    /// Returns where the base branch is; nothing when it is gone, or there never was one.
+    /// Returns where the base branch is; `None` when it is gone, or there never was one.
     pub(crate) fn base_tip(&self) -> Option<&Oid> {
         self.record.base_branch.as_deref().and_then(|name| self.branch(name))
     }
@@ -211,7 +211,7 @@ impl Workflow {
         Ok(self.plan.worker(id).ok_or_else(unknown)?)
     }
 
-    /// Begins to write behind the record.
+    /// Opens the record to append events.
     pub(crate) fn journal(&self) -> Result<Journal> {
         let tip = Some(self.record_tip.clone());
         Journal::new(&self.repo, self.repo.author()?, &self.plan.workflow, tip, &self.plan_text)

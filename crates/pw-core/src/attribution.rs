@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Workers by their place in the merge order.
+/// Workers by their index in the merge order.
 pub type Set = BTreeSet<usize>;
 
 /// What there is to say about a set of workers, merged upon the start.
@@ -14,7 +14,7 @@ pub enum Said {
     Passes,
     /// This gate fails.
     Fails(usize),
-    /// They do not merge without the others.
+    /// They do not merge without the workers left out.
     Unknown,
 }
 
@@ -24,9 +24,10 @@ pub struct Fault {
     pub gate: usize,
     /// In merge order; the gate fails with them and those they build upon.
     pub workers: Vec<usize>,
-    /// Whether each of several passes without the others.
+    /// Whether each of several workers passes the gate when merged alone.
     pub alone: bool,
-    /// Whether the set could be told apart from its neighbours: otherwise some of it may be innocent.
+    /// Whether the set could be told apart from its neighbours: otherwise some of it may be
+    /// innocent.
     pub certain: bool,
 }
 
@@ -34,9 +35,9 @@ pub struct Fault {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attribution {
     pub faults: Vec<Fault>,
-    /// The gate that fails with no worker at all, so that nobody can be blamed.
+    /// The gate that fails with no worker merged at all, so that no worker is at fault.
     pub start: Option<usize>,
-    /// Whom to leave out so that the others are known to pass.
+    /// The workers to leave out so that the rest is known to pass.
     pub without: Option<Set>,
 }
 
@@ -66,12 +67,12 @@ pub fn closed(mut after: Vec<Set>) -> Vec<Set> {
     }
 }
 
-/// Searches for those at fault for `gate`.
+/// Searches for the workers at fault for `gate`.
 ///
-/// `after` holds for each worker all it builds upon. `ask` says what one gate, or all of them,
-/// say about a set that is closed under `after`; a question is asked once, or, with `true`, until
-/// the gate passes or has failed twice. Nobody is blamed for a single failure, which may be a whim
-/// of the gate: a fault has failed twice, or as part of another set, too.
+/// `after` holds for each worker all it builds upon. `ask` says what one gate, or all of them, say
+/// about a set that is closed under `after`; a question is asked once, or, with `true`, until the
+/// gate passes or has failed twice. No worker is at fault for a single failure, since the gate may
+/// be flaky: a fault has failed twice, or as part of another set, too.
 pub fn attribute<E>(
     after: &[Set],
     gate: usize,
@@ -154,12 +155,12 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
         })
     }
 
-    /// Finds a small set that the gate fails with, among members that it fails with all together,
-    /// while it does not with the first few of them.
+    /// Finds a small set of workers that the gate fails with. It fails with all `members`, and
+    /// passes with the first `passes` of them.
     ///
     /// The first worker whose merge makes it fail is one of them. As long as the set found so far
-    /// passes, somebody merged earlier belongs to it, too: the first with whom it fails. Nothing
-    /// when a failure on which this was built did not come again.
+    /// passes, a worker merged earlier belongs to it, too: the first one with which it fails.
+    /// `None` when a failure that this rests on did not happen again.
     fn blame(&mut self, members: &[usize], gate: usize, passes: usize) -> Result<Option<Fault>, E> {
         let (before, until) = self.first_failing(&Set::new(), members, passes, gate)?;
         let mut core: Vec<usize> = members[before..until].to_vec();
@@ -168,7 +169,7 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
         loop {
             let closed = self.closed(&core);
             earlier.retain(|worker| !closed.contains(worker));
-            // With all of `earlier` it is known to fail; with nobody left, this is that set.
+            // With all of `earlier` it is known to fail; with none of them left, this is that set.
             let is_new = !self.known.contains_key(&(closed.clone(), Some(gate)));
             if earlier.is_empty() || self.fails(&closed, gate)? == Some(true) {
                 if (earlier.is_empty() || !is_new) && !self.fails_again(&closed, gate)? {
@@ -188,10 +189,10 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
         self.alone(core, gate, certain).map(Some)
     }
 
-    /// Drops whoever is not needed for a set to fail; returns whether everybody left is.
+    /// Drops workers that are not needed for a set to fail; returns whether all that are left are.
     ///
-    /// The last come first: whom somebody builds upon cannot be left out while that one stays, and
-    /// goes unnamed only when that one is known to be needed.
+    /// Tries the last merged first: a worker cannot be left out while one that builds upon it
+    /// stays, and goes unnamed only when that one is known to be needed.
     fn shrink(&mut self, core: &mut Vec<usize>, gate: usize) -> Result<bool, E> {
         let mut certain = true;
         for worker in core.clone().into_iter().rev() {
@@ -227,10 +228,9 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
         Ok(Fault { gate, workers, alone, certain })
     }
 
-    /// Bisects `added` for the first worker with whom the gate fails, when it and those before it
-    /// are added to `to`, given that it fails with all of them and not with the first `low`: returns
-    /// the places before and after. They are further apart when nothing is known of what lies
-    /// between.
+    /// Bisects `added` for the first worker with which the gate fails, when it and those before it
+    /// are added to `to`. It fails with all of them, and passes with the first `low`. Returns how
+    /// many of `added` pass and how many fail: one more, unless the sets in between do not merge.
     fn first_failing(
         &mut self,
         to: &Set,
@@ -242,13 +242,13 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
         'narrowed: while high - low > 1 {
             let middle = usize::midpoint(low, high);
             let mut tries: Vec<usize> = (low + 1..high).collect();
-            tries.sort_by_key(|place| place.abs_diff(middle));
-            for place in tries {
+            tries.sort_by_key(|count| count.abs_diff(middle));
+            for count in tries {
                 let set =
-                    self.closed(&to.iter().chain(&added[..place]).copied().collect::<Vec<_>>());
+                    self.closed(&to.iter().chain(&added[..count]).copied().collect::<Vec<_>>());
                 match self.fails(&set, gate)? {
-                    Some(true) => high = place,
-                    Some(false) => low = place,
+                    Some(true) => high = count,
+                    Some(false) => low = count,
                     None => continue,
                 }
                 continue 'narrowed;
@@ -263,8 +263,8 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
         workers.iter().flat_map(|worker| &self.after[*worker]).chain(workers).copied().collect()
     }
 
-    /// Returns one of the workers with all that build upon it: the one that costs the fewest
-    /// others, the latest of several.
+    /// Returns one of the workers with all that build upon it: the one with the fewest, the latest
+    /// merged of several.
     fn cheapest(&self, workers: &[usize], members: &[usize]) -> Set {
         let cost = |worker: usize| -> Set {
             let builds = |other: &usize| *other == worker || self.after[*other].contains(&worker);
@@ -289,8 +289,8 @@ mod tests {
         n.next_power_of_two().trailing_zeros() as usize
     }
 
-    /// Searches with an oracle; returns the result and how many sets were asked about, whatever the
-    /// gate: there is but one. Every set must be closed.
+    /// Searches with an oracle; returns the result and how many sets were asked about, for any
+    /// gate, since there is but one. Every set must be closed.
     fn search(after: &[Set], said: &dyn Fn(&Set) -> Said) -> (Attribution, usize) {
         let mut asked = BTreeSet::new();
         let found = attribute::<Infallible>(
@@ -430,7 +430,7 @@ mod tests {
         assert_eq!(asked, [(Set::from([2]), Some(1)), (Set::from([0, 1, 3, 4]), None)]);
     }
 
-    /// A gate that fails once where it should not: whoever is at fault, whenever it happens.
+    /// A gate that fails once where it should not: tried for every culprit and every moment.
     #[test]
     fn a_whim_of_the_gate_blames_nobody() {
         for (first, second) in (0..7).flat_map(|a| (a..7).map(move |b| (a, b))) {
@@ -442,7 +442,8 @@ mod tests {
                 let found =
                     attribute::<Infallible>(&independent(7), 0, seen, |set, gate, again| {
                         asked += 1;
-                        // The start blames nobody, and all gates together are asked twice anyway.
+                        // A failure at the start has no culprit, and all gates together are asked
+                        // twice anyway.
                         let is_whim = asked > 1 && asked == whim + 1 && gate.is_some() && !again;
                         failed.extend(is_whim.then(|| set.clone()));
                         Ok(if is_whim { Said::Fails(0) } else { truth(set) })

@@ -50,7 +50,7 @@ pub struct KeptWorker {
     pub reasons: Vec<KeepReason>,
 }
 
-/// One thing that would be lost, or somebody who would be disturbed.
+/// One thing that would be lost, or one process or session that would be disturbed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeepReason {
     pub kind: KeepKind,
@@ -72,7 +72,8 @@ impl KeepReason {
 pub enum KeepKind {
     /// Commits that neither the integration branch nor the base has.
     NotMerged,
-    /// It is in the middle of its work, or asks for something, even if the user merged what there is.
+    /// It is in the middle of its work, or asks for something, even if the user merged what there
+    /// is.
     NotComplete,
     /// It has not committed anything; it is removed when it is named.
     NotBegun,
@@ -92,18 +93,18 @@ pub enum KeepKind {
     BranchElsewhere,
     /// git knows the worktree, and its folder is not there.
     WorktreeMissing,
-    /// Something else stands in the worktree's place.
+    /// The worktree's folder holds something else.
     Foreign,
-    /// It could not be looked at.
+    /// Its state could not be read.
     Unreadable,
-    /// Somebody locked it, or holds the lock of its index.
+    /// The user locked the worktree, or a git process holds its `index.lock`.
     Locked,
     /// A program runs there.
     InUse,
     SessionAlive,
     /// An integration stopped at it.
     IntegrationStopped,
-    /// Somebody changed something while it was being removed.
+    /// Something in it changed while it was being removed.
     ChangedMeanwhile,
 }
 
@@ -124,8 +125,8 @@ pub struct Findings<'a> {
     pub has_index_lock: bool,
 }
 
-/// Returns every reason to keep a worktree for what is in it. With `snapshot`, files alone are none:
-/// the snapshot taken before a removal holds them.
+/// Returns every reason to keep a worktree for what is in it. With `snapshot`, files alone are
+/// none: the snapshot taken before a removal holds them.
 pub fn reasons(worker: &Worker, found: &Findings<'_>, snapshot: bool) -> Vec<KeepReason> {
     let Changes { staged, changed, deleted, unmerged, untracked, ignored, hidden, nested } =
         found.changes;

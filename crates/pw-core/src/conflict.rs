@@ -18,7 +18,7 @@ pub struct Conflict {
     pub uncommitted: bool,
 }
 
-/// What merging everybody, one after the other, would come to.
+/// The result of merging all workers, one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
     /// The workers not yet integrated that have something to merge, in merge order.
@@ -45,8 +45,8 @@ impl Trial {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialStop {
     pub worker: WorkerId,
-    /// The workers before it that changed the same files; empty when it is what somebody committed
-    /// to the integration branch.
+    /// The workers before it that changed the same files; empty when the other side is a commit
+    /// that the user made on the integration branch.
     pub with: Vec<WorkerId>,
     pub findings: Vec<FileConflict>,
 }

@@ -12,7 +12,7 @@ use crate::path::RepoPath;
 use crate::session::SessionFacts;
 use crate::time::Seconds;
 
-/// What stands behind entries that are no files, as far as commits have any.
+/// What links and submodules in commits lead to.
 #[derive(Clone, Debug, Default)]
 pub struct Behind {
     /// What links say, by the object that holds it.
@@ -51,11 +51,12 @@ pub struct WorkerFacts {
     pub brought: Option<Brought>,
     pub worktree: WorktreeFacts,
     pub session: SessionFacts,
-    /// What of its hooks and launcher is not as it was made; empty when nobody looked.
+    /// What of its hooks and launcher is not as it was made; empty when that was not asked.
     pub gaps: Vec<Gap>,
 }
 
-/// What a branch has that the trunk does not have: its own work and what it took from others.
+/// What a branch has that the trunk does not have: its own work and what it took from other
+/// branches.
 #[derive(Clone, Debug)]
 pub struct Brought {
     /// The newest commit of the trunk that the branch contains, or the workflow's base.
@@ -68,12 +69,12 @@ pub struct Brought {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each worker, and most are present")]
 pub enum WorktreeFacts {
-    /// Nothing registered at its place.
+    /// git has no worktree registered at its path.
     #[default]
     Missing,
     /// Registered, but the folder is gone, foreign or not readable as this worktree.
     Broken,
-    /// The folder is in its place, and the links between it and git lead elsewhere: the repository
+    /// The folder is at its path, and the links between it and git lead elsewhere: the repository
     /// was moved or copied.
     Unlinked,
     /// The folder is there, and git's entry of it is gone.
@@ -143,17 +144,17 @@ pub struct Facts {
     /// `base_tip`.
     pub base_changes: Vec<RepoPath>,
     pub integration_tip: Option<Oid>,
-    /// The commits of the trunk that branches contain last, and how each differs from the one before
-    /// it in this list, the first one from the workflow's base.
+    /// The commits of the trunk that branches contain last, and how each differs from the one
+    /// before it in this list, the first one from the workflow's base.
     pub trunk_steps: Vec<(Oid, Vec<Change>)>,
     /// Tips that the base branch has by content alone, squashed or picked, each with the oldest
     /// commit there that has it.
     pub landed_as: BTreeMap<Oid, Oid>,
     /// Tips that the base branch had in the same way, before the user took everything back.
     pub reverted: BTreeMap<Oid, Reverted>,
-    /// What stands behind the links and submodules that commits changed.
+    /// What the links and submodules that commits changed lead to.
     pub behind: Behind,
-    /// What is not committed in the user's own checkout; `None` when nobody looked.
+    /// What is not committed in the user's own checkout; `None` when that was not asked.
     pub checkout: Option<TreeState>,
 }
 
@@ -162,15 +163,15 @@ impl Facts {
         self.workers.get(worker)?.tip.as_ref()
     }
 
-    /// Returns a worker's tip with what merging it would bring; nothing where the trunk has it.
+    /// Returns a worker's tip with what merging it would bring; `None` if the trunk contains it.
     pub fn to_merge(&self, worker: &WorkerId) -> Option<(&Oid, &Brought)> {
         let known = self.workers.get(worker)?;
         let (tip, brought) = (known.tip.as_ref()?, known.brought.as_ref()?);
         (!self.trunk().contains(tip)).then_some((tip, brought))
     }
 
-    /// Returns the oldest commit known to be on the base branch that has all of `tip`, as a commit or
-    /// by content.
+    /// Returns the oldest commit known to be on the base branch that has all of `tip`, as a commit
+    /// or by content.
     pub fn landing(&self, tip: &Oid) -> Option<&Oid> {
         let base = self.base_tip.as_ref()?;
         let itself = self.history.commit(tip).map(|commit| &commit.oid);

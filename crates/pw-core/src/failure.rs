@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// A defect of ours, or an I/O error nobody foresaw.
+    /// A defect of ours, or an unexpected I/O error.
     Internal,
     /// A git command failed for a reason we have no name for.
     GitFailed,
@@ -35,7 +35,7 @@ pub enum Code {
     BareRepository,
     /// The repository has no commit to start from.
     NoCommit,
-    /// git refuses the repository because somebody else owns it.
+    /// git refuses the repository because another user owns it.
     UnsafeRepository,
     /// No such workflow, or none at all.
     UnknownWorkflow,
@@ -49,7 +49,7 @@ pub enum Code {
     OtherWorker,
     /// Another helper is changing this repository right now.
     Locked,
-    /// A branch, folder or ref stands where one of ours would be made.
+    /// A branch, folder or ref has the name of one that we would make.
     InTheWay,
     /// The changed plan contradicts what was already created from it.
     PlanChanged,
@@ -69,15 +69,16 @@ pub enum Code {
     GateFailed,
     /// There is no stopped integration to continue or abort.
     NothingStopped,
-    /// The integration branch is checked out, or was moved by somebody else.
+    /// The integration branch is checked out, or was moved by the user or another process.
     IntegrationMoved,
-    /// The workflow has no base branch to land on: it is gone, was rewritten, or there never was one.
+    /// The workflow has no base branch to land on: it is gone, was rewritten, or there never was
+    /// one.
     NoBase,
     /// The base branch has commits of its own, so that only a merge commit can land the work.
     BaseMoved,
     /// The integration branch does not merge into the base branch.
     BaseConflict,
-    /// Nobody is integrated yet.
+    /// No worker is integrated yet.
     NothingToLand,
     /// The remote did not take the branch, or the forge not the pull request.
     PushFailed,

@@ -88,8 +88,11 @@ pub enum Wish {
     Merge,
 }
 
-/// Returns how to land, or refuses with the choice there is. `is_ahead`: the integration branch
-/// contains the base branch.
+/// Returns how to land. `is_ahead`: the integration branch contains the base branch.
+///
+/// # Errors
+///
+/// `base_moved`, with the choice there is.
 pub fn landing(plan: &Plan, base: &str, is_ahead: bool, wish: Wish) -> Result<Landed, Failure> {
     match wish {
         Wish::Merge => Ok(Landed::Merge),
@@ -103,7 +106,7 @@ pub fn landing(plan: &Plan, base: &str, is_ahead: bool, wish: Wish) -> Result<La
     }
 }
 
-/// Refuses when the base branch cannot take the work without somebody's decision.
+/// Returns the refusal of a base branch that the result does not merge into: `base_conflict`.
 pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failure {
     let branch = plan.integration_branch();
     let files = counted(conflicts.len(), "file");
@@ -115,8 +118,12 @@ pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failur
         .details(serde_json::json!({ "conflicts": conflicts }))
 }
 
-/// Refuses unless everybody was merged or is left out; returns who has newer commits.
-pub fn require_everybody(
+/// Refuses unless every worker was merged or is left out; returns the workers with newer commits.
+///
+/// # Errors
+///
+/// `not_ready`, with the workers that are missing.
+pub fn require_all_merged(
     plan: &Plan,
     states: &[WorkerStatus],
     is_merged: &dyn Fn(&WorkerId) -> bool,
@@ -136,8 +143,12 @@ pub fn require_everybody(
         .details(serde_json::json!({ "workers": workers })))
 }
 
-/// Refuses to land without workers whose commits the result holds all the same. `range`: the result,
-/// and where the base branch is, which may have them already.
+/// Refuses to leave out workers whose commits the result contains all the same. `range`: the
+/// result, and where the base branch is, which may have them already.
+///
+/// # Errors
+///
+/// `not_ready`, with the first such worker.
 pub fn require_left_out(
     plan: &Plan,
     work: &[Work<'_>],
@@ -182,8 +193,8 @@ pub fn merge_message(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
     message + &format!("\nPw-Workflow: {}\n", plan.workflow)
 }
 
-/// Returns title and body of a pull request. Everything that somebody wrote stands in code, where
-/// it can neither format, link nor mention.
+/// Returns title and body of a pull request. Text from the plan and from workers stands in code
+/// spans and blocks, where it can neither format, link nor mention.
 pub fn pull_request(
     plan: &Plan,
     shares: &[Share<'_>],

@@ -7,7 +7,7 @@ use crate::history::{Ancestors, Change};
 use crate::id::Oid;
 use crate::path::RepoPath;
 
-/// A branch to be merged, as far as it can collide with others.
+/// The part of a branch to be merged that can collide with other branches.
 #[derive(Debug)]
 pub struct Branch<'a> {
     pub tip: &'a Oid,
@@ -26,7 +26,7 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// Returns the pairs, by index, that could collide; all others merge in any order.
+/// Returns the pairs, by index, that could collide; all other pairs merge in any order.
 ///
 /// What git compares with their merge base is more than their own work where one has newer commits
 /// of the trunk than the other. Of pairs that [share commits](sharing), nothing is known here.
@@ -54,7 +54,8 @@ pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
 }
 
 /// Returns the pairs, by index, that both have commits which the trunk does not have: their merge
-/// base is one of these, and what lies between it and the trunk may have been taken back on one side.
+/// base is one of these, and what lies between it and the trunk may have been taken back on one
+/// side.
 pub fn sharing(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
     let trunk = facts.trunk();
     let beyond = |branch: &Branch<'_>| facts.history.ancestors([branch.tip]).without(&trunk);

@@ -20,7 +20,7 @@ pub struct Gap {
 pub enum GapKind {
     /// A hook of ours is gone, or its link leads nowhere.
     HookMissing,
-    /// Something else stands where a hook of ours was.
+    /// Another file has replaced a hook of ours.
     HookReplaced,
     /// Git ignores a hook that is no program.
     HookNotExecutable,

@@ -42,7 +42,7 @@ pub enum Mode {
     Final,
     /// After every merge.
     Each,
-    /// Never, as somebody decided.
+    /// Never: the user decided to do without.
     None,
 }
 

@@ -1,4 +1,4 @@
-//! What an integration tells of its gates: what they said, and who is at fault.
+//! The gates of an integration: how each ended, and which workers are at fault.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::record::Choice;
 use crate::time::Seconds;
 
-/// Returns the gates of one integration: those of the plan, unless it was asked for others.
+/// Returns the gates of one integration: those of the plan, unless the user named others.
 pub fn asked_for(plan: &Plan, choice: &Choice) -> Vec<Gate> {
     match (choice.gate, &choice.verify) {
         (Some(Mode::None), _) => Vec::new(),
@@ -62,14 +62,15 @@ pub struct GateResult {
 /// `details` of `gate_failed`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateStop {
-    /// Absent when nobody looked for it: what lands is more than the workers' own changes.
+    /// Absent when no search was made: what lands is more than the workers' own changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// Everybody in `faults`, in merge order; empty when it fails without any of them.
+    /// All workers in `faults`, in merge order; empty when it fails without any of them.
     pub workers: Vec<WorkerId>,
     /// What was found out, one fault after the other was left out.
     pub faults: Vec<GateFault>,
-    /// The others, when they are known to pass every gate; `null` when that is not known.
+    /// The workers not at fault, when they are known to pass every gate; `null` when that is not
+    /// known.
     pub rest: Option<Rest>,
     /// The gate that failed.
     pub gate: GateName,
@@ -95,7 +96,7 @@ pub struct GateStop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// It fails with one worker, whoever else is merged.
+    /// It fails with this worker merged alone.
     Worker,
     /// It fails with several workers together.
     Interaction,
@@ -111,8 +112,8 @@ pub struct GateFault {
     pub workers: Vec<WorkerId>,
     /// Whether each of several workers passes alone.
     pub alone: bool,
-    /// Whether no one of them is innocent, as far as tests can tell; otherwise some of the trees
-    /// in question cannot be merged.
+    /// Whether each of them is needed for the failure; otherwise some of the sets to test do not
+    /// merge.
     pub certain: bool,
 }
 
@@ -143,7 +144,7 @@ pub struct Rest {
     /// Whom to leave out.
     pub without: Vec<WorkerId>,
     pub workers: Vec<WorkerId>,
-    /// The tree of the others that passed every gate.
+    /// The tree of the other workers' merge, which passed every gate.
     pub tree: Oid,
 }
 

@@ -15,7 +15,7 @@ pub fn waves(plan: &Plan) -> Vec<Vec<WorkerId>> {
         };
         let wave: Vec<&WorkerId> =
             plan.workers.iter().filter(free).map(|worker| &worker.id).collect();
-        // A valid plan has no circle, so every round frees somebody.
+        // A valid plan has no circle, so every round frees a worker.
         if wave.is_empty() {
             break;
         }

@@ -1,11 +1,12 @@
 //! What a worker's session may do: the same scope that the plan was checked with.
 //!
-//! A guard rail, not a sandbox: it keeps an agent from harming others by accident. What slips past
-//! is seen by the monitor and vetoed before the merge.
+//! A guard rail, not a sandbox: it keeps an agent from harming other workers by accident. The
+//! monitor sees what slips past, and `check` vetoes it before the merge.
 //!
-//! What only a run would tell is decided by what is known of it: a file named `b/$X` lies in `b`, and
-//! is refused when nothing there can be the worker's; of `$X` nothing is known, and nothing is said.
-//! A git command of which neither verb nor folder can be told is refused.
+//! Where only running the command would tell which file it writes, the known part of the name
+//! decides: a file named `b/$X` lies in `b`, and is refused when nothing there can be the worker's;
+//! `$X` alone tells nothing, and is allowed. A git command of which neither verb nor folder can be
+//! told is refused.
 
 mod arguments;
 mod builtin;
@@ -122,8 +123,8 @@ pub fn commit(plan: &Plan, worker: &Worker, staged: &[RepoPath]) -> Option<Strin
     ))
 }
 
-/// Returns why a commit message is refused: it looks like a signal and is none, or it needs an
-/// item of nobody.
+/// Returns why a commit message is refused: it is a near miss of a signal, or it needs an item that
+/// no worker provides.
 pub fn message(plan: &Plan, worker: &Worker, message: &str) -> Option<String> {
     match signal::read(message) {
         Subject::NearMiss { line, fix } => Some(format!(

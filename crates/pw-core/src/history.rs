@@ -18,7 +18,7 @@ pub struct Commit {
     /// Committer time.
     pub time: Seconds,
     pub message: String,
-    /// Against the parent; for a merge, against what merging its parents comes to. Where only
+    /// Against the parent; for a merge, against git's own merge of its parents. Where only
     /// [stretches](Stretch) were asked about, the newest commit of each has the changes of all.
     pub changes: Vec<Change>,
 }
@@ -31,8 +31,7 @@ pub struct Change {
     pub new: Option<String>,
 }
 
-/// Commits of a branch in a row that no rule has to tell apart: what they changed together is one
-/// question to git, however many they are.
+/// Consecutive commits of a branch that no rule has to tell apart: one diff of all of them will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {
     pub newest: Oid,
@@ -73,8 +72,9 @@ impl History {
 
     /// Cuts the first-parent chains of `tips` into stretches, without the commits in `except`.
     ///
-    /// Whatever branches off, is merged, or is named in `ends` ends one. So whoever contains a
-    /// commit of a stretch contains all of it, and sums of changes come out the same.
+    /// A stretch ends at each commit where a branch forks, that was merged, or that is in `ends`.
+    /// So a branch that contains one commit of a stretch contains all of it, and sums of changes
+    /// come out the same.
     pub fn stretches<'a>(
         &'a self,
         tips: &[&'a Oid],
@@ -109,7 +109,7 @@ impl History {
         stretches
     }
 
-    /// Says what a stretch changed.
+    /// Sets what a stretch changed.
     pub fn set_changes(&mut self, newest: &Oid, changes: Vec<Change>) {
         let at = self.graph.nodes.get(newest).copied();
         if let Some(commit) = at.and_then(|at| self.commits.get_mut(at)) {
@@ -166,7 +166,8 @@ impl History {
             || pair.is_some_and(|(tip, ancestor)| self.graph.ancestors(*tip).contains(*ancestor))
     }
 
-    /// Returns what `starts` contain, to be merged with others. `base` is the workflow's.
+    /// Returns what `starts` contain, for finding merge bases with further tips. `base` is the
+    /// workflow's.
     pub fn merge_bases<'o>(
         &self,
         base: &Oid,
@@ -268,7 +269,7 @@ impl<'a> Ancestors<'a> {
         self.bits.ones().filter(|node| graph.is_inside(*node)).map(|node| &graph.names[node])
     }
 
-    /// Takes those away that `others` have.
+    /// Takes away the commits that `others` have.
     #[must_use]
     pub fn without(mut self, others: &Self) -> Self {
         self.bits.difference_with(&others.bits);
@@ -299,7 +300,7 @@ impl MergeBases {
         // What git did not list lies at the base or below.
         let Some(tip) = self.graph.nodes.get(tip) else { return Some(tip.clone()) };
         let met = self.meet(*tip);
-        // Whatever another one contains is no best common ancestor.
+        // A common ancestor that another one contains is not the best one.
         let is_best = |node: &&usize| {
             let others = met.iter().filter(|other| other != node);
             others.clone().all(|other| !self.graph.ancestors(*other).contains(**node))

@@ -10,14 +10,14 @@ use crate::id::Oid;
 use crate::path::RepoPath;
 use crate::report::counted;
 
-/// What stands in a worktree at a path that git reports.
+/// What a worktree holds at a path that git reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
     File,
     Link {
         /// What it says.
         target: Vec<u8>,
-        /// Where that leads; nothing when it leads out of the repository.
+        /// Where that leads; `None` when it leads out of the repository.
         end: Option<RepoPath>,
     },
     /// A folder with a `.git` of its own; whether it has a commit checked out.
@@ -153,7 +153,7 @@ pub fn committed(changes: &[Change], tip: &Oid, behind: &Behind) -> Vec<Hollow> 
     changes.iter().filter_map(hollow).chain(lost).collect()
 }
 
-/// Returns the refusal of a commit with hollow entries.
+/// Returns the refusal of a commit with hollow entries, `hollow_entry`; `None` without any.
 pub fn refusal(hollow: &[Hollow]) -> Option<Failure> {
     let first = hollow.first()?;
     let more = match hollow.len() {
@@ -170,7 +170,7 @@ pub fn leads_to_ignored(path: &RepoPath, end: &RepoPath) -> String {
     format!("the link `{path}` leads to `{end}`, which git ignores: others have nothing there")
 }
 
-/// Says that nobody else can fetch what a submodule's entry names.
+/// Says that no other clone can fetch the commit that a submodule's entry names.
 pub fn unpublished(path: &RepoPath) -> String {
     format!(
         "no remote branch has the commit of the submodule `{path}`: push it from {path}, else nobody else can check it out"
@@ -186,7 +186,7 @@ pub fn reason(hollow: &[Hollow]) -> String {
 /// How many links one way is followed through; git and the system follow as many.
 const MAX_LINKS: usize = 40;
 
-/// Returns where a link at `path` leads, through other links as `link_at` knows them; nothing when
+/// Returns where a link at `path` leads, through other links as `link_at` knows them; `None` when
 /// that is out of the repository, or among git's own files.
 pub fn end(
     path: &RepoPath,

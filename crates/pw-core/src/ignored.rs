@@ -13,7 +13,7 @@ pub struct Pattern {
     pub text: String,
 }
 
-/// What a glob of a worker stands for.
+/// The paths that a worker's glob means.
 #[derive(Clone, Debug)]
 pub struct Example<'a> {
     pub worker: &'a Worker,
@@ -21,7 +21,7 @@ pub struct Example<'a> {
     pub path: RepoPath,
 }
 
-/// Folders and files that programs make for themselves, in nobody's scope on purpose.
+/// Folders and files that programs make for themselves; no worker owns them on purpose.
 const CACHES: &[&[u8]] = &[
     b"__pycache__",
     b"node_modules",
@@ -95,7 +95,7 @@ pub struct Unseen {
     pub unopened: Vec<RepoPath>,
 }
 
-/// Says that nobody knows what is in folders of a worker's scope that git cannot look into.
+/// Says that git cannot look into folders of a worker's scope, so that their content is unknown.
 pub fn unopened(worker: &Worker, folders: &[RepoPath]) -> Option<String> {
     let scope = worker.owns.folders();
     let could_hold = |folder: &RepoPath| {

@@ -20,7 +20,7 @@ use crate::turn::Turn;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     pub workflow: Slug,
-    /// Whether `run` would merge everybody.
+    /// Whether `run` would merge every worker.
     pub ready: bool,
     /// The workers still to be merged, in merge order.
     pub order: Vec<WorkerId>,
@@ -75,7 +75,7 @@ impl Report for Preview {
     const SCHEMA: &'static str = "pw-integrate.preview/1";
 }
 
-/// What merging one worker would come to.
+/// The predicted result of merging one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewStep {
     pub worker: WorkerId,
@@ -101,7 +101,7 @@ pub struct Integrated {
     pub workflow: Slug,
     pub branch: String,
     pub commit: Oid,
-    /// The workers this run merged, in order; empty when everybody was merged before.
+    /// The workers this run merged, in order; empty when all were merged before.
     pub merged: Vec<Merged>,
     /// Why in this order.
     pub turns: Vec<Turn>,
@@ -111,7 +111,7 @@ pub struct Integrated {
     pub newer: Vec<WorkerId>,
     /// How the result was tested; `null` when nothing was, and `notes` says why.
     pub gate: Option<GateReport>,
-    /// What somebody should know about how it was tested.
+    /// What the user should know about how it was tested.
     pub notes: Vec<String>,
     pub next: Vec<NextStep>,
 }
@@ -152,9 +152,13 @@ impl Report for Aborted {
     const SCHEMA: &'static str = "pw-integrate.abort/1";
 }
 
-/// Refuses unless everybody who is to be merged is ready.
+/// Refuses unless every worker to be merged is ready.
 ///
 /// With `allow_out_of_scope`, changes outside the scope are no obstacle; the merge records them.
+///
+/// # Errors
+///
+/// `out_of_scope` when all that is left to object to is a scope, else `not_ready`.
 pub fn require_ready(
     plan: &Plan,
     workers: &[WorkerStatus],
@@ -195,8 +199,12 @@ pub fn require_ready(
         .details(serde_json::json!({ "workers": waiting })))
 }
 
-/// Refuses a merge that brought older versions of others' files back without a conflict. `changed`:
-/// what the merge changed.
+/// Refuses a merge that brought back older versions of other workers' files without a conflict.
+/// `changed`: what the merge changed.
+///
+/// # Errors
+///
+/// `out_of_scope`, with these files.
 pub fn require_no_return(
     plan: &Plan,
     status: &WorkerStatus,
@@ -214,7 +222,11 @@ pub fn require_no_return(
 }
 
 /// Refuses to merge a worker without those it builds upon, and without those whose commits its
-/// branch holds: these would come along.
+/// branch contains: these would be merged with it.
+///
+/// # Errors
+///
+/// `not_ready`, with the first such pair.
 fn require_dependencies(
     plan: &Plan,
     workers: &[WorkerStatus],
@@ -307,8 +319,8 @@ pub fn merged_worker(commit: &Commit) -> Option<WorkerId> {
     commit.message.lines().rev().find_map(trailer)
 }
 
-/// Returns the merges of an earlier candidate that are the ones to be made now, upon `start`, as far
-/// as they go: somebody may have resolved conflicts in them.
+/// Returns the merges of an earlier candidate that are the ones to be made now, upon `start`, as
+/// far as they go: the user may have resolved conflicts in them.
 pub fn still_wanted(
     merges: Vec<Merged>,
     order: &[WorkerId],

@@ -18,7 +18,7 @@ use crate::status::State;
 pub struct Launched {
     pub workflow: Slug,
     pub workers: Vec<WorkerLaunch>,
-    /// Workers that nobody named and that need no session now.
+    /// Workers that the user did not name and that need no session now.
     pub skipped: Vec<Skipped>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub struct WorkerLaunch {
     /// The shell command that starts its session, from any folder.
     pub command: String,
     pub status: LaunchStatus,
-    /// What the client or tmux calls the session; absent when nobody gave it a name.
+    /// What the client or tmux calls the session; absent when it has no name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// What keeps the files its worktree held uncommitted; absent when there were none.
@@ -52,7 +52,7 @@ pub struct WorkerLaunch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LaunchStatus {
-    /// Nothing; somebody else runs the command.
+    /// Not started: the command is printed for the user to run.
     Printed,
     Started,
     /// Its window was there already.
@@ -70,7 +70,7 @@ impl LaunchStatus {
     }
 }
 
-/// A worker that is left alone.
+/// A worker that is skipped.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
     pub worker: WorkerId,
@@ -89,7 +89,7 @@ pub enum SkipReason {
     SessionAlive,
 }
 
-/// Returns why a worker that nobody named is left alone; nothing when it needs a session.
+/// Returns why a worker that the user did not name is skipped; `None` when it needs a session.
 pub fn skip(
     worker: &Worker,
     state: Option<State>,
@@ -117,7 +117,7 @@ pub struct Living {
     /// Where it was started; absent when that is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<String>,
-    /// Nobody can tell from here whether it lives.
+    /// Its process cannot be seen from here, so that it may be dead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unseen: bool,
     /// Absent unless the client or tmux gave it one.
@@ -155,7 +155,11 @@ impl fmt::Display for Living {
     }
 }
 
-/// Returns the refusal to start a second session in one worktree; nothing when none is alive.
+/// Refuses to start a second session in one worktree.
+///
+/// # Errors
+///
+/// `session_alive`, with the living sessions.
 pub fn refuse_living(living: &[Living]) -> Result<(), Failure> {
     let Some(first) = living.first() else { return Ok(()) };
     let failure = Failure::new(Code::SessionAlive, first.to_string())
@@ -182,6 +186,10 @@ pub fn background_id(output: &str) -> Option<&str> {
 /// Puts values into a shell command, each as one word in place of `{name}`.
 ///
 /// A placeholder inside quotes is refused: there, a word's own quotes would not count.
+///
+/// # Errors
+///
+/// `usage`, with what is wrong with the template.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, Failure> {
     let refused = |message: String, hint: String| Failure::new(Code::Usage, message).hint(hint);
     let mut out = String::new();

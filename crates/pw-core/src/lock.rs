@@ -1,4 +1,5 @@
-//! Who holds the lock of a repository, as it is written into the lock and told to others.
+//! Who holds the lock of a repository, as it is written into the lock file and told to helpers that
+//! wait.
 
 use std::fmt;
 
@@ -39,7 +40,7 @@ impl Holder {
         }
     }
 
-    /// Returns the refusal of everybody else.
+    /// Returns the refusal of a second helper: `locked`.
     pub fn refuse(&self) -> Failure {
         let message = format!("another helper is changing this repository: {}", self.holder);
         Failure::new(Code::Locked, message)

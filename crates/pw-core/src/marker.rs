@@ -1,4 +1,4 @@
-//! Conflict markers: the hunks between them, and which of them somebody forgot to take out.
+//! Conflict markers: the hunks between them, and which of them were left in a resolved file.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,18 +14,18 @@ pub const MARKER_SIZE: usize = 7;
 /// Lines that two sides changed differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hunk {
-    /// Where its first marker stands in the file git wrote, from 1.
+    /// The line of its first marker in the file git wrote, from 1.
     pub line: usize,
     /// What the merges before have; without control characters, bounded.
     pub ours: String,
     /// What the worker's branch has.
     pub theirs: String,
-    /// Whether more stands in the file than is shown here.
+    /// Whether the file has more of it than is shown here.
     pub cut: bool,
 }
 
 /// Returns the first hunks of a file that git wrote, and how many there are in all. `labels` are
-/// the names of both sides as git was given them; text about markers has others.
+/// the names of both sides as git was given them; text about markers has other labels.
 pub fn hunks(content: &[u8], size: usize, labels: [&str; 2]) -> (Vec<Hunk>, usize) {
     let marker = |sign: char, label: &str| format!("{} {label}", sign.to_string().repeat(size));
     let (open, close) = (marker('<', labels[0]), marker('>', labels[1]));
@@ -70,8 +70,8 @@ impl Side {
     }
 }
 
-/// Returns whether a resolved file still has a marker: a line that looks like one and stands in
-/// neither of `sides`, where it would be text that is about markers.
+/// Returns whether a resolved file still has a marker: a line that looks like one and is in neither
+/// of `sides`, where it would be text about markers.
 pub fn is_left_over(content: &[u8], size: usize, sides: &[&[u8]]) -> bool {
     let known = |line: &[u8]| {
         sides.iter().any(|side| side.split(|byte| *byte == b'\n').any(|l| trimmed(l) == line))

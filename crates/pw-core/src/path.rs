@@ -105,7 +105,7 @@ fn quoted(bytes: &[u8]) -> String {
     out + "\""
 }
 
-/// Returns the bytes that [`quoted`] was given, or nothing when `text` is not in that form.
+/// Returns the bytes that [`quoted`] was given, or `None` when `text` is not in that form.
 fn unquoted(text: &str) -> Option<Vec<u8>> {
     let mut rest = text.strip_prefix('"')?.strip_suffix('"')?.bytes();
     let mut out = Vec::new();

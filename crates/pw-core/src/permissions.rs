@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use crate::plan::{Plan, Worker};
 use crate::prompt;
 
-/// Commands that cannot write outside the scope, whatever follows: a session's helper refuses to work
-/// in another worker's worktree, and `git status` only reads. `git log`, `diff` and `show` write with
-/// `--output=FILE`, `git rm` and `git restore` change any file: those the guard allows, which reads them.
+/// Commands that cannot write outside the scope with any arguments: a session's helper refuses to
+/// work in another worker's worktree, and `git status` only reads. `git log`, `diff` and `show`
+/// write with `--output=FILE`, `git rm` and `git restore` change any file: those the guard allows,
+/// which reads them.
 const COMMANDS: &[&str] = &[
     "pw-worker brief",
     "pw-worker checkpoint *",
@@ -103,7 +104,8 @@ pub fn lost(ours: &Value, text: &str) -> Option<&'static str> {
     (!is_whole).then_some("of the settings of its session, rules or variables are gone")
 }
 
-/// Returns a rule of the client; it reads `\\(`, `\\)` and `\\\\` in one as the characters themselves.
+/// Returns a rule of the client; it reads `\\(`, `\\)` and `\\\\` in one as the characters
+/// themselves.
 fn rule(tool: &str, content: &str) -> String {
     let content = content.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)");
     format!("{tool}({content})")

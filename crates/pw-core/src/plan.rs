@@ -41,9 +41,9 @@ pub struct Plan {
     pub setup: Option<String>,
     /// Ignored files carried over into each new worktree.
     pub copy: Scope,
-    /// What everybody may touch.
+    /// Paths that every worker may change.
     pub shared: Scope,
-    /// Ignored content that may be deleted with a worktree, whatever folder it is in.
+    /// Ignored content, in any folder, that may be deleted with a worktree.
     pub disposable: Scope,
     /// The folder for worktrees, relative to the repository.
     pub worktrees: String,
@@ -72,7 +72,7 @@ pub struct Worker {
     pub owns: Scope,
     /// Workers that must be complete before this one starts.
     pub after: Vec<WorkerId>,
-    /// What others may name in `[NEEDS:id/item]`.
+    /// What other workers may name in `[NEEDS:id/item]`.
     pub provides: Vec<String>,
     pub size: Option<Size>,
     pub tasks: Vec<String>,
@@ -151,8 +151,8 @@ impl Worker {
         self.checkpoints.iter().filter(|planned| !is_said(planned)).cloned().collect()
     }
 
-    /// Returns whether as many checkpoints as were planned, or just those, were said; without a
-    /// plan of them nobody can tell.
+    /// Returns whether all planned checkpoints were said, by name or by count; false when none were
+    /// planned.
     pub fn has_said_all(&self, said: &[String]) -> bool {
         let all = said.len() >= self.checkpoints.len() || self.remaining(said).is_empty();
         all && !self.checkpoints.is_empty()

@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 100_000;
 
 /// Returns the first prompt of a worker's session.
 ///
-/// What people wrote in the plan stands between quote marks, line by line, as the task to do.
+/// The user's words from the plan are quoted, line by line, as the task to do.
 pub fn kickoff(plan: &Plan, worker: &Worker) -> String {
     let mut text = format!(
         "You are worker {id} ({name}) of the workflow {workflow}, in your own git worktree on the branch {branch}.\n\
@@ -59,7 +59,8 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// What the client tells its children about the session they run in; a worker's is another one.
+/// Variables that the client sets for its children about the session they run in; a worker's
+/// session must not inherit them.
 pub const NESTED: [&str; 7] = [
     "CLAUDECODE",
     "CLAUDE_CODE_AGENT",
@@ -70,7 +71,7 @@ pub const NESTED: [&str; 7] = [
     "CLAUDE_PID",
 ];
 
-/// What we tell a worker's session about itself; nobody else's is one.
+/// Environment variables that tell a session which worker it is; other sessions have none of them.
 pub const ENVIRONMENT: [&str; 3] = ["PW_PORT", "PW_WORKER", "PW_WORKFLOW"];
 
 /// What to do when there is no client.
@@ -109,14 +110,18 @@ impl SessionOf {
         self.worker.is_some() || self.workflow.is_some()
     }
 
-    /// Returns whether it may work as this worker: it is its session, or nobody's.
+    /// Returns whether it may work as this worker: it is this worker's session, or no worker's.
     pub fn may_be(&self, workflow: &Slug, worker: &WorkerId) -> bool {
         let is =
             |said: &Option<String>, name: &str| said.as_deref().is_none_or(|said| said == name);
         is(&self.workflow, workflow.as_str()) && is(&self.worker, worker.as_str())
     }
 
-    /// Refuses with `other_worker` unless it may work as this worker.
+    /// Refuses unless it may work as this worker.
+    ///
+    /// # Errors
+    ///
+    /// `other_worker`, which names both.
     pub fn require(&self, workflow: &Slug, worker: &WorkerId) -> Result<(), Failure> {
         if self.may_be(workflow, worker) {
             return Ok(());
@@ -137,7 +142,7 @@ impl SessionOf {
 }
 
 /// The name of the link to `pw-worker` in the folder of our files about a worker: its hooks and its
-/// launcher find the program there, so that no path of a machine stands in them.
+/// launcher find the program there, so that they hold no path of a machine.
 pub const HELPER: &str = "pw-worker";
 
 /// The name of the file, beside that link, which a session of the launcher's holds a lock on.
@@ -146,9 +151,10 @@ pub const ALIVE: &str = "alive";
 /// Returns the launcher script. It finds everything from where it lies, so that it starts the
 /// worker of the repository it is in, wherever that was moved or copied to.
 ///
-/// `worktree` is the way from the script's folder to the worktree; that folder also holds the prompt
-/// and the settings of the session. Before the script becomes the client, it asks the helper whether
-/// a session lives there already, and has its own process noted, which is the client's after `exec`.
+/// `worktree` is the way from the script's folder to the worktree; that folder also holds the
+/// prompt and the settings of the session. Before the script becomes the client, it asks the helper
+/// whether a session lives there already, and has its own process noted, which is the client's
+/// after `exec`.
 pub fn launcher(plan: &Plan, worker: &Worker, worktree: &str, port: Option<u16>) -> String {
     let skip = "set -- --dangerously-skip-permissions \"$@\"\n";
     let environment = environment(plan, worker, port);
@@ -193,15 +199,15 @@ set -- --settings "$folder/settings.json" "$@"
     )
 }
 
-/// The name of the folder, beside that of a worker's hooks, which keeps what a hook manager put into
-/// theirs.
+/// The name of the folder, beside that of a worker's hooks, which keeps what a hook manager put
+/// into theirs.
 pub const KEPT: &str = "kept";
 
-/// How every dispatcher of ours begins, of whatever release: no hook of anybody else's does.
+/// How our dispatcher begins, in every release: it tells our hooks from the user's.
 pub const HOOK_BEGINS: &str = "#!/bin/sh\n# Asks the guard of parallel-workflows,";
 
-/// The git hook that stands under every hook name in a worker's own folder of hooks. Like the
-/// launcher, it finds everything from where it lies.
+/// The git hook under every hook name in a worker's own folder of hooks. Like the launcher, it
+/// finds everything from where it lies.
 ///
 /// A manager that renames what it finds (`pre-commit.legacy`) and calls that still asks the guard.
 pub const HOOK: &str = r#"#!/bin/sh

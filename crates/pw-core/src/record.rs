@@ -22,7 +22,7 @@ use crate::time::Seconds;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     pub fork: Oid,
-    /// False between `creating` and `created`: nobody was told of it, so it may be rolled back.
+    /// False between `creating` and `created`: no session was told of it, so it may be rolled back.
     pub created: bool,
     /// The port that is the worker's own; `None` before it was created.
     pub port: Option<u16>,
@@ -96,8 +96,8 @@ impl Record {
         self.has(worker) && self.placements.get(worker).is_some_and(|placement| placement.created)
     }
 
-    /// Reads events, the oldest first, each with the time it was written. Nothing when the first
-    /// one does not say what the workflow forked from.
+    /// Reads events, the oldest first, each with the time it was written. `None` when the first one
+    /// does not say what the workflow forked from.
     pub fn replay(events: impl IntoIterator<Item = (Event, Seconds)>) -> Option<Self> {
         let mut events = events.into_iter();
         let (Event::Planned { branch, base }, at) = events.next()? else { return None };
@@ -165,7 +165,7 @@ impl Record {
             Event::Cleaned { worker } => {
                 self.cleaning.remove(&worker);
                 self.cleaned.insert(worker.clone());
-                // Whoever had nothing to merge may be created again.
+                // A worker that had nothing to merge may be created again.
                 if !self.merged.contains_key(&worker) {
                     self.placements.remove(&worker);
                 }

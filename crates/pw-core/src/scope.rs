@@ -3,10 +3,10 @@
 //! A scope is a list of globs: `*` and `?` stay within a segment, `**` is any number of segments,
 //! `[a-z]` and `{a,b}` as in a shell, `!glob` takes paths away again. A pattern whose last segment
 //! is literal (`docs`, `src/api`) owns that path and everything below it, unless it has a `**`; a
-//! trailing `/` owns everything below. [`Scope::owns`] compares exact bytes. [`overlaps`] decides overlap on the globs
-//! themselves, not on the files that exist today, and ignores letter case and Unicode form, since
-//! a clone on another system cannot tell such files apart. A wildcard's names are spelled as the
-//! other scope spells them, so an exclusion holds for the spelling it names.
+//! trailing `/` owns everything below. [`Scope::owns`] compares exact bytes. [`overlaps`] decides
+//! overlap on the globs themselves, not on the files that exist today, and ignores letter case and
+//! Unicode form, since a clone on another system cannot tell such files apart. A wildcard's names
+//! are spelled as the other scope spells them, so an exclusion holds for the spelling it names.
 
 mod fold;
 mod glob;

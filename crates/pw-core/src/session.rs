@@ -1,8 +1,8 @@
 //! What is known about the session of a worker: whether it lives, what it does, what it used.
 //!
-//! The client keeps files about its sessions, and a launcher leaves a note of the process it became.
-//! Here are the parsers of both, and the rule that makes one answer of all traces. What no trace
-//! tells is unknown, never healthy.
+//! The client keeps files about its sessions, and a launcher leaves a note of the process it
+//! became. Here are the parsers of both, and the rule that makes one answer of all traces. What no
+//! trace tells is unknown, never healthy.
 
 mod domain;
 mod process;
@@ -44,8 +44,8 @@ pub struct SessionFacts {
     /// `None` when no trace tells.
     pub alive: Option<bool>,
     pub pid: Option<u32>,
-    /// Where it was started, when its process is not seen from here. Whether it lives may be told all
-    /// the same.
+    /// Where it was started, when its process is not seen from here. Whether it lives may be told
+    /// all the same.
     pub elsewhere: Option<String>,
     /// What the client calls it, when it runs in the background.
     pub id: Option<String>,
@@ -62,7 +62,7 @@ pub struct SessionFacts {
 }
 
 impl SessionFacts {
-    /// Returns a command that shows the living session in this terminal; nothing when it has a
+    /// Returns a command that shows the living session in this terminal; `None` when it has a
     /// terminal of its own.
     pub fn attach(&self, launch: Option<&Launch>) -> Option<String> {
         let window = launch.filter(|launch| launch.how == How::Tmux);
@@ -84,8 +84,8 @@ pub struct Traces {
     pub registered: Vec<(Registered, Option<bool>)>,
     /// The process that our launcher became, and whether it is the same still.
     pub launcher: Option<(u32, Option<bool>)>,
-    /// Where the session was started that counts as alive, or of which nobody can tell, when its
-    /// process is not seen from here.
+    /// Where a session was started that is alive, or may be, when its process cannot be seen from
+    /// here.
     pub elsewhere: Option<String>,
     /// When we started the newest session, and its id if that was in the background.
     pub launched: Option<(Seconds, Option<String>)>,
@@ -96,7 +96,7 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Returns the entry that counts: a living one before others, the newest of them.
+    /// Returns the entry that counts: living before unknown before dead, then the newest.
     pub fn entry(&self) -> Option<&(Registered, Option<bool>)> {
         let rank = |alive: Option<bool>| match alive {
             Some(true) => 2,
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(Traces::default().conclude(10).alive, None);
         let dead = Traces { registered: vec![(entry(DEAD), Some(false))], ..Traces::default() };
         assert_eq!(dead.clone().conclude(10).alive, Some(false));
-        // Nobody could ask for the process.
+        // The process could not be asked for.
         let untold = Traces { registered: vec![(entry(DEAD), None)], ..Traces::default() };
         assert_eq!(untold.conclude(10).alive, None);
         // One that was just started is not in the registry yet.

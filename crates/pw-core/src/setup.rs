@@ -1,4 +1,4 @@
-//! What creating a workflow needs, and what stands in the way.
+//! What creating a workflow needs, and what prevents it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -272,7 +272,7 @@ fn branch_in_the_way<'a>(refs: &'a BTreeMap<String, Oid>, branch: &str) -> Optio
         .and_then(|name| name.strip_prefix("refs/heads/"))
 }
 
-/// Returns the refusal for things in the way.
+/// Returns the refusal for branches, folders and refs in the way: `in_the_way`.
 pub fn in_the_way(problems: Vec<Problem>) -> Failure {
     let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
     Failure::new(Code::InTheWay, first)
@@ -281,6 +281,10 @@ pub fn in_the_way(problems: Vec<Problem>) -> Failure {
 }
 
 /// Refuses a changed plan that contradicts what was made from the old one.
+///
+/// # Errors
+///
+/// `plan_changed`, with every contradiction.
 pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(), Failure> {
     let mut contradictions = Vec::new();
     if old.worktrees != new.worktrees {

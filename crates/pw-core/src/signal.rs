@@ -52,8 +52,8 @@ impl Signal {
         }
     }
 
-    /// Returns whether it says that a worker cannot go on: that gets out, whatever stands in the
-    /// way of the files.
+    /// Returns whether it says that a worker cannot go on: such a signal is committed even when the
+    /// worker's files cannot be.
     pub fn gets_out(&self) -> bool {
         matches!(self, Self::Blocked { .. } | Self::Needs { .. })
     }
@@ -89,7 +89,7 @@ pub fn read(message: &str) -> Subject {
             return Subject::Signal { signal, text: text.to_owned() };
         }
     }
-    // These quote another commit's subject; nobody is announcing anything.
+    // These quote another commit's subject; their author announces nothing.
     let quotes = ["Revert \"", "Reapply \"", "fixup! ", "squash! ", "amend! ", "Merge "];
     if quotes.iter().any(|prefix| line.starts_with(prefix)) {
         return Subject::Plain;

@@ -180,7 +180,8 @@ pub struct Restored {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Forgotten {
     pub workflow: Slug,
-    /// What is kept no longer. Until git collects it, `git branch NAME COMMIT` still brings it back.
+    /// What is kept no longer. Until git collects it, `git branch NAME COMMIT` still brings it
+    /// back.
     pub forgotten: Vec<Snapshot>,
     /// How many snapshots the workflow still has.
     pub left: usize,
@@ -247,7 +248,7 @@ impl Listed {
 }
 
 impl Snapshot {
-    /// Describes a snapshot that stands under the ref `name`.
+    /// Describes a snapshot that the ref `name` keeps.
     pub fn of(kept: &Kept, name: String, now: Seconds) -> Self {
         let Kept { id, changes, .. } = kept;
         Self {

@@ -1,4 +1,4 @@
-//! Where every worker is, what stands in the way, and what to do next.
+//! The state of every worker, what vetoes merging it, and what to do next.
 
 mod cursor;
 mod derive;
@@ -39,7 +39,7 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
     /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
-    /// The same for everybody together, in merge order.
+    /// The result of merging all workers, in merge order.
     pub trial: Trial,
     /// What the base branch did meanwhile; absent when it has not moved.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub struct Status {
     /// Groups of workers that wait for each other.
     pub deadlocks: Vec<Vec<WorkerId>>,
     /// Files that are changed and not committed in the user's own checkout: no worker sees them.
-    /// Absent when nobody looked.
+    /// Absent when that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<RepoPath>>,
     /// How many files `unseen` leaves out; absent when none.
@@ -65,7 +65,7 @@ impl Report for Status {
     const SCHEMA: &'static str = "pw-monitor.status/1";
 }
 
-/// How many paths of one list are told: a folder that nobody ignores can have thousands.
+/// How many paths of one list are told: an untracked folder can have thousands.
 pub const LISTED: usize = 100;
 
 impl Status {
@@ -117,7 +117,7 @@ pub struct Touch {
     pub paths: Vec<RepoPath>,
 }
 
-/// Where the results come together.
+/// The integration branch and what it contains.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Integration {
     pub branch: String,
@@ -169,7 +169,8 @@ pub struct WorkerStatus {
     /// Whether these change no file at all; absent when they do, and while there is none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changes_nothing: bool,
-    /// The workers of whose commits its branch holds some that are not integrated; absent when none.
+    /// The workers of whose commits its branch holds some that are not integrated; absent when
+    /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<WorkerId>,
     /// The base branch had its work and took it back: merged, it comes back. Absent otherwise.
@@ -183,8 +184,8 @@ pub struct WorkerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,
     pub near_misses: Vec<NearMiss>,
-    /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it; absent
-    /// while they do. `pw-setup repair` makes them whole.
+    /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
+    /// absent while they do. `pw-setup repair` makes them whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
     /// Texts of its checkpoints, the oldest first.
@@ -199,7 +200,7 @@ pub struct WorkerStatus {
 }
 
 impl WorkerStatus {
-    /// Returns whether others can build upon its work.
+    /// Returns whether later workers can build upon its work.
     pub fn is_usable(&self) -> bool {
         self.ready || self.state == State::Integrated
     }
@@ -262,7 +263,7 @@ impl State {
         }
     }
 
-    /// Returns whether the worker's work is done as far as others are concerned.
+    /// Returns whether the worker's work is done for workers that wait for it.
     pub fn is_done(self) -> bool {
         matches!(self, Self::Complete | Self::Integrated)
     }
@@ -296,7 +297,8 @@ pub enum ReasonKind {
     HistoryRewritten,
     /// Two branches hold the same commits, and nothing tells whose they are.
     Contested,
-    /// The branch holds commits that no worker has, and files outside the scope would land with them.
+    /// The branch holds commits that no worker has, and files outside the scope would land with
+    /// them.
     UnclaimedCommits,
     /// The same, with other versions of files than the worker has now whose they are.
     OutdatedCommits,

@@ -61,8 +61,8 @@ pub struct StoppedFile {
     pub hunks: Vec<Hunk>,
     /// How many hunks there are in all.
     pub hunk_count: usize,
-    /// Whether the file in the worktree is as somebody resolved the same hunks before. It stays
-    /// unmerged until somebody looks and adds it.
+    /// Whether the file in the worktree has the recorded resolution of the same hunks (rerere). It
+    /// stays unmerged until the user or a session checks and adds it.
     pub remembered: bool,
 }
 
@@ -129,7 +129,7 @@ pub fn intents(plan: &Plan, states: &[WorkerStatus], files: &[StoppedFile]) -> V
 
 /// Both sides of a merge: who made which of their commits.
 pub struct Sides<'a> {
-    /// The newest first; nobody's commits last.
+    /// The newest first; commits of no worker last.
     commits: Vec<(Side, Option<&'a WorkerId>, Vec<&'a Commit>)>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Sides<'a> {
         Self { commits }
     }
 
-    /// Returns the newest commit of everybody that changed `path`, or anything above or below it.
+    /// Returns each worker's newest commit that changed `path`, or anything above or below it.
     pub fn changed_by(&self, path: &RepoPath) -> Vec<ChangedBy> {
         let touches = |commit: &&&Commit| {
             let paths = commit.changes.iter().map(|change| &change.path);

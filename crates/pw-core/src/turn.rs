@@ -13,7 +13,7 @@ use crate::plan::{Plan, Worker};
 use crate::report::counted;
 use crate::status::{State, WorkerStatus};
 
-/// A worker's place in the merge order, and what put it there.
+/// A worker's position in the merge order, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
     pub worker: WorkerId,
@@ -26,8 +26,8 @@ pub struct Turn {
 }
 
 /// Returns the turns of the workers still to be merged: dependencies first; of those that could be
-/// next, who could collide with the fewest others, so that a conflict stops as little as possible;
-/// else in the order of the plan.
+/// next, the one that could collide with the fewest other workers, so that a conflict stops as
+/// little as possible; else in the order of the plan.
 pub fn turns(
     plan: &Plan,
     facts: &Facts,

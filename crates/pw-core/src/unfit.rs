@@ -1,5 +1,5 @@
-//! Files that git does not take into its index, and why: told from what it said, in the words of the
-//! C locale.
+//! Files that git does not take into its index, and why: told from what it said, in the words of
+//! the C locale.
 
 use crate::failure::{Code, Failure};
 use crate::path::RepoPath;
@@ -25,12 +25,12 @@ pub enum Why {
     Unreadable(String),
     /// No file may have that name.
     Name,
-    /// Whatever else git says.
+    /// Any other message of git's.
     Other(String),
 }
 
-/// What stands before a path and after it, in each of git's sentences about one file, the most
-/// telling first.
+/// The text before and after a path in each of git's messages about one file, the most specific
+/// first.
 type Sentence = (&'static str, &'static str, fn(&str) -> Why);
 
 const SENTENCES: &[Sentence] = &[
@@ -52,8 +52,8 @@ fn until(text: &str, end: &str) -> String {
     text.split(end).next().unwrap_or_default().trim_end().to_owned()
 }
 
-/// Returns the file, one of `paths`, that git named when it refused to go on; nothing when what it
-/// said is about the repository or the disk.
+/// Returns the file, one of `paths`, that git named when it refused to go on; `None` when its
+/// message is about the repository or the disk.
 pub fn told(said: &str, paths: &[RepoPath]) -> Option<Unfit> {
     let said = format!("{said}\n");
     let about = |(before, after, why): &Sentence| {
@@ -116,7 +116,8 @@ impl Unfit {
     }
 }
 
-/// Returns the refusal of a commit with files that git does not take.
+/// Returns the refusal of a commit with files that git does not take: `program_failed` when a clean
+/// filter failed, else `file_refused`; `None` without any.
 pub fn refusal(unfit: &[Unfit]) -> Option<Failure> {
     let first = unfit.first()?;
     let code = match first.why {

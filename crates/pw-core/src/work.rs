@@ -17,14 +17,14 @@ pub struct Work<'a> {
     /// fast-forward from the base, the integration branch, the workers it builds upon, or another
     /// worker.
     pub commits: Vec<&'a Commit>,
-    /// What they come to.
+    /// What they changed together.
     pub changes: Vec<Change>,
     /// Whether some of the commits could as well be another worker's.
     pub contested: bool,
     /// The other workers of whose commits the branch holds some that the trunk does not have.
     pub holds: Vec<WorkerId>,
-    /// What the branch holds and no worker made, the trunk neither: the worker it was taken from has
-    /// dropped it since, or it came from a branch that is not the workflow's.
+    /// What the branch holds and no worker made, the trunk neither: the worker it was taken from
+    /// has dropped it since, or it came from a branch that is not the workflow's.
     pub unclaimed: Vec<&'a Commit>,
     /// The files outside the scope that these bring, and no other branch does.
     pub unclaimed_paths: Vec<RepoPath>,
@@ -60,8 +60,8 @@ pub fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<
     work
 }
 
-/// Returns the commits of the trunk for whose changes [`own_work`] asks one by one: on the chain of a
-/// worker whose branch became the trunk by fast-forward, which a signal among them tells.
+/// Returns the commits of the trunk for whose changes [`own_work`] asks one by one: on the chain of
+/// a worker whose branch became the trunk by fast-forward, which a signal among them tells.
 pub fn perhaps_handed_over<'a>(
     record: &Record,
     history: &'a History,
@@ -86,8 +86,8 @@ fn tip<'t>(record: &'t Record, facts: &'t Facts, id: &WorkerId) -> Option<&'t Oi
     facts.tip(id).or_else(|| merged(record, id))
 }
 
-/// Returns what no worker claims of the commits that a branch has beyond the trunk. The start of a
-/// later worker that joins several others is ours.
+/// Returns the commits that a branch has beyond the trunk and no worker claims. A merge that joins
+/// several workers' results as the fork of a later worker is ours, and is left out.
 fn unclaimed<'a>(
     record: &Record,
     history: &'a History,
@@ -102,8 +102,8 @@ fn unclaimed<'a>(
     loose.filter_map(|oid| history.commit(oid)).filter(|commit| !is_joint(commit)).collect()
 }
 
-/// Returns the foreign files of unclaimed commits that the tip has as no other branch has them: those
-/// of no other branch, and those that another one has in another version.
+/// Returns the foreign files of unclaimed commits that the tip has as no other branch has them:
+/// those of no other branch, and those that another one has in another version.
 fn unclaimed_paths(
     plan: &Plan,
     facts: &Facts,
@@ -129,7 +129,7 @@ fn unclaimed_paths(
     loose.partition(|path| !known.contains(path))
 }
 
-/// The first-parent chains of everybody.
+/// The first-parent chains of all workers.
 struct Chains<'a, 'p> {
     plan: &'p Plan,
     record: &'p Record,
@@ -190,11 +190,11 @@ impl<'a, 'p> Chains<'a, 'p> {
         (own, contested || uncertain)
     }
 
-    /// Returns a worker's own commits among those that became the trunk's when the user went forward
-    /// to them, and whether they could as well be another's.
+    /// Returns a worker's own commits among those that became the trunk's when the user went
+    /// forward to them, and whether they could as well be another's.
     ///
-    /// What a commit changed tells whose it is; one without changes, as signals often are, goes with
-    /// the one before it.
+    /// What a commit changed tells whose it is; one without changes, as signals often are, goes
+    /// with the one before it.
     fn handed_over(&self, worker: &Worker, foreign: &Ancestors<'a>) -> (Vec<&'a Commit>, bool) {
         let Some(tip) = tip(self.record, self.facts, &worker.id) else {
             return (Vec::new(), false);
@@ -234,7 +234,7 @@ impl<'a, 'p> Chains<'a, 'p> {
     }
 }
 
-/// Who can have made a commit, as far as its changes tell.
+/// Which workers can have made a commit, judged by its changes.
 #[derive(Clone, Copy)]
 enum Maker {
     Itself,

@@ -39,9 +39,9 @@ pub struct Brief {
     pub after: Vec<WorkerId>,
     /// The commit it started from; `null` when it was never created.
     pub fork: Option<Oid>,
-    /// Globs of the files this worker owns; nobody else changes them.
+    /// Globs of the files this worker owns; no other worker changes them.
     pub owns: Vec<String>,
-    /// Globs everybody may touch.
+    /// Globs of the files every worker may change.
     pub shared: Vec<String>,
     pub tasks: Vec<String>,
     pub checkpoints: Vec<String>,
@@ -55,8 +55,8 @@ pub struct Brief {
     pub verify: Vec<Gate>,
     pub out_of_scope: Vec<RepoPath>,
     pub uncommitted: Vec<RepoPath>,
-    /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it; absent
-    /// while they do.
+    /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
+    /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
     pub others: Vec<Other>,
@@ -88,10 +88,11 @@ pub struct Committed {
     pub paths: Vec<RepoPath>,
     /// Changed files that stay uncommitted: not owned, or not named.
     pub left: Vec<RepoPath>,
-    /// What somebody should know about what is left, or about how it was committed.
+    /// What the worker should know about files that are left, or about how it was committed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What of its git hooks and launcher was not as it was made, and is again; absent when nothing.
+    /// What of its git hooks and launcher was not as it was made, and is again; absent when
+    /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repaired: Vec<Gap>,
     /// What of them still is not; absent when nothing.
@@ -225,6 +226,10 @@ impl Selection {
 }
 
 /// Refuses to commit on another branch.
+///
+/// # Errors
+///
+/// `wrong_branch`.
 pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
     if tree.branch.as_deref() == Some(&worker.branch()) {
         return Ok(());
@@ -237,6 +242,10 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
+///
+/// # Errors
+///
+/// `wrong_branch`, also during an operation; `dirty_tree`, with the unmerged files.
 pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
     require_branch(worker, tree)?;
     // A merge may be concluded by a commit; the other operations commit by themselves.
@@ -260,6 +269,11 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
 ///
 /// A file of another worker may be committed when it is back as it was at the fork: that is how a
 /// change outside the scope is undone. `differing` are the files that are not.
+///
+/// # Errors
+///
+/// `usage` for a name that is no changed file; `out_of_scope` for a named file of another worker,
+/// or for one that would delete it.
 pub fn select(
     plan: &Plan,
     worker: &Worker,
@@ -296,8 +310,8 @@ pub fn select(
     Ok(Selection { take, leave })
 }
 
-/// Refuses to put a file where a folder was, or a folder where a file was, when that would delete
-/// what is left to others: git holds only one of the two.
+/// Refuses to put a file where a folder was, or a folder where a file was, when that would delete a
+/// file that is not taken: git holds only one of the two.
 fn require_apart(
     plan: &Plan,
     tree: &TreeState,
@@ -359,7 +373,7 @@ pub fn overlooked(path: &RepoPath) -> String {
     )
 }
 
-/// Returns the refusal for files of somebody else, naming the first one's owner.
+/// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.
 pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure {
     let owner = plan.workers.iter().find(|worker| worker.owns.owns(first));
     let hint = match owner {

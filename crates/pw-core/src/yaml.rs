@@ -1,7 +1,7 @@
 //! YAML as plain nodes with line numbers. The only file that names the YAML crate.
 //!
-//! Strict on purpose: anchors, aliases and tags are refused (nobody needs them in a plan, and an
-//! unquoted glob is one by accident), one document, bounded size and depth.
+//! Strict on purpose: anchors, aliases and tags are refused (a plan needs none, and an unquoted
+//! glob is one by accident), one document, bounded size and depth.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{DuplicateKeyPolicy, MergeKeyPolicy, Spanned, Tagged};

@@ -1,8 +1,9 @@
-//! A worktree's folder under another name, so that nobody writes into it between a last look and
-//! its removal.
+//! A worktree's folder under another name, so that no session writes into it between the last
+//! survey and its removal.
 //!
-//! A killed run goes on from any point: what is only aside is put back and looked at anew; what was
-//! let go is kept elsewhere, and is removed.
+//! After a kill at any point the next run goes on: a folder that was only put aside is put back and
+//! surveyed anew; the content of one that was discarded is kept elsewhere, and its removal is
+//! finished.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::Repo;
 
-/// A folder that was put aside; back at its place when this is dropped without being let go.
+/// A worktree's folder that was put aside; dropping this without [`Aside::discard`] moves it back.
 #[derive(Debug)]
 pub struct Aside {
     repo: Repo,
@@ -20,7 +21,7 @@ pub struct Aside {
 }
 
 impl Repo {
-    /// Moves a worktree's folder to a name of its own. Nothing when there is no folder.
+    /// Moves a worktree's folder to a name of its own; returns `None` if there is no folder.
     pub fn put_aside(&self, path: &Path) -> Result<Option<Aside>> {
         self.take_back(path)?;
         if path.symlink_metadata().is_err() {
@@ -39,7 +40,8 @@ impl Repo {
         Ok(Some(Aside { repo, original, is_over: false }))
     }
 
-    /// Takes up what a killed run did with a folder: puts it back, or removes what was let go.
+    /// Finishes what a killed run began with a folder: moves it back, or removes it if it was
+    /// discarded.
     pub fn take_back(&self, path: &Path) -> Result<()> {
         if over(path).symlink_metadata().is_ok() {
             self.remove_folder(path)?;
@@ -55,14 +57,15 @@ impl Repo {
         let aside = waiting(path);
         std::fs::rename(&aside, path)
             .with_context(|| format!("moving {} back", aside.display()))?;
-        // Git may have taken note of the other place.
+        // git may have recorded the other path.
         match self.own_git_dir(path) {
             Some(_) => self.repair_worktree(path),
             None => Ok(()),
         }
     }
 
-    /// Removes what was let go; git is told first, as long as it can be told again.
+    /// Removes a discarded folder. Its registration goes first: after a kill in between, the folder
+    /// is still there for the next run to find.
     fn remove_folder(&self, path: &Path) -> Result<()> {
         if path.symlink_metadata().is_err() {
             self.forget_missing_worktree(path)?;
@@ -76,6 +79,7 @@ impl Repo {
 }
 
 impl Aside {
+    /// Returns where the folder is while it is put aside.
     pub fn path(&self) -> PathBuf {
         waiting(&self.original)
     }
@@ -104,12 +108,12 @@ impl Drop for Aside {
     }
 }
 
-/// The name of a folder that is looked at for the last time.
+/// The name of a folder that is put aside and surveyed for the last time.
 fn waiting(path: &Path) -> PathBuf {
     named(".removing-", path)
 }
 
-/// The name of a folder that nobody misses.
+/// The name of a discarded folder, whose content is kept elsewhere.
 fn over(path: &Path) -> PathBuf {
     named(".removed-", path)
 }

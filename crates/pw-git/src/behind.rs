@@ -1,4 +1,4 @@
-//! What stands behind committed entries that are no files: links and submodules.
+//! What committed entries that are no files lead to: symbolic links and submodules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -64,8 +64,9 @@ impl Repo {
         Ok(records(&listed).filter_map(entry).collect())
     }
 
-    /// Returns whether another clone could fetch a submodule's commit: a remote branch or a tag has
-    /// it, as far as this clone knows. Of one that is not checked out, nothing is known.
+    /// Returns whether another clone could fetch a submodule's commit: a remote-tracking branch or
+    /// a tag of the submodule contains it. True where that cannot be told, as of a submodule that
+    /// is not checked out.
     pub fn is_published(&self, submodule: &Path, commit: &str) -> Result<bool> {
         if submodule.join(".git").symlink_metadata().is_err() {
             return Ok(true);

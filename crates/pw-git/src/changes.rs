@@ -27,9 +27,10 @@ pub(crate) const STATUS: &[&str] = &[
 const NEW_FOLDERS: &str = "--untracked-files=normal";
 pub(crate) const EACH_UNTRACKED: &str = "--untracked-files=all";
 
-/// Above so many new folders the whole worktree is cheaper than a list of them.
+/// Above this many new folders, one `git status` of the whole worktree is cheaper than a list of
+/// them.
 const MAX_FOLDERS: usize = 100;
-/// Of how many files we ask when they were changed.
+/// The most files whose modification time is read.
 const MAX_TOUCHED: usize = 10_000;
 
 impl Repo {
@@ -61,7 +62,8 @@ impl Repo {
         all(paths, |path| self.tree_state_by(&git, path)).into_iter().collect()
     }
 
-    /// Git for one of so many looks: threads of its own would only stand in each other's way.
+    /// Returns git for one of several parallel calls: with so many processes, git's own index
+    /// threads only slow each other down.
     fn one_of_many(&self, looks: usize) -> Git {
         match looks >= processors() {
             true => self.git.with("core.preloadIndex=false"),

@@ -31,7 +31,7 @@ const STAGE: [&str; 5] = ["update-index", "--add", "--replace", "-z", "--stdin"]
 const UNSTAGE: [&str; 5] = ["update-index", "--add", "--force-remove", "-z", "--stdin"];
 
 impl Repo {
-    /// Returns what stands at these paths of a worktree, as far as git sees anything there.
+    /// Returns what a worktree holds at these paths, as far as git sees anything there.
     pub fn held(
         &self,
         worktree: &Path,
@@ -40,7 +40,7 @@ impl Repo {
     ) -> Result<BTreeMap<RepoPath, Held>> {
         let [removed, untracked] =
             [&tree.removed, &tree.untracked].map(|paths| paths.iter().collect::<HashSet<_>>());
-        // What the index alone has lost is there all the same, unless git is to ignore it.
+        // A file that only the index lost is still on disk, and counts unless it is ignored.
         let is_there = |path: &&RepoPath| !removed.contains(path) || untracked.contains(path);
         let held = |path: &RepoPath| -> Result<Option<(RepoPath, Held)>> {
             let place = worktree.join(path.to_path());
@@ -95,7 +95,8 @@ impl Repo {
         }
         let there: Vec<RepoPath> = there.iter().map(RepoPath::without_slash).collect();
         let add = || feed(git.user(STAGE), &there);
-        // Not by a look at the disk, where a link may lead to another file of the same name.
+        // Asked of git, not of the disk, where a symbolic link may lead to another file of that
+        // name.
         let remove = || feed(git.user(UNSTAGE), &gone);
         let Err(error) = add() else { return remove().map(|()| Vec::new()) };
         let unfit = self.unfit(worktree, there.clone(), &gone, error)?;
@@ -107,9 +108,9 @@ impl Repo {
         Ok(unfit)
     }
 
-    /// Returns all files that git does not take, the one it named first among them: it says so of one
-    /// at a time, so a copy of the index is tried without those that are known, and without what
-    /// goes.
+    /// Returns all files that git does not take, the one it named first among them: it says so of
+    /// one at a time, so a copy of the index is tried without those that are known, and without
+    /// what goes.
     fn unfit(
         &self,
         worktree: &Path,
@@ -145,8 +146,8 @@ impl Repo {
         if unfit.is_empty() { Err(error) } else { Ok(unfit) }
     }
 
-    /// Returns those of the paths that git allows in no index. Of these, `update-index` says nothing
-    /// that shows in its exit code, and goes on without them.
+    /// Returns those of the paths that git allows in no index. Of these, `update-index` says
+    /// nothing that shows in its exit code, and goes on without them.
     fn unnameable(
         &self,
         worktree: &Path,
@@ -179,7 +180,9 @@ impl Repo {
     /// Commits the index of a worktree with the user's hooks; of what differs from HEAD there, only
     /// what `only` names, if it names anything.
     ///
-    /// Refuses with `hook_refused`, which says which hook it was.
+    /// # Errors
+    ///
+    /// `hook_refused`, which says which hook it was.
     pub fn commit(
         &self,
         worktree: &Path,
@@ -326,8 +329,8 @@ fn feed(call: Call, paths: &[RepoPath]) -> Result<()> {
     }
 }
 
-/// Returns whether a name may be one that git keeps for itself, on whatever file system: `.git` with
-/// points, spaces or invisible letters, `git~1`. Git judges.
+/// Returns whether a name may be one that git keeps for itself on any file system: `.git` with
+/// points, spaces or invisible letters, `git~1`. git has the last word.
 fn may_be_gits_own(name: &[u8]) -> bool {
     name.starts_with(b".") || !name.is_ascii() || name.contains(&b'~') || name.contains(&b'\\')
 }

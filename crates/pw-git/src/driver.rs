@@ -1,5 +1,6 @@
-//! The repository's own merge drivers. Git starts them with its own input and output, where it speaks
-//! with us: what a driver prints would be taken for an answer, what it reads would be a question lost.
+//! The repository's own merge drivers. git gives a driver its own stdin and stdout, through which
+//! `git merge-tree --stdin` talks with us: what a driver prints would be read as an answer, and
+//! what it reads would be a question lost.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use crate::Repo;
 use crate::process::{Call, records};
 
 impl Repo {
-    /// Has the drivers that a call may start say nothing and hear nothing.
+    /// Cuts the merge drivers that a call may start off from git's stdin and stdout.
     pub(crate) fn hush_drivers(&self, mut call: Call) -> Result<Call> {
         let drivers = self.drivers()?;
         for (at, (key, command)) in drivers.iter().enumerate() {
@@ -22,8 +23,8 @@ impl Repo {
         Ok(call.env("GIT_CONFIG_COUNT", drivers.len().to_string()))
     }
 
-    /// Returns the settings that name drivers, with their commands. Git is asked only where there may
-    /// be one.
+    /// Returns the settings that name drivers, with their commands. Git is asked only where there
+    /// may be one.
     fn drivers(&self) -> Result<Vec<(String, String)>> {
         let files = ["config", "config.worktree"].map(|name| self.common().join(name));
         if !files.iter().any(|file| may_name_driver(file)) {

@@ -117,7 +117,8 @@ impl Repo {
     }
 
     /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or
-    /// cherry-pick leaves it. A merge among them may hold a change of its own: then nobody knows.
+    /// cherry-pick leaves it. False with a merge among them: `git cherry` does not see what a merge
+    /// changed itself.
     pub fn is_applied(&self, target: &Oid, tip: &Oid) -> Result<bool> {
         let range = format!("{target}..{tip}");
         let merges = self.git.plumbing(["rev-list", "--merges", "-n1", &range]).reader().line()?;
@@ -180,8 +181,7 @@ fn comparisons(stretch: &Stretch) -> Vec<Stretch> {
     if parents.is_empty() { vec![stretch.clone()] } else { parents.iter().map(with).collect() }
 }
 
-/// Returns what a merge has as none of its parents: the changes of the first comparison that all
-/// others have, too.
+/// Returns the changes that a merge makes against each of its parents.
 fn in_all(mut comparisons: impl Iterator<Item = Vec<Change>>) -> Option<Vec<Change>> {
     let mut changes = comparisons.next()?;
     for other in comparisons {
@@ -221,7 +221,7 @@ fn parse_log(bytes: &[u8]) -> Result<Vec<Commit>> {
         commits.push(Commit {
             oid: id(oid)?,
             parents: parents.split_whitespace().map(id).collect::<Result<_>>()?,
-            // A commit somebody wrote by hand may have no readable time; it is a commit all the same.
+            // A commit made with `git hash-object` may have no readable time, and still counts.
             time: time.parse().unwrap_or_default(),
             message,
             changes: Vec::new(),

@@ -12,12 +12,15 @@ use crate::process::{Call, GitError};
 /// How much of what a hook printed an answer repeats, in bytes: the end, where it says why.
 const MAX_OUTPUT: usize = 4000;
 
-/// Runs a command that runs hooks of the user's. Refuses with `hook_refused`, which says which hook
-/// it was.
+/// Runs a command that runs hooks of the user's.
+///
+/// # Errors
+///
+/// `hook_refused`, which says which hook it was.
 pub(crate) fn run(call: Call) -> Result<()> {
     let folder = TempDir::with_prefix("pw-trace-").context("making a temporary folder")?;
     let trace = folder.path().join("trace");
-    // The user's hooks mean globs by globs.
+    // The user's hooks may rely on pathspec globs.
     let call = call.env("GIT_LITERAL_PATHSPECS", "0").env("GIT_TRACE2_EVENT", &trace);
     let Err(error) = call.run() else { return Ok(()) };
     let trace = std::fs::read(&trace).unwrap_or_default();

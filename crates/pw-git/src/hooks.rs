@@ -1,5 +1,5 @@
-//! Git hooks for one worktree: ours first, then whatever the user has. Each worktree has a folder of
-//! its own, since hook managers write into the folder that git names.
+//! Git hooks for one worktree: ours first, then the user's own. Each worktree has a folder of its
+//! own, since hook managers write into the folder that git names.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -41,6 +41,7 @@ const ON_DEMAND: &[&str] = &["post-index-change", "sendemail-validate"];
 /// Where the hooks of one worktree are.
 #[derive(Clone, Debug)]
 pub struct HookPlace {
+    /// The top of the worktree.
     pub worktree: PathBuf,
     /// Our own folder about its worker: it holds the folder of hooks, and beside that what hook
     /// managers wrote there.
@@ -76,8 +77,8 @@ impl Repo {
         NAMES.iter().chain(ON_DEMAND.iter().filter(has)).copied()
     }
 
-    /// Returns what is not as [`Self::write_hooks`] and [`Self::use_hooks`] leave it, for each
-    /// worktree; nothing of one that is no worktree of ours. Costs one process for all.
+    /// Returns for each worktree what is not as [`Self::write_hooks`] and [`Self::use_hooks`] leave
+    /// it; an empty list for a folder that is no worktree of ours. Costs one process for all.
     pub fn hook_gaps(&self, places: &[HookPlace]) -> Result<Vec<Vec<Gap>>> {
         if places.is_empty() {
             return Ok(Vec::new());
@@ -98,7 +99,7 @@ impl Repo {
 
     /// Reads whether worktrees have settings of their own, and what theirs name for hooks.
     ///
-    /// All files are included into one that git reads from its stdin, each behind a mark.
+    /// git reads one file from its stdin that includes all of them, each behind a mark.
     fn hook_settings(&self, own: &[Option<PathBuf>]) -> Result<(bool, Vec<Named>)> {
         let included =
             |path: &Path| [b"[include]\n\tpath = \"", &quoted(path)[..], b"\"\n"].concat();
@@ -117,7 +118,7 @@ impl Repo {
         while let (Some(origin), Some(record)) = (answer.next(), answer.next()) {
             let mut parts = record.splitn(2, |byte| *byte == b'\n');
             let (name, value) = (parts.next().unwrap_or_default(), parts.next());
-            // What stands in our own text has no file.
+            // A value of our own text on stdin has no file.
             let file =
                 origin.strip_prefix(b"file:").map(|file| PathBuf::from(OsStr::from_bytes(file)));
             match (name, found.last_mut(), file) {
@@ -180,7 +181,7 @@ impl Repo {
     pub fn write_hooks(&self, place: &HookPlace) -> Result<()> {
         let folder = place.hooks();
         if folder.is_symlink() {
-            // An installer put it there: what it leads to is not ours to write into.
+            // A hook manager put a link there: the folder it leads to is not ours to write into.
             fs::remove_file(&folder).with_context(|| format!("removing {}", folder.display()))?;
         } else if !folder.is_dir() && folder.symlink_metadata().is_ok() {
             keep(&folder, &place.folder.join(KEPT))?;
@@ -219,7 +220,8 @@ impl Repo {
             let words = words.map(OsStr::new).into_iter().chain([way.as_os_str()]);
             self.git.at(&place.worktree).user(words).run()?;
             if read()?.1.is_some() {
-                // Something that is included behind it has the last word; git adds none at the end.
+                // A file included after it has the last word, and `git config` adds nothing behind
+                // an include.
                 let own = own[0].as_ref().context("it is no worktree")?;
                 append(&own.join(SETTINGS), &way)?;
             }
@@ -246,8 +248,8 @@ const SETTINGS: &str = "config.worktree";
 struct Named {
     /// The value that counts, and the file it is in.
     last: Option<(PathBuf, PathBuf)>,
-    /// What is included behind the worktree's own value, and the file that says so: whatever stands
-    /// in it, now or on another branch, goes before.
+    /// An `include` after the worktree's own value, and the file it is in: a value in the included
+    /// file, now or on another branch, overrides it.
     include: Option<(String, PathBuf)>,
 }
 
@@ -261,7 +263,7 @@ fn quoted(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().iter().flat_map(quote).collect()
 }
 
-/// Writes the setting behind all others of a file, under git's own lock.
+/// Appends the setting to a config file, under git's own lock, so that it overrides earlier ones.
 fn append(settings: &Path, way: &Path) -> Result<()> {
     let lock = settings.with_extension("worktree.lock");
     let text = fs::read(settings).with_context(|| format!("reading {}", settings.display()))?;
@@ -275,7 +277,8 @@ fn append(settings: &Path, way: &Path) -> Result<()> {
     written.with_context(|| format!("writing {}", settings.display()))
 }
 
-/// Returns what is wrong with the folder of hooks that git uses in a worktree; any way there will do.
+/// Returns what is wrong with the folder of hooks that git uses in a worktree; any way there will
+/// do.
 fn path_gap(place: &HookPlace, named: &Named) -> Option<Gap> {
     setting_gap(place, named).or_else(environment_gap)
 }
@@ -307,8 +310,8 @@ fn setting_gap(place: &HookPlace, named: &Named) -> Option<Gap> {
     ))
 }
 
-/// Returns the variable that takes the hooks away from whatever is started here: it goes before all
-/// files. Our own git never sees it.
+/// Returns the environment variable that sets `core.hooksPath` for every process started here,
+/// before all config files. Our own git calls never see it.
 fn environment_gap() -> Option<Gap> {
     let is_path = |text: &str| text.to_ascii_lowercase().contains("core.hookspath");
     let names = |(name, value): &(String, String)| {
@@ -353,7 +356,8 @@ fn put_aside(folder: &Path, kept: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Moves a file into the folder for what is kept. One of that name steps aside, unless it is the same.
+/// Moves a file into the folder for what is kept. One of that name steps aside, unless it is the
+/// same.
 fn keep(path: &Path, kept: &Path) -> Result<()> {
     fs::create_dir_all(kept).with_context(|| format!("making {}", kept.display()))?;
     let name = path.file_name().context("a hook has a name")?;

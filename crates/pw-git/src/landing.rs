@@ -35,8 +35,8 @@ impl Repo {
         self.worktrees().iter().find(has)
     }
 
-    /// Moves the branch that is checked out in a worktree forward from `before` to `commit`, and its
-    /// files along; git refuses where anything uncommitted or ignored would be overwritten.
+    /// Moves the branch that is checked out in a worktree forward from `before` to `commit`, and
+    /// its files along; git refuses where anything uncommitted or ignored would be overwritten.
     ///
     /// What git wrote before it failed is taken back: there is no half of a landing.
     pub fn fast_forward(&self, worktree: &Path, before: &Oid, commit: &Oid) -> Result<()> {

@@ -2,6 +2,8 @@
 //!
 //! Every parser of git's output stands beside its verb as a pure function over bytes.
 
+#![warn(missing_docs)]
+
 mod aside;
 mod asked;
 mod behind;

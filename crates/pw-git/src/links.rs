@@ -1,8 +1,8 @@
 //! A worktree and its entry in git's folder lead to each other by paths. Moving or copying either
 //! breaks that; here is how it is seen, and made whole again.
 //!
-//! `git worktree repair` is not used where the repository may be a copy: it goes where the old paths
-//! lead, and would take the worktrees away from the original.
+//! `git worktree repair` is not used where the repository may be a copy: it goes where the old
+//! paths lead, and would take the worktrees away from the original.
 
 use std::ffi::OsString;
 use std::fs;
@@ -31,18 +31,18 @@ impl Entry {
     }
 }
 
-/// Where a worktree is that git does not find in its place.
+/// Where a worktree is that git does not find at its recorded path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whereabouts {
-    /// In its place; the links lead elsewhere, or git cannot read its entry.
+    /// At its recorded path; the links lead elsewhere, or git cannot read its entry.
     Unlinked(Entry),
     /// In another folder.
     At(PathBuf, Entry),
     /// In this folder, and git's entry of it is gone.
     Unregistered(PathBuf),
-    /// Nowhere, and something else stands in its place.
+    /// Not found, and its folder is occupied by something else.
     Occupied,
-    /// Nowhere.
+    /// Not found.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ enum Link {
     None,
     /// What the file names, whether that is there or not.
     To(PathBuf),
-    /// A file that names nothing.
+    /// A file that names no folder.
     Garbage,
     /// A repository of its own.
     Repository,
@@ -70,8 +70,8 @@ impl Repo {
         folders.map(|folder| folder.path()).filter(|path| path.is_dir()).map(Entry::read).collect()
     }
 
-    /// Returns git's entry of the worktree of a branch that was made at `place` and locked with this
-    /// reason. A user who moves one with git's own command has to unlock it first.
+    /// Returns git's entry of the worktree of a branch that was made at `place` and locked with
+    /// this reason. A user who moves one with git's own command has to unlock it first.
     fn entry_of(&self, place: &Path, reason: &str, branch: &str) -> Option<Entry> {
         let entries = self.all_entries();
         let is_free = |entry: &&Entry| !entry.locked().is_some_and(|text| text.starts_with("pw "));
@@ -140,8 +140,8 @@ impl Repo {
         first.into_iter().chain(second).take(MAX_FOLDERS).find(|folder| is_it(folder))
     }
 
-    /// Returns the nearest folder at or above `dir` whose link names an entry of ours, and that entry
-    /// as git lists it, or would list it if it could.
+    /// Returns the nearest folder at or above `dir` whose link names an entry of ours, and that
+    /// entry as git lists it, or would list it if it could.
     pub fn linked(&self, dir: &Path) -> Option<(PathBuf, Worktree)> {
         let dir = dir.canonicalize().ok()?;
         let top = dir.ancestors().find(|dir| dir.join(".git").is_file())?;
@@ -163,8 +163,8 @@ impl Repo {
         common.is_some_and(|common| is_same(&common, self.common())) && has_head(entry)
     }
 
-    /// Makes a folder and an entry lead to each other again, and git able to read the entry; no file
-    /// of the worktree is touched. Where HEAD cannot be read, it is put on `branch`.
+    /// Makes a folder and an entry lead to each other again, and git able to read the entry; no
+    /// file of the worktree is touched. Where HEAD cannot be read, it is put on `branch`.
     pub fn relink(&self, place: &Path, entry: &Entry, branch: Option<&str>) -> Result<()> {
         let common = self.common().canonicalize().context("finding git's folder")?;
         let name = entry.folder.file_name().context("an entry has a name")?;
@@ -210,9 +210,9 @@ impl Repo {
         Ok(carry(from, place)? && self.relink(place, entry, Some(branch)).map(|()| true)?)
     }
 
-    /// Makes git's entry anew of a worktree whose folder is there, and moves that to its place. Every
-    /// file stays as it is; the index went with the old entry, so that nothing is staged. Returns
-    /// whether it could be moved.
+    /// Makes git's entry anew of a worktree whose folder is there, and moves that to its place.
+    /// Every file stays as it is; the index went with the old entry, so that nothing is staged.
+    /// Returns whether it could be moved.
     pub fn register(&self, from: &Path, place: &Path, branch: &str, reason: &str) -> Result<bool> {
         if from != place && !carry(from, place)? {
             return Ok(false);
@@ -289,11 +289,12 @@ pub(crate) enum Lost {
     Repository(PathBuf),
     /// It is there, and its entry of the worktree is gone or cannot be read.
     Entry(PathBuf),
-    /// The worktree's link says nothing.
+    /// The worktree's `.git` file names no folder.
     Link(PathBuf),
 }
 
-/// Returns why git finds no repository at or above `dir`, and the repository whose worktree that is.
+/// Returns why git finds no repository at or above `dir`, and the repository whose worktree that
+/// is.
 pub(crate) fn lost(dir: &Path) -> Option<(Lost, Option<PathBuf>)> {
     let dir = dir.canonicalize().ok()?;
     let top = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;

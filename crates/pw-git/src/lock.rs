@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use pw_core::lock::Holder;
 
-/// How long a killed helper's git may go on before others are told to come back.
+/// How long a helper waits for the git of a killed helper before it refuses with `locked`.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every git that is started under the lock has for its stdin: an empty file whose lock ends
@@ -26,7 +26,11 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes `<common>/pw/lock`, or refuses with `locked` and what its holder wrote there.
+    /// Takes `<common>/pw/lock`.
+    ///
+    /// # Errors
+    ///
+    /// `locked`, with what the holder wrote there.
     pub fn take(common: &Path, command: &str, now: &str) -> Result<Self> {
         let folder = common.join("pw");
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;

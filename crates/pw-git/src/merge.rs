@@ -1,4 +1,4 @@
-//! Merging in the object database: no checkout, no index, nobody's work.
+//! Merging in the object database: no checkout and no index is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,7 +30,9 @@ pub struct MergeOutcome {
 /// Two commits to be merged.
 #[derive(Clone, Debug)]
 pub struct Pair {
+    /// The commit to merge into.
     pub ours: Oid,
+    /// The commit to be merged.
     pub theirs: Oid,
     /// Their merge base, when it is certain: git need not search for it.
     pub base: Option<Oid>,
@@ -49,13 +51,14 @@ impl Pair {
     }
 }
 
-/// A folder for objects that nobody will need again: trial merges leave no trace in the repository.
+/// A temporary object directory: what trial merges write stays out of the repository.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
 }
 
 impl Scratch {
+    /// Makes an empty one; it is removed when this is dropped.
     pub fn new() -> Result<Self> {
         Ok(Self {
             folder: TempDir::with_prefix("pw-objects-").context("making a temporary folder")?,
@@ -74,7 +77,7 @@ fn quoted(path: &Path) -> std::ffi::OsString {
 }
 
 impl Repo {
-    /// Has a call write its objects there, if that is asked for, and change nothing else.
+    /// Makes a call write its objects to `scratch`, if there is one, and renew no object's time.
     pub(crate) fn within(&self, scratch: Option<&Scratch>, call: Call) -> Call {
         let Some(scratch) = scratch else { return call };
         call.touching_nothing()
@@ -116,6 +119,10 @@ impl Repo {
     }
 
     /// Merges `theirs` into `ours`.
+    ///
+    /// # Errors
+    ///
+    /// `no_merge_base` where a shallow clone may hide a newer merge base.
     pub fn merge(
         &self,
         ours: &Oid,
@@ -127,8 +134,8 @@ impl Repo {
         self.ask_merges(&[pair], scratch)?.pop().context("git merge-tree answered nothing")
     }
 
-    /// Begins a chain of merges upon `onto`; `bases` knows what that contains. In `scratch`, it is a
-    /// trial.
+    /// Begins a chain of merges upon `onto`; `bases` knows what that contains. In `scratch`, it is
+    /// a trial.
     pub fn merges<'a>(
         &'a self,
         author: Author,
@@ -145,6 +152,10 @@ impl Repo {
     /// returns the merge, or the tip of the branch when it contains `tip` already.
     ///
     /// The user's hooks and filters run.
+    ///
+    /// # Errors
+    ///
+    /// `hook_refused`, which says which hook it was; the worktree is as before.
     pub fn take_in(&self, worktree: &Path, tip: &Oid, subject: &str) -> Result<Oid> {
         let args = [
             "merge",
@@ -174,11 +185,11 @@ impl Repo {
         Ok(head.oid)
     }
 
-    /// Returns the first of these commits to which a merge of `tip` would add nothing.
+    /// Returns the first of these commits whose tree a merge of `tip` would leave as it is.
     pub fn first_with(&self, commits: &[Oid], tip: &Oid) -> Result<Option<Oid>> {
         let pair = |commit: &Oid| Pair { ours: commit.clone(), theirs: tip.clone(), base: None };
         let pairs: Vec<Pair> = commits.iter().map(pair).collect();
-        // Without anything in common there is no answer, and nothing is contained.
+        // Without a merge base git does not merge, and no commit contains the other's changes.
         let Ok(outcomes) = self.merge_pairs(&pairs, Some(&Scratch::new()?)) else {
             return Ok(None);
         };
@@ -267,7 +278,7 @@ pub struct Merges<'a> {
     commits: CommitWriter,
     head: Oid,
     bases: MergeBases,
-    /// Nothing once it failed, as before git 2.40, which takes no merge base from us.
+    /// `None` once it failed: git before 2.40 takes no merge base from us.
     merger: Option<Merger>,
 }
 
@@ -277,7 +288,11 @@ impl Merges<'_> {
         &self.head
     }
 
-    /// Returns what merging `tip` comes to; the chain stays as it is.
+    /// Returns the result of merging `tip`; the chain stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// `no_merge_base` where a shallow clone may hide a newer merge base.
     pub fn merge(&mut self, tip: &Oid) -> Result<MergeOutcome> {
         self.repo.require_whole_history(&self.head, tip, self.scratch)?;
         if let Some(merger) = &mut self.merger {
@@ -306,7 +321,8 @@ impl Merges<'_> {
 fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
     let mut fields = bytes.split(|byte| *byte == 0);
     let mut outcomes = Vec::new();
-    // Each merge: clean or not, the tree, conflicted entries, an empty field, messages, an empty field.
+    // Each merge: clean or not, the tree, conflicted entries, an empty field, messages, an empty
+    // field.
     while let Some(clean) = fields.next().filter(|field| !field.is_empty()) {
         let tree = fields.next().and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
         let tree = tree.context("git merge-tree printed no tree")?;
@@ -383,8 +399,8 @@ fn all<'a>(
     conflicts.into_iter().map(|(path, kind)| FileConflict::new(path, kind)).collect()
 }
 
-/// Returns the kind of conflict a message is about; nothing for remarks such as `Auto-merging`.
-/// The words are git's own types (`merge-ort.c`), two of them without a space.
+/// Returns the kind of conflict a message is about; `None` for remarks such as `Auto-merging`. The
+/// words are git's own types (`merge-ort.c`), two of them without a space.
 fn conflict_kind(kind: &str) -> Option<ConflictKind> {
     let inner = kind.strip_prefix("CONFLICT")?.trim_start().trim_matches(['(', ')']);
     Some(match inner {

@@ -24,7 +24,8 @@ pub(crate) struct Merger {
 }
 
 impl Merger {
-    /// Begins with a commit that is there. Fails where git keeps its answers to itself for too long.
+    /// Begins with a commit that is there. Fails where git keeps its answers to itself for too
+    /// long.
     pub(crate) fn begin(call: Call, commit: &Oid) -> Result<Self> {
         let mut git = call.dialogue()?;
         let answers = git.listen()?;

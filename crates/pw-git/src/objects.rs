@@ -97,7 +97,7 @@ impl Repo {
         contents.context("git cat-file found no such object")
     }
 
-    /// Returns the files of trees, all in one process; nothing for what is no file.
+    /// Returns the files of trees, all in one process; `None` for a path that has no file.
     pub fn files(
         &self,
         files: &[(Oid, RepoPath)],
@@ -159,6 +159,7 @@ pub struct CommitWriter {
 }
 
 impl CommitWriter {
+    /// Writes one commit, dated now; returns its id.
     pub fn write(&mut self, tree: &Oid, parents: &[&Oid], message: &str) -> Result<Oid> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let Author { name, email, zone } = &self.author;
@@ -181,7 +182,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// The author when git knows none, and of commits that nobody keeps.
+    /// The author of trial commits, and of all others when git has no identity configured.
     pub fn fixed() -> Self {
         Self {
             name: "parallel-workflows".to_owned(),
@@ -214,8 +215,8 @@ pub(crate) fn oid(call: Call) -> Result<Oid> {
     call.line()?.parse().ok().context("git printed no object id")
 }
 
-/// Reads what `git cat-file --batch` prints for these names: `id type size`, the content, a newline,
-/// or `name missing`.
+/// Reads what `git cat-file --batch` prints for these names: `id type size`, the content, a
+/// newline, or `name missing`.
 fn parse_batch(mut bytes: &[u8], names: &[Vec<u8>]) -> Option<Vec<Option<Vec<u8>>>> {
     let mut blob = |name: &Vec<u8>| {
         if let Some(rest) = bytes.strip_prefix([name, &b" missing\n"[..]].concat().as_slice()) {

@@ -182,7 +182,7 @@ impl Call {
         self
     }
 
-    /// Takes no optional lock and refreshes no index: nobody notices that we looked.
+    /// Takes no optional lock and refreshes no index: reading disturbs no other git process.
     pub(crate) fn reader(self) -> Self {
         self.env("GIT_OPTIONAL_LOCKS", "0")
     }
@@ -330,7 +330,7 @@ impl Dialogue {
         }
     }
 
-    /// Passes on whatever git prints from now on, as it comes.
+    /// Passes on what git prints from now on, as it comes.
     pub(crate) fn listen(&mut self) -> Result<Receiver<Vec<u8>>> {
         let mut stdout = self.stdout.take().context("somebody listens to git already")?;
         let (send, receive) = channel();
@@ -361,12 +361,14 @@ impl Drop for Dialogue {
     }
 }
 
-/// A git command that failed in a way nobody foresaw.
+/// A git command that failed with an exit code that is no answer.
 #[derive(Debug)]
 pub struct GitError {
+    /// The command without `git`, as it is shown to the user.
     pub command: String,
     /// The exit code; -1 when a signal ended it.
     pub code: i32,
+    /// What git printed to stderr, without the last newline.
     pub stderr: String,
 }
 

@@ -96,12 +96,12 @@ impl Journal {
         Ok(done)
     }
 
-    /// Publishes one event about what has happened already: behind whatever another process wrote
-    /// to the record meanwhile.
+    /// Publishes one event about what has happened already, on top of what another process wrote to
+    /// the record meanwhile.
     ///
     /// # Errors
     ///
-    /// `locked` when the record does not stand still for three tries.
+    /// `locked` when other processes moved the record during each of three tries.
     pub fn append(&mut self, repo: &Repo, event: &Event) -> Result<()> {
         for _ in 0..2 {
             self.add(repo, event)?;

@@ -98,9 +98,9 @@ impl Transaction {
             .into())
     }
 
-    /// Returns whether the changes are seen; nothing when there are none. Of a git that says it is
-    /// done, one is enough: somebody may have moved the others since. A git that was killed may have
-    /// moved one alone.
+    /// Returns whether the refs are as the changes say; `None` when there are no changes. If git
+    /// reported success, one moved ref is proof enough: another process may have moved the others
+    /// since. If it did not, all must be seen, since a killed git may have moved only some.
     fn is_done(&self, repo: &Repo, is_said: bool) -> Result<Option<bool>> {
         let names = self.moved.keys().chain(&self.deleted).map(String::as_str);
         let names: Vec<&str> = names.collect();

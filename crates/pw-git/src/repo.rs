@@ -26,21 +26,31 @@ pub struct Repo {
 impl Repo {
     /// Opens the repository that `dir` lies in, from the main checkout or any worktree.
     ///
-    /// Refuses with `not_a_repository`, `bare_repository` or `unsafe_repository`.
+    /// # Errors
+    ///
+    /// `not_a_repository`, `bare_repository` or `unsafe_repository`; `program_missing` without git.
     pub fn open(dir: &Path) -> Result<Self> {
         Self::of(&Git::find(dir)?)
     }
 
     /// The same, and the commits of all refs below the prefixes, by full name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
     pub fn open_with_refs(dir: &Path, prefixes: &[&str]) -> Result<(Self, BTreeMap<String, Oid>)> {
         let git = Git::find(dir)?;
-        // Whether there is a repository at all is for the first to say.
+        // If there is no repository, the error of the first call says so.
         let (repo, refs) = both(|| Self::of(&git), || Ok(crate::refs::list(&git, prefixes)))?;
         Ok((repo, refs?))
     }
 
-    /// The same for who is going to change it: behind the lock, since what is read before it may be
-    /// over when it is ours.
+    /// The same for a writer: takes the lock first, since another helper may change what is read
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and `locked` while another helper holds the lock.
     pub fn open_alone(
         dir: &Path,
         prefixes: &[&str],
@@ -97,6 +107,10 @@ impl Repo {
     }
 
     /// Returns the commit that HEAD of the main checkout has, and its branch when it is on one.
+    ///
+    /// # Errors
+    ///
+    /// `no_commit` before the first commit.
     pub fn head(&self) -> Result<(Option<String>, Oid)> {
         let main = self.worktrees.first().context("git lists no worktree")?;
         let unborn = || {

@@ -1,8 +1,8 @@
 //! git's memory of resolutions (`git rerere`), kept for one workflow alone.
 //!
 //! git would keep it in `rr-cache`, which all worktrees share, and whose mere presence turns rerere
-//! on for the user. So the memory is a tree under a ref, and git works on a copy of it in a
-//! temporary repository that knows the conflicted files only as `0`, `1`, ….
+//! on for the user. So the `rr-cache` of a workflow is a tree under its rerere ref, and git works
+//! on a copy of it in a temporary repository that knows the conflicted files only as `0`, `1`, ….
 
 use std::path::{Path, PathBuf};
 
@@ -25,52 +25,52 @@ pub struct Unmerged {
 }
 
 impl Repo {
-    /// Returns for each file what somebody made of the same hunks before.
+    /// Returns for each file its content with a recorded resolution of the same hunks, or `None`.
     pub fn recall(&self, memory: &Oid, files: &[Unmerged]) -> Result<Vec<Option<Vec<u8>>>> {
-        let desk = Desk::new(self)?;
-        desk.call(self, &desk.cache, ["read-tree", memory.as_str()]).run()?;
-        desk.call(self, &desk.cache, ["checkout-index", "--all"]).run()?;
-        desk.lay_out(self, files)?;
-        desk.rerere(self)?;
+        let temporary = TemporaryRepo::new(self)?;
+        temporary.call(self, &temporary.cache, ["read-tree", memory.as_str()]).run()?;
+        temporary.call(self, &temporary.cache, ["checkout-index", "--all"]).run()?;
+        temporary.lay_out(self, files)?;
+        temporary.rerere(self)?;
         let known = |(at, file): (usize, &Unmerged)| {
-            let content = desk.read(at)?;
+            let content = temporary.read(at)?;
             Ok((content != file.marked).then_some(content))
         };
         files.iter().enumerate().map(known).collect()
     }
 
-    /// Returns the tree of a memory that knows these resolutions, too.
+    /// Records resolutions; returns the tree of the new `rr-cache`, with what `memory` had.
     pub fn memorize(
         &self,
         memory: Option<&Oid>,
         files: &[Unmerged],
         resolutions: &[Vec<u8>],
     ) -> Result<Oid> {
-        let desk = Desk::new(self)?;
-        desk.lay_out(self, files)?;
-        desk.rerere(self)?;
+        let temporary = TemporaryRepo::new(self)?;
+        temporary.lay_out(self, files)?;
+        temporary.rerere(self)?;
         for (at, content) in resolutions.iter().enumerate() {
-            desk.write(at, content)?;
+            temporary.write(at, content)?;
         }
-        desk.rerere(self)?;
-        // The newest resolution of the same hunks takes the place of the one before.
+        temporary.rerere(self)?;
+        // `add` comes last, so that a new resolution of the same hunks replaces the recorded one.
         if let Some(memory) = memory {
-            desk.call(self, &desk.cache, ["read-tree", memory.as_str()]).run()?;
+            temporary.call(self, &temporary.cache, ["read-tree", memory.as_str()]).run()?;
         }
-        desk.call(self, &desk.cache, ["add", "--ignore-removal", "--", "."]).run()?;
-        crate::objects::oid(desk.call(self, &desk.cache, ["write-tree"]))
+        temporary.call(self, &temporary.cache, ["add", "--ignore-removal", "--", "."]).run()?;
+        crate::objects::oid(temporary.call(self, &temporary.cache, ["write-tree"]))
     }
 }
 
-/// A temporary repository with the conflicted files; only its objects are the real one's.
-struct Desk {
+/// A temporary repository with the conflicted files; it shares only the object directory.
+struct TemporaryRepo {
     _folder: TempDir,
     git_dir: PathBuf,
     files: PathBuf,
     cache: PathBuf,
 }
 
-impl Desk {
+impl TemporaryRepo {
     fn new(repo: &Repo) -> Result<Self> {
         let folder = TempDir::with_prefix("pw-rerere-").context("making a temporary folder")?;
         let git_dir = folder.path().join("git");
@@ -86,7 +86,7 @@ impl Desk {
         Ok(Self { _folder: folder, git_dir, files, cache })
     }
 
-    /// Begins a call whose work tree is `tree`. The memory has an index of its own.
+    /// Begins a call whose work tree is `tree`. The `rr-cache` has an index of its own.
     fn call<'a>(&self, repo: &Repo, tree: &Path, args: impl IntoIterator<Item = &'a str>) -> Call {
         let index = if tree == self.cache { "index-of-cache" } else { "index" };
         repo.git

@@ -1,4 +1,4 @@
-//! A merge in a worktree of our own, which somebody resolves.
+//! A conflicted merge in a worktree of our own, where the user or a session resolves it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,23 +12,23 @@ use pw_core::path::RepoPath;
 use crate::Repo;
 use crate::process::{GitError, records};
 
-/// Settings of the user's that would change what a merge comes to.
+/// Overrides user settings that would change the result of a merge.
 const MERGE_SETTINGS: &[&str] = &[
     "merge.renames=true",
     "merge.directoryRenames=conflict",
     "merge.conflictStyle=merge",
     "merge.ff=false",
     "core.hooksPath=/dev/null",
-    // A resolution from another time would be one that nobody looked at.
+    // A resolution that the user's rerere replays here would be merged unseen.
     "rerere.enabled=false",
 ];
 
 impl Repo {
-    /// Starts a merge of `tip` in a worktree of our own, which leaves markers for somebody to
-    /// resolve.
+    /// Starts a merge of `tip` in a worktree of our own, and leaves conflict markers for the user
+    /// or a session to resolve.
     ///
-    /// With the user's configuration, since filters and line ends must be those the files were
-    /// checked out with; what would change the meaning of the merge is said outright.
+    /// git sees the user's configuration, since clean and smudge filters must be those the files
+    /// were checked out with; settings that would change the result are overridden.
     pub fn start_merge(&self, worktree: &Path, tip: &Oid) -> Result<()> {
         let options = [
             "merge",
@@ -64,7 +64,8 @@ impl Repo {
     /// Returns the files of a worktree that differ from its index.
     pub fn unstaged(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
         let git = self.git.at(worktree);
-        // Refreshes what git remembers of file times; only then are differences real.
+        // `diff-files` compares the stat data in the index: refreshed, only real differences are
+        // left.
         git.user(["update-index", "-q", "--refresh"]).any_code().run()?;
         let answer = git.user([
             "diff-files",
@@ -133,7 +134,7 @@ impl Repo {
         Ok(values.map(|value| value.filter(|value| value != "unspecified")).collect())
     }
 
-    /// Resolves a file of a worktree: it holds this blob, and git calls it merged.
+    /// Resolves a file of a worktree with a blob, on disk and in the index.
     pub fn settle(&self, worktree: &Path, path: &RepoPath, blob: &Blob) -> Result<()> {
         let git = self.git.at(worktree);
         let head = format!("{} {}\t", blob.mode, blob.oid);
@@ -143,8 +144,8 @@ impl Repo {
         git.user(["checkout-index", "--force", "-z", "--stdin"]).input(paths).run().map(drop)
     }
 
-    /// Writes a file of a worktree as git would check `content` out there: with its line ends and
-    /// filters.
+    /// Writes `content` to a file of a worktree as a checkout would: with line ends and smudge
+    /// filter.
     pub fn write_checked_out(
         &self,
         worktree: &Path,
@@ -156,12 +157,12 @@ impl Repo {
         std::fs::write(&file, content).with_context(|| format!("writing {}", file.display()))
     }
 
-    /// Returns what git would write to a worktree's file that has this content.
+    /// Returns what a checkout of this content would write to a worktree's file.
     pub fn checked_out(&self, worktree: &Path, path: &RepoPath, content: &[u8]) -> Result<Vec<u8>> {
         self.filtered(worktree, path, &self.write_blob(content)?)
     }
 
-    /// Returns what git would write to a worktree's file for a blob.
+    /// Returns what a checkout of a blob would write to a worktree's file.
     pub(crate) fn filtered(&self, worktree: &Path, path: &RepoPath, blob: &Oid) -> Result<Vec<u8>> {
         let mut option = std::ffi::OsString::from("--path=");
         option.push(path.to_path());

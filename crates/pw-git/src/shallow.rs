@@ -6,7 +6,7 @@ use pw_core::id::Oid;
 
 use crate::{Repo, Scratch};
 
-/// Says what to do first where a clone may only not know what a branch contains.
+/// Adds the hint to fetch the whole history: a shallow clone may not know what a branch contains.
 pub fn unshallow(failure: Failure) -> Failure {
     let hint =
         "this clone is shallow: fetch the rest of the history, then run the same command again";
@@ -20,7 +20,7 @@ impl Repo {
     }
 
     /// Refuses to merge two commits where history was cut off between them and their merge base:
-    /// that may be another one then, and what one side deleted would come back without a word.
+    /// git may find another merge base then, and silently bring back what one side deleted.
     pub(crate) fn require_whole_history(
         &self,
         ours: &Oid,

@@ -337,7 +337,7 @@ impl<'a> Writer<'a> {
         oid(self.git.plumbing(["mktree", "-z"]).input(listing))
     }
 
-    /// Writes a tree of entries with any names, through an index that nobody else sees.
+    /// Writes a tree of entries with any names, through a temporary index.
     fn tree<'e>(&self, entries: impl Iterator<Item = Entry<'e>>) -> Result<Oid> {
         let input: Vec<u8> = entries
             .flat_map(|Entry { mode, oid, path }| {
@@ -348,14 +348,14 @@ impl<'a> Writer<'a> {
         if index.exists() {
             std::fs::remove_file(&index).context("removing a temporary index")?;
         }
-        // Names that only another system cannot have are names here.
+        // Names that only Windows or macOS cannot have are allowed here.
         let anything = ["-c", "core.protectNTFS=false", "-c", "core.protectHFS=false"];
         let git = |args: &[&str]| {
             self.git.plumbing(anything.iter().chain(args)).env("GIT_INDEX_FILE", &index)
         };
         let is_empty = input.is_empty();
         git(&["update-index", "-z", "--index-info"]).input(input).run()?;
-        // What was not taken would be missing from the tree, and nobody would notice.
+        // An entry that git did not take would be missing from the snapshot without a word.
         ensure!(is_empty || index.exists(), "git update-index wrote no index");
         oid(git(&["write-tree", "--missing-ok"]))
     }

@@ -1,5 +1,5 @@
-//! Everything a worktree holds, found without anybody noticing: files as they are on disk, what
-//! git knows of them, and commits that nothing else keeps.
+//! Everything a worktree holds, read without a lock or a write: files as they are on disk, what git
+//! knows of them, and commits that no ref elsewhere contains.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -24,10 +24,11 @@ pub struct Survey {
     pub branch: Option<String>,
     /// A git operation that is under way.
     pub operation: Option<String>,
+    /// What is in the worktree and in no commit.
     pub changes: Changes,
-    /// The newest of the commits that nothing but this worktree knows.
+    /// The newest of the commits that only this worktree's HEAD, reflog and refs contain.
     pub commits: Vec<Oid>,
-    /// git's own lock on the index, when somebody holds it or left it behind.
+    /// The `index.lock`, when a git process holds it or left it behind.
     pub index_lock: Option<PathBuf>,
     pub(crate) index: Vec<IndexEntry>,
     /// What is on disk, without what is disposable.
@@ -57,7 +58,7 @@ impl IndexEntry {
 }
 
 impl Survey {
-    /// Returns whether nothing happened between two surveys of one worktree.
+    /// Returns whether two surveys of one worktree found the same.
     pub fn is_same(&self, other: &Self) -> bool {
         self.head == other.head
             && self.branch == other.branch
@@ -212,7 +213,7 @@ impl Repo {
     }
 }
 
-/// Returns the commits of `rev-list --parents` that are nobody's parent.
+/// Returns the commits of `rev-list --parents` that are no other one's parent.
 fn newest(listed: &str) -> Result<Vec<Oid>> {
     let parents: HashSet<&str> = listed.lines().flat_map(|line| line.split(' ').skip(1)).collect();
     let commits = listed.lines().filter_map(|line| line.split(' ').next());

@@ -1,4 +1,4 @@
-//! Trees of work that nobody committed, for trials.
+//! Trees of uncommitted work, for trial merges.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use crate::process::{Call, records};
 use crate::{Repo, Scratch};
 
-/// The user's programs that change files on their way into git, all of them out of action: one
-/// may write wherever it likes, as LFS does into `.git`.
+/// Settings that switch off the user's clean filters: a filter may write anywhere, as LFS does into
+/// `.git`.
 #[derive(Debug)]
 pub struct NoFilters {
     settings: Vec<(OsString, &'static str)>,

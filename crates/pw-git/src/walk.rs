@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use pw_core::path::RepoPath;
 
-/// One file on disk, and what would change if anybody touched it.
+/// One file on disk, with the stat data that a write to it would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileEntry {
     pub(crate) mode: &'static str,

@@ -1,4 +1,4 @@
-//! Worktrees: listing them, making them, taking back one that nobody was given.
+//! Worktrees: listing them, making them, removing one that was not handed over to a worker yet.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,9 @@ use crate::process::{Git, GitError, Output, records};
 /// One entry of `git worktree list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worktree {
+    /// The top of the worktree.
     pub path: PathBuf,
+    /// Whether it is a bare repository, which has no files.
     pub bare: bool,
     /// The commit of HEAD; `None` in a bare repository.
     pub head: Option<Oid>,
@@ -53,8 +55,8 @@ fn through_links(mut worktrees: Vec<Worktree>) -> Vec<Worktree> {
     worktrees
 }
 
-/// Fails unless the effect is seen, whatever git's exit code: a `post-checkout` hook that fails makes
-/// it 1 after everything was done.
+/// Fails unless the effect is seen; git's exit code does not tell, since a failing `post-checkout`
+/// hook makes it 1 after everything was done.
 fn proven(is_done: bool, command: impl FnOnce() -> String, output: &Output) -> Result<()> {
     if is_done {
         return Ok(());
@@ -92,13 +94,13 @@ fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
             _ => {}
         }
     }
-    // The main one is always there: nothing is no answer.
+    // The main worktree is always listed: an empty list is a lost answer.
     ensure!(!worktrees.is_empty(), "git lists no worktree");
     Ok(worktrees)
 }
 
-/// A new worktree's index remembers what is untracked, so that everybody's `git status` has less to
-/// look at. It stays for as long as the user's own setting does not forbid it.
+/// Gives a new worktree's index an untracked cache, which makes every `git status` there cheaper.
+/// git drops it again if the user's own setting forbids it.
 const CACHE: &[&str] = &["-c", "core.untrackedCache=true"];
 
 impl Repo {
@@ -129,7 +131,7 @@ impl Repo {
         let nothing = "0".repeat(commit.as_str().len());
         let hook = ["hook", "run", "--ignore-missing", "post-checkout", "--"];
         let hook = hook.into_iter().chain([nothing.as_str(), commit.as_str(), "1"]);
-        // What it says counts for nothing, as when git runs it.
+        // Its exit code is ignored: git has checked out everything by then, and goes on as well.
         git.user(hook).any_code().run().map(drop)
     }
 
@@ -169,7 +171,7 @@ impl Repo {
         proven(is_made(self, path), command, &output)
     }
 
-    /// Removes the registration and folder of a worktree that was never handed to anybody or whose
+    /// Removes the registration and folder of a worktree that was never handed over or whose
     /// content is kept elsewhere, and its branch if that still is where it was made. `path` may be
     /// in any state a killed `git worktree add` leaves.
     pub fn roll_back_worktree(&self, path: &Path, branch: Option<(&str, &Oid)>) -> Result<()> {
@@ -196,15 +198,15 @@ impl Repo {
             bail!("git still lists a worktree at {}", path.display());
         }
         if let Some((branch, fork)) = branch {
-            // Compare-and-swap: a branch that moved since has somebody's work.
+            // Compare-and-swap: a branch that moved since has commits.
             let name = format!("refs/heads/{branch}");
             self.git.plumbing(["update-ref", "-d", &name, fork.as_str()]).any_code().run()?;
         }
         Ok(())
     }
 
-    /// Puts a worktree of our own on `commit`, whatever it holds: tracked files as they are there,
-    /// nothing untracked; ignored files stay. Returns whether that worked.
+    /// Resets a worktree of our own to `commit` and discards its changes and untracked files;
+    /// ignored files stay. Returns whether that worked.
     pub fn reset_worktree(&self, path: &Path, commit: &Oid) -> Result<bool> {
         if self.own_git_dir(path).is_none() {
             return Ok(false);
@@ -262,8 +264,8 @@ impl Repo {
         Ok(())
     }
 
-    /// Returns whether the folder at `path` is the very worktree that git made there: its `.git` file
-    /// leads to an entry of ours, which git can read, and which leads back.
+    /// Returns whether the folder at `path` is the very worktree that git made there: its `.git`
+    /// file leads to an entry of ours, which git can read, and which leads back.
     pub fn is_worktree_of_its_own(&self, path: &Path) -> bool {
         let own = self.own_git_dir(path).filter(|own| self.is_readable(own));
         let Some(own) = own else { return false };
@@ -296,8 +298,8 @@ impl Repo {
         std::fs::write(&path, kept).with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Keeps a folder out of everybody's `git status`, through the one exclude file that all
-    /// worktrees share and nobody commits.
+    /// Keeps a folder out of `git status` in all worktrees, through `info/exclude`, which they
+    /// share and no commit contains.
     pub fn exclude(&self, folder: &str) -> Result<()> {
         let path = self.common().join("info/exclude");
         let line = format!("/{folder}/");

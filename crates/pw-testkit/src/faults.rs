@@ -24,13 +24,13 @@ pub enum Fault {
     Denies,
     /// All is done, and what git printed is lost.
     Mute,
-    /// Somebody else does this just before. In the script `$GIT` is git, and the objects whose ids
-    /// it writes to `$KEEP` must not be lost.
+    /// Another process does this just before. In the script `$GIT` is git, and the objects whose
+    /// ids it writes to `$KEEP` must not be lost.
     Raced(&'static str),
 }
 
 impl Fault {
-    /// All that are not somebody else's doing.
+    /// All that are not another process's doing.
     pub const ALONE: &[Self] = &[
         Self::Fails,
         Self::KilledBefore,
@@ -51,7 +51,7 @@ impl Fault {
             Self::Denies => "$GIT \"$@\"; exit 1".into(),
             Self::Mute => "exec $GIT \"$@\" >/dev/null".into(),
             Self::Raced(script) => {
-                // Somebody else knows nothing of what this git is to use.
+                // The other process must not inherit what this git is to use.
                 let own = "unset GIT_LITERAL_PATHSPECS $($GIT rev-parse --local-env-vars)";
                 format!("({own}; cd $ROOT; {script}) </dev/null >&2; exec $GIT \"$@\"")
             }
@@ -65,7 +65,7 @@ impl TestRepo {
         let calls = self.beside("calls");
         let _ = std::fs::remove_dir_all(&calls);
         std::fs::create_dir(&calls).unwrap();
-        // Calls may run side by side: whoever makes the file has the number.
+        // Calls may run side by side: the one that makes the file has the number.
         self.shim_git(&format!(
             "set -C; n=1\n\
              while ! {{ true > {calls}/$n; }} 2>/dev/null; do n=$((n + 1)); done\n\
@@ -92,7 +92,7 @@ impl TestRepo {
         std::fs::read_to_string(self.beside("calls/fault")).unwrap_or_default()
     }
 
-    /// Fails when an object that somebody made meanwhile is in no ref and no file.
+    /// Fails when an object that another process made meanwhile is in no ref and no file.
     pub fn assert_kept_meanwhile(&self) {
         let Ok(made) = std::fs::read_to_string(self.beside("calls/keep")) else { return };
         let kept = self.git(&["rev-list", "--objects", "--glob=refs/*"]);
@@ -118,7 +118,7 @@ impl TestRepo {
     }
 }
 
-/// Everything in a repository that somebody could miss.
+/// Everything in a repository that must not get lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Belongings {
     /// Commits that refs, and HEADs of worktrees, point to, by name.

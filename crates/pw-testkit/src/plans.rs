@@ -20,7 +20,7 @@ workers:
     owns: [docs]
 "#;
 
-/// One worker after two others.
+/// One worker that comes after two other ones.
 pub const WAVES: &str = r#"workflow: waves
 goal: a base, a side, and what builds upon both
 workers:

@@ -1,7 +1,8 @@
 //! Drives the real Claude Code client against a [`ScriptedApi`], in a HOME of its own.
 //!
-//! The client gets a cleared environment (PATH and what cargo needs remain), a key that is none, and no
-//! reason to leave loopback. Everything lies in one temporary folder that goes with the [`RealClient`].
+//! The client gets a cleared environment (PATH and what cargo needs remain), a key that is none,
+//! and no reason to leave loopback. Everything lies in one temporary folder that goes with the
+//! [`RealClient`].
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
@@ -98,7 +99,8 @@ impl<'a> RealClient<'a> {
         client
     }
 
-    /// Takes programs of this machine away: what runs from now on finds all others, and no toolchain.
+    /// Takes programs of this machine away: what runs from now on finds all other programs, and no
+    /// toolchain.
     pub fn without(&mut self, names: &[&str]) {
         let folder = self.path("programs");
         fs::create_dir(&folder).unwrap();
@@ -124,13 +126,15 @@ impl<'a> RealClient<'a> {
     }
 
     /// Sends one prompt in a session of its own (`args` may say `--resume`) and waits for its end.
-    /// Panics with the story so far when the client fails, takes longer than it may, or leaves the script.
+    /// Panics with the story so far when the client fails, takes longer than it may, or leaves the
+    /// script.
     #[track_caller]
     pub fn prompt(&self, text: &str, args: &[&str]) -> Run {
         self.prompt_in(&self.project(), text, args)
     }
 
-    /// Sends one prompt in a session that works in `folder`, as [`Self::prompt`] does in the project.
+    /// Sends one prompt in a session that works in `folder`, as [`Self::prompt`] does in the
+    /// project.
     #[track_caller]
     pub fn prompt_in(&self, folder: &Path, text: &str, args: &[&str]) -> Run {
         let format = ["--output-format", "stream-json", "--verbose", "--include-hook-events"];
@@ -226,7 +230,8 @@ impl<'a> RealClient<'a> {
         self.succeed(command, Duration::from_secs(120))
     }
 
-    /// The only place that starts a program: in the project, with nothing inherited but what is named here.
+    /// The only place that starts a program: in the project, with nothing inherited but what is
+    /// named here.
     #[expect(
         clippy::disallowed_methods,
         reason = "test support: the client, its plugin's helpers and git"
@@ -235,8 +240,9 @@ impl<'a> RealClient<'a> {
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.project()).stdin(Stdio::null());
         command.env("PATH", self.path_variable());
-        // With another HOME cargo would find neither its toolchain nor its downloads. It is not made offline:
-        // the lockfile's crates are there when the tests were built here, and fetched as for a user when not.
+        // With another HOME cargo would find neither its toolchain nor its downloads. It is not
+        // made offline: the lockfile's crates are there when the tests were built here, and fetched
+        // as for a user when not.
         let homes = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
         for (name, folder) in homes.into_iter().filter(|_| self.programs.is_none()) {
             let default = || std::env::home_dir().map(|home| home.join(folder).into_os_string());

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// When the first commit of every test repository was made; each later one is a minute younger.
 pub const START: i64 = 1_750_000_000;
 
-/// A repository on branch `main` with one commit, seen by nobody's configuration.
+/// A repository on branch `main` with one commit, without any user's configuration.
 pub struct TestRepo {
     folder: TempDir,
     name: String,
@@ -86,7 +86,7 @@ impl TestRepo {
         self.folder.path().canonicalize().unwrap().join(&self.name)
     }
 
-    /// A folder beside the repository, for whatever a test needs.
+    /// A folder beside the repository, for files that a test needs.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join(name)
     }
@@ -141,9 +141,9 @@ impl TestRepo {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Runs git in a folder, whatever comes of it.
+    /// Runs git in a folder; any exit code will do.
     pub fn try_git(&self, folder: &Path, args: &[&str]) -> Output {
-        // Every commit a minute after the one before, whatever the machine's clock says.
+        // Every commit a minute after the one before, independent of the machine's clock.
         self.clock.set(self.clock.get() + 60);
         let date = format!("{} +0000", self.clock.get());
         let mut command = self.command(&real_git(), folder);
@@ -226,7 +226,7 @@ impl TestRepo {
     }
 
     /// Returns every file below the repository, git's own too, with content and time: two equal
-    /// snapshots mean that nobody touched anything.
+    /// fingerprints mean that no process changed anything.
     pub fn fingerprint(&self) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.root()];

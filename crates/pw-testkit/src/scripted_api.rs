@@ -1,10 +1,12 @@
-//! A model on loopback that plays a script: the real client talks to it instead of the Messages API.
+//! A model on loopback that plays a script: the real client talks to it instead of the Messages
+//! API.
 //!
 //! ```no_run
 //! # use pw_testkit::scripted_api::{ScriptedApi, Track};
 //! # use serde_json::json;
 //! let api = ScriptedApi::start([
-//!     Track::when_system_says("You set up").tool("Bash", json!({"command": "pw-setup check plan.yaml"})),
+//!     Track::when_system_says("You set up").tool("Bash", json!({"command": "pw-setup check
+//!     plan.yaml"})),
 //!     Track::when_user_says("split work")
 //!         .sees(|turn| turn.context().contains("parallel-setup"))
 //!         .tool("Agent", json!({"subagent_type": "parallel-workflows:parallel-setup"}))
@@ -40,8 +42,8 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Far above any conversation of a test; keeps a runaway client from filling the memory.
 const LARGEST_BODY: u64 = 32 << 20;
 
-/// What the client asks on its own account (mark in the system prompt or in the question, answer); no script
-/// need know these.
+/// What the client asks on its own account (mark in the system prompt or in the question, answer);
+/// no script need know these.
 const SIDE_QUERIES: [(&str, &str); 3] = [
     (
         "A user kicked off a Claude Code agent to do a coding task and walked away",
@@ -74,7 +76,8 @@ struct Entry {
 }
 
 impl ScriptedApi {
-    /// Starts the server. The first track that matches a request answers it, so the narrower ones come first.
+    /// Starts the server. The first track that matches a request answers it, so the narrower ones
+    /// come first.
     pub fn start(tracks: impl IntoIterator<Item = Track>) -> Self {
         let server = Server::http("127.0.0.1:0").unwrap();
         let url = format!("http://{}", server.server_addr());
@@ -107,8 +110,8 @@ impl ScriptedApi {
         self.stage.log().iter().map(|entry| entry.turn.clone()).collect()
     }
 
-    /// Panics with the whole story unless every request was in the script, every expectation held and
-    /// every track was played to its end.
+    /// Panics with the whole story unless every request was in the script, every expectation held
+    /// and every track was played to its end.
     #[track_caller]
     pub fn verdict(&self) {
         self.judge([self.departures(), self.unplayed()].concat());
@@ -242,7 +245,7 @@ fn serve(stage: &Stage, mut request: Request) {
         (_, "/v1/models") => {
             ("application/json", json!({"data": [], "has_more": false}).to_string())
         }
-        // Whatever else the client looks up is answered, so that nothing waits or retries.
+        // Any other request of the client is answered, so that it neither waits nor retries.
         _ => ("application/json", "{}".to_owned()),
     };
     let header = Header::from_bytes("content-type", kind).unwrap();

@@ -1,4 +1,5 @@
-//! `pw-integrate abort`: gives a stopped integration up; what was in the worktree stays under a ref.
+//! `pw-integrate abort`: gives a stopped integration up; what was in the worktree stays under a
+//! ref.
 
 use anyhow::Result;
 use pw_core::integration::Aborted;
@@ -68,7 +69,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     Answer::of(&aborted, view::aborted)
 }
 
-/// Gives an integration up whose result did not pass a gate; what was resolved is remembered.
+/// Gives an integration up whose result did not pass a gate; resolutions stay in the rerere ref.
 fn abort_red(workflow: &Workflow) -> Result<Answer> {
     let Workflow { repo, plan, refs, .. } = workflow;
     let name = Refs(&plan.workflow).candidate();

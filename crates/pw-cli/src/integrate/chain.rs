@@ -27,7 +27,7 @@ pub(super) struct MergeChain<'a> {
     pub(super) choice: Choice,
     pub(super) facts: Facts,
     pub(super) states: Vec<WorkerStatus>,
-    /// What each worker said since it was merged before.
+    /// The signals of each worker since it was merged before.
     signals: BTreeMap<WorkerId, Vec<String>>,
     pub(super) turns: Vec<Turn>,
     pub(super) merges: Merges<'a>,
@@ -35,8 +35,8 @@ pub(super) struct MergeChain<'a> {
 }
 
 impl<'a> MergeChain<'a> {
-    /// Begins at `commit`; refuses when the integration branch is not ours to move, or when
-    /// anybody to be merged is not ready.
+    /// Begins at `commit`; refuses when the integration branch is not ours to move, or when a
+    /// worker to be merged is not ready.
     pub(super) fn new(
         workflow: &'a Workflow,
         context: &'a Context,
@@ -54,7 +54,7 @@ impl<'a> MergeChain<'a> {
     }
 
     /// Begins where the integration branch is, or with the merges of a candidate that was red, as
-    /// far as they are those to be made now: somebody may have resolved conflicts in them.
+    /// far as they are those to be made now: the user may have resolved conflicts in them.
     pub(super) fn anew(
         workflow: &'a Workflow,
         context: &'a Context,
@@ -72,7 +72,7 @@ impl<'a> MergeChain<'a> {
         }
     }
 
-    /// Begins at `commit`, whoever is ready.
+    /// Begins at `commit`, without asking which workers are ready.
     pub(super) fn begin(
         workflow: &'a Workflow,
         context: &'a Context,
@@ -103,7 +103,7 @@ impl<'a> MergeChain<'a> {
         order.filter(|id| !is_merged(id)).cloned().collect()
     }
 
-    /// Takes in a merge that somebody resolved.
+    /// Takes in a merge that the user, a session or mergiraf resolved.
     pub(super) fn take(
         &mut self,
         worker: &WorkerId,
@@ -118,7 +118,7 @@ impl<'a> MergeChain<'a> {
         Ok(())
     }
 
-    /// Returns what the merge of a worker says.
+    /// Returns the message of a worker's merge commit.
     pub(super) fn message(
         &self,
         worker: &WorkerId,
@@ -132,7 +132,7 @@ impl<'a> MergeChain<'a> {
         Ok(integration::merge_message(plan, worker_plan, status, signals, tip, by_mergiraf))
     }
 
-    /// Returns whether somebody to be merged no longer contains what it began at.
+    /// Returns whether a worker to be merged no longer contains its fork.
     fn is_rewritten(&self) -> bool {
         let order = self.order();
         let mut rewritten = self.states.iter().filter(|status| {
@@ -146,8 +146,8 @@ impl<'a> MergeChain<'a> {
         self.states.iter().find(|status| status.id == *worker)?.tip.clone()
     }
 
-    /// Returns everybody whom this integration merges, with the tips, in merge order.
-    pub(super) fn everybody(&self) -> Vec<(WorkerId, Oid)> {
+    /// Returns all workers that this integration merges, with their tips, in merge order.
+    pub(super) fn members(&self) -> Vec<(WorkerId, Oid)> {
         let done = self.merged.iter().map(|merged| (merged.worker.clone(), merged.tip.clone()));
         let open = self.order().into_iter().filter_map(|id| Some((id.clone(), self.tip(&id)?)));
         done.chain(open).collect()
@@ -178,8 +178,8 @@ pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
     own_result(workflow).map(drop)
 }
 
-/// Returns where the integration branch is, if we put it there or somebody added commits to our
-/// result: they stay, and what is next comes on top.
+/// Returns where the integration branch is, if we put it there or the user added commits to our
+/// result: they stay, and the next merge comes on top.
 pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
     let branch = workflow.plan.integration_branch();
     match (&workflow.record.integration, workflow.integration()) {

@@ -1,4 +1,4 @@
-//! `pw-integrate check`: who is ready, and why others are not.
+//! `pw-integrate check`: which workers are ready, and why the rest is not.
 
 use anyhow::Result;
 use pw_core::id::WorkerId;

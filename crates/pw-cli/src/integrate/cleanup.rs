@@ -1,7 +1,7 @@
-//! Removing what is merged: nothing that anybody could miss, and nothing without a snapshot.
+//! Removing worktrees and branches that are merged, and nothing without a snapshot.
 //!
-//! A worktree is first put aside, then looked at again where nobody writes any more, and let go
-//! only when it still is what the snapshot holds.
+//! A worktree is first put aside, where no session writes any more, then surveyed again, and
+//! discarded only when it still is what the snapshot holds.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ use crate::workflow::Workflow;
 #[derive(Clone, Copy)]
 pub(super) struct Wish {
     pub(super) dry_run: bool,
-    /// Files alone keep nobody: the snapshot holds them.
+    /// Uncommitted files alone are no reason to keep a worker: the snapshot holds them.
     pub(super) snapshot: bool,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn cleanup(
                 None => None,
                 Some(journal) => ground.remove(journal)?,
             };
-            // It may have been found to be in use at the last moment.
+            // The last survey may have found a reason to keep it.
             if ground.reasons.is_empty() {
                 removed.push(ground.removed(snapshot));
             }
@@ -119,7 +119,7 @@ pub(super) fn cleanup(
     Answer::of(&answer, view::cleanup)
 }
 
-/// One worker: what there is of it, and why it stays.
+/// One worker to remove: what exists of it, and the reasons to keep it.
 struct Ground<'a> {
     workflow: &'a Workflow,
     worker: &'a Worker,
@@ -195,7 +195,8 @@ impl<'a> Ground<'a> {
         }
         let is_folder = match self.path.symlink_metadata() {
             Err(_) => {
-                // What a killed run had let go is off the list by now: somebody else moved this.
+                // A folder that a killed run discarded is off git's list by now: the user moved or
+                // removed this one.
                 if listed.is_some() {
                     let message = "its folder is gone or was moved; pw-setup repair finds it, or git worktree remove takes it off the list";
                     self.keep(KeepKind::WorktreeMissing, message);
@@ -229,7 +230,7 @@ impl<'a> Ground<'a> {
             content(&self.path).is_some_and(|copy| content(repo.root()) == Some(copy))
         };
         let all = survey.changes.clone();
-        // Copied from the main checkout and still the same: it is there.
+        // An ignored file that is the same in the main checkout is not lost.
         survey.changes.ignored.retain(|path| !is_copy(path));
         let found = Findings {
             changes: &survey.changes,
@@ -243,7 +244,7 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    /// Keeps everything, then removes it; nothing when it stays after all.
+    /// Takes a snapshot, then removes the worker; `None` when it stays after all.
     fn remove(&mut self, journal: &mut Journal) -> Result<Option<SnapshotId>> {
         let Workflow { repo, plan, record, refs, .. } = self.workflow;
         let (id, names) = (&self.worker.id, Refs(&plan.workflow));
@@ -272,7 +273,7 @@ impl<'a> Ground<'a> {
         if let Some(keeping) = &keeping {
             transaction = keeping.join(self.workflow, journal, transaction)?;
         }
-        // Landed by somebody else: from here on only the record tells that it was.
+        // The user landed it: once the branch is gone, only the record tells that.
         let recorded = record.merged.get(id).map(|(tip, _)| tip);
         if let Some(tip) = self
             .tip
@@ -288,7 +289,7 @@ impl<'a> Ground<'a> {
         }
         journal.publish(repo, transaction)?;
         if !self.remove_worktree()? {
-            // Where the record moves meanwhile, the next run says so.
+            // If the record moved meanwhile, the next run writes this event.
             journal.add(repo, &Event::Stayed { worker: id.clone() })?;
             journal.try_publish(repo, Transaction::default())?;
             return Ok(None);
@@ -312,7 +313,7 @@ impl<'a> Ground<'a> {
         Ok(keeping.map(|keeping| keeping.id))
     }
 
-    /// Sets the worktree aside, looks again, and lets it go if nothing has happened.
+    /// Puts the worktree aside, surveys it again, and discards it if nothing has changed.
     fn remove_worktree(&mut self) -> Result<bool> {
         let Workflow { repo, plan, .. } = self.workflow;
         let Some(survey) = &self.survey else {
@@ -331,7 +332,7 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Returns whether anything is there of a worker.
+/// Returns whether a worker's branch, folder or worktree entry exists.
 fn is_there(workflow: &Workflow, worker: &Worker) -> bool {
     let path = workflow.worktree(worker);
     workflow.record.has(&worker.id)
@@ -340,8 +341,8 @@ fn is_there(workflow: &Workflow, worker: &Worker) -> bool {
             || workflow.repo.worktrees().iter().any(|worktree| worktree.path == path))
 }
 
-/// Takes up what a killed run has left: a folder that is there again is nobody's to remove until it
-/// was looked at anew.
+/// Takes up what a killed run has left: a folder that is there again must be surveyed anew before
+/// it may be removed.
 fn take_up(workflow: &mut Workflow, journal: &mut Journal, now: Seconds) -> Result<()> {
     let Workflow { repo, plan, record, .. } = &*workflow;
     let mut stayed = Vec::new();
@@ -361,7 +362,7 @@ fn take_up(workflow: &mut Workflow, journal: &mut Journal, now: Seconds) -> Resu
     Ok(())
 }
 
-/// Writes down that the user landed the result by content alone: from here on only the record tells.
+/// Records that the user landed the result by content alone: later, only the record can tell.
 fn note_landing(workflow: &mut Workflow, journal: &mut Journal, facts: &Facts) -> Result<()> {
     let result = facts.integration_tip.as_ref().filter(|tip| facts.landed_as.contains_key(*tip));
     let result = result.filter(|tip| workflow.record.landed.as_ref() != Some(*tip));
@@ -388,7 +389,7 @@ fn is_contained(workflow: &Workflow, facts: &Facts, tip: &Oid) -> Result<bool> {
     Ok(false)
 }
 
-/// Removes what belongs to nobody any more: the gate's worktree, empty folders, our line in the
+/// Removes what no worker needs any more: the gate's worktree, empty folders, our line in the
 /// exclude file. Returns what to tell when the first of these stays: the workers are gone by now.
 fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<Option<String>> {
     workflow.repo.refresh()?;

@@ -1,4 +1,4 @@
-//! After a red gate: who is at fault, found by testing some of the workers without the others.
+//! After a red gate: which workers are at fault, found by testing some of them without the rest.
 
 use anyhow::{Context as _, Result};
 use pw_core::attribution::{Attribution, Fault, Said, Seen, Set, attribute, closed};
@@ -11,8 +11,8 @@ use pw_git::Transaction;
 use super::chain::MergeChain;
 use super::gate::{Gatekeeper, Judgement};
 
-/// Records that what was merged so far does not pass, finds out why, and returns what to tell the
-/// agent. Killed meanwhile, the same again asks only what was not answered.
+/// Records that the merges so far do not pass, searches for the workers at fault, and returns the
+/// refusal. After a kill the same command runs only the gates that have no recorded result.
 pub(super) fn red(
     chain: &MergeChain,
     keeper: &mut Gatekeeper,
@@ -20,7 +20,7 @@ pub(super) fn red(
 ) -> Result<Failure> {
     let index = judgement.red.context("no gate is red")?;
     let result = judgement.gates.last().cloned().context("a red gate without a result")?;
-    let everybody = chain.everybody();
+    let members = chain.members();
     let known = chain.workflow.record.red.as_ref();
     let mut red = Red {
         candidate: judgement.commit.clone(),
@@ -31,7 +31,7 @@ pub(super) fn red(
     if known.is_none_or(|known| *known != Red { workers: known.workers.clone(), ..red.clone() }) {
         keeper.record(&Event::Red(red.clone()), Transaction::default())?;
     }
-    let parts = Parts { chain, everybody: &everybody };
+    let parts = Parts { chain, members: &members };
     let seen = Seen { passes: parts.passed(keeper), fails: chain.merged.len() };
     let found = attribute(&parts.after(), index, seen, |set, gate, retry| {
         parts.say(keeper, set, gate, retry)
@@ -60,36 +60,36 @@ pub(super) fn red(
     Ok(stop.failure(&chain.workflow.plan.workflow, &chain.choice))
 }
 
-/// Some of the workers of an integration, merged without the others.
+/// Merges some of the workers of an integration without the rest.
 struct Parts<'a> {
     chain: &'a MergeChain<'a>,
     /// In merge order, with the tips.
-    everybody: &'a [(WorkerId, Oid)],
+    members: &'a [(WorkerId, Oid)],
 }
 
 impl Parts<'_> {
-    /// Returns for each worker all whom it builds upon, and all whose commits come along with its
-    /// branch.
+    /// Returns for each worker all workers it builds upon, and all whose commits its branch
+    /// contains.
     fn after(&self) -> Vec<Set> {
         let MergeChain { workflow, states, .. } = self.chain;
-        let place = |id: &WorkerId| self.everybody.iter().position(|(known, _)| known == id);
+        let index = |id: &WorkerId| self.members.iter().position(|(known, _)| known == id);
         let before = |(id, _): &(WorkerId, Oid)| {
             let status = states.iter().find(|status| status.id == *id);
             let holds = status.into_iter().flat_map(|status| &status.holds);
-            workflow.plan.dependencies(id).into_iter().chain(holds).filter_map(place).collect()
+            workflow.plan.dependencies(id).into_iter().chain(holds).filter_map(index).collect()
         };
-        closed(self.everybody.iter().map(before).collect())
+        closed(self.members.iter().map(before).collect())
     }
 
     /// Returns how many of the first workers passed when they were tested on the way.
     fn passed(&self, keeper: &Gatekeeper) -> Option<usize> {
         let mut merged = self.chain.merged.iter();
-        let place = merged.rposition(|merged| Some(&merged.commit) == keeper.passed.as_ref())?;
-        Some(place + 1)
+        let index = merged.rposition(|merged| Some(&merged.commit) == keeper.passed.as_ref())?;
+        Some(index + 1)
     }
 
     fn names(&self, workers: &Set) -> Vec<WorkerId> {
-        workers.iter().map(|place| self.everybody[*place].0.clone()).collect()
+        workers.iter().map(|at| self.members[*at].0.clone()).collect()
     }
 
     fn say(
@@ -110,10 +110,10 @@ impl Parts<'_> {
         })
     }
 
-    /// Returns a commit with these workers alone; nothing when they do not merge.
+    /// Returns a commit with these workers alone; `None` when they do not merge.
     fn merge(&self, set: &Set) -> Result<Option<Oid>> {
         let MergeChain { workflow, facts, merged, .. } = self.chain;
-        let known = (0..merged.len()).take_while(|place| set.contains(place)).count();
+        let known = (0..merged.len()).take_while(|index| set.contains(index)).count();
         let before = known.checked_sub(1).map(|last| &merged[last].commit);
         let commit = before.unwrap_or(self.chain.start()).clone();
         if set.len() == known {
@@ -121,8 +121,8 @@ impl Parts<'_> {
         }
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
         let mut merges = workflow.repo.merges(workflow.repo.author()?, commit, bases, None)?;
-        for place in set.iter().skip(known) {
-            let (worker, tip) = &self.everybody[*place];
+        for index in set.iter().skip(known) {
+            let (worker, tip) = &self.members[*index];
             let outcome = merges.merge(tip)?;
             if !outcome.conflicts.is_empty() {
                 return Ok(None);
@@ -132,10 +132,10 @@ impl Parts<'_> {
         Ok(Some(merges.head().clone()))
     }
 
-    /// Returns who can be integrated without those at fault.
+    /// Returns the workers that can be integrated without those at fault.
     fn rest(&self, found: &Attribution) -> Result<Option<Rest>> {
         let Some(without) = &found.without else { return Ok(None) };
-        let others: Set = (0..self.everybody.len()).filter(|w| !without.contains(w)).collect();
+        let others: Set = (0..self.members.len()).filter(|w| !without.contains(w)).collect();
         let commit = self.merge(&others)?.context("the others do not merge any more")?;
         Ok(Some(Rest {
             without: self.names(without),

@@ -91,7 +91,8 @@ impl<'a> Finish<'a> {
         };
         finish::require_left_out(plan, &work, &facts.history, [&result, &before], &asked.without)?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
-        let newer = finish::require_everybody(&workflow.plan, &states, &is_merged, &asked.without)?;
+        let newer =
+            finish::require_all_merged(&workflow.plan, &states, &is_merged, &asked.without)?;
         let mode = asked.no_gate.then_some(Mode::None);
         let mut keeper =
             Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
@@ -139,7 +140,7 @@ impl<'a> Finish<'a> {
             .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
-    /// Writes down, once, what happened before: a run of ours that was killed, or somebody's hand.
+    /// Records, once, what happened before: a run of ours that was killed, or a merge by the user.
     fn take_note(mut self) -> Result<Finished> {
         let commit = self.before.clone();
         let noted = match &self.workflow.record.finished {
@@ -170,7 +171,7 @@ impl<'a> Finish<'a> {
         let name = format!("refs/heads/{}", self.base);
         match &checkout {
             Some(checkout) => {
-                // Looked at again: verifying may have taken its time.
+                // Checked again, since verifying may have taken long.
                 self.require_clean(checkout, &commit)?;
                 repo.fast_forward(&checkout.path, &self.before, &commit)?;
                 self.record(&commit, Transaction::default())?;
@@ -213,7 +214,7 @@ impl<'a> Finish<'a> {
         repo.merge_pairs(&[pair], None)?.pop().context("a merge without an outcome")
     }
 
-    /// What there is to say of each worker whose work lands.
+    /// Returns what a pull request lists of each worker whose work lands.
     pub(super) fn shares(&self) -> Result<Vec<Share<'_>>> {
         let lands = self.states.iter().filter(|s| !self.asked.without.contains(&s.id));
         lands
@@ -225,7 +226,7 @@ impl<'a> Finish<'a> {
             .collect()
     }
 
-    /// Refuses to move a checkout in which anybody is in the middle of something.
+    /// Refuses to move a checkout with uncommitted files or an operation in progress.
     fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
         let repo = &self.workflow.repo;
         let place = shell_word(&checkout.path.to_string_lossy());
@@ -306,7 +307,7 @@ impl<'a> Finish<'a> {
             .into())
     }
 
-    /// Writes down that the work has landed, together with `moved`.
+    /// Records that the work has landed, together with `moved`.
     fn record(&mut self, commit: &Oid, moved: Transaction) -> Result<()> {
         self.keeper.record(&Event::Finished { commit: commit.clone() }, moved)
     }

@@ -17,7 +17,7 @@ pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) 
     let mut named = snapshots(&workflow);
     for id in ids {
         let newest = workflow.record.snapshots.get(&id.of).copied().unwrap_or_default();
-        // A number that was given is one that was forgotten before.
+        // A number up to the newest was forgotten before; a higher one was never given.
         if id.number > newest {
             require(&workflow, id)?;
         }

@@ -24,18 +24,18 @@ pub(super) struct Gatekeeper<'a> {
     /// Each with the id of its terms.
     gates: Vec<(Gate, Oid)>,
     verdicts: BTreeMap<(Oid, Oid), Verdict>,
-    /// What was run by this command.
+    /// The gates that this command has run.
     fresh: BTreeSet<(Oid, Oid)>,
     /// Made when the first gate has to run.
     worktree: Option<GateWorktree>,
     pub(super) journal: Journal,
-    /// Where the ref is that keeps what is tested reachable.
+    /// The commit of the candidate ref, which keeps what is tested reachable.
     pub(super) candidate: Option<Oid>,
-    /// What passed last.
+    /// The commit that passed last.
     pub(super) passed: Option<Oid>,
     /// How often a gate's command was started.
     pub(super) runs: u32,
-    /// What somebody should know about how it was tested.
+    /// What the user should know about how it was tested.
     pub(super) notes: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Judgement {
 }
 
 impl<'a> Gatekeeper<'a> {
-    /// Reads which gates were asked for; in a retest, what they said in earlier runs is forgotten.
+    /// Reads which gates were asked for; a retest ignores recorded results.
     pub(super) fn new(
         workflow: &'a Workflow,
         context: &'a Context,
@@ -200,7 +200,7 @@ impl<'a> Gatekeeper<'a> {
         Ok(())
     }
 
-    /// Returns what to answer about a commit that passed.
+    /// Returns the report about a commit that passed.
     pub(super) fn report(&self, judgement: Judgement) -> GateReport {
         GateReport {
             commit: judgement.commit,
@@ -211,7 +211,7 @@ impl<'a> Gatekeeper<'a> {
         }
     }
 
-    /// Returns what to tell of a commit that did not pass.
+    /// Returns the details of a refusal of a commit that did not pass.
     pub(super) fn stop(&self, judgement: Judgement) -> Option<GateStop> {
         let result = judgement.gates.into_iter().nth(judgement.red?)?;
         Some(GateStop {

@@ -32,7 +32,7 @@ pub(super) struct GateWorktree {
 }
 
 impl GateWorktree {
-    /// Returns the folder of what we know about it: logs, and whether it is prepared.
+    /// Returns our folder about it, which holds logs and whether it is prepared.
     pub(super) fn folder(workflow: &Workflow) -> PathBuf {
         workflow.repo.common().join("pw").join(workflow.plan.workflow.as_str()).join("gate")
     }
@@ -48,7 +48,7 @@ impl GateWorktree {
     }
 
     /// Puts it on exactly this commit, made and prepared like a worker's worktree when it is not
-    /// there. Returns a tracked file that differs all the same, which filters can bring about.
+    /// there. Returns a tracked file that differs all the same, as filters can make it.
     pub(super) fn show(
         &mut self,
         workflow: &Workflow,
@@ -82,7 +82,7 @@ impl GateWorktree {
         let locked = registered.and_then(|worktree| worktree.locked.as_deref());
         let is_ours = match locked {
             Some(reason) => reason == reason_of(workflow) || reason == INITIALIZING,
-            // What a killed removal leaves has no `.git`.
+            // The rest of a killed removal has no `.git` file.
             None => registered.is_none() && self.path.join(".git").symlink_metadata().is_err(),
         };
         if about.is_dir() && is_ours {
@@ -139,7 +139,7 @@ impl GateWorktree {
         Ok(changed)
     }
 
-    /// Removes it, when it is ours; nothing in it is anybody's work.
+    /// Removes it, when it is ours; no worker works in it.
     pub(super) fn remove(workflow: &Workflow) -> Result<()> {
         let path = Self::place(workflow);
         if path.symlink_metadata().is_err() {

@@ -1,5 +1,5 @@
-//! Carrying an integration out: merges who is left, tests the result, publishes it in one
-//! transaction; or stops at the first conflict, or when a gate fails.
+//! Carrying an integration out: merges the workers that are left, tests the result, publishes it in
+//! one transaction; or stops at the first conflict, or when a gate fails.
 
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
@@ -23,8 +23,8 @@ use crate::view;
 use crate::workflow::{Workflow, read_refs};
 
 impl MergeChain<'_> {
-    /// Merges who is left, tests, publishes, and answers; or stops at the first conflict, or when a
-    /// gate fails.
+    /// Merges the workers that are left, tests, publishes, and answers; or stops at the first
+    /// conflict, or when a gate fails.
     pub(super) fn carry_out(mut self) -> Result<Answer> {
         let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.choice)?;
         let mergiraf = Mergiraf::of(self.workflow);
@@ -77,7 +77,7 @@ impl MergeChain<'_> {
         Ok(integration::require_no_return(&self.workflow.plan, status, &changed)?)
     }
 
-    /// Runs the gates on the result; nothing when there are none, or nothing to test.
+    /// Runs the gates on the result; `None` when there are none, or nothing to test.
     fn test(&self, keeper: &mut Gatekeeper) -> Result<Option<GateReport>> {
         if self.merged.is_empty() && self.workflow.integration().is_none() {
             return Ok(None);
@@ -101,7 +101,7 @@ impl MergeChain<'_> {
         }
     }
 
-    /// Moves the integration branch, remembers the merged tips and records it, all or nothing.
+    /// Moves the integration branch and the refs of merged tips, and records it, all or nothing.
     fn publish(&self, keeper: &mut Gatekeeper, passed: bool) -> Result<()> {
         let Workflow { repo, plan, refs, record, .. } = self.workflow;
         if self.merged.is_empty() && record.stopped.is_none() {
@@ -150,7 +150,7 @@ impl MergeChain<'_> {
         };
         let mut newer: Vec<WorkerId> =
             self.states.iter().filter(is_newer).map(|status| status.id.clone()).collect();
-        // Gates take their time: somebody may have gone on meanwhile.
+        // Gates take their time: a worker may have committed meanwhile.
         let now = if keeper.runs > 0 { read_refs(repo)? } else { refs.clone() };
         for Merged { worker, tip, .. } in &self.merged {
             let branch = format!("refs/heads/{}", self.workflow.worker(worker)?.branch());

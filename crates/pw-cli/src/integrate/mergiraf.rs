@@ -1,5 +1,5 @@
-//! Mergiraf, which knows the languages it merges: asked about the files where git gives up, when
-//! the plan allows it. Each is merged by itself in a temporary folder; nothing else can change.
+//! Mergiraf merges by syntax: it is run on files where git's merge conflicts, when the plan allows
+//! it. Each file is merged by itself in a temporary folder; nothing else can change.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ impl<'a> Mergiraf<'a> {
     ) -> Result<Vec<Merged>> {
         let Self::Here(workflow, program) = self else { return Ok(Vec::new()) };
         let owner = workflow.worker(worker)?;
-        // Of a file that is not the worker's to change, a person shall decide.
+        // A conflict in a file outside the worker's scope is left to the user.
         let fits = |conflict: &&FileConflict| {
             conflict.kind == ConflictKind::Content && workflow.plan.allows(owner, &conflict.path)
         };
@@ -62,7 +62,7 @@ impl<'a> Mergiraf<'a> {
             return Ok(Vec::new());
         }
         let repo = &workflow.repo;
-        // What the repository itself says about merging a file goes before the plan.
+        // A `merge` attribute of the repository overrides the plan.
         let drivers = repo.attributes(repo.root(), "merge", &paths)?;
         let sizes = repo.marker_sizes(repo.root(), &paths)?;
         let mut merged = Vec::new();
@@ -88,8 +88,8 @@ impl<'a> Mergiraf<'a> {
     }
 }
 
-/// Merges base, ours and theirs as git starts a merge driver; nothing when that leaves a conflict,
-/// or goes wrong in any way.
+/// Merges base, ours and theirs as git starts a merge driver; `None` when that leaves a conflict,
+/// or fails in any way.
 fn merge_file(
     program: &Path,
     path: &RepoPath,

@@ -23,7 +23,7 @@ pub(super) struct Proposal<'a> {
     pub(super) gate: Option<&'a GateReport>,
 }
 
-/// What came of it.
+/// The result.
 pub(super) struct Proposed {
     pub(super) pull_request: PullRequest,
     pub(super) next: Vec<NextStep>,
@@ -75,7 +75,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
     }
     pull_request.pushed = true;
     let known = ["pr", "view", &branch, "--json", "url", "--jq", ".url"].map(str::to_owned);
-    // One that is open takes the push in: a second one would be refused.
+    // An open pull request contains the push already; `gh` would refuse a second one.
     let url = match say(&gh, repo.root(), &known)? {
         (true, url) => url,
         (false, _) => match say(&gh, repo.root(), &words)? {

@@ -1,4 +1,4 @@
-//! The worktree of our own in which somebody resolves a merge.
+//! The worktree of our own in which the user or a session resolves a merge.
 
 use std::path::PathBuf;
 
@@ -92,9 +92,9 @@ impl Resolution {
         })
     }
 
-    /// Puts the worktree aside and writes everything in it as a snapshot, unless it was never
-    /// made whole. Nothing when there is no folder. Refuses files that are in no worktree: git
-    /// makes the link first, so that they can be a resolution which lost it.
+    /// Puts the worktree aside and writes everything in it as a snapshot, unless it was never made
+    /// whole. `None` when there is no folder. Refuses files in a folder that is no worktree: git
+    /// makes the `.git` link first, so that they can be a resolution which lost it.
     pub(super) fn keep(
         &self,
         workflow: &Workflow,
@@ -153,7 +153,7 @@ pub(super) enum Progress {
     Begun,
     /// The merge is started and not committed.
     Merging,
-    /// Somebody committed the merge by hand.
+    /// The user or a session committed the merge.
     Concluded,
     /// Anything else, for example left over from another attempt.
     Other,

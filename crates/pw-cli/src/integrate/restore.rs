@@ -87,7 +87,7 @@ fn into_worktree(
     let reason = format!("pw {} restoring {}", workflow.plan.workflow, kept.id);
     let known = repo.worktrees().iter().find(|worktree| worktree.path == path);
     let files = match known {
-        // Begun and not finished: nobody was told of it.
+        // A killed run began it: no answer has named it yet.
         Some(worktree) if worktree.locked.as_ref() == Some(&reason) => {
             require_nothing_else(workflow, &path, kept)?;
             repo.roll_back_worktree(&path, None)?;
@@ -158,7 +158,7 @@ fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restor
     Ok((restored, NextStep::new("look", command)))
 }
 
-/// Refuses where somebody put a file into what a killed run left.
+/// Refuses where another process put a file into what a killed run left.
 fn require_nothing_else(workflow: &Workflow, path: &Path, kept: &Kept) -> Result<()> {
     if !path.is_dir() {
         return Ok(());
@@ -172,7 +172,7 @@ fn require_nothing_else(workflow: &Workflow, path: &Path, kept: &Kept) -> Result
     }
 }
 
-/// Refuses a place where anything is.
+/// Refuses a path where anything is.
 fn require_free(path: &Path) -> Result<()> {
     let Ok(about) = path.symlink_metadata() else { return Ok(()) };
     let mut names: Vec<String> = if about.is_dir() {

@@ -1,4 +1,4 @@
-//! `pw-integrate continue`: takes the resolution in and goes on with who is left.
+//! `pw-integrate continue`: takes the resolution in and goes on with the workers that are left.
 
 use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
@@ -16,11 +16,11 @@ use pw_git::Transaction;
 use super::chain::{MergeChain, require_own_branch};
 use super::resolution::{Progress, Resolution};
 use super::stopped_merge::StoppedMerge;
-use super::stopping::{stand_still, stopped};
+use super::stopping::{stay_stopped, stopped};
 use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
-/// Takes the resolution in and goes on with who is left.
+/// Takes the resolution in and goes on with the workers that are left.
 pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     if let Some(red) = &workflow.record.red {
@@ -42,10 +42,11 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> R
             Progress::Merging | Progress::Concluded => {
                 take(&workflow, context, &stopped, &resolution, &choice)?
             }
-            _ => return Err(stand_still(&workflow, context, &stopped)?.into()),
+            _ => return Err(stay_stopped(&workflow, context, &stopped)?.into()),
         },
     };
-    // From here on the resolution is a commit of the candidate, whatever becomes of the rest.
+    // From here on the resolution is a commit of the candidate, even if a later merge or gate
+    // fails.
     let name = workflow.plan.workflow.to_string();
     let mut workflow = Workflow::open(context, Some(&name))?;
     if resolution.clear(&workflow, &stopped, Some(&resolved), &mut workflow.journal()?)?.is_some() {
@@ -118,7 +119,7 @@ fn require_content(
         .into())
 }
 
-/// Says who is missing, now that the resolution is kept.
+/// Adds to a refusal that the resolution is kept meanwhile.
 fn waiting(error: anyhow::Error, stopped: &Stopped, resolution: &Resolution) -> anyhow::Error {
     let Some(failure) = error.downcast_ref::<Failure>() else { return error };
     if !matches!(failure.code, Code::NotReady | Code::OutOfScope) {
@@ -155,7 +156,7 @@ fn resolved_tree(
 ) -> Result<Oid> {
     let repo = &workflow.repo;
     let WorktreeFacts::Present(tree) = repo.tree_state(&resolution.path)? else {
-        return Err(stand_still(workflow, context, stopped)?.into());
+        return Err(stay_stopped(workflow, context, stopped)?.into());
     };
     let conflicts = &merge.outcome.conflicts;
     let kind = |path: &RepoPath| conflicts.iter().find(|known| known.path == *path).map(|c| c.kind);
@@ -214,9 +215,9 @@ fn resolved_tree(
     repo.index_tree(&resolution.path)
 }
 
-/// Returns the files in which markers of this merge are left: conflicted ones with any marker that
-/// neither side had, others (a file may have been renamed to resolve it) with the one that names
-/// the worker's commit.
+/// Returns the files in which markers of this merge are left: conflicted files with any marker that
+/// neither side had, other files (one may have been renamed to resolve it) with the marker that
+/// names the worker's commit.
 fn marked(
     workflow: &Workflow,
     stopped: &Stopped,

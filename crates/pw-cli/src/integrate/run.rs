@@ -1,4 +1,4 @@
-//! `pw-integrate run`: merges everybody who is ready, or goes on where it stopped.
+//! `pw-integrate run`: merges all workers, or goes on where it stopped.
 
 use anyhow::Result;
 use pw_core::record::{Choice, Stopped};
@@ -8,7 +8,7 @@ use super::{resume, stopping};
 use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
-/// Merges everybody who is still to be merged.
+/// Merges all workers that are not merged yet.
 pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     match &workflow.record.stopped {
@@ -16,7 +16,7 @@ pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Resu
             let choice = begun.and(&choice);
             return resume::resume(context, workflow, choice);
         }
-        Some(stopped) => return Err(stopping::stand_still(&workflow, context, stopped)?.into()),
+        Some(stopped) => return Err(stopping::stay_stopped(&workflow, context, stopped)?.into()),
         None => {}
     }
     MergeChain::anew(&workflow, context, choice)?.carry_out()

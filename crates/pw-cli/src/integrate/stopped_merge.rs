@@ -1,4 +1,4 @@
-//! What a stopped merge is about: tried again in a folder of its own, and explained.
+//! The conflicts of a stopped merge: tried again in a temporary object directory, and explained.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::facts::Look;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
-/// Of how many files the hunks are read.
+/// The most files whose hunks are read.
 const MAX_FILES: usize = 50;
 
 /// The merge that stopped, tried again.
@@ -29,7 +29,7 @@ pub(super) struct StoppedMerge {
     pub(super) outcome: MergeOutcome,
     /// The files that git merged line by line and could not finish.
     unmerged: BTreeMap<RepoPath, Unmerged>,
-    /// What somebody made of the same hunks before.
+    /// Recorded resolutions of the same hunks (rerere).
     pub(super) recalled: BTreeMap<RepoPath, Vec<u8>>,
     /// What mergiraf could merge; no conflict any more.
     pub(super) by_mergiraf: Vec<mergiraf::Merged>,
@@ -98,8 +98,8 @@ impl StoppedMerge {
         Ok(marker::is_left_over(content, size, &sides))
     }
 
-    /// Has the transaction remember what was resolved in the worktree, for the next time the same
-    /// hunks meet.
+    /// Adds the worktree's resolutions to the rerere ref in a transaction, for the next conflict of
+    /// the same hunks.
     pub(super) fn remember(
         &self,
         workflow: &Workflow,
@@ -111,8 +111,8 @@ impl StoppedMerge {
         Ok(transaction.set(&name, &memory, workflow.refs.get(&name)))
     }
 
-    /// Records the worktree's resolutions behind those of the rerere ref; returns the commit, or
-    /// `None` when no file is resolved.
+    /// Writes the worktree's resolutions as a commit on top of the rerere ref; returns the commit,
+    /// or `None` when no file is resolved.
     fn memorize(&self, workflow: &Workflow, resolution: &Resolution) -> Result<Option<Oid>> {
         let repo = &workflow.repo;
         let paths: Vec<RepoPath> = self.unmerged.keys().cloned().collect();

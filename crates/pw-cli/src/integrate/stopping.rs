@@ -1,4 +1,4 @@
-//! Stopping at a merge that does not go: recorded, with a worktree in which to resolve it.
+//! Stopping at a conflicted merge: recorded, with a worktree in which to resolve it.
 
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
@@ -12,8 +12,7 @@ use super::stopped_merge::StoppedMerge;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
-/// Records the stop, when there is room for a worktree to resolve it in, then makes that; returns
-/// what to tell the agent.
+/// Records the stop once the folder for its worktree is free, then makes that; returns the refusal.
 pub(super) fn stop(
     workflow: &Workflow,
     context: &Context,
@@ -29,8 +28,8 @@ pub(super) fn stop(
     to_resolve(workflow, context, &stopped, &resolution, kept)
 }
 
-/// Makes the resolution's worktree if it is not there, and says what to resolve.
-pub(super) fn stand_still(
+/// Makes the resolution's worktree if it is not there, and returns the refusal again.
+pub(super) fn stay_stopped(
     workflow: &Workflow,
     context: &Context,
     stopped: &Stopped,
@@ -101,8 +100,8 @@ fn prepare(
     start(resolution, repo, stopped, merge)
 }
 
-/// Starts the merge, and writes what is remembered. Git still calls those files unmerged, so
-/// that nothing is taken which nobody looked at.
+/// Starts the merge, and writes recorded resolutions into the files. These stay unmerged in the
+/// index, so that no resolution is taken unseen.
 fn start(
     resolution: &Resolution,
     repo: &Repo,

@@ -1,7 +1,7 @@
-//! Says when it is worth looking again: the files that git writes are watched, and those in which the
-//! client says what its sessions do. Nobody is asked.
+//! Says when it is worth looking again: the files that git writes are watched, and those in which
+//! the client says what its sessions do. No process is asked.
 //!
-//! Our own looks only read, and reading is no notice, so looking never causes the next look.
+//! Our own polls only read, and a read is no event, so that a poll never causes the next one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::workflow::Workflow;
 pub(super) const QUIET: Duration = Duration::from_millis(150);
 /// How long a look is put off while it does not get quiet.
 const BURST: Duration = Duration::from_secs(1);
-/// How long at most without a look: a process that dies, a silence that grows too long and a file that
-/// is not git's give no notice.
+/// How long at most without a look: a process that dies, a silence that grows too long and a file
+/// that is not git's give no notice.
 const CALM: Duration = Duration::from_secs(30);
 /// The same where no notices are to be had.
 const BLIND: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const BLIND: Duration = Duration::from_secs(5);
 /// How long at most one keeps away after a look.
 const REST: Duration = Duration::from_secs(3);
 
-/// What of the folder all worktrees share matters when it changes itself.
+/// The entries of git's common folder whose changes are events.
 const SHARED: [&str; 4] = ["packed-refs", "refs", "reftable", "worktrees"];
 
 /// Notices of one workflow's changes.
@@ -46,7 +46,7 @@ impl Notices {
         Self { notices, send, watcher: None, watched: BTreeSet::new(), notes: Vec::new() }
     }
 
-    /// Returns what makes somebody look again at once.
+    /// Returns a sender that makes the waiting thread poll at once.
     pub(super) fn sender(&self) -> SyncSender<()> {
         self.send.clone()
     }
@@ -56,8 +56,8 @@ impl Notices {
         self.notes.clone()
     }
 
-    /// Watches whatever of the workflow there is by now. To be called before each look, so that
-    /// nothing falls between the look and the watching.
+    /// Watches what there is of the workflow by now. To be called before each poll, so that no
+    /// change falls between the poll and the watching.
     pub(super) fn watch(&mut self, workflow: &Workflow) {
         let common = workflow.repo.common();
         if self.watcher.is_none() && self.notes.is_empty() {

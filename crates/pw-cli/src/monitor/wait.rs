@@ -1,4 +1,4 @@
-//! `pw-monitor wait`: returns when something happened that somebody must act on.
+//! `pw-monitor wait`: returns when something happened that the user or an agent must act on.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use crate::workflow::Workflow;
 
 /// Returns when something happened that somebody must act on
 ///
-/// At once if there is such a thing that --since does not cover, else as soon as there is one, or when
-/// the time is up: then `happened` is false, and the exit code 0.
+/// At once if there is such a thing that --since does not cover, else as soon as there is one, or
+/// when the time is up: then `happened` is false, and the exit code 0.
 ///
-/// It is one of these: a worker is complete, went on after that, is blocked, needs another or can go
-/// on, wrote a signal that does not count, is stalled or missing; two workers do not merge, or wait for
-/// each other; a next wave can be created; everybody can be merged or is merged; a merge waits for its
-/// resolution. A checkpoint is nothing to act on.
+/// It is one of these: a worker is complete, went on after that, is blocked, needs another or can
+/// go on, wrote a signal that does not count, is stalled or missing; two workers do not merge, or
+/// wait for each other; a next wave can be created; everybody can be merged or is merged; a merge
+/// waits for its resolution. A checkpoint is nothing to act on.
 ///
 /// Each answer carries a cursor. With it as --since nothing is told twice, nothing that happened
 /// between two waits is lost, and what was settled meanwhile is not told.

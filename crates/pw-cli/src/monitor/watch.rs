@@ -60,7 +60,7 @@ impl Looker {
         Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
     }
 
-    /// Looks again and again, until somebody closes the gate or nobody listens any more.
+    /// Polls again and again, until the view closes the gate or drops the receiver.
     fn run(mut self, gate: &Mutex<Gate>, pictures: &Sender<Result<Picture, String>>) {
         let mut took = self.begin.elapsed();
         loop {
@@ -84,7 +84,7 @@ impl Looker {
     }
 }
 
-/// Held while looking: whoever closes it knows that no look is under way and none will begin.
+/// Held during a poll: once the view has closed it, no poll is under way and none will begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gate {
     Open,

@@ -29,7 +29,7 @@ impl Trials {
         &self.scratch
     }
 
-    /// Writes a commit for others to be merged with.
+    /// Writes a commit for trial merges to start from.
     pub(super) fn commit(&mut self, tree: &Oid, parents: &[&Oid]) -> Result<Oid> {
         let commits = match &mut self.commits {
             Some(commits) => commits,
@@ -38,8 +38,8 @@ impl Trials {
         commits.write(tree, parents, "trial\n")
     }
 
-    /// Returns what merging each pair comes to. Those that are new are merged all in one process, and
-    /// what collides is quoted by another.
+    /// Returns the result of merging each pair. New pairs are merged all in one process; another
+    /// one reads the conflicted files.
     pub(super) fn merge(&mut self, pairs: &[Pair]) -> Result<Vec<MergeOutcome>> {
         let key = |pair: &Pair| [pair.ours.clone(), pair.theirs.clone()];
         let new: Vec<Pair> =

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use pw_core::session::{Job, Ledger, Registered, Tail, Usage, folder_name};
 
-/// Far above what the client writes into one entry.
+/// The longest entry that is read; the client's are far shorter.
 const MAX_ENTRY: u64 = 1 << 20;
 /// How much of a transcript's end is looked at; a request's shape in it takes 50 KB.
 const TAIL: u64 = 512 << 10;
@@ -20,7 +20,7 @@ pub(super) struct ClientFiles {
 }
 
 impl ClientFiles {
-    /// Finds the folder the client would use from here; nothing when it has none.
+    /// Finds the folder the client would use from here; `None` when it has none.
     pub(super) fn find() -> Option<Self> {
         let named = std::env::var_os("CLAUDE_CONFIG_DIR").filter(|name| !name.is_empty());
         let default = || Some(std::env::home_dir()?.join(".claude"));
@@ -43,7 +43,7 @@ impl ClientFiles {
         entries.iter().filter_map(|path| Registered::parse(&small(path)?)).collect()
     }
 
-    /// Returns what is said of a background session.
+    /// Returns the client's entry of a background session.
     pub(super) fn job(&self, id: &str) -> Option<Job> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let is_name = !id.is_empty() && id.chars().all(plain);
@@ -51,8 +51,8 @@ impl ClientFiles {
         Job::parse(&small(&path).filter(|_| is_name)?)
     }
 
-    /// Returns the transcripts of the sessions that worked in a folder, the newest last. What was
-    /// written last before `since` is of another worker, which had the folder then.
+    /// Returns the transcripts of the sessions that worked in a folder, the newest last. A
+    /// transcript last written before `since` is of another worker, which had the folder then.
     pub(super) fn transcripts(&self, folder: &Path, since: SystemTime) -> Vec<PathBuf> {
         let projects = self.root.join("projects");
         let (name, is_cut) = folder_name(&folder.to_string_lossy());
@@ -81,7 +81,7 @@ pub(super) fn tail(path: &Path) -> Option<Tail> {
     Some(Tail::parse(&String::from_utf8_lossy(&bytes)))
 }
 
-/// Counts what the sessions of these transcripts used, their subagents included; nothing when no
+/// Counts what the sessions of these transcripts used, their subagents included; `None` when no
 /// transcript tells, or there is too much to read.
 pub(super) fn usage(transcripts: &[PathBuf]) -> Option<Usage> {
     let own = transcripts.iter().map(|path| (path.clone(), false));

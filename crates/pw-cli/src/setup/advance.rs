@@ -30,9 +30,9 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     make(context, ground, wanted)
 }
 
-/// Returns the commit a later worker starts from: the results of those it comes after, together.
-/// Where the base branch has them all, it is the base branch, with what the user changed there since;
-/// where these are integrated, whoever resolved their conflicts did so for this worker, too.
+/// Returns the fork of a later worker: the results of those it comes after, merged. Where the base
+/// branch has them all, it is the base branch, with what the user changed there since; where these
+/// are integrated, their conflicts are resolved for this worker, too.
 fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
     let Workflow { repo, record, plan, .. } = workflow;
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);

@@ -1,6 +1,6 @@
 //! Making branches and worktrees so that a kill at any moment leaves nothing that the same command
-//! cannot finish: what is about to be made is recorded first, and only what the record says was
-//! never handed over is ever taken back.
+//! cannot finish: what is about to be made is recorded first, and only a worker that was never
+//! handed over, as the record says, is ever rolled back.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
 
-/// Makes the first wave, and whatever of the rest was begun.
+/// Makes the first wave, and finishes later workers that were begun.
 pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
     let file = PlanFile::read(context, path)?;
     let ground = Ground::survey(context, file)?;
@@ -57,12 +57,12 @@ pub(super) fn make(
     ground.repo.exclude(&ground.plan.worktrees)?;
 
     let made = make_each(context, &mut ground, &mut journal, &todo);
-    // Whoever was made before a failure is handed over all the same.
+    // Workers made before a failure are handed over all the same.
     for worker in &ground.plan.workers {
         let placement = ground.record.placements.get(&worker.id).filter(|p| p.created);
         if let Some(placement) = placement.filter(|_| ground.record.has(&worker.id)) {
             reattach(&ground, worker)?;
-            // Whoever was merged and cleaned up needs no hooks and no launcher any more.
+            // A worker that was merged and cleaned up needs no hooks and no launcher any more.
             if repair::is_in_place(&ground.repo, &ground.plan, worker) {
                 repair::write(&ground.repo, &ground.plan, worker, placement.port)?;
             }
@@ -130,12 +130,12 @@ fn fill(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
         return Ok(());
     }
     repo.fill_worktree(&path, fork).inspect_err(|_| {
-        // The same command takes it back, too, if this does not.
+        // If this fails, the same command rolls it back when it runs again.
         let _ = repo.roll_back_worktree(&path, Some((&worker.branch(), fork)));
     })
 }
 
-/// Begins to write behind the record: that the workflow is planned, or planned anew.
+/// Opens the record to append events, with `planned` or `replanned` first.
 fn open_journal(ground: &Ground) -> Result<Journal> {
     let Ground { repo, plan, plan_text, record, record_tip, .. } = ground;
     let mut journal =
@@ -203,8 +203,9 @@ fn refuse_lost_branches(ground: &Ground) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(in_the_way(problems).into()) }
 }
 
-/// Refuses when git does not find a worktree that was handed over and that is there, or something else
-/// in its place: made anew, the old one would be cut off, with what is not committed in it.
+/// Refuses when git does not find a worktree that was handed over and that is there, or finds
+/// something else at its path: made anew, the old one would be cut off, with what is not committed
+/// in it.
 fn refuse_moved_worktrees(ground: &Ground) -> Result<()> {
     let Ground { repo, plan, record, .. } = ground;
     let lost = |worker: &Worker| -> Option<String> {
@@ -236,8 +237,9 @@ fn refuse_moved_worktrees(ground: &Ground) -> Result<()> {
     Err(in_the_way(vec![problem.path(folder)]).next(gap::repair(&plan.workflow)).into())
 }
 
-/// Makes branch and worktree, the files of a new branch left out. What an earlier run finished before it was killed stays, whatever
-/// somebody did there since; only a checkout that never got whole is taken back.
+/// Makes branch and worktree, the files of a new branch left out. What an earlier run finished
+/// before it was killed stays, with what a session did there since; only a checkout that never got
+/// whole is rolled back.
 fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
     let Ground { repo, plan, .. } = ground;
     let (path, branch) = (ground.worktree(worker), worker.branch());

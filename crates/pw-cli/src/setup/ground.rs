@@ -1,4 +1,4 @@
-//! The repository that a plan is to be set up in, and whatever stands against it there.
+//! The repository that a plan is to be set up in, and everything there that prevents it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Reads the repository, and refuses whatever stands against the plan.
+    /// Reads the repository, and refuses when anything there prevents the plan.
     pub(super) fn survey(context: &Context, file: PlanFile) -> Result<Self> {
         let PlanFile { text, plan } = file;
         let repo = Repo::open(&context.directory)?;
@@ -95,7 +95,7 @@ impl Ground {
         !self.record.placements.contains_key(&worker.id)
     }
 
-    /// Returns the other workflow that has a worker of this label, whatever is left of it.
+    /// Returns the other workflow whose record has a worker of this label.
     pub(super) fn other_with(&self, label: &str) -> Option<Slug> {
         let has = |name: &Slug| {
             let tip = self.refs.get(&Refs(name).record())?;

@@ -1,4 +1,4 @@
-//! Starting workers, each only once: whoever has a living session is left alone.
+//! Starting workers, each only once: a worker with a living session is skipped.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -44,7 +44,8 @@ pub(super) fn launch(
     how: How,
     ended: bool,
 ) -> Result<Answer> {
-    // Held until all are recorded; the workflow is read behind it, so that the record stays ours.
+    // Held until all launches are recorded. The workflow is read under the lock, so that the record
+    // does not move.
     let (workflow, _lock) = match how {
         How::Print => (Workflow::open(call, name)?, None),
         _ => Workflow::open_alone(call, name).map(|(workflow, lock)| (workflow, Some(lock)))?,
@@ -74,7 +75,7 @@ pub(super) fn launch(
     Answer::of(&launched, view::launched)
 }
 
-/// Whom to start, whom not, and what could not be found out.
+/// Which workers to start, which not, and what could not be found out.
 struct Choice<'a> {
     workers: Vec<&'a Worker>,
     skipped: Vec<Skipped>,
@@ -141,7 +142,7 @@ fn commands<'a>(
     workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()
 }
 
-/// Returns what a launcher is told so that the session runs in the background, where nobody can
+/// Returns what a launcher is told so that the session runs in the background, where no user can
 /// answer a question.
 fn arguments(workflow: &Workflow, worker: &Worker) -> Vec<String> {
     let mut words = vec!["--bg".to_owned(), "-n".to_owned(), worker.label()];

@@ -1,4 +1,4 @@
-//! `pw-setup repair`: what was moved, replaced or lost is as it was made again.
+//! `pw-setup repair`: restores worktrees, hooks and launchers that were moved, replaced or lost.
 
 use anyhow::Result;
 use pw_core::gap::{Left, Repaired, WorkerRepair};
@@ -29,7 +29,7 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
         let Workflow { repo, plan, record, .. } = &workflow;
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
         if !repair::is_in_place(repo, plan, worker) {
-            // Of one that was merged, its worktree may well be gone.
+            // A merged worker's worktree may have been removed on purpose.
             if record.merged.contains_key(&worker.id) {
                 continue;
             }
@@ -39,7 +39,7 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
             });
             continue;
         }
-        // Whoever else there is needs it no less where this one's cannot be written.
+        // Where this worker's files cannot be written, the other workers are still repaired.
         let written =
             if gaps.is_empty() { Ok(()) } else { repair::write(repo, plan, worker, port) };
         if let Err(error) = written {

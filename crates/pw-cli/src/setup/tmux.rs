@@ -78,7 +78,7 @@ impl Tmux {
     }
 }
 
-/// Runs tmux, and in it a command that sees our search path and not that of a server which somebody
+/// Runs tmux, and in it a command that sees our search path and not that of a tmux server which was
 /// started long ago.
 fn run(args: &[&str], command: impl Iterator<Item = OsString>, folder: &Path) -> Result<()> {
     let given = ["PATH", "CLAUDE_CODE_EXECPATH"].into_iter().filter_map(|name| {

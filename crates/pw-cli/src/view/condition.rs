@@ -6,7 +6,7 @@ use pw_core::time::Seconds;
 /// What a word about a worker asks of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// Somebody has to act; red.
+    /// The user or an agent has to act; red.
     Needs,
     /// It waits; yellow.
     Waits,
@@ -15,7 +15,7 @@ pub(super) enum Tone {
     Works,
 }
 
-/// Returns a worker's state, or what matters more about it.
+/// Returns a worker's state, or what is more urgent than it.
 pub(super) fn condition(worker: &WorkerStatus) -> (String, Tone) {
     let can_go_on = worker.waits_for.as_ref().is_some_and(|waits| waits.satisfied);
     let word = match worker.state {

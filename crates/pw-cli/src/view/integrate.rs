@@ -1,4 +1,4 @@
-//! Merging, and what stands in its way.
+//! Merging, and what prevents it.
 
 use pw_core::conflict::FileConflict;
 use pw_core::finish::{Finished, Landed};
@@ -23,7 +23,7 @@ pub(crate) fn readiness(check: &Check) -> String {
     drawn(&rows) + &turns(&check.turns) + &next(&check.next)
 }
 
-/// The merge order, with what put everybody there.
+/// The merge order, with the reason for each position.
 fn turns(turns: &[Turn]) -> String {
     let line = |(turn, number): (&Turn, usize)| {
         format!("  {number}. {}: {}\n", turn.worker, plain(&turn.because))

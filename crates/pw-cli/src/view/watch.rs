@@ -78,7 +78,7 @@ impl Watch {
         (self.trouble, self.is_looking) = (None, false);
     }
 
-    /// Says that a look failed; what was seen before stays.
+    /// Shows that a poll failed; the previous picture stays.
     pub fn fail(&mut self, trouble: String) {
         (self.trouble, self.is_looking) = (Some(trouble), false);
     }

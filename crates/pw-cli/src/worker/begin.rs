@@ -1,5 +1,5 @@
-//! What a launcher asks before it becomes the client: two sessions in one worktree would work against
-//! each other, each without knowing of the other.
+//! What a launcher asks before it becomes the client: two sessions in one worktree would work
+//! against each other, each without knowing of the other.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd as _;
@@ -17,7 +17,7 @@ use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
 
 /// Notes that a process becomes the session of the worker whose worktree this is; refuses while
-/// another session lives there. A look that fails refuses, too.
+/// another session lives there. A check that fails refuses, too.
 pub(crate) fn begin(shell: &Shell, worker: &WorkerId, pid: u32) -> Answer {
     let said = |error: anyhow::Error| match error.downcast_ref::<Failure>() {
         Some(failure) => format!("parallel-workflows: {}: {}", failure.message, failure.hint),
@@ -42,7 +42,7 @@ fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
     let lock = lock.context("opening the lock of sessions")?;
     lock.lock().context("waiting for another launcher")?;
     let (mut alive, _) = living(&workflow, &[worker], How::Print, shell.now);
-    // Where nobody can tell when a process began, its working folder tells whose it is.
+    // Where the system does not tell when a process began, its working folder tells whose it is.
     let unsure = facts(&workflow, &[worker], shell.now).into_iter().next();
     let unsure = unsure.filter(|facts| facts.alive.is_none()).and_then(|facts| facts.pid);
     let inside = || processes::inside(&workflow.worktree(worker)).unwrap_or_default();
@@ -57,17 +57,17 @@ fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
         });
     }
     pw_core::launch::refuse_living(&alive)?;
-    // A program that a dead session left behind may hold the old lock: that counts for nothing, since
+    // A program that a dead session left behind may hold the old lock: that proves nothing, since
     // here the process itself is seen.
     let _ = hold();
     launch::replace(&folder.join("session"), &format!("{pid} {}\n{}", start_of(pid), domain()))
 }
 
-/// Locks what the launcher has for our stdin. The lock stays with the launcher, and with the client it
-/// becomes, until that ends.
+/// Locks what the launcher has for our stdin. The lock stays with the launcher, and with the client
+/// it becomes, until that ends.
 fn hold() -> Result<()> {
     let file = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    // Whoever looks at it holds it for a moment.
+    // A helper that asks whether the session is alive holds it for a moment.
     let is_held = (0..50).any(|_| {
         let is_held = file.try_lock().is_ok();
         if !is_held {

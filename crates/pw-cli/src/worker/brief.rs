@@ -1,4 +1,4 @@
-//! `pw-worker brief`: what the worker is to do, and where it stands.
+//! `pw-worker brief`: what the worker is to do, and what it has done.
 
 use anyhow::{Context as _, Result};
 use pw_core::worker as rules;

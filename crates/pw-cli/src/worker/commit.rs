@@ -1,5 +1,5 @@
-//! `checkpoint`, `blocked` and `needs`: a worker's own files, in whatever state, with a marker that
-//! counts.
+//! `checkpoint`, `blocked` and `needs`: a worker's own files, in any state git knows, with a marker
+//! that counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -64,12 +64,12 @@ pub(super) fn commit(
         }
         Err(error) => return Err(error),
     };
-    // Not what was meant to be left: what is.
+    // Read anew: reports the files that are left, not those that were meant to be.
     let left = desk.tree()?.uncommitted();
     desk.announce(&path, signal, &message, left, notes)
 }
 
-/// Returns whether an error is about files that were named, which somebody has to correct.
+/// Returns whether an error is about files that the worker named, and has to correct.
 fn is_about(error: &anyhow::Error, named: &[RepoPath]) -> bool {
     let code = error.downcast_ref::<Failure>().map(|failure| failure.code);
     !named.is_empty() && matches!(code, Some(Code::Usage | Code::OutOfScope))
@@ -82,7 +82,7 @@ fn words(error: &anyhow::Error) -> String {
     }
 }
 
-/// Commits the signal, unless what failed afterwards had done so.
+/// Commits the signal, unless the step that failed came after that commit.
 fn signal_alone(desk: &OwnWorktree<'_>, path: &Path, signal: &Signal, message: &str) -> Result<()> {
     let Workflow { repo, .. } = desk.workflow;
     let branch = desk.worker.branch();
@@ -152,7 +152,7 @@ struct Chosen {
 }
 
 impl Draft<'_> {
-    /// Commits; returns what there is to say about it.
+    /// Commits; returns notes about it.
     fn save(&self, tree: TreeState, message: &str) -> Result<Vec<String>> {
         let Workflow { repo, .. } = self.desk.workflow;
         let may_be_empty = *self.signal != Signal::Checkpoint || tree.operation.is_some();
@@ -178,7 +178,7 @@ impl Draft<'_> {
         self.committed(chosen, may_be_empty)
     }
 
-    /// Looks whether the commit holds what was chosen; returns what there is to say about it.
+    /// Verifies that the commit holds what was chosen; returns notes about it.
     fn committed(&self, chosen: Chosen, may_be_empty: bool) -> Result<Vec<String>> {
         let Chosen { take, leave, mut notes, .. } = chosen;
         notes.extend(self.desk.take_out_foreign(self.path, &take, &leave, may_be_empty)?);
@@ -201,7 +201,7 @@ impl Draft<'_> {
         if may_be_empty || chosen.take.iter().any(is_new) {
             return Ok(chosen);
         }
-        // What was staged and what was done to the files may come to what HEAD has.
+        // Staged and unstaged changes may cancel out to what HEAD has.
         let staged = repo.staged(self.path, "HEAD", None)?;
         match staged.iter().any(|path| chosen.take.contains(path)) {
             true => Ok(chosen),
@@ -209,7 +209,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Puts into the index what git takes: that gets a worker out; a checkpoint refuses.
+    /// Stages the files that git takes, so that `blocked` and `needs` are committed all the same; a
+    /// checkpoint refuses.
     fn prepare_without(&self, mut unfit: Vec<Unfit>) -> Result<Chosen> {
         // A program that still runs may have removed a file since we looked.
         let tree = self.desk.tree()?;
@@ -271,7 +272,8 @@ impl Draft<'_> {
         Ok(Chosen { take, leave, held, is_part, notes })
     }
 
-    /// Says what of a commit has something behind it here and nowhere else.
+    /// Returns notes on links and submodules of a commit whose target exists in this worktree
+    /// alone.
     fn only_here(
         &self,
         take: &BTreeSet<RepoPath>,
@@ -319,7 +321,7 @@ impl Draft<'_> {
         }
         let mut hollow = hollow::among(tree, held, &modules);
         if takes_modules {
-            // What it no longer names and is still there.
+            // Submodules that `.gitmodules` no longer names and that are still there.
             let lost = repo.modules(self.path, Some(committed))?;
             let lost: Vec<RepoPath> = lost.difference(&modules).cloned().collect();
             let there = repo.index_blobs(self.path, &lost)?;
@@ -330,7 +332,7 @@ impl Draft<'_> {
             hollow.extend(lost.map(|path| Hollow { path, why: why.clone() }));
         }
         if merging && !hollow.is_empty() {
-            // The other side's are its own affair.
+            // Submodules that a merge brings are the other side's to name.
             let head = repo.merge_head(self.path)?;
             let theirs =
                 head.map(|head| repo.staged(self.path, head.as_str(), None)).transpose()?;

@@ -29,7 +29,7 @@ pub(super) fn complete(desk: &OwnWorktree<'_>, text: &str, detail: &[String]) ->
     let mut notes = require_mergeable(desk)?;
     notes.extend(desk.unseen()?.1);
     verify(desk, &path)?;
-    // Said already, and nothing happened since: saying it again would only reopen it later.
+    // HEAD is a `[COMPLETE]` already: a second one would add nothing.
     let repo = &desk.workflow.repo;
     let head = repo.read_head(&path)?;
     if is_signal(&head, &Signal::Complete) {
@@ -41,7 +41,7 @@ pub(super) fn complete(desk: &OwnWorktree<'_>, text: &str, detail: &[String]) ->
     desk.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
 }
 
-/// Refuses while anything is not committed, whoever owns it, also what git was told to overlook.
+/// Refuses while any file is not committed, owned or not, also one that git was told to overlook.
 fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Result<()> {
     if tree.operation.is_some() {
         return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
@@ -77,7 +77,7 @@ fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> R
     Err(failure.details(serde_json::json!({ "paths": open })).into())
 }
 
-/// Refuses to call work complete that nobody could merge; returns what there is to say about it.
+/// Refuses to call work complete that could not be merged; returns notes about it.
 fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
     let Workflow { plan, .. } = desk.workflow;
     let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
@@ -106,7 +106,7 @@ fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
     }
 }
 
-/// Returns what to say of submodules at commits that no other clone can fetch.
+/// Returns notes on submodules at commits that no other clone can fetch.
 fn unpublished(own: &OwnWorktree<'_>, changes: &[Change]) -> Result<Vec<String>> {
     let worktree = own.workflow.worktree(own.worker);
     let mut notes = Vec::new();

@@ -1,8 +1,8 @@
 //! Entry points of hooks: the client's, which speak JSON on stdin and stdout, and git's, which
 //! speak exit codes.
 //!
-//! In a session that is no worker's every one of them says nothing, and finds that out without git.
-//! In a worker's, what cannot be judged is refused.
+//! In a session that is no worker's, each of them prints nothing, and finds that out without git.
+//! In a worker's session, what cannot be judged is refused.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ const MAX_INPUT: u64 = 32 << 20;
 /// How long judging may take. The client waits ten seconds, then refuses without a reason.
 const PATIENCE: Duration = Duration::from_secs(7);
 
-/// What is read of a hook's input. Everything else in it, in whatever state, is passed over.
+/// What is read of a hook's input. Everything else in it is ignored, even when it is malformed.
 #[derive(Debug, Default, Deserialize)]
 struct Input {
     cwd: Option<PathBuf>,
@@ -50,15 +50,16 @@ pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<
     if matches!(event, Event::PreToolUse | Event::SessionStart | Event::Stop) {
         return Ok(client_hook(shell, event));
     }
-    // A check that cannot be made refuses: git shows stderr, nobody reads a document here.
+    // A check that cannot be made refuses: git shows stderr to the user, and no reader expects a
+    // document here.
     let refusal =
         hook::run(shell, event, arguments).unwrap_or_else(|error| Some(format!("{error:#}")));
     let refusal = refusal.map(|reason| format!("parallel-workflows: {reason}"));
     Ok(Answer::Hook { stdout: String::new(), refusal })
 }
 
-/// Answers the client. Judging runs beside, so that neither a panic nor an endless search is
-/// the last word.
+/// Answers the client. Judging runs in a thread, so that neither a panic nor an endless search
+/// prevents an answer.
 fn client_hook(shell: &Shell, event: Event) -> Answer {
     let input = read_input();
     let cwd = match &input {
@@ -70,13 +71,13 @@ fn client_hook(shell: &Shell, event: Event) -> Answer {
     if worktree.is_none() && !session.is_worker() {
         return SILENT;
     }
-    // A worktree of the user's own is held to nothing, whatever goes wrong.
+    // A worktree of the user's own is never refused anything, even when a check fails.
     let is_held = session.is_worker() || worktree.is_some_and(|worktree| is_ours(&worktree));
     let (sender, receiver) = std::sync::mpsc::channel();
     let shell = shell.at(&cwd);
     let judge = move || {
         let said = answer(&shell, &session, event, input);
-        // The other end gave up waiting; it has answered.
+        // The receiver gave up waiting, and has answered.
         let _ = sender.send(said);
     };
     // Recursion goes as deep as what is judged; the parser's limits keep it far from this.
@@ -89,7 +90,7 @@ fn client_hook(shell: &Shell, event: Event) -> Answer {
         (Err(error), Event::PreToolUse) if is_held => {
             Some(tool_decision("deny", &format!("the guard cannot judge this: {error:#}")))
         }
-        // Neither needs a guard: the one tells, the other sends back.
+        // Neither needs a refusal: session-start only tells, stop only reminds.
         (Err(_), _) => None,
     };
     let stdout = said.map(|said| format!("{said}\n")).unwrap_or_default();
@@ -106,7 +107,7 @@ fn read_input() -> Result<Input> {
     serde_json::from_slice(&bytes).context("reading the hook's input as JSON")
 }
 
-/// Returns what to say to the client; nothing in a worktree of the user's own.
+/// Returns the answer to the client; `None` in a worktree of the user's own.
 fn answer(
     shell: &Shell,
     session: &SessionOf,
@@ -122,8 +123,8 @@ fn answer(
     }
 }
 
-/// Returns whose session it is: of the worker it was started as, wherever it went since; else of
-/// the one in whose worktree it is.
+/// Returns the worker whose session it is: the one it was started as, in any folder; else the one
+/// in whose worktree it is.
 fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Worker)>> {
     let project = std::env::var_os("CLAUDE_PROJECT_DIR").filter(|_| session.is_worker());
     for dir in [Some(shell.directory.clone()), project.map(PathBuf::from)].into_iter().flatten() {
@@ -228,7 +229,7 @@ fn stop(
     worker: &Worker,
     input: &Input,
 ) -> Result<Option<Value>> {
-    // Sent back once; a session that still wants to end may.
+    // The session was reminded once; if it still wants to end, it may.
     if input.stop_hook_active == Some(true) {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! What git's own hooks ask: whose session this is, which files and which message it commits.
 //!
-//! `--no-verify` goes past some of them: a way out for a person, which the monitor sees.
+//! `--no-verify` skips some of them: an exception for the user, which the monitor sees.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<
     }
 }
 
-/// Returns whose worktree git works in, without asking git; nothing of one that is no worker's.
+/// Returns the worker in whose worktree git works, without asking git; `None` in any other one.
 fn owner(shell: &Shell) -> Result<Option<(Slug, WorkerId)>> {
     let told = match std::env::var_os("GIT_DIR") {
         Some(dir) => identity::locked(&shell.directory.join(dir)),
@@ -55,7 +55,7 @@ fn owner(shell: &Shell) -> Result<Option<(Slug, WorkerId)>> {
     if told.is_some() {
         return Ok(told);
     }
-    // One that the user has unlocked.
+    // A worktree that the user has unlocked.
     match Workflow::open_here(shell) {
         Ok((workflow, worker)) => Ok(Some((workflow.plan.workflow, worker))),
         Err(error) if is_outside(&error) => Ok(None),
@@ -94,7 +94,7 @@ fn commit(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option<S
     if let Err(failure) = session.require(&workflow.plan.workflow, &worker.id) {
         return Ok(Some(format!("{failure}; {}", failure.hint)));
     }
-    // Started with another worker's repository, git commits there, whatever folder this is.
+    // With another repository in `GIT_DIR`, git commits there, not in this folder's worktree.
     let committed_to =
         std::env::var_os("GIT_DIR").and_then(|dir| identity::locked(&shell.directory.join(dir)));
     if committed_to.is_some_and(|(name, id)| name != workflow.plan.workflow || id != worker.id) {

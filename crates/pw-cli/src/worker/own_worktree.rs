@@ -1,5 +1,5 @@
 //! The worktree of the worker that a verb of `pw-worker` runs for: what it holds, what keeps it to
-//! its scope, and what to tell of a commit in it.
+//! its scope, and what to report of a commit in it.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -23,14 +23,14 @@ use crate::shell::{Answer, Context as Shell};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// What was not as it was made, and is now, or still is not.
+/// Hooks and launcher files that were not as they were made: repaired, or still not.
 #[derive(Default)]
 pub(super) struct Mended {
     pub(super) repaired: Vec<Gap>,
     pub(super) gaps: Vec<Gap>,
 }
 
-/// One worker at its place.
+/// One worker in its worktree.
 pub(super) struct OwnWorktree<'a> {
     pub(super) workflow: &'a Workflow,
     pub(super) worker: &'a Worker,
@@ -49,7 +49,7 @@ impl OwnWorktree<'_> {
         self.workflow.worker(provider).map(drop)
     }
 
-    /// Returns what git was told to overlook among the own files, and is not as it was committed.
+    /// Returns the worker's own files that git was told to overlook and that have changed.
     pub(super) fn overlooked(&self) -> Result<Vec<RepoPath>> {
         let Workflow { repo, plan, .. } = self.workflow;
         let mut found = repo.overlooked(&self.workflow.worktree(self.worker))?;
@@ -57,22 +57,23 @@ impl OwnWorktree<'_> {
         Ok(found)
     }
 
-    /// Returns what could be its work and no `git status` shows, and what there is to say about it.
+    /// Returns ignored files that could be the worker's work, with notes about them and about
+    /// folders that git could not read.
     pub(super) fn unseen(&self) -> Result<(Vec<RepoPath>, Vec<String>)> {
         let Workflow { repo, plan, .. } = self.workflow;
         let path = self.workflow.worktree(self.worker);
         let Unseen { ignored, unopened } = repo.unseen(&path)?;
         let mut own = ignored::own(plan, self.worker, &ignored);
         own.retain(|found| {
-            let place = path.join(found.to_path());
-            place.symlink_metadata().is_ok() && !place.join("CACHEDIR.TAG").is_file()
+            let file = path.join(found.to_path());
+            file.symlink_metadata().is_ok() && !file.join("CACHEDIR.TAG").is_file()
         });
         let notes = [ignored::note(&own), ignored::unopened(self.worker, &unopened)];
         Ok((own, notes.into_iter().flatten().collect()))
     }
 
-    /// Takes what a hook put into the newest commit, and is neither this worker's nor `taken`, out
-    /// of it again; says so. `open` is what was not committed before.
+    /// Takes files that a hook added to the newest commit, and that are neither this worker's nor
+    /// `taken`, out of it again; returns notes about them. `open` is what was not committed before.
     pub(super) fn take_out_foreign(
         &self,
         path: &Path,
@@ -82,7 +83,7 @@ impl OwnWorktree<'_> {
     ) -> Result<Option<String>> {
         let Workflow { repo, plan, .. } = self.workflow;
         let commit = repo.read_head(path)?;
-        // A merge brings what is others'.
+        // A merge brings other workers' changes.
         if commit.parents.len() != 1 {
             return Ok(None);
         }
@@ -117,7 +118,8 @@ impl OwnWorktree<'_> {
         }
     }
 
-    /// Returns the files that are not as they were at the fork; asked only when it matters.
+    /// Returns the files that are not as they were at the fork; asked only when a file outside the
+    /// scope has changed.
     pub(super) fn differing(&self, path: &Path, tree: &TreeState) -> Result<Vec<RepoPath>> {
         let Workflow { repo, plan, record, .. } = self.workflow;
         let foreign = tree.changed.iter().any(|path| !plan.allows(self.worker, path));
@@ -127,8 +129,8 @@ impl OwnWorktree<'_> {
         }
     }
 
-    /// Pushes the branch, when the plan names a remote. A remote that is away keeps nobody from
-    /// working, so that is told, not refused.
+    /// Pushes the branch, when the plan names a remote. A remote that cannot be reached keeps no
+    /// worker from working: it is told, not refused.
     pub(super) fn push(&self, path: &Path) -> Result<Option<Pushed>> {
         let Workflow { repo, plan, .. } = self.workflow;
         let Some(remote) = &plan.remote else { return Ok(None) };
@@ -149,7 +151,7 @@ impl OwnWorktree<'_> {
         Ok(if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") })
     }
 
-    /// Looks whether the newest commit gives the signal, and tells of it.
+    /// Verifies that the newest commit gives the signal, and reports it.
     pub(super) fn announce(
         &self,
         path: &Path,
@@ -171,8 +173,9 @@ impl OwnWorktree<'_> {
             .into())
     }
 
-    /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot be
-    /// made so keeps no worker from its work: the scope is held by ourselves, and it is said.
+    /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot
+    /// be repaired keeps no worker from its work: the helper itself checks the scope, and says what
+    /// is missing.
     pub(super) fn mend(&self) -> &Mended {
         self.mended.get_or_init(|| {
             let Workflow { repo, plan, record, .. } = self.workflow;

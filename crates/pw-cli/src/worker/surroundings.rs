@@ -25,7 +25,7 @@ pub(super) struct Around<'a> {
     roots: OnceCell<Roots>,
 }
 
-/// The folders that matter, links followed.
+/// The folders that the guard compares paths with, links followed.
 struct Roots {
     worktree: PathBuf,
     common: PathBuf,
@@ -91,7 +91,7 @@ impl Surroundings for Around<'_> {
         self.worktree.join(path.to_path()).symlink_metadata().is_ok()
     }
 
-    // Where git cannot say, the path counts as everybody's.
+    // Where git cannot tell, the path counts as not ignored.
     fn is_ignored(&self, path: &RepoPath) -> bool {
         self.workflow.repo.ignores(&self.worktree, path).unwrap_or(false)
     }

@@ -1,4 +1,4 @@
-//! Taking in what another worker finished: merged in the object database first, so that a conflict
+//! Taking in what another worker finished: tried in the object database first, so that a conflict
 //! leaves nothing half-merged.
 
 use anyhow::{Context as _, Result};

@@ -1,9 +1,9 @@
 //! Words of a command; options and operands, the way getopt and git read them.
 
-/// Stands for text that only a run would tell.
+/// A placeholder for text that is known only when the command runs.
 pub(super) const UNKNOWN: char = '\u{fffc}';
 
-/// Stands for any of what lies in a folder, as `find` gives it: `folder/` and this.
+/// A placeholder for any path below a folder, as `find` gives it: `folder/` and this.
 pub(super) const ANY_BELOW: &str = "\u{fffc}\u{fffb}";
 
 /// A word of a command after all expansions but that of file names.

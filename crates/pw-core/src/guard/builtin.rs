@@ -201,7 +201,7 @@ fn run_by(name: &str, rest: &Call) -> Option<Call> {
     if name.starts_with("python") && first == "-m" {
         return Some(rest.past(1));
     }
-    // Whatever it is, `git push` at its end is most likely run.
+    // A program we do not know most likely runs a `git push` among its arguments.
     let at = rest.words.iter().position(|word| word.text == "git")?;
     let harms = rest.words.get(at + 1).is_some_and(|verb| git::harms(&verb.text));
     (!is_text(name) && harms).then(|| rest.past(at))
@@ -258,7 +258,7 @@ fn printf(judge: &mut Judge<'_>, words: &[Word]) -> Option<String> {
     Some(values.concat()).filter(|text| !text.contains('%'))
 }
 
-/// Returns a file that nobody has, in the folder for such.
+/// Returns a file in the temporary folder that no worker owns.
 fn temporary(judge: &Judge<'_>) -> String {
     let folder = judge.variable("TMPDIR").filter(|folder| folder.starts_with('/'));
     format!("{}/tmp.new", folder.as_deref().unwrap_or("/tmp").trim_end_matches('/'))

@@ -1,7 +1,7 @@
 //! Code that is handed to an interpreter: what its text names, as far as a glance tells.
 //!
-//! A program can do anything in a way no reader sees. This sees the plain cases: a file of others
-//! named in code that writes, and a git command in a string.
+//! A program can hide anything it does. This sees the plain cases: another worker's file named in
+//! code that writes, and a git command in a string.
 
 use super::arguments::Word;
 use super::call::Call;
@@ -86,7 +86,8 @@ fn look(judge: &mut Judge<'_>, code: &str) {
             let words = strings[at..].iter().take(8).map(Word::new).collect();
             judge.call(&Call { words, ..Call::default() });
         } else if writes && text.contains(['/', '.']) && !text.contains([' ', '\n', '*', ':']) {
-            // A string that names nothing is no file; nor is one that code may only read told apart.
+            // A string that names nothing is no file; nor is one that code may only read told
+            // apart.
             if judge.names_tracked(text) {
                 judge.changes(Change::Content, &Word::new(text));
             }
@@ -95,7 +96,7 @@ fn look(judge: &mut Judge<'_>, code: &str) {
     judge.shell.is_bare = is_bare;
 }
 
-/// Returns what stands in quotes.
+/// Returns the quoted strings.
 fn strings(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = code.chars();

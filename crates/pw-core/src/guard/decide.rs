@@ -1,4 +1,4 @@
-//! What a change of a file comes to, by where the file lies and whose it is.
+//! Decides about the change of a file by where the file lies and which worker owns it.
 
 use super::surroundings::{Surroundings, Target};
 use crate::path::RepoPath;
@@ -50,7 +50,7 @@ pub(super) fn change(
             reaches(plan, worker, path) || !around.exists(path) || !around.is_tracked(path)
         }
         Change::Content => plan.allows(worker, path),
-        // What is not there stays away; what git does not know of is in nobody's way.
+        // Removing what is not there changes nothing; an untracked file is no other worker's.
         Change::Removal => {
             plan.allows(worker, path)
                 || covers(plan, worker, path)
@@ -103,7 +103,7 @@ fn entry(folder: &RepoPath, name: &str) -> RepoPath {
     RepoPath::new(path)
 }
 
-/// Returns whether no commit will ever hold what is written there, and nobody owns it.
+/// Returns whether a path is ignored and no worker owns it: no commit will ever hold it.
 pub(super) fn is_scratch(plan: &Plan, around: &dyn Surroundings, path: &RepoPath) -> bool {
     owner(plan, path).is_none() && !path.as_bytes().is_empty() && around.is_ignored(path)
 }

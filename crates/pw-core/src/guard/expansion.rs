@@ -1,4 +1,4 @@
-//! What the words of a shell command come to, as far as that can be told without running it.
+//! Expands the words of a shell command, as far as that can be told without running it.
 
 use brush_parser::word::{self, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece};
 use brush_parser::{ParserOptions, ast};
@@ -30,7 +30,8 @@ impl Letter {
     }
 }
 
-/// Returns the words that one word of the source comes to; what it runs meanwhile is judged.
+/// Returns the words that one word of the source expands to; commands that it substitutes are
+/// judged.
 pub(super) fn words(judge: &mut Judge<'_>, source: &str) -> Vec<Word> {
     let letters = letters(judge, source);
     let quoted = source.contains(['\'', '"']);
@@ -45,7 +46,7 @@ pub(super) fn words(judge: &mut Judge<'_>, source: &str) -> Vec<Word> {
     found
 }
 
-/// Returns what one word of the source comes to where the shell does not split it.
+/// Returns the expansion of one word of the source where the shell does not split it.
 pub(super) fn text(judge: &mut Judge<'_>, source: &str) -> String {
     letters(judge, source)
         .into_iter()
@@ -144,7 +145,7 @@ fn add(judge: &mut Judge<'_>, piece: WordPiece, in_quotes: bool, found: &mut Vec
     }
 }
 
-/// Judges what an arithmetic expression runs; its value is a number nobody needs.
+/// Judges what an arithmetic expression runs; its value, a number, is not needed.
 pub(super) fn arithmetic(judge: &mut Judge<'_>, expression: &ast::UnexpandedArithmeticExpr) {
     session::set_by(&expression.value).iter().for_each(|name| judge.names(name));
     if expression.value.contains(['$', '`']) {
@@ -189,11 +190,11 @@ fn parameter(
         } => {
             let more = more.map(|more| text(judge, &more)).unwrap_or_default();
             let known = value(judge, &parameter).filter(|value| !value.is_empty());
-            // What is not set by the script is set by nobody we know.
+            // A variable that the script does not set counts as unset: the default applies.
             expanded(Some(known.unwrap_or(more)), in_quotes, found);
         }
         ParameterExpr::VariableNames { prefix, .. } => {
-            // Of the others nobody knows which there are.
+            // Of all variables with this prefix only the session's own are known.
             let names: Vec<&str> = session::begun(&prefix).collect();
             if names.is_empty() {
                 found.push(Letter::Quoted(UNKNOWN));
@@ -343,7 +344,7 @@ fn first_braces(word: &[Letter]) -> Option<(usize, Vec<usize>, usize)> {
     found
 }
 
-/// Returns the text of a word that is the same in every shell, whatever is set and wherever it runs.
+/// Returns the text of a word that no variable, setting or folder of a shell can change.
 pub(super) fn literal(source: &str, options: &ParserOptions) -> Option<String> {
     let mut text = String::new();
     for piece in word::parse(source, options).ok()? {

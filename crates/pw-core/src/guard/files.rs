@@ -11,7 +11,7 @@ enum Operands {
     /// All behind the first so many.
     Behind(usize, Change),
     First(Change),
-    /// The last is where the others go.
+    /// The last argument is where the files before it go.
     Destination,
 }
 
@@ -217,7 +217,7 @@ fn copied(judge: &mut Judge<'_>, name: &str, given: &Arguments) {
     }
 }
 
-/// Judges the files that others are copied or moved to.
+/// Judges the destinations of copied or moved files.
 pub(super) fn destination(judge: &mut Judge<'_>, to: &Word, from: &[Word], change: Change) {
     let is_folder = to.text.ends_with('/') || from.len() > 1 || judge.is_folder(&to.text);
     if !is_folder {

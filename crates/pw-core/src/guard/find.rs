@@ -38,8 +38,8 @@ fn below(judge: &mut Judge<'_>, starts: &[Word], tests: &[Word]) -> String {
         .flat_map(|start| judge.files(start))
         .map(|start| {
             let folder = start.text.trim_end_matches('/');
-            // Which files the tests leave only a run tells: any of the folder, unless all that they
-            // leave is in nobody's way.
+            // Only a run tells which files the tests select: any of the folder, unless the tests
+            // select only ignored files or empty folders.
             let any = UNKNOWN.to_string();
             let below = if finds_scratch(judge, folder, tests) { &any } else { ANY_BELOW };
             format!("{folder}/{below}")

@@ -1,5 +1,5 @@
-//! What a git command does to others: readers may run anywhere, writers in the worker's own
-//! worktree, and what all worktrees share is left alone.
+//! What a git command does to other worktrees: readers may run anywhere, writers in the worker's
+//! own worktree, and what all worktrees share is left alone.
 
 use super::arguments::{UNKNOWN, Word};
 use super::judge::Judge;
@@ -46,7 +46,7 @@ const PROGRAMS: &[&str] = &[
     "PAGER",
 ];
 
-/// What stands before the verb.
+/// The options before the verb.
 #[derive(Default)]
 struct Globals {
     /// Options that lead elsewhere.
@@ -122,7 +122,7 @@ fn in_its_folder(
     printed(judge, place, verb, args)
 }
 
-/// Returns whether a setting takes the guard away, or brings any others in.
+/// Returns whether a setting switches the guard off, or includes a file that could.
 fn is_steering(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     matches!(name.as_str(), "core.hookspath" | "core.worktree" | "core.bare")
@@ -152,7 +152,7 @@ fn is_program(name: &str) -> bool {
         )
 }
 
-/// Reads what stands before the verb, and goes to the folder it names.
+/// Reads the options before the verb, and goes to the folder they name.
 fn globals<'a>(judge: &mut Judge<'_>, words: &'a [Word]) -> (Globals, &'a [Word]) {
     let mut found = Globals::default();
     let mut rest = words;
@@ -247,7 +247,7 @@ pub(super) fn unknown(judge: &mut Judge<'_>, words: &[Word]) {
     }
 }
 
-/// Returns whether a verb of git is one of those that harm others most.
+/// Returns whether a verb of git is one of those that harm other workers most.
 pub(super) fn harms(verb: &str) -> bool {
     let harms =
         ["push", "stash", "rebase", "reflog", "worktree", "update-ref", "gc", "filter-branch"];

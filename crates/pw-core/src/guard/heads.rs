@@ -1,4 +1,4 @@
-//! Git commands that could leave the worker's branch, or move it onto others' work.
+//! Git commands that could leave the worker's branch, or move it onto another worker's commits.
 
 use super::arguments::{Arguments, Known, Word};
 use super::judge::Judge;

@@ -67,7 +67,7 @@ impl Helper {
     }
 }
 
-/// Refuses a worker's command that is led to another place.
+/// Refuses a `pw-worker` command that is led to another worktree.
 pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     if judge.shell.is_bare && name.starts_with("pw-") {
         judge.deny(session::BARE);

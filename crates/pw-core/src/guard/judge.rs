@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
         ));
     }
 
-    /// Returns a variable, as far as anybody knows it.
+    /// Returns the value of a variable, if it is known before the script runs.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         match (self.shell.variables.get(name), name) {
             (Some(value), _) => value.clone(),

@@ -6,7 +6,8 @@ use crate::prompt::SessionOf;
 /// Where git is about to move refs, and for whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction<'a> {
-    /// One line for each ref: the old value, the new one, its name; as `reference-transaction` gets it.
+    /// One line for each ref: the old value, the new one, its name; as `reference-transaction` gets
+    /// it.
     pub lines: &'a str,
     /// Git's command, as in `GIT_REFLOG_ACTION`.
     pub action: &'a str,
@@ -44,9 +45,9 @@ pub fn refs(
     ))
 }
 
-/// Returns the ref that a line moves. Git also writes down what stays as it is; one that goes has no
-/// new value, and no old one where git was not told. A HEAD that is led to another branch comes after
-/// the files did, so that git had better end it.
+/// Returns the ref that a line moves. Git also writes down what stays as it is; one that goes has
+/// no new value, and no old one where git was not told. A HEAD that is led to another branch comes
+/// after the files did, so that git had better end it.
 fn moved(line: &str) -> Option<&str> {
     let mut words = line.splitn(3, ' ');
     let (old, new, name) = (words.next()?, words.next()?, words.next()?);

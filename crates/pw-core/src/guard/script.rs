@@ -98,7 +98,7 @@ impl Judge<'_> {
             ast::Command::Function(function) => {
                 let name = function.fname.value.clone();
                 self.shell.functions.insert(name, function.body.clone());
-                // Whatever calls it, and whatever with.
+                // Judged for any caller and any arguments.
                 self.function(&function.body, None);
             }
             ast::Command::ExtendedTest(test, redirects) => {

@@ -1,4 +1,4 @@
-//! Which worker a session is stands in its environment: what takes that away, or changes it.
+//! A session's environment says which worker it is: finds what removes or changes that.
 
 use super::arguments::Arguments;
 use super::call::Call;
@@ -54,7 +54,7 @@ pub(super) fn set_by(expression: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns whether a program of this name starts others without the session's environment.
+/// Returns whether a program of this name starts commands without the session's environment.
 pub(super) fn is_left(program: &str, options: &Arguments) -> bool {
     let keeps_ours = |word: &super::arguments::Word| word.text.contains("PW_WORKER");
     match program {

@@ -15,7 +15,7 @@ pub enum Target {
     Temporary,
     /// Outside the repository altogether.
     Outside(String),
-    /// Nobody can tell: links in a circle, or a name that is too long.
+    /// Cannot be told: links in a circle, or a name that is too long.
     Unclear(String),
 }
 
@@ -37,7 +37,7 @@ pub trait Surroundings {
     fn is_tracked(&self, path: &RepoPath) -> bool;
     /// Returns whether a word names a commit.
     fn names_commit(&self, word: &str) -> bool;
-    /// Returns the user's alias for a word behind `git`.
+    /// Returns the user's git alias for a verb.
     fn alias(&self, verb: &str) -> Option<String>;
     /// Returns a variable of the session's environment.
     fn variable(&self, name: &str) -> Option<String>;

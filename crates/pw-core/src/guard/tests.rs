@@ -305,7 +305,7 @@ fn what_cannot_be_read_is_denied_soon() {
     {
         assert!(!matches!(decide(harmless), Decision::Deny(_)), "{harmless}");
     }
-    // Braces that stand for more words than anybody counts stay as they are.
+    // Braces that expand to too many words stay as they are.
     none_denied(&[&format!("echo {}", "{a,b}".repeat(30))]);
     all_denied(&["f() { f; }; f; git push"]);
 }

@@ -9,7 +9,7 @@ use super::surroundings::Target;
 
 use Verdict::{Denied, DeniedAnywhere, Own, Reads};
 
-/// What is decided about one git command, before its place counts.
+/// What is decided about one git command, before the worktree it runs in counts.
 pub(super) enum Verdict {
     /// It changes nothing, but for the files that its options name.
     Reads,

@@ -307,8 +307,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns whether a key that knows but one word has it. Only the whole word counts: nobody does
-    /// without permission checks by accident.
+    /// Returns whether a key that knows but one word has it. Only the whole word counts, so that a
+    /// typo does not switch permission checks off.
     fn only(&mut self, fields: &Fields<'_>, key: &str, word: &str, without: &str) -> bool {
         let Some(text) = self.text(fields, key) else { return false };
         if text != word {

@@ -86,7 +86,8 @@ impl Problem {
     }
 }
 
-/// Returns the refusal of a plan: the first problem in the message, all of them in the details.
+/// Returns the refusal of a plan, `plan_invalid`: the first problem in the message, all of them in
+/// the details.
 pub fn refused(mut problems: Vec<Problem>) -> Failure {
     problems.sort_by_key(|problem| problem.line.unwrap_or(u32::MAX));
     let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();

@@ -7,13 +7,21 @@ use crate::failure::{Code, Failure};
 use crate::yaml;
 
 impl Plan {
-    /// Reads a plan, or says everything that is wrong with it.
+    /// Reads a plan.
+    ///
+    /// # Errors
+    ///
+    /// `plan_unreadable` when it is no YAML; `plan_invalid`, with everything that is wrong.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         Self::read(text, rules::check)
     }
 
-    /// Reads a plan that was good when it was recorded: what holds between its workers is not
-    /// proved again, which takes longer than all else.
+    /// Reads a plan that was valid when it was recorded: the rules between its workers are not
+    /// checked again, which takes longer than all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
     pub fn recorded(text: &str) -> Result<Self, Failure> {
         Self::read(text, |_, _| {})
     }

@@ -6,7 +6,7 @@ use crate::gate::Mode;
 use crate::id::WorkerId;
 use crate::report::shell_word;
 
-/// Whom an integration merges, beyond everybody who is ready, and how it is tested.
+/// Which workers an integration leaves out, and how it is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// Workers left out.
@@ -15,7 +15,7 @@ pub struct Choice {
     pub allow_out_of_scope: bool,
     /// When the gates run, if it was said.
     pub gate: Option<Mode>,
-    /// The command that takes the place of the plan's gates.
+    /// The command to run instead of the plan's gates.
     pub verify: Option<String>,
     /// Whether what gates said before is forgotten; for one run alone, so it is not recorded.
     pub retest: bool,
@@ -73,7 +73,7 @@ impl fmt::Display for Choice {
         if let Some(mode) = self.gate {
             write!(f, " gate={}", mode.word())?;
         }
-        // One word on one line, whatever the command is.
+        // Quoted as JSON, the command is one word on one line.
         let json = self.verify.as_ref().map(|command| serde_json::json!(command).to_string());
         json.map_or(Ok(()), |json| write!(f, " verify={}", json.replace(' ', "\\u0020")))
     }

@@ -44,7 +44,7 @@ pub enum Event {
     Forgot { id: SnapshotId },
     /// A worker's worktree and branch are about to be removed; its work is kept elsewhere.
     Cleaning { worker: WorkerId },
-    /// That was given up: both are there, and whoever works in them goes on.
+    /// That was given up: both are there, and a session in them goes on.
     Stayed { worker: WorkerId },
     /// They are gone.
     Cleaned { worker: WorkerId },
@@ -177,7 +177,7 @@ pub struct Stopped {
     pub onto: Oid,
     /// What was asked for when it began; going on keeps to it.
     pub choice: Choice,
-    /// The merge as somebody resolved it, once that is done and others are still to be merged.
+    /// The merge as it was resolved, while further workers are still to be merged.
     pub resolution: Option<Oid>,
 }
 
@@ -205,7 +205,7 @@ pub struct Red {
 pub enum Proof {
     /// Every gate passed on its tree.
     Passed,
-    /// Nothing: somebody decided to do without the gate.
+    /// No gate: the user decided to do without.
     NoGate,
     /// Nothing: the plan has no `verify`.
     #[default]

@@ -27,7 +27,8 @@ impl Refs<'_> {
         format!("refs/pw/{}/rerere", self.0)
     }
 
-    /// Where we last put the integration branch, kept reachable whoever moves it.
+    /// Where we last put the integration branch; keeps that commit reachable when the user moves
+    /// the branch.
     pub fn integrated(&self) -> String {
         format!("refs/pw/{}/integrated", self.0)
     }

@@ -1,8 +1,8 @@
-//! Patterns in which some items stand for any number of others: `*` among characters, `**` among
+//! Patterns in which some items match any number of items: `*` among characters, `**` among
 //! segments. Both levels of a glob ask the same questions, so they are answered once, here.
 
 pub(super) trait Wild {
-    /// Returns whether this item stands for any number of others.
+    /// Returns whether this item matches any number of items.
     fn is_any(&self) -> bool;
 }
 

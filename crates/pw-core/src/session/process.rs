@@ -50,7 +50,7 @@ impl Process {
 /// The processes there are, as `ps -o pid= -o stat= -o lstart=` lists them.
 #[derive(Clone, Debug, Default)]
 pub struct Processes {
-    /// `None` when nobody could be asked.
+    /// `None` when the system could not be asked.
     known: Option<HashMap<u32, (bool, Option<DateTime>)>>,
 }
 
@@ -68,8 +68,8 @@ impl Processes {
         Self { known: known.contains_key(&witness).then_some(known) }
     }
 
-    /// Returns whether the process that has this id now is the one that was noted; nothing when
-    /// that cannot be told.
+    /// Returns whether the process that has this id now is the one that was noted; `None` when that
+    /// cannot be told.
     pub fn is_alive(&self, process: &Process) -> Option<bool> {
         let Some((runs, start)) = self.known.as_ref()?.get(&process.pid) else {
             return Some(false);

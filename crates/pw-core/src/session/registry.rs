@@ -55,7 +55,7 @@ struct RawEntry {
 }
 
 impl Registered {
-    /// Reads an entry; nothing when it is none, or half written.
+    /// Reads an entry; `None` when it is malformed, or half written.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawEntry = serde_json::from_slice(json).ok()?;
         let activity = match (raw.status.as_deref(), raw.waiting_for.as_deref()) {
@@ -148,7 +148,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Reads the list; nothing when it is none.
+    /// Reads the list; `None` when it is malformed.
     pub fn parse_all(json: &[u8]) -> Option<Vec<Self>> {
         serde_json::from_slice(json).ok()
     }

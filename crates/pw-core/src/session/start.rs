@@ -12,7 +12,7 @@ use crate::time::Seconds;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// Not at all: the commands are for somebody else to run.
+    /// Not at all: the commands are printed for the user to run.
     Print,
     /// In windows of one detached tmux session.
     Tmux,

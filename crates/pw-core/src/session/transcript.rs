@@ -174,7 +174,7 @@ impl Usage {
         self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
     }
 
-    /// Returns the sum of several; nothing of nothing. A cost is told when everybody told one.
+    /// Returns the sum of several; `None` of none. A cost is told when each of them has one.
     pub fn sum(all: impl IntoIterator<Item = Self>) -> Option<Self> {
         let add = |sum: Self, next: Self| Self {
             input_tokens: sum.input_tokens + next.input_tokens,
@@ -291,7 +291,7 @@ impl Ledger {
         self.cost(Cost::Untold);
     }
 
-    /// Returns the sum; nothing when no message was found.
+    /// Returns the sum; `None` when no message was found.
     pub fn total(self) -> Option<Usage> {
         let told = |sum: f64, cost: Cost| match cost {
             Cost::Unused => Some(sum),

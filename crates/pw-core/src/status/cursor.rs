@@ -1,4 +1,4 @@
-//! What happened that somebody must act on, told apart from what was told before.
+//! What happened that the user or an agent must act on, told apart from what was told before.
 //!
 //! News are the [news](super::news) whose mark is not in the cursor that an earlier answer gave.
 //! So nothing is told twice, nothing between two answers is lost, and what was settled meanwhile is
@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use super::news::{Change, ChangeKind, matters};
+use super::news::{Change, ChangeKind, current_news};
 use crate::id::Slug;
 use crate::report::{NextStep, Report};
 use crate::time::Seconds;
@@ -23,7 +23,7 @@ pub struct Waited {
     pub workflow: Slug,
     /// False when the time was up.
     pub happened: bool,
-    /// What somebody must act on and was not told of before.
+    /// What the user or an agent must act on and was not told before.
     pub changes: Vec<Change>,
     /// Everything told so far: give it to `--since` of the next wait.
     pub cursor: Cursor,
@@ -43,13 +43,13 @@ impl Report for Waited {
 /// What a wait is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
-    /// Somebody is done, or all are; a next wave.
+    /// A worker is done, or all are; a next wave.
     Complete,
-    /// Somebody cannot go on without an answer.
+    /// A worker cannot go on without an answer.
     Blocked,
-    /// Somebody's session or worktree needs help.
+    /// A worker's session or worktree needs help.
     Stalled,
-    /// Everything that somebody must act on.
+    /// Everything that the user or an agent must act on.
     Any,
 }
 
@@ -72,7 +72,7 @@ impl Awaited {
     }
 }
 
-/// The marks of all matters that were told, `w1-0123abcd-…`; the empty one is `w1`.
+/// The marks of all news that was told, `w1-0123abcd-…`; the empty one is `w1`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cursor(BTreeSet<u32>);
@@ -115,10 +115,10 @@ impl From<Cursor> for String {
     }
 }
 
-/// Returns what is new to whoever has `told`, and the cursor that goes with telling it.
+/// Returns what is new to a reader who has the cursor `told`, and the next cursor.
 ///
-/// `status` is how it is at `now`, `before` the look before. What is not awaited stays untold; what is settled leaves
-/// the cursor, so that it is news when it comes back.
+/// `status` was taken at `now`, `before` by the previous poll. News that is not awaited stays
+/// untold; what is settled leaves the cursor, so that it is news when it comes back.
 pub fn news(
     told: &Cursor,
     awaited: Awaited,
@@ -127,7 +127,7 @@ pub fn news(
     now: Seconds,
 ) -> (Vec<Change>, Cursor) {
     let (mut changes, mut cursor) = (Vec::new(), Cursor::default());
-    for (mark, mut change) in matters(status, now) {
+    for (mark, mut change) in current_news(status, now) {
         let is_known = told.0.contains(&mark);
         if is_known || awaited.includes(change.kind) {
             cursor.0.insert(mark);
@@ -223,12 +223,12 @@ mod tests {
         assert_eq!(told, [Blocked, Needs]);
         assert_eq!(kinds(&cursor, Awaited::Any, &first), (vec![], cursor.clone()));
 
-        // Going on is no news, and takes the old matter out.
+        // A checkpoint is no news, and takes the old mark out.
         let on = status(&[&["[BLOCKED:key] which?", "[CHECKPOINT] on"], &["[NEEDS:a/x] for y"]]);
         let (told, later) = kinds(&cursor, Awaited::Any, &on);
         assert_eq!((told, later.0.len()), (vec![], 1));
 
-        // The same words again are another matter: it is another commit.
+        // The same words in another commit are news again.
         let again = ["[BLOCKED:key] which?", "[CHECKPOINT] on", "[BLOCKED:key] which?"];
         let again = status(&[&again, &["[NEEDS:a/x] for y"]]);
         for known in [&cursor, &later] {

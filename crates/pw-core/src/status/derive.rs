@@ -80,8 +80,8 @@ pub fn derive(
     status
 }
 
-/// Returns what the base branch did meanwhile; nothing while it stands where it was, or where our
-/// result landed.
+/// Returns what the base branch did meanwhile; `None` while it is where it was, or where our result
+/// landed.
 fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
     let tip = facts.base_tip.as_ref().filter(|tip| **tip != record.base)?;
     let landed = facts.landed();
@@ -115,8 +115,8 @@ pub fn worker_states(
     workers
 }
 
-/// Returns the signals that each worker gave, the oldest first, each as it stands in its subject;
-/// only those that `since` does not contain.
+/// Returns the signals that each worker gave, the oldest first, each as its subject has it; only
+/// those that `since` does not contain.
 pub fn signal_lines<'r>(
     plan: &Plan,
     facts: &Facts,
@@ -248,8 +248,8 @@ fn out_of_scope(
 
 type Announced<'a> = (&'a Commit, Signal, String);
 
-/// Returns the signals, the newest first, and what only looks like one: since the newest signal, which
-/// settles what was meant before.
+/// Returns the signals, the newest first, and what only looks like one: since the newest signal,
+/// which settles what was meant before.
 fn read_subjects<'a>(own: &[&'a Commit]) -> (Vec<Announced<'a>>, Vec<NearMiss>) {
     let (mut signals, mut near_misses) = (Vec::new(), Vec::new());
     for commit in own {
@@ -301,7 +301,7 @@ fn state(
     let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);
     let placement = record.placements.get(&worker.id);
     if placement.is_some_and(|placement| !placement.created) {
-        // Begun and not handed over: nobody works there yet.
+        // Begun and not handed over: no session works there yet.
         return State::Planned;
     }
     let Some(tip) = &known.tip else {

@@ -1,7 +1,8 @@
-//! Whatever needs somebody now. Work that merely goes on, a checkpoint say, is no matter.
+//! News: what the user or an agent must act on now. Work that merely goes on, such as a checkpoint,
+//! is none.
 //!
-//! A matter's mark is made of what it is about (a commit, a set of files), not of when it was seen:
-//! the same matter has the same mark for as long as it lasts, and another one another.
+//! The mark of one piece of news is made of what it is about (a commit, a set of files), not of
+//! when it was seen: it keeps its mark for as long as it lasts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,14 +13,14 @@ use crate::path::RepoPath;
 use crate::report::NextStep;
 use crate::time::Seconds;
 
-/// Something that somebody must act on.
+/// Something that the user or an agent must act on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     pub kind: ChangeKind,
     /// Absent when it is not about one worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
-    /// The worker's state at the look before; absent when it was not seen then.
+    /// The worker's state at the previous poll; absent when it was not seen then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<State>,
     /// The worker's state now.
@@ -32,7 +33,7 @@ pub struct Change {
     pub command: Option<String>,
 }
 
-/// The kinds of things that somebody must act on.
+/// The kinds of things that the user or an agent must act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
@@ -68,9 +69,9 @@ pub enum ChangeKind {
     Integrated,
 }
 
-/// Returns everything that needs somebody at the time of `status`, each with its mark.
-pub(super) fn matters(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
-    let mut list = Matters { status, found: Vec::new() };
+/// Returns all news at the time of `status`, each with its mark.
+pub(super) fn current_news(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
+    let mut list = News { status, found: Vec::new() };
     if let Some(worker) = &status.integration.stopped_at {
         let text = format!("the integration waits at {worker} for its resolution");
         list.add(ChangeKind::Stopped, "resolve", (worker, &status.integration.commit), text);
@@ -102,12 +103,12 @@ pub(super) fn matters(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
     list.found
 }
 
-struct Matters<'a> {
+struct News<'a> {
     status: &'a Status,
     found: Vec<(u32, Change)>,
 }
 
-impl Matters<'_> {
+impl News<'_> {
     /// Adds what is about several workers; `action` is the next step that deals with it.
     fn add(&mut self, kind: ChangeKind, action: &str, about: impl Serialize, text: String) {
         let command = self.command(|step| step.action == action);
@@ -175,7 +176,7 @@ impl Matters<'_> {
     fn add_conflicts(&mut self) {
         for conflict in &self.status.conflicts {
             let [first, second] = &conflict.workers;
-            // Files that nobody committed come and go; one word about them will do.
+            // Uncommitted files come and go; they are told once.
             let lasting = Some(&conflict.paths).filter(|_| !conflict.uncommitted);
             let when = if conflict.uncommitted { "will not merge" } else { "do not merge" };
             let text = format!("{first} and {second} {when}: {}", listed(&conflict.paths));

@@ -98,7 +98,7 @@ fn has(worker: &WorkerStatus, kind: ReasonKind) -> bool {
     worker.reasons.iter().any(|reason| reason.kind == kind)
 }
 
-/// Returns whether it has a session of which nobody can tell from here whether it lives.
+/// Returns whether it has a session whose process cannot be seen from here.
 fn is_unseen(worker: &WorkerStatus) -> bool {
     let session = worker.session.as_ref();
     session.is_some_and(|session| session.alive.is_none() && session.elsewhere.is_some())
@@ -108,13 +108,13 @@ fn is_alive(worker: &WorkerStatus) -> bool {
     worker.session.as_ref().is_some_and(|session| session.alive == Some(true))
 }
 
-/// Returns a command that leads to a worker's living session, which reads what is said to it there.
+/// Returns a command that leads to a worker's living session, where the user can type to it.
 fn living(worker: &WorkerStatus) -> Option<String> {
     let session = worker.session.as_ref().filter(|session| session.alive == Some(true))?;
     session.attach.clone().or_else(|| session.pid.map(terminal))
 }
 
-/// Says in which terminal a session runs that nobody can attach to.
+/// Returns a command that shows in which terminal a session runs that has no way to attach to it.
 pub(super) fn terminal(pid: u32) -> String {
     format!("ps -o pid,tty,lstart,args -p {pid}")
 }

@@ -1,4 +1,4 @@
-//! Who does not move any more, why, and the command that helps.
+//! Which workers do not move any more, why, and the command that helps.
 //!
 //! Some causes are certain at once; mere silence needs its time. A sign that is missing never makes
 //! a worker look well: without any, the cause is `unknown`.
@@ -21,7 +21,7 @@ pub const DEFAULT_STALL_AFTER: Seconds = 30 * 60;
 /// How far a time may lie ahead of ours and still be a sign of life.
 const SKEW: Seconds = 60;
 
-/// A worker that needs somebody to move again.
+/// A worker that does not go on by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stall {
     pub cause: StallCause,
@@ -83,7 +83,7 @@ impl StallCause {
         }
     }
 
-    /// Returns what somebody has to do, in one word.
+    /// Returns what the user or an agent has to do, in one word.
     pub(super) fn action(self) -> &'static str {
         match self {
             Self::WaitingForPermission | Self::WaitingForAnswer => "answer",
@@ -104,7 +104,7 @@ struct Signs<'a> {
     /// How many files are not committed.
     open: usize,
     operation: Option<&'a str>,
-    /// Nobody looked into the worktree, so that `open` and `operation` say nothing.
+    /// The worktree was not read, so that `open` and `operation` say nothing.
     is_unread: bool,
     is_finished: bool,
     was_launched: bool,
@@ -117,7 +117,7 @@ impl Signs<'_> {
     fn cause(&self) -> Option<StallCause> {
         match self.state {
             State::Planned | State::Complete | State::Integrated | State::Missing => None,
-            // Standing still is what it announced; only what keeps an answer from arriving counts.
+            // It announced that it waits; only what keeps an answer from arriving counts.
             State::Blocked | State::Waiting => {
                 let is_expected = [StallCause::Gone, StallCause::FinishedWithoutComplete].map(Some);
                 let cause = self.certain();
@@ -151,7 +151,7 @@ impl Signs<'_> {
         }
     }
 
-    /// A turn that ended is followed by nothing until somebody says something.
+    /// After a turn ended, a session does nothing until the user types something.
     fn turn_over(&self) -> Option<StallCause> {
         let over = self.session.alive == Some(true)
             && self.session.activity == Some(Activity::Idle)

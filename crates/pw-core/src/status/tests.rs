@@ -102,7 +102,7 @@ const BY_SUBJECT: [(&[&str], State, State); 8] = [
     (&["[COMPLETE] all", "[CHECKPOINT] more"], State::InProgress, State::InProgress),
 ];
 
-/// The same signals lead everywhere, whatever was said before.
+/// Each signal leads to the same state from every other one.
 const SIGNALS: [(&str, State); 4] = [
     ("[CHECKPOINT] x", State::InProgress),
     ("[BLOCKED:y] x", State::Blocked),

@@ -15,7 +15,7 @@ pub struct Waiting {
     /// The item it asked for; absent when its wave has not come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Whom it waits for directly; empty when it waits for nobody any more.
+    /// The workers it waits for directly; empty when it waits for none any more.
     pub on: Vec<WorkerId>,
     pub outlook: Outlook,
     /// The workers at the end of the chain that do not move; empty unless `outlook` is `stuck`.
@@ -45,7 +45,7 @@ struct Graph<'a> {
     edges: Vec<Vec<usize>>,
 }
 
-/// Returns everybody who waits, in the order of the plan, and the circles among them.
+/// Returns the workers that wait, in the order of the plan, and the circles among them.
 pub(super) fn waiting(plan: &Plan, workers: &[WorkerStatus]) -> (Vec<Waiting>, Vec<Vec<WorkerId>>) {
     let graph = Graph::of(plan, workers);
     let circles = graph::cycles(&graph.edges);
@@ -100,12 +100,12 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Returns whether a worker that waits for nobody needs somebody all the same.
+    /// Returns whether a worker that waits for no other one needs the user all the same.
     fn stands_still(&self, at: usize) -> bool {
         let worker = &self.workers[at];
         match worker.state {
             State::Blocked | State::Missing | State::Waiting | State::Planned => true,
-            // Done, and something stands in the way of using it.
+            // Complete, but something vetoes using it.
             State::Complete => !worker.ready,
             State::Starting | State::InProgress | State::Reopened => worker.stall.is_some(),
             State::Integrated => false,

@@ -1,4 +1,5 @@
-//! Installs a checkout the way users get it: cloned from its repository, run from the client's copy.
+//! Installs a checkout the way users get it: cloned from its repository, run from the client's
+//! copy.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -50,8 +51,9 @@ impl RealClient<'_> {
         self.install(checkout)
     }
 
-    /// Publishes the tracked files of `checkout`, as they are on disk, at an `owner/<plugin>` that git itself
-    /// redirects to a bare repository here. A new file belongs to it once it is in git's index.
+    /// Publishes the tracked files of `checkout`, as they are on disk, at an `owner/<plugin>` that
+    /// git itself redirects to a bare repository here. A new file belongs to it once it is in git's
+    /// index.
     #[track_caller]
     pub fn publish_on_github(&self, checkout: &Path) {
         let market = read_json(&checkout.join(".claude-plugin/marketplace.json"));
@@ -82,8 +84,8 @@ impl RealClient<'_> {
         Plugin { data: plugins.join("data").join(format!("{name}-{market_name}")), name, root }
     }
 
-    /// Waits until the `helper` in the plugin's `bin/` answers `--version`: its first call builds it, and
-    /// fails with `helper_building` when that takes long. Panics at any other failure.
+    /// Waits until the `helper` in the plugin's `bin/` answers `--version`: its first call builds
+    /// it, and fails with `helper_building` when that takes long. Panics at any other failure.
     #[track_caller]
     pub fn wait_for_helper(&self, plugin: &Plugin, helper: &str, limit: Duration) {
         let deadline = Instant::now() + limit;
@@ -127,7 +129,8 @@ impl RealClient<'_> {
         command
     }
 
-    /// Returns the path of a bare repository that holds the tracked files of `checkout`, and nothing else.
+    /// Returns the path of a bare repository that holds the tracked files of `checkout`, and
+    /// nothing else.
     pub(super) fn publish(&self, checkout: &Path) -> String {
         let source = self.path("published");
         for file in self.git_in(checkout, ["ls-files", "-z"]).split_terminator('\0') {

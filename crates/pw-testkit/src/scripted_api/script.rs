@@ -8,8 +8,9 @@ use super::turn::Turn;
 
 type Rule = Box<dyn Fn(&Turn) -> bool + Send + Sync>;
 
-/// One expected conversation: how to know it, and its answers in order. The step to play is the number of
-/// assistant turns the request already holds, so a track keeps no state and parallel subagents may share it.
+/// One expected conversation: how to know it, and its answers in order. The step to play is the
+/// number of assistant turns the request already holds, so a track keeps no state and parallel
+/// subagents may share it.
 pub struct Track {
     name: String,
     known_by: Rule,
@@ -36,7 +37,8 @@ impl Track {
         Self::new(format!("user says {text:?}"), move |turn| turn.first_user().contains(&wanted))
     }
 
-    /// Answers conversations whose system prompt contains `text`: those of the subagent it is the body of.
+    /// Answers conversations whose system prompt contains `text`: those of the subagent it is the
+    /// body of.
     pub fn when_system_says(text: &str) -> Self {
         let wanted = text.to_owned();
         Self::new(format!("system says {text:?}"), move |turn| turn.system().contains(&wanted))
@@ -93,7 +95,8 @@ impl Track {
         })
     }
 
-    /// The request for the next answer must have `text` in its context: an agent's or a skill's entry, say.
+    /// The request for the next answer must have `text` in its context: an agent's or a skill's
+    /// entry, say.
     #[track_caller]
     pub fn sees_context(self, text: &str) -> Self {
         let wanted = text.to_owned();
@@ -141,7 +144,8 @@ impl Track {
         (self.known_by)(turn)
     }
 
-    /// Returns the answer to `turn` (a content block without id), its step, and what was not as expected.
+    /// Returns the answer to `turn` (a content block without id), its step, and what was not as
+    /// expected.
     pub(super) fn play(&self, turn: &Turn) -> (Value, usize, Vec<String>) {
         let at = turn.answered();
         let Some(step) = self.steps.get(at) else {
@@ -151,7 +155,8 @@ impl Track {
         let mut problems = Vec::new();
         for expectation in &step.expectations {
             turn.forget_looks();
-            // A rule that panics (an index, an unwrap) has not held; the client still gets its answer.
+            // A rule that panics (an index, an unwrap) has not held; the client still gets its
+            // answer.
             if !catch_unwind(AssertUnwindSafe(|| (expectation.holds)(turn))).unwrap_or(false) {
                 let Expectation { written, wanted, .. } = expectation;
                 let (name, nth, of) = (&self.name, at + 1, self.steps.len());

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use serde_json::Value;
 
-/// A request for the next assistant turn. Remembers which views were read, for the story of a failure.
+/// A request for the next assistant turn. Remembers which views were read, for the story of a
+/// failure.
 #[derive(Clone)]
 pub struct Turn {
     system: String,
@@ -56,7 +57,8 @@ impl Turn {
         self.read("system", &self.system)
     }
 
-    /// Returns the turns of role `system`: environment, agents, skills, what a SessionStart hook added.
+    /// Returns the turns of role `system`: environment, agents, skills, what a SessionStart hook
+    /// added.
     pub fn context(&self) -> &str {
         self.read("context", &self.context)
     }
@@ -66,7 +68,8 @@ impl Turn {
         self.read("first user", &self.first_user)
     }
 
-    /// Returns all that came since the last assistant turn: tool results, skill bodies, hook feedback.
+    /// Returns all that came since the last assistant turn: tool results, skill bodies, hook
+    /// feedback.
     pub fn tail(&self) -> &str {
         self.read("tail", &self.tail)
     }
@@ -132,8 +135,8 @@ impl Turn {
     }
 }
 
-/// Returns the first JSON object that starts a line of `text`, or `null`. The line may be indented: the
-/// client indents what a subagent reports.
+/// Returns the first JSON object that starts a line of `text`, or `null`. The line may be indented:
+/// the client indents what a subagent reports.
 pub(crate) fn first_json(text: &str) -> Value {
     let lines =
         std::iter::once(text).chain(text.match_indices('\n').map(|(at, _)| &text[at + 1..]));

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-/// Returns content type and body of the message that holds `block`, in the form that was `asked` for.
+/// Returns content type and body of the message that holds `block`, in the form that was `asked`
+/// for.
 pub(super) fn message(block: &Value, asked: &Value) -> (&'static str, String) {
     static IDS: AtomicU64 = AtomicU64::new(1);
     let id = IDS.fetch_add(1, Ordering::Relaxed);
@@ -25,7 +26,8 @@ pub(super) fn message(block: &Value, asked: &Value) -> (&'static str, String) {
     if asked["stream"] != true {
         return ("application/json", message(json!([block]), json!(stop)).to_string());
     }
-    // A block starts empty and is filled by deltas: text in one piece, a tool's input as partial JSON.
+    // A block starts empty and is filled by deltas: text in one piece, a tool's input as partial
+    // JSON.
     let (delta, key, empty) = if is_tool {
         (
             json!({"type": "input_json_delta", "partial_json": block["input"].to_string()}),
