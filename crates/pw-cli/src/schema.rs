@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use pw_core::analyze::report::Analysis;
 use pw_core::failure::Failure;
 use pw_core::report::Report;
 use pw_core::{
@@ -23,6 +24,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<setup::Created>(),
                 entry::<launch::Launched>(),
                 entry::<gap::Repaired>(),
+                entry::<Analysis>(),
                 entry::<setup::List>(),
             ]
         }

@@ -1,6 +1,7 @@
 //! `pw-setup`: from a plan to branches, worktrees and launchers.
 
 mod advance;
+mod analyze;
 mod check;
 mod create;
 mod ground;
@@ -67,6 +68,8 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Says which split the history speaks for, what it would bring, or to do it in one session
+    Analyze(analyze::Options),
     /// Lists the workflows of this repository
     List,
     /// The JSON Schema of every answer
@@ -87,6 +90,7 @@ impl Cli for Setup {
                 launch::launch(context, workers, workflow.as_deref(), *how, *ended)
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
+            Command::Analyze(options) => analyze::analyze(context, options),
             Command::List => list::list(context),
             Command::Schema => schema::answer::<Self>(),
         }

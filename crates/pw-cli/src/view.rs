@@ -3,6 +3,7 @@
 //! Everything a worker wrote passes [`plain`], so that no worker's text reaches a terminal as a
 //! command.
 
+mod analyze;
 mod condition;
 mod failure;
 mod integrate;
@@ -14,6 +15,7 @@ mod table;
 mod watch;
 mod worker;
 
+pub(crate) use self::analyze::{analysis, row};
 pub(crate) use self::failure::failure;
 pub(crate) use self::integrate::{aborted, finished, integrated, preview, readiness};
 pub(crate) use self::monitor::{status, waited};

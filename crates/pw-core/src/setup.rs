@@ -6,6 +6,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::neighbours::Neighbour;
 use crate::failure::{Code, Failure};
 use crate::history::Commit;
 use crate::id::{Oid, Slug, WorkerId};
@@ -26,6 +27,8 @@ pub struct Check {
     pub setup: Setup,
     /// Files that changed most often lately, and who owns them.
     pub hot_files: Vec<HotFile>,
+    /// Files outside a scope that changed with those inside.
+    pub neighbours: Vec<Neighbour>,
     /// Things that are allowed and usually not meant.
     pub warnings: Vec<String>,
 }

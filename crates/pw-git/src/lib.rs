@@ -14,6 +14,7 @@ mod hooks;
 mod landing;
 mod links;
 mod lock;
+mod log;
 mod merge;
 mod merger;
 mod objects;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::analyze::neighbours::neighbours;
 use pw_core::ignored;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
@@ -19,6 +20,8 @@ use crate::view;
 const HOT_COMMITS: usize = 500;
 /// How many hot files it lists.
 const HOT_FILES: usize = 10;
+/// How many files outside of scopes that change with those inside.
+const NEIGHBOURS: usize = 6;
 
 pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let ground = Ground::survey(context, PlanFile::read(context, path)?)?;
@@ -39,6 +42,7 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let check = Check {
         setup: ground.report(&status, next),
         hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
+        neighbours: neighbours(&ground.plan, &commits, NEIGHBOURS),
         warnings,
     };
     Answer::of(&check, view::check)

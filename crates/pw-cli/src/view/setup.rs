@@ -1,5 +1,6 @@
 //! Plans, worktrees and sessions.
 
+use pw_core::analyze::neighbours::Neighbour;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
@@ -45,6 +46,17 @@ pub(crate) fn check(check: &Check) -> String {
                 file.commits
             );
         }
+    }
+    for Neighbour { worker, pair, owner } in &check.neighbours {
+        let owner =
+            owner.as_ref().map_or("nobody owns it".to_owned(), |id| format!("{id} owns it"));
+        out += &format!(
+            "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
+            plain(&pair.with.to_string()),
+            plain(&pair.path.to_string()),
+            pair.together,
+            pair.of
+        );
     }
     for warning in &check.warnings {
         out += &format!("\nwarning: {}\n", plain(warning));

@@ -1,0 +1,127 @@
+//! `pw-setup analyze`: the history, played again with splits; an answer, and a plan to start from.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use pw_core::analyze::advise::{Advised, Trial, advise, best};
+use pw_core::analyze::backtest::Past;
+use pw_core::analyze::emit;
+use pw_core::analyze::kinds::Kind;
+use pw_core::analyze::log::{Log, PathId};
+use pw_core::analyze::report::Advice;
+use pw_core::failure::{Code, Failure};
+use pw_core::report::{NextStep, shell_word};
+use pw_git::Repo;
+
+use crate::shell::{Answer, Context};
+use crate::view;
+
+/// The numbers of workers that are tried when none is asked for: more than a person can watch bring
+/// nothing.
+const NUMBERS: std::ops::RangeInclusive<usize> = 2..=4;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// How many workers; the best number when absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=16))]
+    workers: Option<u8>,
+    /// Writes the split as a plan to start from; refuses to overwrite a file
+    #[arg(long, value_name = "FILE")]
+    emit_plan: Option<PathBuf>,
+    /// How many of the newest commits are read
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    commits: usize,
+    /// How many windows of past changes are played
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    windows: usize,
+    /// Prints one row of the table of scripts/backtest
+    #[arg(long, hide = true)]
+    row: bool,
+}
+
+pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
+    let plan = options.emit_plan.as_ref().map(|path| context.directory.join(path));
+    if let Some(path) = plan.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+        return Err(in_the_way(path).into());
+    }
+    let repo = Repo::open(&context.directory)?;
+    let (log, files) = read(&repo, options.commits)?;
+    let past = Past::of(log.changes(), |path| Kind::of(path).is_shared());
+    let windows = past.windows(options.windows);
+    let mut trials = trials(&past, &windows, options.workers.map(usize::from));
+    let workers = best(&trials).map_or(2, |trial| trial.workers);
+    if let Some(trial) = trials.iter_mut().find(|trial| trial.workers == workers) {
+        let played: Vec<_> = windows.iter().zip(&trial.played).collect();
+        trial.bounds =
+            pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
+    }
+    let mut advised = advise(&past, &files, &trials, workers);
+    if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
+        write(&mut advised, &path, shown)?;
+    } else if advised.analysis.verdict.advice == Advice::Split {
+        let command = format!("pw-setup analyze --workers {workers} --emit-plan plan.yaml");
+        advised.analysis.next = vec![step("plan", command)];
+    }
+    let view = if options.row { view::row } else { view::analysis };
+    Answer::of(&advised.analysis, view)
+}
+
+/// Reads the log and the files of HEAD; of a repository without a commit there are none.
+fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
+    let tip = match repo.head() {
+        Ok((_, tip)) => tip,
+        Err(error) => {
+            let code = error.downcast_ref::<Failure>().map(|failure| failure.code);
+            return if code == Some(Code::NoCommit) { Ok(Default::default()) } else { Err(error) };
+        }
+    };
+    let mut log = repo.log(&tip, commits.max(1))?;
+    let files = repo.files_in(&tip, &mut log)?;
+    Ok((log, files))
+}
+
+/// Plays the newest windows with every number of workers in question, on all processors.
+fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Trial> {
+    let numbers: Vec<usize> = wanted.map_or(NUMBERS.collect(), |number| vec![number]);
+    let all: Vec<(usize, &Vec<usize>)> =
+        numbers.iter().flat_map(|n| windows.iter().map(move |window| (*n, window))).collect();
+    let mut played = pw_git::all(&all, |(n, window)| past.play(window, *n)).into_iter();
+    let trial = |workers| Trial {
+        workers,
+        played: played.by_ref().take(windows.len()).collect(),
+        bounds: Vec::new(),
+    };
+    numbers.into_iter().map(trial).collect()
+}
+
+fn write(advised: &mut Advised, path: &Path, shown: &Path) -> Result<()> {
+    if advised.analysis.workers.is_empty() {
+        advised.analysis.notes.push("no plan was written: there is no split to write".to_owned());
+        return Ok(());
+    }
+    let mut file = match std::fs::File::create_new(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(in_the_way(path).into());
+        }
+        other => other.with_context(|| format!("writing {}", path.display()))?,
+    };
+    file.write_all(emit::plan(advised).as_bytes())
+        .with_context(|| format!("writing {}", path.display()))?;
+    let shown = shown.to_string_lossy();
+    advised.analysis.next = vec![step("check", format!("pw-setup check {}", shell_word(&shown)))];
+    advised.analysis.plan = Some(shown.into_owned());
+    Ok(())
+}
+
+fn in_the_way(path: &Path) -> Failure {
+    let problems = serde_json::json!({ "problems": [] });
+    Failure::new(Code::InTheWay, format!("{} exists", path.display()))
+        .hint("name a file that does not exist: a plan may be the user's own work")
+        .details(problems)
+}
+
+fn step(action: &str, command: String) -> NextStep {
+    NextStep { action: action.to_owned(), worker: None, command }
+}

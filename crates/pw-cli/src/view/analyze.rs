@@ -1,0 +1,84 @@
+//! What the history says about a split.
+
+use pw_core::analyze::report::{Advice, Analysis, Backtest};
+
+use super::table::{cell, drawn, next, plain, table};
+
+pub(crate) fn analysis(analysis: &Analysis) -> String {
+    let word = match analysis.verdict.advice {
+        Advice::Split => "Split",
+        Advice::OneSession => "Do it in one session",
+        Advice::Unknown => "Not known",
+    };
+    let mut out = format!("{word}: {}\n", plain(&analysis.verdict.reason));
+    if let Some(backtest) = &analysis.backtest {
+        out += &format!("\n{}", scores(backtest));
+    }
+    if !analysis.workers.is_empty() {
+        let mut rows = table(&["worker", "files", "work", "owns"]);
+        for part in &analysis.workers {
+            let more = part.more.map(|more| format!(" and {more} more")).unwrap_or_default();
+            let work = format!("{:.0} %", part.share * 100.0);
+            let owns = part.owns.join(" ") + &more;
+            rows.add_row([cell(&part.name), cell(part.files), cell(work), cell(owns)]);
+        }
+        out += &format!("\n{}", drawn(&rows));
+    }
+    let hubs = analysis
+        .hubs
+        .iter()
+        .map(|hub| format!("{}: {} of {} changes cross workers", hub.path, hub.crossing, hub.of));
+    out += &list("Files that make changes cross", hubs);
+    let pairs = analysis.coupled.iter().map(|pair| {
+        format!(
+            "{} changed with {} in {} of {} changes",
+            pair.with, pair.path, pair.together, pair.of
+        )
+    });
+    out += &list("Files that change together", pairs);
+    out += &list("Notes", analysis.notes.iter().cloned());
+    out + &next(&analysis.next)
+}
+
+fn scores(backtest: &Backtest) -> String {
+    let mut rows = table(&["split", "speed-up", "inside one worker"]);
+    let mut row = |name: &str, speedup: f64, inside: f64| {
+        let inside = format!("{:.0} %", inside * 100.0);
+        rows.add_row([cell(name), cell(format!("{speedup:.2}")), cell(inside)]);
+    };
+    row("this", backtest.speedup.mean, backtest.inside.mean);
+    row("folders", backtest.folders.speedup, backtest.folders.inside);
+    row("random", backtest.random.speedup, backtest.random.inside);
+    row("best possible", backtest.best_possible.speedup, backtest.best_possible.inside);
+    drawn(&rows)
+}
+
+fn list(title: &str, lines: impl Iterator<Item = String>) -> String {
+    let lines: String = lines.map(|line| format!("  {}\n", plain(&line))).collect();
+    if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
+}
+
+/// One row of the table that `scripts/backtest` makes.
+pub(crate) fn row(analysis: &Analysis) -> String {
+    let Some(backtest) = &analysis.backtest else {
+        return format!("| {} | - | - | - | - | - | - |\n", analysis.history.changes);
+    };
+    let Backtest { windows, speedup, inside, folders, random, best_possible, .. } = backtest;
+    format!(
+        "| {} | {windows} | {:.2}/{:.2} | {:.2}/{:.2} | {:.2} ({:.2} to {:.2})/{:.2} | {:.2}/{:.2} | {:+.0} % | {:.0} % |\n",
+        analysis.history.changes,
+        random.speedup,
+        random.inside,
+        folders.speedup,
+        folders.inside,
+        speedup.mean,
+        speedup.low,
+        speedup.high,
+        inside.mean,
+        best_possible.speedup,
+        best_possible.inside,
+        (speedup.mean / folders.speedup - 1.0) * 100.0,
+        (speedup.mean - folders.speedup) / (best_possible.speedup - folders.speedup).max(0.01)
+            * 100.0,
+    )
+}

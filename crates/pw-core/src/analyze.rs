@@ -1,0 +1,19 @@
+//! Facts for planning: what changed together in this repository, which split would have kept past
+//! changes inside one worker, and whether to split at all.
+//!
+//! Everything is counted in changes: a *change* is one commit of the log, or one merge where work
+//! lands by merges. A change of more than [`log::BULK`] files is *bulk* and counts as nothing.
+
+pub mod advise;
+pub mod backtest;
+pub mod coupling;
+mod dice;
+pub mod emit;
+pub mod kinds;
+pub mod log;
+pub mod neighbours;
+pub mod report;
+mod scopes;
+mod search;
+mod split;
+mod tree;

@@ -1,0 +1,234 @@
+//! Plays the past again: a split made from what was known then, and the changes that came.
+//!
+//! * *window*: [`WINDOW`] changes one after the other; fewer in a young repository. Bulk changes are
+//!   left out.
+//! * *inside*: of the changes that touched several files, the share whose files all belong to one
+//!   worker; 0 to 1. A file made after the split counts when it falls under a scope, and is left
+//!   out when it falls under none; files that a plan shares belong to everybody.
+//! * *crossing*: of all changes, the share that needs files of several workers, or of nobody.
+//! * *speed-up*: the window's changes, one unit of time each, divided by the time they take when
+//!   each runs at its worker and those that cross workers run alone; 1 is one session. A change of
+//!   shared files only runs wherever there is time.
+//!
+//! The way is chosen window by window from the windows before it, as a user would have had to.
+
+use std::collections::HashSet;
+
+use super::dice::Dice;
+use super::log::{Changes, How, Known, PathId, share};
+use super::search::Training;
+use super::split::{WAYS, Way};
+use super::tree::{Node, Owner, Split, Tree};
+
+/// How many changes a window has.
+pub const WINDOW: usize = 60;
+
+/// How many changes before a split it is made from.
+pub const PRACTICE: usize = 2_000;
+
+/// Fewer changes than this are no history to learn from.
+pub const FEWEST: usize = 20;
+
+/// How often the dice are thrown for the random baseline.
+const THROWS: u64 = 5;
+
+/// How much better another way must have been than the search to be chosen.
+const CLEARLY: f64 = 1.03;
+
+/// After how many windows another way may be chosen.
+const SEEN: usize = 3;
+
+/// What a split made of a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub inside: f64,
+    pub crossing: f64,
+    pub speedup: f64,
+}
+
+/// One window, and what every way made of it.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// How many changes the window has.
+    pub changes: usize,
+    /// In the order of [`WAYS`].
+    pub ways: [Outcome; WAYS.len()],
+}
+
+/// What to compare with in one window.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub random: Outcome,
+    /// The best split of the window's own files that a search finds which knows the future.
+    pub oracle: Outcome,
+}
+
+/// A file that a change wrote, and whether it existed when the window began.
+type Written = (Node, bool);
+
+/// What a change wrote, shared files left out, and how many files it touched with them.
+struct Change {
+    written: Vec<Written>,
+    files: usize,
+}
+
+/// The past, ready to be played.
+#[derive(Clone, Debug)]
+pub struct Past<'a> {
+    pub changes: Changes<'a>,
+    pub tree: Tree,
+    /// By path: whether everybody may touch it.
+    shared: Vec<bool>,
+}
+
+impl<'a> Past<'a> {
+    pub fn of(changes: Changes<'a>, shared: impl Fn(&[u8]) -> bool) -> Self {
+        let tree = Tree::of(changes.log);
+        let shared = changes.log.paths.iter().map(|path| shared(path.as_bytes())).collect();
+        Self { changes, tree, shared }
+    }
+
+    /// Returns the windows, the oldest first, as indexes of changes; at most `most`, and at least
+    /// one window's worth of changes before the first.
+    pub fn windows(&self, most: usize) -> Vec<Vec<usize>> {
+        let plain = self.changes.plain();
+        if plain.len() < FEWEST {
+            return Vec::new();
+        }
+        let size = (plain.len() / 6).clamp(FEWEST / 2, WINDOW);
+        let count = (plain.len() / size).saturating_sub(1).min(most);
+        plain[plain.len() - count * size..].chunks(size).map(<[usize]>::to_vec).collect()
+    }
+
+    pub fn training(&self, known: &Known) -> Training<'_> {
+        Training::new(&self.tree, known, &|path| self.is_shared(path))
+    }
+
+    pub fn is_shared(&self, path: PathId) -> bool {
+        self.shared[path as usize]
+    }
+
+    /// Splits as was known when the window began, in every way, and plays it.
+    pub fn play(&self, window: &[usize], workers: usize) -> Played {
+        let known = self.changes.until(window[0], PRACTICE);
+        let training = self.training(&known);
+        let changes = self.written(window);
+        let ways = WAYS.map(|way| self.outcome(&way.split(&training, workers), &changes));
+        Played { changes: window.len(), ways }
+    }
+
+    /// Says what the dice and who knows the future make of a window that was played.
+    pub fn bounds(&self, window: &[usize], workers: usize, played: &Played) -> Bounds {
+        let known = self.changes.until(window[0], PRACTICE);
+        let training = self.training(&known);
+        let changes = self.written(window);
+        let throws = (0..THROWS).map(|seed| {
+            let mut dice = Dice::new(seed);
+            let owner = |_: &usize| Owner::try_from(dice.roll(workers)).unwrap_or(0);
+            let owners: Vec<Owner> = training.walk.iter().map(owner).collect();
+            self.outcome(&training.split(owners, workers), &changes)
+        });
+        Bounds { random: mean(throws), oracle: self.oracle(&changes, workers, &played.ways) }
+    }
+
+    fn oracle(&self, changes: &[Change], workers: usize, ways: &[Outcome]) -> Outcome {
+        let files = |change: &Change| change.written.iter().map(|(node, _)| *node).collect();
+        let future: Vec<Vec<Node>> = changes.iter().map(files).collect();
+        let training = Training::of_future(&self.tree, &future);
+        let found = self.outcome(&Way::Search.split(&training, workers), changes);
+        let all = ways.iter().copied().chain([found]);
+        all.max_by(|a, b| a.speedup.total_cmp(&b.speedup)).unwrap_or_default()
+    }
+
+    fn written(&self, window: &[usize]) -> Vec<Change> {
+        let mut made = HashSet::new();
+        let mut changes = Vec::new();
+        for entry in window.iter().map(|at| self.changes.entries[*at]) {
+            let makes = entry.touches.iter().filter(|touch| touch.how.makes());
+            made.extend(makes.map(|touch| touch.path));
+            let files = entry.written().filter(|path| !self.is_shared(*path));
+            let written = files.map(|path| (self.tree.node(path), !made.contains(&path)));
+            changes.push(Change { written: written.collect(), files: entry.files });
+        }
+        changes
+    }
+
+    /// Plays changes with a split.
+    fn outcome(&self, split: &Split, changes: &[Change]) -> Outcome {
+        let mut load = vec![0; split.workers];
+        let (mut several, mut inside, mut crossing) = (0, 0, 0);
+        for change in changes {
+            let owner = |(node, existed): &Written| {
+                let owner = split.owner(&self.tree, *node);
+                (owner.is_some() || *existed).then_some(owner)
+            };
+            let owners: Vec<Option<Owner>> = change.written.iter().filter_map(owner).collect();
+            let first = owners.first().copied().flatten();
+            let is_one = owners.iter().all(|owner| owner.is_some() && *owner == first);
+            several += usize::from(change.files > 1);
+            inside += usize::from(change.files > 1 && is_one);
+            crossing += usize::from(!is_one);
+            first.filter(|_| is_one).into_iter().for_each(|at| load[usize::from(at)] += 1);
+        }
+        let most = load.iter().copied().max().unwrap_or(0);
+        let time = most.max((changes.len() - crossing).div_ceil(split.workers)) + crossing;
+        Outcome {
+            inside: share(inside, several),
+            crossing: share(crossing, changes.len()),
+            speedup: share(changes.len(), time),
+        }
+    }
+}
+
+impl How {
+    /// Returns whether the file has its name since this change.
+    fn makes(self) -> bool {
+        matches!(self, Self::Added | Self::RenamedFrom(_))
+    }
+}
+
+/// Returns the way to take after these windows: the search, unless another was clearly better.
+pub fn choose(played: &[Played]) -> usize {
+    let speedup = |at: usize| mean(played.iter().map(|window| window.ways[at])).speedup;
+    let search = WAYS.len() - 1;
+    let better = (0..search).filter(|at| speedup(*at) > speedup(search) * CLEARLY);
+    let best = better.max_by(|a, b| speedup(*a).total_cmp(&speedup(*b)));
+    best.filter(|_| played.len() >= SEEN).unwrap_or(search)
+}
+
+/// Returns for each window what the way made of it that the windows before it would have chosen.
+pub fn chosen(played: &[Played]) -> Vec<Outcome> {
+    (0..played.len()).map(|at| played[at].ways[choose(&played[..at])]).collect()
+}
+
+/// Returns the mean of outcomes.
+pub fn mean(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    let (mut sum, mut number) = (Outcome::default(), 0.0);
+    for outcome in outcomes {
+        sum.inside += outcome.inside;
+        sum.crossing += outcome.crossing;
+        sum.speedup += outcome.speedup;
+        number += 1.0;
+    }
+    let number = f64::max(number, 1.0);
+    Outcome {
+        inside: sum.inside / number,
+        crossing: sum.crossing / number,
+        speedup: sum.speedup / number,
+    }
+}
+
+/// Returns the bounds within which 90 % of the means lie when the windows are drawn again and
+/// again, some twice and some not at all.
+pub fn interval(values: &[f64]) -> (f64, f64) {
+    const DRAWS: usize = 1_000;
+    let mut dice = Dice::new(7);
+    let mut means: Vec<f64> = (0..DRAWS)
+        .map(|_| {
+            let drawn = values.iter().map(|_| values[dice.roll(values.len())]);
+            drawn.sum::<f64>() / share(values.len().max(1), 1)
+        })
+        .collect();
+    means.sort_by(f64::total_cmp);
+    (means[DRAWS / 20], means[DRAWS - 1 - DRAWS / 20])
+}

@@ -1,0 +1,88 @@
+//! What a file is by its name: files that everybody's work touches, files that programs write,
+//! tests.
+
+/// Files that a package manager writes.
+const LOCKS: &[&str] = &[
+    "bun.lock",
+    "bun.lockb",
+    "cargo.lock",
+    "composer.lock",
+    "deno.lock",
+    "flake.lock",
+    "gemfile.lock",
+    "go.sum",
+    "gradle.lockfile",
+    "mix.lock",
+    "npm-shrinkwrap.json",
+    "package-lock.json",
+    "packages.lock.json",
+    "pdm.lock",
+    "pipfile.lock",
+    "pixi.lock",
+    "pnpm-lock.yaml",
+    "podfile.lock",
+    "poetry.lock",
+    "pubspec.lock",
+    "uv.lock",
+    "yarn.lock",
+];
+
+/// Files that take a line from every change.
+const LOGS: &[&str] = &["changelog", "changes", "history", "news", "release_notes"];
+
+/// What kind of file a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Lock,
+    /// A changelog.
+    Log,
+    Generated,
+    Other,
+}
+
+impl Kind {
+    pub fn of(path: &[u8]) -> Self {
+        let name = name(path);
+        let stem = name.split('.').next().unwrap_or_default();
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+        if LOCKS.contains(&name.as_str()) {
+            Self::Lock
+        } else if LOGS.contains(&stem) && (ends(&[".md", ".rst", ".txt"]) || stem == name) {
+            Self::Log
+        } else if ends(&[".snap", ".min.js", ".min.css", ".pb.go", "_pb2.py", ".g.dart"]) {
+            Self::Generated
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Returns whether a plan shares such files: everybody may touch them, since what meets in them
+    /// is put together by a program or line by line.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Lock | Self::Log)
+    }
+}
+
+/// Returns what a file is about: its name without ending and without the words that make it a test,
+/// so that `tests/test_users.py` and `api/users.py` agree.
+pub fn subject(path: &[u8]) -> String {
+    let name = name(path);
+    let stem = name.split('.').next().unwrap_or_default();
+    let words = stem.split(['_', '-']).filter(|word| !matches!(*word, "test" | "tests" | "spec"));
+    words.collect::<Vec<_>>().join("_")
+}
+
+/// Returns whether a path names a test.
+pub fn is_test(path: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(path).to_lowercase();
+    let folder =
+        text.split('/').any(|part| matches!(part, "test" | "tests" | "spec" | "__tests__"));
+    let name = name(path);
+    let words = name.split(['_', '-', '.']);
+    folder || words.clone().any(|word| matches!(word, "test" | "tests" | "spec"))
+}
+
+fn name(path: &[u8]) -> String {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    String::from_utf8_lossy(name).to_lowercase()
+}

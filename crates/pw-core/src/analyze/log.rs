@@ -1,0 +1,176 @@
+//! What the log says: which files each change touched, renames followed.
+
+use std::collections::HashMap;
+
+use crate::path::RepoPath;
+
+/// Changes of more files than this say nothing about what belongs together: formatting, licence
+/// headers, vendored code.
+pub const BULK: usize = 30;
+
+/// Where at least this share of the mainline's commits are merges, work lands by merges.
+const LANDS_BY_MERGES: f64 = 0.4;
+
+/// The place of a path in [`Log::paths`].
+pub type PathId = u32;
+
+/// What `git log` told of the newest commits of a branch.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    pub paths: Vec<RepoPath>,
+    /// The newest first, in the order of the log.
+    pub entries: Vec<Entry>,
+    /// Whether the clone is shallow: older commits exist elsewhere.
+    pub is_shallow: bool,
+    /// Whether the bound on commits was reached: older commits were not read.
+    pub is_cut: bool,
+}
+
+/// One commit.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    pub is_merge: bool,
+    /// Whether it lies on the chain of first parents.
+    pub is_mainline: bool,
+    /// How many files it touched; more than there are `touches` when it is bulk.
+    pub files: usize,
+    /// Of a merge, what differs from its first parent. Of a bulk commit, all but plain edits.
+    pub touches: Vec<Touch>,
+}
+
+/// One file in one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    pub path: PathId,
+    pub how: How,
+}
+
+/// What a commit did to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Added,
+    Edited,
+    Deleted,
+    RenamedFrom(PathId),
+}
+
+/// The changes of a log, the oldest first.
+#[derive(Clone, Debug)]
+pub struct Changes<'a> {
+    pub log: &'a Log,
+    pub entries: Vec<&'a Entry>,
+    /// Whether a change is a merge here, not a commit.
+    pub are_merges: bool,
+}
+
+impl Entry {
+    pub fn is_bulk(&self) -> bool {
+        self.files > BULK
+    }
+
+    /// Returns the paths that whoever makes this change must be allowed to write.
+    pub fn written(&self) -> impl Iterator<Item = PathId> {
+        self.touches.iter().flat_map(|touch| {
+            let from = match touch.how {
+                How::RenamedFrom(from) => Some(from),
+                _ => None,
+            };
+            from.into_iter().chain([touch.path])
+        })
+    }
+}
+
+impl Log {
+    /// Returns the changes: the mainline where work lands by merges, else every commit but merges.
+    pub fn changes(&self) -> Changes<'_> {
+        let mainline = || self.entries.iter().filter(|entry| entry.is_mainline);
+        let merges = mainline().filter(|entry| entry.is_merge).count();
+        let are_merges = share(merges, mainline().count()) >= LANDS_BY_MERGES;
+        let counts = |entry: &&Entry| match are_merges {
+            true => entry.is_mainline,
+            false => !entry.is_merge,
+        };
+        let mut entries: Vec<&Entry> =
+            self.entries.iter().filter(counts).filter(|entry| entry.files > 0).collect();
+        entries.reverse();
+        Changes { log: self, entries, are_merges }
+    }
+}
+
+impl Changes<'_> {
+    /// Returns the changes that are not bulk, by index.
+    pub fn plain(&self) -> Vec<usize> {
+        (0..self.entries.len()).filter(|at| !self.entries[*at].is_bulk()).collect()
+    }
+
+    /// Returns the files that exist before change `end`, and for the plain ones among the last
+    /// `most` changes before it the files they touched, by the names of that time, the newest
+    /// first.
+    pub fn until(&self, end: usize, most: usize) -> Known {
+        let mut names = Names::default();
+        let (mut known, mut changes) = (Vec::new(), Vec::new());
+        for entry in self.entries[..end].iter().rev() {
+            let mut files = Vec::new();
+            for touch in &entry.touches {
+                let (name, is_first) = names.now(touch.path);
+                let gone = touch.how == How::Deleted;
+                if is_first {
+                    names.set(touch.path, name.filter(|_| !gone));
+                    known.extend(name.filter(|_| !gone));
+                }
+                files.extend(names.now(touch.path).0);
+            }
+            for touch in &entry.touches {
+                match touch.how {
+                    How::RenamedFrom(from) => names.rename(from, touch.path),
+                    // Before this the name may have been another file's.
+                    How::Added => names.set(touch.path, None),
+                    How::Edited | How::Deleted => {}
+                }
+            }
+            if !entry.is_bulk() && changes.len() < most {
+                files.sort_unstable();
+                files.dedup();
+                changes.push(files);
+            }
+        }
+        Known { files: known, changes }
+    }
+}
+
+/// What is known at one moment of the past.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Files that exist and were touched at least once.
+    pub files: Vec<PathId>,
+    /// The files of each plain change, the newest first; those that are gone left out.
+    pub changes: Vec<Vec<PathId>>,
+}
+
+/// What files of older commits are called later; `None` when they are gone.
+#[derive(Default)]
+struct Names(HashMap<PathId, Option<PathId>>);
+
+impl Names {
+    /// Returns the later name, and whether this path is met for the first time.
+    fn now(&self, path: PathId) -> (Option<PathId>, bool) {
+        self.0.get(&path).map_or((Some(path), true), |name| (*name, false))
+    }
+
+    fn set(&mut self, path: PathId, name: Option<PathId>) {
+        self.0.insert(path, name);
+    }
+
+    fn rename(&mut self, from: PathId, to: PathId) {
+        let name = self.now(to).0;
+        self.set(from, name);
+        // Older commits that name `to` speak of another file.
+        self.set(to, None);
+    }
+}
+
+/// Returns `part / whole`, nothing of nothing being 0.
+#[expect(clippy::cast_precision_loss, reason = "counts of commits are far below 2^52")]
+pub fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}

@@ -1,0 +1,141 @@
+//! The answer of `pw-setup analyze`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::coupling::Pair;
+use super::split::Way;
+use crate::path::RepoPath;
+use crate::report::{NextStep, Report};
+
+/// What the history says about splitting this repository.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Analysis {
+    pub verdict: Verdict,
+    pub history: Coverage,
+    /// What the split would have made of past changes; absent without enough of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backtest: Option<Backtest>,
+    /// The split made from the whole history; empty when there is none to be made.
+    pub workers: Vec<Part>,
+    /// Files that everybody may touch: lock files and changelogs.
+    pub shared: Vec<RepoPath>,
+    /// Files that are in most of the changes that cross these workers.
+    pub hubs: Vec<Hub>,
+    /// Files that change together.
+    pub coupled: Vec<Pair>,
+    /// The plan that was written; absent when none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// What limits this answer.
+    pub notes: Vec<String>,
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Analysis {
+    const SCHEMA: &'static str = "pw-setup.analyze/1";
+}
+
+/// Whether to split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    pub advice: Advice,
+    /// One sentence, with the numbers.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Advice {
+    Split,
+    /// Do it in one session.
+    OneSession,
+    /// The history is too short to say.
+    Unknown,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// Commits of the log that were read.
+    pub commits: usize,
+    /// Changes among them: one for each commit, or for each merge where work lands by merges.
+    pub changes: usize,
+    /// Changes of more than 30 files, which count nothing.
+    pub bulk: usize,
+    pub by_merges: bool,
+    pub shallow: bool,
+    /// Whether older commits were left out.
+    pub cut: bool,
+}
+
+/// What splits made from what was known then would have made of the changes that came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Backtest {
+    pub windows: usize,
+    pub changes_per_window: usize,
+    /// The way that the windows chose.
+    pub way: Way,
+    /// How many times faster than one session; 90 % interval over windows.
+    pub speedup: Estimate,
+    /// Of the changes of several files, the share inside one worker.
+    pub inside: Estimate,
+    /// Of all changes, the share that crosses workers.
+    pub crossing: f64,
+    /// The better of top folders and the folders in them.
+    pub folders: Score,
+    pub random: Score,
+    /// A split that knew the future.
+    pub best_possible: Score,
+    /// The same for other numbers of workers.
+    pub others: Vec<Other>,
+}
+
+/// A mean over windows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    pub mean: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// What a baseline came to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Score {
+    pub speedup: f64,
+    pub inside: f64,
+}
+
+/// What another number of workers came to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Other {
+    pub workers: usize,
+    pub speedup: f64,
+    pub crossing: f64,
+}
+
+/// One worker of the split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    pub name: String,
+    /// At most as many globs as `more` leaves out; the plan has all.
+    pub owns: Vec<String>,
+    /// How many globs are not listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub more: Option<usize>,
+    /// How many files of today it owns.
+    pub files: usize,
+    /// Of the changes inside one worker, this worker's share, newer ones weighing more.
+    pub share: f64,
+}
+
+/// A file that makes changes cross.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hub {
+    pub path: RepoPath,
+    /// The worker that owns it.
+    pub owner: String,
+    /// How many of the changes that touch it cross workers.
+    pub crossing: usize,
+    pub of: usize,
+}
