@@ -1,6 +1,7 @@
 //! What Claude and people read is true: commands parse, fields exist, codes and states are complete, plans
 //! are valid, links lead somewhere, the README's tour runs. No test quotes prose.
 
+mod architecture;
 mod page;
 mod readme;
 

@@ -10,6 +10,7 @@ pub(super) const HELPERS: [&str; 5] =
 /// Longest description of a skill or agent, in characters.
 const MAX_DESCRIPTION: usize = 500;
 
+#[derive(Clone)]
 pub(super) struct Page {
     /// Its path in the repository.
     pub(super) name: String,
@@ -38,8 +39,9 @@ pub(super) fn root() -> PathBuf {
 
 /// Returns everything people and Claude read.
 pub(super) fn pages() -> Vec<Page> {
-    let mut pages = vec![Page::read("README.md"), Page::read("crates/README.md")];
-    let mut folders = vec![root().join("skills"), root().join("agents")];
+    let names = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "crates/README.md"];
+    let mut pages = names.map(Page::read).to_vec();
+    let mut folders = ["skills", "agents", "docs"].map(|name| root().join(name)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

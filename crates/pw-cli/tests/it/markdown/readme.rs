@@ -33,6 +33,27 @@ fn the_tour_runs() {
     assert_eq!(String::from_utf8(status.stdout).unwrap(), "?? plan.yaml\n");
 }
 
+#[test]
+fn what_it_says_to_allow_are_commands_that_only_read() {
+    let page = Page::read("README.md");
+    let [(_, settings)] = &page.fences("json")[..] else { panic!("one list of permissions") };
+    let settings: serde_json::Value = serde_json::from_str(settings).unwrap();
+    for rule in settings["permissions"]["allow"].as_array().unwrap() {
+        let rule = rule.as_str().unwrap();
+        let command = rule.strip_prefix("Bash(").and_then(|rule| rule.strip_suffix(')')).unwrap();
+        let words: Vec<&str> = command.trim_end_matches(" *").split(' ').collect();
+        let helper = super::helper(words[0]).unwrap();
+        match words[1..] {
+            [] => assert!(["pw-monitor", "pw-retro"].contains(&words[0]), "{rule}"),
+            [verb] => {
+                assert!(helper.find_subcommand(verb).is_some(), "{rule}");
+                assert!(["check", "list", "preview"].contains(&verb), "{rule}");
+            }
+            _ => panic!("{rule}"),
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test: runs the tour's commands")]
 fn sh(home: &Path, command: &str) -> Output {
     let bin = Path::new(env!("CARGO_BIN_EXE_pw-setup")).parent().unwrap();
