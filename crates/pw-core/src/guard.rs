@@ -30,7 +30,7 @@ mod verbs;
 
 use self::decide::{Change, foreign};
 use self::judge::{Judge, Rules};
-pub use self::refs::{Transaction, refs};
+pub use self::refs::{Store, Transaction, refs};
 pub use self::surroundings::{Surroundings, Target};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};

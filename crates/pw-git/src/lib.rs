@@ -44,7 +44,7 @@ pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
 pub use process::{GitError, INSTALL, all, both};
 pub use record::Journal;
-pub use refs::Transaction;
+pub use refs::{RefFiles, Transaction};
 pub use repo::Repo;
 pub use rerere::Unmerged;
 pub use shallow::unshallow;

@@ -1,6 +1,7 @@
 //! Refs: reading many at once, changing many at once or none.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
@@ -113,5 +114,33 @@ impl Transaction {
             false if is_said => self.moved.iter().any(|(name, new)| now.get(name) == Some(new)),
             false => self.moved.iter().all(|(name, new)| now.get(name) == Some(new)),
         }))
+    }
+}
+
+/// The files in which git keeps refs, read without git: a hook must not ask it about a transaction
+/// that it is in the middle of.
+#[derive(Debug)]
+pub struct RefFiles {
+    common: PathBuf,
+}
+
+impl RefFiles {
+    /// `dir`: git's own folder of a worktree, or of the repository.
+    pub fn of(dir: &Path) -> Self {
+        let common = std::fs::read_to_string(dir.join("commondir"));
+        Self { common: common.map_or_else(|_| dir.to_owned(), |text| dir.join(text.trim_end())) }
+    }
+
+    /// Returns whether a ref's own file has this value.
+    pub fn is_loose(&self, name: &str, value: &str) -> bool {
+        let text = std::fs::read_to_string(self.common.join(name));
+        text.is_ok_and(|text| text.trim_end() == value)
+    }
+
+    /// Returns whether `packed-refs` has this value of a ref.
+    pub fn is_packed(&self, name: &str, value: &str) -> bool {
+        let text = std::fs::read(self.common.join("packed-refs")).unwrap_or_default();
+        let wanted = format!("{value} {name}");
+        text.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes())
     }
 }

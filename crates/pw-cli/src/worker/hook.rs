@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use pw_core::failure::{Code, Failure};
-use pw_core::guard::{self, Transaction};
+use pw_core::guard::{self, Store, Transaction};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
+use pw_git::RefFiles;
 
 use crate::identity;
 use crate::session;
@@ -77,7 +78,15 @@ fn refs(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
     let action = std::env::var("GIT_REFLOG_ACTION").unwrap_or_default();
     let branch = format!("work/{label}");
     let lines = String::from_utf8_lossy(&bytes);
-    let transaction = Transaction { lines: &lines, action: &action, branch: &branch };
+    let dir = std::env::var_os("GIT_DIR").map(|dir| shell.directory.join(dir));
+    let files = dir.map(|dir| RefFiles::of(&dir));
+    let has = |name: &str, value: &str, store: Store| {
+        files.as_ref().is_some_and(|files| match store {
+            Store::Loose => files.is_loose(name, value),
+            Store::Packed => files.is_packed(name, value),
+        })
+    };
+    let transaction = Transaction { lines: &lines, action: &action, branch: &branch, has: &has };
     Ok(guard::refs(&session::own(), &workflow, &worker, transaction))
 }
 

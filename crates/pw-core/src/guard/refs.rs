@@ -4,7 +4,7 @@ use crate::id::{Slug, WorkerId};
 use crate::prompt::SessionOf;
 
 /// Where git is about to move refs, and for whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Transaction<'a> {
     /// One line for each ref: the old value, the new one, its name; as `reference-transaction` gets
     /// it.
@@ -13,6 +13,15 @@ pub struct Transaction<'a> {
     pub action: &'a str,
     /// The branch of the worker whose worktree this is.
     pub branch: &'a str,
+    /// Whether a ref has a value already: in its own file, or, asked so, in `packed-refs`.
+    pub has: &'a dyn Fn(&str, &str, Store) -> bool,
+}
+
+/// Where git keeps a ref's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    Loose,
+    Packed,
 }
 
 /// Returns why git may not move these refs in the worktree of this worker, if it may not.
@@ -22,6 +31,7 @@ pub fn refs(
     worker: &WorkerId,
     transaction: Transaction<'_>,
 ) -> Option<String> {
+    let moved = |line| moved(line, transaction.has);
     let moved: Vec<&str> = transaction.lines.lines().filter_map(moved).collect();
     if let Err(failure) = session.require(workflow, worker) {
         // Of a merge this comes first of all; later the files have changed.
@@ -46,13 +56,21 @@ pub fn refs(
 }
 
 /// Returns the ref that a line moves. Git also writes down what stays as it is; one that goes has
-/// no new value, and no old one where git was not told. A HEAD that is led to another branch comes
+/// no new value, and no old one where git was not told. Packing, which every commit may start,
+/// writes a loose ref's value into `packed-refs` and then takes the loose one away; a packed ref
+/// that is deleted shows as one without an old value, too. A HEAD that is led to another branch comes
 /// after the files did, so that git had better end it.
-fn moved(line: &str) -> Option<&str> {
+fn moved<'a>(line: &'a str, has: &dyn Fn(&str, &str, Store) -> bool) -> Option<&'a str> {
     let mut words = line.splitn(3, ' ');
     let (old, new, name) = (words.next()?, words.next()?, words.next()?);
-    let goes = new.bytes().all(|byte| byte == b'0');
-    ((old != new || goes) && !new.starts_with("ref:")).then_some(name)
+    let is_none = |value: &str| value.bytes().all(|byte| byte == b'0');
+    let is_packed = match (is_none(old), is_none(new)) {
+        (true, false) => has(name, new, Store::Loose),
+        (false, true) => has(name, old, Store::Packed),
+        _ => false,
+    };
+    let moves = (old != new || is_none(new)) && !new.starts_with("ref:");
+    (moves && !is_packed).then_some(name)
 }
 
 #[cfg(test)]
@@ -63,7 +81,11 @@ mod tests {
     fn a_session_moves_its_own_branch_in_its_own_worktree() {
         let refused = |session: &str, action: &str, lines: &str| {
             let session = SessionOf { workflow: None, worker: Some(session.to_owned()) };
-            let transaction = Transaction { lines, action, branch: "work/a-x" };
+            let has = |name: &str, value: &str, store: Store| match store {
+                Store::Loose => (name, value) == ("refs/heads/loose", "5"),
+                Store::Packed => (name, value) == ("refs/heads/packed", "5"),
+            };
+            let transaction = Transaction { lines, action, branch: "work/a-x", has: &has };
             refs(&session, &"w".parse().unwrap(), &"a".parse().unwrap(), transaction).is_some()
         };
         for (lines, action, of_others, of_its_own) in [
@@ -79,6 +101,10 @@ mod tests {
             ("1 0 refs/heads/main\n", "", true, true),
             ("000 000 refs/heads/main\n", "", true, true),
             ("0 1 refs/remotes/o/work/b-y\n0 1 refs/tags/x\n", "fetch", false, false),
+            ("0 5 refs/heads/loose\n", "", false, false),
+            ("5 0 refs/heads/packed\n", "", false, false),
+            ("0 6 refs/heads/loose\n", "", true, true),
+            ("6 0 refs/heads/packed\n0 0 refs/heads/packed\n", "", true, true),
             ("nonsense\n\n", "", false, false),
         ] {
             assert_eq!(refused("b", action, lines), of_others, "{lines} of another's");
