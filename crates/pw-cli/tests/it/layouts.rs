@@ -251,3 +251,23 @@ fn the_main_checkout_keeps_its_settings_to_itself() {
         is_as_before();
     }
 }
+
+#[test]
+fn a_clone_without_the_content_of_the_base_is_refused_with_the_command_that_fetches_it() {
+    let repo = repo("");
+    repo.git(&["config", "uploadpack.allowFilter", "true"]);
+    repo.git(&["branch", "old"]);
+    std::fs::write(repo.root().join("README.md"), "another\n").unwrap();
+    repo.git(&["commit", "-qam", "second"]);
+    let here = repo.beside("blobless");
+    clone(&repo, &["--filter=blob:none"], &here);
+    repo.git_in(&here, &["branch", "-q", "old", "origin/old"]);
+    let plan = repo.beside("plan.yaml").to_string_lossy().into_owned();
+    std::fs::write(&plan, format!("{TWO}base: old\n")).unwrap();
+    let create = ["pw-setup", "create", &plan];
+    let error = repo.pw_in(&here, &create).error(1, "objects_missing");
+    assert_eq!(repo.git_in(&here, &["branch", "--list", "work/*"]), "");
+    let fetch = error["next"].as_str().unwrap();
+    assert!(repo.shell(fetch).current_dir(&here).status().unwrap().success());
+    repo.pw_in(&here, &create).data();
+}
