@@ -188,7 +188,7 @@ impl Workflow {
         let mut state = self.repo.checkout_state()?;
         let plan = self.plan_text.as_bytes();
         state.untracked.retain(|path| {
-            let file = self.repo.root().join(path.to_path());
+            let file = self.repo.place().join(path.to_path());
             let as_long = file.metadata().is_ok_and(|known| known.len() == plan.len() as u64);
             !(as_long && std::fs::read(file).is_ok_and(|text| text == plan))
         });

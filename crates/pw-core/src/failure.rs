@@ -19,6 +19,8 @@ pub enum Code {
     ProgramFailed,
     /// A git hook of the user's refused the commit.
     HookRefused,
+    /// This clone has not the content of some files; we never use the network.
+    ObjectsMissing,
     /// The wrapper in `bin/` could not build the helper.
     HelperNotBuilt,
     /// The wrapper in `bin/` is still building the helper.
@@ -121,6 +123,7 @@ impl Code {
         Self::CannotWrite,
         Self::ProgramFailed,
         Self::HookRefused,
+        Self::ObjectsMissing,
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
@@ -176,6 +179,7 @@ impl Code {
             | Self::CannotWrite
             | Self::ProgramFailed
             | Self::HookRefused
+            | Self::ObjectsMissing
             | Self::HelperNotBuilt
             | Self::HelperBuilding => 1,
             Self::Usage | Self::PlanUnreadable => 2,
@@ -235,6 +239,12 @@ impl Failure {
             );
             let failure = Self::new(Code::Locked, format!("git's lock {lock} is taken"));
             return Some(failure.hint(hint).details(serde_json::json!({ "lock": lock })));
+        }
+        if says(&["lazy fetching disabled"]) {
+            let what = "this clone lacks the content of some files, and no helper fetches";
+            let fetch = "git fetch --refetch --no-filter";
+            let hint = format!("fetch it with {fetch}, {again}");
+            return Some(Self::new(Code::ObjectsMissing, what).hint(hint).next(fetch));
         }
         let (code, what, remedy) = if says(&["smudge filter", "clean filter", "external filter"]) {
             (Code::ProgramFailed, "a filter of this repository does not work", "repair it")

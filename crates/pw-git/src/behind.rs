@@ -33,7 +33,7 @@ impl Repo {
             behind.entries.insert((*tip).clone(), self.odd_entries(tip)?);
             let old = changes.iter().find(|change| is_modules(change));
             if let Some((_, blob)) = old.and_then(|change| change.old.as_deref()?.split_once(' ')) {
-                behind.named_before.insert((*tip).clone(), self.modules(self.root(), Some(blob))?);
+                behind.named_before.insert((*tip).clone(), self.modules(self.place(), Some(blob))?);
             }
         }
         let entries = || behind.entries.values().flat_map(BTreeMap::values);
@@ -92,7 +92,7 @@ impl Repo {
         for (tip, blob) in tips.into_iter().zip(blobs) {
             let named = match known.get(&blob) {
                 Some(named) => named.clone(),
-                None => self.modules(self.root(), blob.as_ref().map(Oid::as_str))?,
+                None => self.modules(self.place(), blob.as_ref().map(Oid::as_str))?,
             };
             known.insert(blob, named.clone());
             modules.insert(tip.clone(), named);

@@ -51,9 +51,10 @@ impl Repo {
         Ok(WorktreeFacts::Present(state))
     }
 
-    /// Returns the state of the main checkout, the operation in progress left out.
+    /// Returns the state of [`Self::main_checkout`], the operation in progress left out.
     pub fn checkout_state(&self) -> Result<TreeState> {
-        status(&self.one_of_many(self.worktrees().len()))
+        let git = self.one_of_many(self.worktrees().len());
+        self.main_checkout().map_or_else(|| Ok(TreeState::default()), |path| status(&git.at(path)))
     }
 
     /// Returns the states of several worktrees, as many at a time as there are processors.
@@ -76,7 +77,7 @@ impl Repo {
         if std::fs::symlink_metadata(path).ok()?.is_symlink() {
             return None;
         }
-        if path == self.root() && path.join(".git").is_dir() {
+        if path == self.root() && path.join(".git").is_dir() && !self.worktrees()[0].bare {
             return self.common().canonicalize().ok();
         }
         let text = std::fs::read_to_string(path.join(".git")).ok()?;
@@ -85,19 +86,20 @@ impl Repo {
         named.starts_with(self.common().canonicalize().ok()?).then_some(named)
     }
 
-    /// Returns the ignored files of the main checkout.
+    /// Returns the ignored files of the user's checkout.
     pub fn ignored(&self) -> Result<Vec<RepoPath>> {
         self.others("--exclude-standard")
     }
 
-    /// Returns the untracked files of the main checkout that a file of ignore patterns matches.
+    /// Returns the untracked files of the user's checkout that a file of ignore patterns matches.
     pub fn matching(&self, patterns: &str) -> Result<Vec<RepoPath>> {
         self.others(&format!("--exclude-from={patterns}"))
     }
 
     fn others(&self, which: &str) -> Result<Vec<RepoPath>> {
-        let answer =
-            self.git.user(["ls-files", "-z", "--others", "--ignored", which]).reader().bytes()?;
+        let Some(checkout) = self.checkout() else { return Ok(Vec::new()) };
+        let words = ["ls-files", "-z", "--others", "--ignored", which];
+        let answer = self.git.at(&checkout.path).user(words).reader().bytes()?;
         Ok(records(&answer).map(RepoPath::new).collect())
     }
 
@@ -140,7 +142,8 @@ impl Repo {
     /// Returns what makes git ignore each of these paths, which it does not know, in the main
     /// checkout.
     pub fn ignored_by(&self, paths: &[RepoPath]) -> Result<Vec<Option<Pattern>>> {
-        let answer = self.check_ignore(self.root(), &["--verbose", "--non-matching"], paths)?;
+        let Some(checkout) = self.main_checkout() else { return Ok(vec![None; paths.len()]) };
+        let answer = self.check_ignore(checkout, &["--verbose", "--non-matching"], paths)?;
         let fields: Vec<&[u8]> = records(&answer).collect();
         if fields.len() != 4 * paths.len() {
             return Ok(vec![None; paths.len()]);

@@ -13,6 +13,7 @@ use pw_core::gap::{Gap, GapKind};
 use pw_core::prompt::{HOOK, HOOK_BEGINS, KEPT};
 
 use crate::Repo;
+use crate::own_settings::{MainOnly, SETTINGS, include, is_true, quoted};
 use crate::process::records;
 
 /// The hooks git may start in a worktree. Where ours has nothing to say, the user's own runs alone.
@@ -85,36 +86,33 @@ impl Repo {
         }
         let own: Vec<Option<PathBuf>> =
             places.iter().map(|place| self.own_git_dir(&place.worktree)).collect();
-        let (is_per_worktree, named) = self.hook_settings(&own)?;
-        let off = || Gap::new(GapKind::WorktreeConfig, "extensions.worktreeConfig is switched off");
+        let (shared, named) = self.hook_settings(&own)?;
         let gaps = |((place, own), named): ((&HookPlace, &Option<PathBuf>), Named)| {
             if own.is_none() {
                 return Vec::new();
             }
-            let off = (!is_per_worktree).then(off);
+            let off = shared.gap();
             off.into_iter().chain(path_gap(place, &named)).chain(self.file_gaps(place)).collect()
         };
         Ok(places.iter().zip(&own).zip(named).map(gaps).collect())
     }
 
-    /// Reads whether worktrees have settings of their own, and what theirs name for hooks.
+    /// Reads what all worktrees share, and what each one's own settings name for hooks.
     ///
     /// git reads one file from its stdin that includes all of them, each behind a mark.
-    fn hook_settings(&self, own: &[Option<PathBuf>]) -> Result<(bool, Vec<Named>)> {
-        let included =
-            |path: &Path| [b"[include]\n\tpath = \"", &quoted(path)[..], b"\"\n"].concat();
+    fn hook_settings(&self, own: &[Option<PathBuf>]) -> Result<(Shared, Vec<Named>)> {
         let shared = self.common().join("config");
-        let mut text = included(&shared);
+        let mut text = include(&shared);
         for own in own {
             text.extend(b"[pw]\n\tnext\n");
-            text.extend(own.iter().flat_map(|own| included(&own.join(SETTINGS))));
+            text.extend(own.iter().flat_map(|own| include(&own.join(SETTINGS))));
         }
-        let names = "^(pw\\.next|extensions\\.worktreeconfig|core\\.hookspath|include\\.path|includeif\\..*\\.path)$";
+        let names = "^(pw\\.next|extensions\\.worktreeconfig|core\\.(bare|worktree|hookspath)|include\\.path|includeif\\..*\\.path)$";
         let words =
             ["config", "-z", "--show-origin", "--file", "-", "--includes", "--get-regexp", names];
         let answer = self.git.plumbing(words).reader().codes(&[0, 1]).input(text).bytes()?;
         let mut answer = records(&answer);
-        let (mut is_per_worktree, mut found) = (false, Vec::<Named>::new());
+        let (mut all, mut found) = (Shared::default(), Vec::<Named>::new());
         while let (Some(origin), Some(record)) = (answer.next(), answer.next()) {
             let mut parts = record.splitn(2, |byte| *byte == b'\n');
             let (name, value) = (parts.next().unwrap_or_default(), parts.next());
@@ -125,8 +123,9 @@ impl Repo {
                 (b"pw.next", ..) => found.push(Named::default()),
                 // Git reads this in the repository's own file alone.
                 (b"extensions.worktreeconfig", None, Some(file)) if file == shared => {
-                    is_per_worktree = value.is_none_or(is_true);
+                    all.is_per_worktree = value.is_none_or(is_true);
                 }
+                (name, None, Some(file)) if file == shared => all.main.take(name, value),
                 (b"core.hookspath", Some(named), Some(file)) => {
                     if file.ends_with(SETTINGS) {
                         named.include = None;
@@ -142,7 +141,7 @@ impl Repo {
             }
         }
         anyhow::ensure!(found.len() == own.len(), "git config left out a file");
-        Ok((is_per_worktree, found))
+        Ok((all, found))
     }
 
     fn file_gaps(&self, place: &HookPlace) -> Vec<Gap> {
@@ -207,13 +206,14 @@ impl Repo {
     pub fn use_hooks(&self, place: &HookPlace) -> Result<()> {
         let way = place.way()?;
         let own = [self.own_git_dir(&place.worktree)];
-        let read = || -> Result<(bool, Option<Gap>)> {
-            let (is_per_worktree, named) = self.hook_settings(&own)?;
-            Ok((is_per_worktree, named.iter().find_map(|named| setting_gap(place, named))))
+        let read = || -> Result<(Shared, Option<Gap>)> {
+            let (shared, named) = self.hook_settings(&own)?;
+            Ok((shared, named.iter().find_map(|named| setting_gap(place, named))))
         };
-        let (is_per_worktree, gap) = read()?;
-        if !is_per_worktree {
-            self.git.user(["config", "--local", "extensions.worktreeConfig", "true"]).run()?;
+        let (shared, gap) = read()?;
+        let is_switched_on = shared.gap().is_none();
+        if !is_switched_on {
+            self.allow_own_settings(&shared.main)?;
         }
         if gap.is_some() {
             let words = ["config", "--worktree", "--replace-all", "core.hooksPath"];
@@ -226,22 +226,37 @@ impl Repo {
                 append(&own.join(SETTINGS), &way)?;
             }
         }
-        if is_per_worktree && gap.is_none() {
+        if is_switched_on && gap.is_none() {
             return Ok(());
         }
-        match read()? {
-            (true, None) => Ok(()),
-            (_, gap) => bail!(
-                "git does not look for hooks in {}: {}",
-                place.hooks().display(),
-                gap.map_or("extensions.worktreeConfig is off".to_owned(), |gap| gap.message)
-            ),
+        let (shared, gap) = read()?;
+        match shared.gap().or(gap) {
+            None => Ok(()),
+            Some(gap) => {
+                bail!("git does not look for hooks in {}: {}", place.hooks().display(), gap.message)
+            }
         }
     }
 }
 
-/// The file of settings in a worktree's own folder of git's.
-const SETTINGS: &str = "config.worktree";
+/// What the settings that all worktrees share say of those of single ones.
+#[derive(Debug, Default)]
+struct Shared {
+    is_per_worktree: bool,
+    main: MainOnly,
+}
+
+impl Shared {
+    fn gap(&self) -> Option<Gap> {
+        let gap = |message: &str| Some(Gap::new(GapKind::WorktreeConfig, message));
+        match (self.is_per_worktree, self.main.is_empty()) {
+            (false, _) => gap("extensions.worktreeConfig is switched off"),
+            // `git submodule` writes its own path there again.
+            (true, false) => gap("core.worktree or core.bare of the main checkout is set for all"),
+            (true, true) => None,
+        }
+    }
+}
 
 /// What a worktree's settings name for hooks, as far as they do.
 #[derive(Debug, Default)]
@@ -251,16 +266,6 @@ struct Named {
     /// An `include` after the worktree's own value, and the file it is in: a value in the included
     /// file, now or on another branch, overrides it.
     include: Option<(String, PathBuf)>,
-}
-
-/// Returns how a path is written in git's settings, between quotes.
-fn quoted(path: &Path) -> Vec<u8> {
-    let quote = |byte: &u8| match byte {
-        b'\\' | b'"' => vec![b'\\', *byte],
-        b'\n' => b"\\n".to_vec(),
-        byte => vec![*byte],
-    };
-    path.as_os_str().as_bytes().iter().flat_map(quote).collect()
 }
 
 /// Appends the setting to a config file, under git's own lock, so that it overrides earlier ones.
@@ -328,10 +333,6 @@ fn ends_alike(named: &Path, folder: &Path) -> bool {
     let end: PathBuf =
         named.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     folder.ends_with(end)
-}
-
-fn is_true(value: &[u8]) -> bool {
-    [&b"true"[..], b"yes", b"on", b"1"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// Moves what is not ours out of a folder of hooks.

@@ -332,6 +332,16 @@ fn link(folder: &Path) -> Link {
     }
 }
 
+/// Returns whether a folder is a checkout of the repository with this folder of git's, or stands for it:
+/// not one of its linked worktrees.
+pub(crate) fn is_link_to(folder: &Path, common: &Path) -> bool {
+    match link(folder) {
+        Link::To(named) => is_same(&named, common),
+        Link::Repository => is_same(&folder.join(".git"), common),
+        Link::None | Link::Garbage => false,
+    }
+}
+
 fn path_of(text: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(text).to_vec()))
 }

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 use pw_core::report::shell_word;
 
+use crate::layout::Layout;
 use crate::links::Lost;
 use crate::lock::Lock;
 use crate::objects::Author;
 use crate::process::{Git, GitError, both};
 use crate::worktree::Worktree;
 
-/// A git repository with a main checkout.
+/// A git repository.
 #[derive(Clone, Debug)]
 pub struct Repo {
     pub(crate) git: Git,
-    root: PathBuf,
-    common: PathBuf,
+    /// The folder it was opened from.
+    here: PathBuf,
+    layout: Layout,
     worktrees: Vec<Worktree>,
 }
 
@@ -64,24 +66,58 @@ impl Repo {
 
     fn of(git: &Git) -> Result<Self> {
         let worktrees = crate::worktree::list(git).map_err(|error| refusal(error, git.dir()))?;
-        let main = worktrees.first().context("git lists no worktree")?;
-        let (root, common) = (main.path.clone(), main.path.join(".git"));
-        if main.bare || !common.is_dir() {
-            return Err(Failure::new(Code::BareRepository, "the repository has no main checkout with its own .git folder")
-                .hint("bare repositories, submodules and --separate-git-dir are not supported; use a plain clone")
-                .into());
+        let layout = crate::layout::find(git, &worktrees)?;
+        let is_linked = layout.root.join(".git").symlink_metadata().is_ok();
+        let asked = git.at(if is_linked { &layout.root } else { &layout.common });
+        let here = git.dir().to_owned();
+        let mut repo = Self { git: asked, here, layout, worktrees };
+        repo.name_main();
+        Ok(repo)
+    }
+
+    /// Puts the main checkout where it is: git takes it to be around its own folder.
+    fn name_main(&mut self) {
+        if let Some(main) = self.worktrees.first_mut() {
+            main.bare = self.layout.is_bare;
+            match main.bare {
+                true => main.branch = None,
+                false => main.path.clone_from(&self.layout.root),
+            }
         }
-        Ok(Self { git: git.at(&root), root, common, worktrees })
     }
 
-    /// The main checkout.
+    /// The folder that worktrees of ours lie in and paths are relative to: the main checkout, or the
+    /// folder around a bare repository.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.layout.root
     }
 
-    /// The folder all worktrees share: `.git` of the main checkout.
+    /// The folder all worktrees share: `.git` of the main checkout, as a rule.
     pub fn common(&self) -> &Path {
-        &self.common
+        &self.layout.common
+    }
+
+    /// The user's own checkout that one stands in, or the main one, or of a bare repository any;
+    /// nothing where there is none.
+    pub fn checkout(&self) -> Option<&Worktree> {
+        let is_users = |worktree: &&Worktree| {
+            !worktree.bare && !worktree.locked.as_ref().is_some_and(|why| why.starts_with("pw "))
+        };
+        let here = self.worktree_at(&self.here).filter(is_users);
+        here.or_else(|| self.worktrees.iter().find(is_users))
+    }
+
+    /// The main checkout, whichever one stands in; of a bare repository what [`Self::checkout`] says.
+    pub fn main_checkout(&self) -> Option<&Path> {
+        match self.layout.is_bare {
+            true => self.checkout().map(|checkout| checkout.path.as_path()),
+            false => Some(self.root()),
+        }
+    }
+
+    /// A folder in which git answers for this repository.
+    pub fn place(&self) -> &Path {
+        self.main_checkout().unwrap_or(self.common())
     }
 
     /// The worktrees as they were when the repository was opened, the main checkout first.
@@ -92,6 +128,7 @@ impl Repo {
     /// Reads the list of worktrees again.
     pub fn refresh(&mut self) -> Result<()> {
         self.worktrees = crate::worktree::list(&self.git)?;
+        self.name_main();
         Ok(())
     }
 
@@ -106,23 +143,36 @@ impl Repo {
         linked.filter(is_in).max_by_key(|w| w.path.as_os_str().len())
     }
 
-    /// Returns the commit that HEAD of the main checkout has, and its branch when it is on one.
+    /// Returns the commit that HEAD has in the checkout one stands in, and its branch when it is on
+    /// one; see [`Self::checkout`].
     ///
     /// # Errors
     ///
     /// `no_commit` before the first commit.
     pub fn head(&self) -> Result<(Option<String>, Oid)> {
-        let main = self.worktrees.first().context("git lists no worktree")?;
         let unborn = || {
             Failure::new(Code::NoCommit, "the repository has no commit yet")
                 .hint("make a first commit, so that there is something to fork from")
         };
-        let commit = main
+        let is_bare = self.worktrees.first().is_some_and(|main| main.bare);
+        let is_here = self.worktree_at(&self.here).is_some();
+        let Some(checkout) = self.checkout().filter(|_| is_here || !is_bare) else {
+            return self.bare_head()?.ok_or_else(|| unborn().into());
+        };
+        let commit = checkout
             .head
             .clone()
             .filter(|oid| oid.as_str().contains(|c| c != '0'))
             .ok_or_else(unborn)?;
-        Ok((main.branch.clone(), commit))
+        Ok((checkout.branch.clone(), commit))
+    }
+
+    /// Returns the branch that a bare repository calls its own, and its commit.
+    fn bare_head(&self) -> Result<Option<(Option<String>, Oid)>> {
+        let asked = ["symbolic-ref", "--quiet", "HEAD"];
+        let name = self.git.at(self.common()).plumbing(asked).reader().codes(&[0, 1]).line()?;
+        let Some(name) = name.strip_prefix("refs/heads/") else { return Ok(None) };
+        Ok(self.resolve(name)?.map(|commit| (Some(name.to_owned()), commit)))
     }
 
     /// Returns the commit that a branch, remote branch, tag or revision names, the branch first.

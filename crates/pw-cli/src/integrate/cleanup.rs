@@ -227,7 +227,8 @@ impl<'a> Ground<'a> {
         };
         let is_copy = |path: &RepoPath| {
             let content = |folder: &Path| std::fs::read(folder.join(path.to_path())).ok();
-            content(&self.path).is_some_and(|copy| content(repo.root()) == Some(copy))
+            let checkout = repo.checkout().map_or(repo.root(), |checkout| &checkout.path);
+            content(&self.path).is_some_and(|copy| content(checkout) == Some(copy))
         };
         let all = survey.changes.clone();
         // An ignored file that is the same in the main checkout is not lost.

@@ -63,8 +63,8 @@ impl<'a> Mergiraf<'a> {
         }
         let repo = &workflow.repo;
         // A `merge` attribute of the repository overrides the plan.
-        let drivers = repo.attributes(repo.root(), "merge", &paths)?;
-        let sizes = repo.marker_sizes(repo.root(), &paths)?;
+        let drivers = repo.attributes(repo.place(), "merge", &paths)?;
+        let sizes = repo.marker_sizes(repo.place(), &paths)?;
         let mut merged = Vec::new();
         for ((path, driver), size) in paths.into_iter().zip(drivers).zip(sizes) {
             let Some(stages) = outcome.stages.get(&path).filter(|_| driver.is_none()) else {

@@ -65,7 +65,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
         ];
         return Ok(Proposed { pull_request, next });
     };
-    let (pushed, said) = repo.push(repo.root(), &pull_request.remote, &branch)?;
+    let (pushed, said) = repo.push(repo.place(), &pull_request.remote, &branch)?;
     if !pushed {
         return Err(failed(
             proposal,
@@ -76,9 +76,9 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
     pull_request.pushed = true;
     let known = ["pr", "view", &branch, "--json", "url", "--jq", ".url"].map(str::to_owned);
     // An open pull request contains the push already; `gh` would refuse a second one.
-    let url = match say(&gh, repo.root(), &known)? {
+    let url = match say(&gh, repo.place(), &known)? {
         (true, url) => url,
-        (false, _) => match say(&gh, repo.root(), &words)? {
+        (false, _) => match say(&gh, repo.place(), &words)? {
             (true, url) => url,
             (false, said) => return Err(failed(proposal, "gh opened no pull request", &said)),
         },

@@ -54,7 +54,7 @@ impl StoppedMerge {
         let paths: Vec<RepoPath> = paths.map(|conflict| conflict.path.clone()).collect();
         let mut unmerged = BTreeMap::new();
         if !paths.is_empty() {
-            let sizes = repo.marker_sizes(repo.root(), &paths)?;
+            let sizes = repo.marker_sizes(repo.place(), &paths)?;
             let blobs = repo.blobs_at(&outcome.tree, &paths, Some(&scratch))?;
             let ids: Vec<Oid> = paths.iter().filter_map(|path| blobs.get(path).cloned()).collect();
             let mut contents = repo.contents(&ids, Some(&scratch))?.into_iter();

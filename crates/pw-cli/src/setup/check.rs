@@ -39,6 +39,7 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let examples = ignored::examples(&ground.plan);
     let paths: Vec<RepoPath> = examples.iter().map(|example| example.path.clone()).collect();
     warnings.extend(ignored::warnings(&examples, &ground.repo.ignored_by(&paths)?));
+    warnings.extend(standing(&ground).filter(|_| ground.record_tip.is_none()));
     let check = Check {
         setup: ground.report(&status, next),
         hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
@@ -46,4 +47,25 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
         warnings,
     };
     Answer::of(&check, view::check)
+}
+
+/// Says what is not to be expected of the base, since nothing in the plan names it.
+fn standing(ground: &Ground) -> Option<String> {
+    let Ground { repo, plan, record, .. } = ground;
+    let Some(base) = record.base_branch.as_deref() else {
+        return Some(
+            "HEAD is on no branch, so that pw-integrate finish will have none to land on; name one \
+             with `base:`"
+                .to_owned(),
+        );
+    };
+    let (main, here) = (repo.worktrees().first()?, repo.checkout()?);
+    let on_main = main.branch.as_deref().filter(|_| !main.bare && main.path != here.path);
+    on_main.filter(|_| plan.base.is_none()).map(|on_main| {
+        format!(
+            "it forks from {base}, the branch of the worktree {}, and will land there; the main \
+             checkout is on {on_main}",
+            here.path.display()
+        )
+    })
 }

@@ -19,9 +19,9 @@ use crate::workflow::recorded;
 /// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
 const INCLUDE: &str = ".worktreeinclude";
 
-/// Returns the ignored files of the main checkout that the plan or `.worktreeinclude` names.
+/// Returns the ignored files of the user's checkout that the plan or `.worktreeinclude` names.
 pub(crate) fn files_to_copy(repo: &Repo, plan: &Plan) -> Result<Vec<RepoPath>> {
-    let has_include = repo.root().join(INCLUDE).is_file();
+    let has_include = source(repo).join(INCLUDE).is_file();
     if plan.copy.is_empty() && !has_include {
         return Ok(Vec::new());
     }
@@ -36,11 +36,16 @@ pub(crate) fn files_to_copy(repo: &Repo, plan: &Plan) -> Result<Vec<RepoPath>> {
     Ok(files)
 }
 
+/// The folder files are copied from.
+fn source(repo: &Repo) -> &Path {
+    repo.checkout().map_or(repo.root(), |checkout| &checkout.path)
+}
+
 /// Copies files into a new worktree; what is there already stays.
 pub(crate) fn copy(repo: &Repo, worktree: &Path, files: &[RepoPath]) -> Result<()> {
     for file in files {
         let name = file.to_path();
-        let (from, to) = (repo.root().join(&name), worktree.join(&name));
+        let (from, to) = (source(repo).join(&name), worktree.join(&name));
         let about = from.symlink_metadata().with_context(|| format!("reading {file}"))?;
         if to.symlink_metadata().is_ok() {
             continue;

@@ -26,6 +26,7 @@ mod identity;
 mod integrate;
 mod landing;
 mod launch;
+mod layouts;
 mod lifecycle;
 mod links;
 mod lock;
