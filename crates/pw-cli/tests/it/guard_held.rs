@@ -191,6 +191,19 @@ fn a_branch_is_moved_by_its_own_session_and_by_people_alone() {
         assert!(said.contains("belong to the workflow"), "{verb}: {said}");
     }
     run("git branch elsewhere START && git branch -D elsewhere", &[]);
+    // Packing moves none, with what the worker's session does every day it begins by itself.
+    let refs = || repo.git(&["for-each-ref", "refs"]);
+    let before = refs();
+    for verb in ["git pack-refs --all", "git -c gc.auto=1 gc", "git pack-refs --all"] {
+        run("git branch fresh START", &[]);
+        let said = run(verb, &session_of("task-2"));
+        assert!(!said.contains("belong to the workflow"), "{verb}: {said}");
+        assert!(!repo.root().join(".git/refs/heads/fresh").exists(), "{verb}: {said}");
+        let said = run("git branch -D fresh", &session_of("task-2"));
+        assert!(said.contains("belong to the workflow"), "a packed branch goes: {said}");
+        run("git branch -D fresh", &[]);
+    }
+    assert_eq!(refs(), before);
 }
 
 #[test]
