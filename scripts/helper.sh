@@ -39,6 +39,7 @@ case ${0##*/}:${1-} in helper.sh:guard) is_worker || exit 0 ;; esac
 case $0 in */helper.sh) pw_self=$0 ;; esac
 pw_name=${pw_self##*/}
 pw_root=${pw_self%/*}/..
+pw_version=
 while IFS= read -r pw_line; do
   case $pw_line in *'"version":'*) pw_version=${pw_line#*'"version":'*\"} && break ;; esac
 done <"$pw_root/.claude-plugin/plugin.json"
@@ -48,6 +49,8 @@ pw_data=/dev/null/no-home
 for pw_line in "${HOME-}/.cache/parallel-workflows" "${XDG_CACHE_HOME-}/parallel-workflows" "${CLAUDE_PLUGIN_DATA-}"; do
   case $pw_line in /parallel-workflows | /.cache/parallel-workflows) ;; /*) pw_data=$pw_line ;; esac
 done
+# A folder without its manifest is no plugin any more: nothing is run or built for it.
+[ -n "$pw_version" ] || pw_data=/dev/null/no-home
 pw_home=$pw_data/$pw_version
 pw_sums=$pw_root/helpers/SHA256SUMS
 
