@@ -7,7 +7,7 @@
 #                              when that takes long or cannot be
 #   helper.sh guard EVENT      the other hooks: asks pw-worker in a worker's session; in any other they say
 #                              nothing, whatever state the helpers are in
-#   helper.sh build            the build itself, detached from whoever asked for it (scripts/provide.sh)
+#   helper.sh build            the build itself, detached from the call that asked for it (scripts/provide.sh)
 #
 # The cache: <data>/<version>/bin holds `pw`, which is all helpers, and a link to it for each name;
 # <data>/<version>/stamp says what it is: the plugin folder, then `built` or the line of helpers/SHA256SUMS

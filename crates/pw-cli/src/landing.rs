@@ -221,9 +221,10 @@ impl Steps {
         let is_later = |at: &usize| time(&self.steps[*at].0) >= made;
         let tries = self.tries(paths).1.into_iter().filter(is_later);
         let commits: Vec<Oid> = tries.map(|at| self.steps[at].0.clone()).collect();
-        let Some(landed) = repo.first_with(&commits, tip)?.filter(|_| !commits.is_empty()) else {
+        if commits.is_empty() {
             return Ok(None);
-        };
+        }
+        let Some(landed) = repo.first_with(&commits, tip)? else { return Ok(None) };
         let touches = |(_, changes): &&(Oid, _)| touches_any(changes, paths);
         let by = self.steps.iter().rev().find(touches).map(|(commit, _)| commit.clone());
         Ok(by.map(|by| Reverted { landed, by }))

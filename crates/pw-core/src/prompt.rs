@@ -173,7 +173,7 @@ helper=$folder/{HELPER}
   echo '{HELPER} is gone, so whether a session lives here cannot be told: run pw-setup repair {workflow}' >&2
   exit 127
 }}
-# The lock is held as long as the client runs: whoever cannot see the process sees that.
+# The lock is held as long as the client runs: a container that cannot see the process sees the lock.
 exec 9>>"$folder/{ALIVE}"
 "$helper" begin {id} $$ <&9 9>&- || exit 3
 # Until git wrote down what it finds, every look reads all files again: they are as young as the index.

@@ -193,6 +193,12 @@ impl TestRepo {
         command
     }
 
+    /// Runs a shell script in a folder; it must succeed.
+    pub fn sh(&self, folder: &Path, script: &str) {
+        let output = self.shell(script).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+    }
+
     /// Runs a command that an answer names; it must succeed.
     pub fn follow(&self, command: &Value) -> Output {
         let line = command.as_str().unwrap_or_else(|| panic!("no command: {command}"));

@@ -21,7 +21,7 @@ use crate::workflow::Workflow;
 ///
 /// It is one of these: a worker is complete, went on after that, is blocked, needs another or can
 /// go on, wrote a signal that does not count, is stalled or missing; two workers do not merge, or
-/// wait for each other; a next wave can be created; everybody can be merged or is merged; a merge
+/// wait for each other; a next wave can be created; every worker can be merged or is merged; a merge
 /// waits for its resolution. A checkpoint is nothing to act on.
 ///
 /// Each answer carries a cursor. With it as --since nothing is told twice, nothing that happened

@@ -34,23 +34,23 @@ pub(super) struct More {
 const MODULES: &str = ".gitmodules";
 
 pub(super) fn commit(
-    desk: &OwnWorktree<'_>,
+    own: &OwnWorktree<'_>,
     signal: &Signal,
     text: &str,
     more: &More,
 ) -> Result<Answer> {
     let message = OwnWorktree::message(signal, text, &more.detail)?;
-    let path = desk.workflow.worktree(desk.worker);
-    let tree = desk.tree()?;
-    rules::require_branch(desk.worker, &tree)?;
-    let named = more.paths.iter().map(|name| named(desk, &path, &tree, name));
+    let path = own.workflow.worktree(own.worker);
+    let tree = own.tree()?;
+    rules::require_branch(own.worker, &tree)?;
+    let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
     let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
-    let draft = Draft { desk, signal, path: &path, named: &named };
+    let draft = Draft { own, signal, path: &path, named: &named };
     let notes = match draft.save(tree, &message) {
         Ok(mut notes) => {
-            let head = desk.workflow.repo.read_head(&path)?;
+            let head = own.workflow.repo.read_head(&path)?;
             if signal.gets_out() && !is_signal(&head, signal) {
-                signal_alone(desk, &path, signal, &message)?;
+                signal_alone(own, &path, signal, &message)?;
                 notes.push(format!(
                     "a hook changed the subject of {}: the signal is a commit of its own",
                     head.oid.short()
@@ -59,14 +59,14 @@ pub(super) fn commit(
             notes
         }
         Err(error) if signal.gets_out() && !is_about(&error, &named) => {
-            signal_alone(desk, &path, signal, &message)?;
+            signal_alone(own, &path, signal, &message)?;
             vec![format!("no file is committed, the signal alone: {}", words(&error))]
         }
         Err(error) => return Err(error),
     };
     // Read anew: reports the files that are left, not those that were meant to be.
-    let left = desk.tree()?.uncommitted();
-    desk.announce(&path, signal, &message, left, notes)
+    let left = own.tree()?.uncommitted();
+    own.announce(&path, signal, &message, left, notes)
 }
 
 /// Returns whether an error is about files that the worker named, and has to correct.
@@ -83,11 +83,11 @@ fn words(error: &anyhow::Error) -> String {
 }
 
 /// Commits the signal, unless the step that failed came after that commit.
-fn signal_alone(desk: &OwnWorktree<'_>, path: &Path, signal: &Signal, message: &str) -> Result<()> {
-    let Workflow { repo, .. } = desk.workflow;
-    let branch = desk.worker.branch();
+fn signal_alone(own: &OwnWorktree<'_>, path: &Path, signal: &Signal, message: &str) -> Result<()> {
+    let Workflow { repo, .. } = own.workflow;
+    let branch = own.worker.branch();
     let head = repo.read_head(path)?;
-    if desk.workflow.branch(&branch) != Some(&head.oid) && is_signal(&head, signal) {
+    if own.workflow.branch(&branch) != Some(&head.oid) && is_signal(&head, signal) {
         return Ok(());
     }
     repo.commit_message(path, &branch, message)
@@ -96,13 +96,13 @@ fn signal_alone(desk: &OwnWorktree<'_>, path: &Path, signal: &Signal, message: &
 /// Returns a file named on the command line as the repository knows it: by the name that git
 /// reports, though that may be a link or below one, else by where it really lies.
 fn named(
-    desk: &OwnWorktree<'_>,
+    own: &OwnWorktree<'_>,
     worktree: &Path,
     tree: &TreeState,
     name: &Path,
 ) -> Result<RepoPath> {
     let worktree = worktree.canonicalize()?;
-    let full = desk.shell.directory.canonicalize()?.join(name);
+    let full = own.shell.directory.canonicalize()?.join(name);
     let inside = |path: &Path| -> Option<RepoPath> {
         let inside = path.strip_prefix(&worktree).ok()?;
         Some(RepoPath::new(inside.as_os_str().as_encoded_bytes()))
@@ -135,7 +135,7 @@ fn plain(path: &Path) -> PathBuf {
 
 /// A commit about to be made.
 struct Draft<'a> {
-    desk: &'a OwnWorktree<'a>,
+    own: &'a OwnWorktree<'a>,
     signal: &'a Signal,
     path: &'a Path,
     named: &'a [RepoPath],
@@ -154,7 +154,7 @@ struct Chosen {
 impl Draft<'_> {
     /// Commits; returns notes about it.
     fn save(&self, tree: TreeState, message: &str) -> Result<Vec<String>> {
-        let Workflow { repo, .. } = self.desk.workflow;
+        let Workflow { repo, .. } = self.own.workflow;
         let may_be_empty = *self.signal != Signal::Checkpoint || tree.operation.is_some();
         let commit = |chosen: &Chosen| {
             let only = chosen.is_part.then_some(&chosen.take);
@@ -173,7 +173,7 @@ impl Draft<'_> {
         if !corrected.iter().any(|path| chosen.take.contains(path)) {
             return Err(refused);
         }
-        let chosen = self.prepare(&self.desk.tree()?, may_be_empty)?;
+        let chosen = self.prepare(&self.own.tree()?, may_be_empty)?;
         commit(&chosen)?;
         self.committed(chosen, may_be_empty)
     }
@@ -181,17 +181,17 @@ impl Draft<'_> {
     /// Verifies that the commit holds what was chosen; returns notes about it.
     fn committed(&self, chosen: Chosen, may_be_empty: bool) -> Result<Vec<String>> {
         let Chosen { take, leave, mut notes, .. } = chosen;
-        notes.extend(self.desk.take_out_foreign(self.path, &take, &leave, may_be_empty)?);
+        notes.extend(self.own.take_out_foreign(self.path, &take, &leave, may_be_empty)?);
         if *self.signal == Signal::Checkpoint {
-            notes.extend(self.desk.unseen()?.1);
+            notes.extend(self.own.unseen()?.1);
         }
         Ok(notes)
     }
 
     /// Decides what to commit, and puts it into the index.
     fn prepare(&self, tree: &TreeState, may_be_empty: bool) -> Result<Chosen> {
-        let Workflow { repo, .. } = self.desk.workflow;
-        self.desk.mend();
+        let Workflow { repo, .. } = self.own.workflow;
+        self.own.mend();
         let chosen = self.choose(tree, &[])?;
         let unfit = repo.stage(self.path, &chosen.take, &chosen.held)?;
         if !unfit.is_empty() {
@@ -205,7 +205,7 @@ impl Draft<'_> {
         let staged = repo.staged(self.path, "HEAD", None)?;
         match staged.iter().any(|path| chosen.take.contains(path)) {
             true => Ok(chosen),
-            false => Err(nothing(&self.desk.overlooked()?, self.desk.unseen()?.1).into()),
+            false => Err(nothing(&self.own.overlooked()?, self.own.unseen()?.1).into()),
         }
     }
 
@@ -213,7 +213,7 @@ impl Draft<'_> {
     /// checkpoint refuses.
     fn prepare_without(&self, mut unfit: Vec<Unfit>) -> Result<Chosen> {
         // A program that still runs may have removed a file since we looked.
-        let tree = self.desk.tree()?;
+        let tree = self.own.tree()?;
         let there: BTreeSet<RepoPath> =
             tree.uncommitted().iter().map(RepoPath::without_slash).collect();
         unfit.retain(|unfit| there.contains(&unfit.path));
@@ -221,17 +221,17 @@ impl Draft<'_> {
             return Err(failure.into());
         }
         let chosen = self.choose(&tree, &unfit)?;
-        let unfit = self.desk.workflow.repo.stage(self.path, &chosen.take, &chosen.held)?;
+        let unfit = self.own.workflow.repo.stage(self.path, &chosen.take, &chosen.held)?;
         unfit::refusal(&unfit).map_or(Ok(chosen), |failure| Err(failure.into()))
     }
 
     /// Decides what to commit, without what git does not take; nothing is changed.
     fn choose(&self, tree: &TreeState, unfit: &[Unfit]) -> Result<Chosen> {
-        let Self { desk, signal, path, named } = *self;
-        let Workflow { repo, plan, .. } = desk.workflow;
-        rules::require_own_branch(desk.worker, tree)?;
+        let Self { own, signal, path, named } = *self;
+        let Workflow { repo, plan, .. } = own.workflow;
+        rules::require_own_branch(own.worker, tree)?;
         let merging = tree.operation.is_some();
-        let differing = desk.differing(path, tree)?;
+        let differing = own.differing(path, tree)?;
         let staged = match tree.changed.is_empty() {
             true => Vec::new(),
             false => repo.staged(path, "HEAD", None)?,
@@ -239,13 +239,13 @@ impl Draft<'_> {
         if !merging && named.is_empty() && !signal.gets_out() {
             // A checkpoint of everything leaves the index with nothing that waits to be committed.
             let is_foreign =
-                |path: &&RepoPath| !plan.allows(desk.worker, path) && differing.contains(path);
+                |path: &&RepoPath| !plan.allows(own.worker, path) && differing.contains(path);
             let outside: Vec<&RepoPath> = staged.iter().filter(is_foreign).collect();
             if let Some(first) = outside.first() {
                 return Err(rules::out_of_scope(plan, first, &outside).into());
             }
         }
-        let mut selection = rules::select(plan, desk.worker, tree, named, &differing)?;
+        let mut selection = rules::select(plan, own.worker, tree, named, &differing)?;
         let apart = rules::leave_unfit(&mut selection, unfit);
         let held = repo.held(path, tree, &selection.take)?;
         let hollow = self.hollow(tree, &selection, &held, merging)?;
@@ -257,9 +257,9 @@ impl Draft<'_> {
         }
         notes.extend(self.only_here(&selection.take, &held)?);
         if *signal == Signal::Checkpoint {
-            let overlooked = desk.overlooked()?;
+            let overlooked = own.overlooked()?;
             if selection.take.is_empty() && !merging {
-                let (ignored, notes) = desk.unseen()?;
+                let (ignored, notes) = own.unseen()?;
                 let left = selection.leave.iter().chain(&overlooked).chain(&ignored);
                 return Err(nothing(&overlooked, notes)
                     .details(serde_json::json!({ "left": left.collect::<Vec<_>>() }))
@@ -279,7 +279,7 @@ impl Draft<'_> {
         take: &BTreeSet<RepoPath>,
         held: &BTreeMap<RepoPath, Held>,
     ) -> Result<Vec<String>> {
-        let repo = &self.desk.workflow.repo;
+        let repo = &self.own.workflow.repo;
         let taken = || held.iter().filter(|(path, _)| take.contains(path));
         let end = |held: &Held| match held {
             Held::Link { end, .. } => end.clone(),
@@ -310,7 +310,7 @@ impl Draft<'_> {
         held: &BTreeMap<RepoPath, Held>,
         merging: bool,
     ) -> Result<Vec<Hollow>> {
-        let Workflow { repo, .. } = self.desk.workflow;
+        let Workflow { repo, .. } = self.own.workflow;
         let is_repository = |held: &Held| matches!(held, Held::Repository { .. });
         let committed = if merging { ":.gitmodules" } else { "HEAD:.gitmodules" };
         let takes_modules = selection.take.contains(&MODULES.into());

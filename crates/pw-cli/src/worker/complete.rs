@@ -20,39 +20,39 @@ use crate::shell::Answer;
 use crate::workflow::Workflow;
 use crate::{command, launch};
 
-pub(super) fn complete(desk: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
+pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
     let message = OwnWorktree::message(&Signal::Complete, text, detail)?;
-    let path = desk.workflow.worktree(desk.worker);
-    let tree = desk.tree()?;
-    rules::require_own_branch(desk.worker, &tree)?;
-    require_committed(desk, &path, &tree)?;
-    let mut notes = require_mergeable(desk)?;
-    notes.extend(desk.unseen()?.1);
-    verify(desk, &path)?;
+    let path = own.workflow.worktree(own.worker);
+    let tree = own.tree()?;
+    rules::require_own_branch(own.worker, &tree)?;
+    require_committed(own, &path, &tree)?;
+    let mut notes = require_mergeable(own)?;
+    notes.extend(own.unseen()?.1);
+    verify(own, &path)?;
     // HEAD is a `[COMPLETE]` already: a second one would add nothing.
-    let repo = &desk.workflow.repo;
+    let repo = &own.workflow.repo;
     let head = repo.read_head(&path)?;
     if is_signal(&head, &Signal::Complete) {
-        return desk.committed(&path, head, &Signal::Complete, Vec::new(), notes);
+        return own.committed(&path, head, &Signal::Complete, Vec::new(), notes);
     }
-    desk.mend();
+    own.mend();
     repo.commit(&path, &message, None)?;
-    notes.extend(desk.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
-    desk.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
+    notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
+    own.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
 }
 
 /// Refuses while any file is not committed, owned or not, also one that git was told to overlook.
-fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Result<()> {
+fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Result<()> {
     if tree.operation.is_some() {
         return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
             .hint("conclude it first")
             .next("pw-worker checkpoint \"what was taken in\"")
             .into());
     }
-    let Workflow { repo, plan, .. } = desk.workflow;
+    let Workflow { repo, plan, .. } = own.workflow;
     let open = tree.uncommitted();
     let Some(first) = open.first() else {
-        let overlooked = desk.overlooked()?;
+        let overlooked = own.overlooked()?;
         let Some(first) = overlooked.first() else { return Ok(()) };
         return Err(Failure::new(Code::DirtyTree, rules::overlooked(first))
             .hint("then commit it with pw-worker checkpoint, or undo it with git restore")
@@ -60,7 +60,7 @@ fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> R
             .details(serde_json::json!({ "paths": overlooked }))
             .into());
     };
-    let own = open.iter().filter(|path| plan.allows(desk.worker, path)).cloned();
+    let own = open.iter().filter(|path| plan.allows(own.worker, path)).cloned();
     let held = repo.held(path, tree, &own.clone().collect())?;
     let modules = repo.modules(path, None)?;
     if let Some(failure) = hollow::refusal(&hollow::among(tree, &held, &modules)) {
@@ -78,11 +78,11 @@ fn require_committed(desk: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> R
 }
 
 /// Refuses to call work complete that could not be merged; returns notes about it.
-fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
-    let Workflow { plan, .. } = desk.workflow;
-    let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
-    let states = desk.workflow.states(&facts);
-    let Some(status) = states.iter().find(|status| status.id == desk.worker.id) else {
+fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
+    let Workflow { plan, .. } = own.workflow;
+    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let states = own.workflow.states(&facts);
+    let Some(status) = states.iter().find(|status| status.id == own.worker.id) else {
         return Ok(Vec::new());
     };
     let outside: Vec<&RepoPath> = status.out_of_scope.iter().collect();
@@ -90,9 +90,9 @@ fn require_mergeable(desk: &OwnWorktree<'_>) -> Result<Vec<String>> {
         return Err(rules::out_of_scope(plan, first, &outside).into());
     }
     let is_empty = status.changes_nothing || status.state == State::Starting;
-    let brought = facts.workers.get(&desk.worker.id).and_then(|known| known.brought.as_ref());
+    let brought = facts.workers.get(&own.worker.id).and_then(|known| known.brought.as_ref());
     let changes = brought.map(|brought| &brought.changes[..]).unwrap_or_default();
-    let mut notes = unpublished(desk, changes)?;
+    let mut notes = unpublished(own, changes)?;
     notes.extend(is_empty.then(nothing_changed));
     match status.reasons.iter().find(|reason| reason.kind == ReasonKind::HollowEntry) {
         Some(reason) => Err(Failure::new(Code::HollowEntry, reason.message.clone())
@@ -126,14 +126,14 @@ fn nothing_changed() -> String {
 }
 
 /// Runs the plan's gates, when the plan wants that before a worker is complete.
-fn verify(desk: &OwnWorktree<'_>, path: &Path) -> Result<()> {
-    let Workflow { repo, plan, record, .. } = desk.workflow;
-    let port = record.placements.get(&desk.worker.id).and_then(|placement| placement.port);
-    let environment = prompt::environment(plan, desk.worker, port);
+fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
+    let Workflow { repo, plan, record, .. } = own.workflow;
+    let port = record.placements.get(&own.worker.id).and_then(|placement| placement.port);
+    let environment = prompt::environment(plan, own.worker, port);
     for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
-        let folder = launch::folder(repo, plan, desk.worker);
+        let folder = launch::folder(repo, plan, own.worker);
         let log = folder.join(format!("gate-{}.log", gate.name));
-        let follow = &mut |line: &str| desk.shell.progress(line);
+        let follow = &mut |line: &str| own.shell.progress(line);
         let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);
         let (end, _) = run?;
         if !end.passed() {
@@ -141,7 +141,7 @@ fn verify(desk: &OwnWorktree<'_>, path: &Path) -> Result<()> {
             return Err(Failure::new(Code::VerifyFailed, message)
                 .hint("correct what the output shows, commit, then complete again")
                 .details(serde_json::json!({
-                    "worker": desk.worker.id,
+                    "worker": own.worker.id,
                     "gate": gate.name,
                     "command": gate.command,
                     "exit_code": end.code(),

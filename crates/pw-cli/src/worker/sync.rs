@@ -18,10 +18,10 @@ use crate::shell::Answer;
 use crate::view;
 use crate::workflow::Workflow;
 
-pub(super) fn sync(desk: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<Answer> {
-    let Workflow { repo, record, .. } = desk.workflow;
-    let tree = desk.tree()?;
-    rules::require_own_branch(desk.worker, &tree)?;
+pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<Answer> {
+    let Workflow { repo, record, .. } = own.workflow;
+    let tree = own.tree()?;
+    rules::require_own_branch(own.worker, &tree)?;
     let open = tree.uncommitted();
     if let Some(first) = open.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
@@ -30,17 +30,17 @@ pub(super) fn sync(desk: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<A
             .details(serde_json::json!({ "paths": open }))
             .into());
     }
-    let facts = desk.workflow.facts(desk.shell.now, Look::Past)?;
-    let states = desk.workflow.states(&facts);
-    let needed = newest_need(desk, &facts);
-    let provider = provider(desk, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
+    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let states = own.workflow.states(&facts);
+    let needed = newest_need(own, &facts);
+    let provider = provider(own, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
     let tip = provider
         .tip
         .clone()
         .or_else(|| record.merged.get(&provider.id).map(|(tip, _)| tip.clone()));
     let tip = tip.context("a finished worker has a tip")?;
 
-    let path = desk.workflow.worktree(desk.worker);
+    let path = own.workflow.worktree(own.worker);
     let head = repo.read_head(&path)?.oid;
     let conflicts = repo.merge(&head, &tip, Some(&Scratch::new()?))?.conflicts;
     if let Some(first) = conflicts.first() {
@@ -52,7 +52,7 @@ pub(super) fn sync(desk: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<A
                 provider.branch,
                 shell_word(&first.path.to_string())
             ))
-            .details(serde_json::json!({ "worker": desk.worker.id, "from": provider.id, "conflicts": conflicts }))
+            .details(serde_json::json!({ "worker": own.worker.id, "from": provider.id, "conflicts": conflicts }))
             .into());
     }
     let hidden = repo.ignored_in_the_way(&path, &head, &tip)?;
@@ -70,7 +70,7 @@ pub(super) fn sync(desk: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<A
     let subject = format!("{} took in {}{item}", Signal::Checkpoint.marker(), provider.id);
     let commit = repo.take_in(&path, &tip, &subject)?;
     let synced = Synced {
-        worker: desk.worker.id.clone(),
+        worker: own.worker.id.clone(),
         from: provider.id.clone(),
         files: repo.stat(&head, &commit)?,
         commit,
@@ -84,9 +84,9 @@ pub(super) fn sync(desk: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<A
 }
 
 /// Returns what the newest `[NEEDS:…]` names, also when a checkpoint came after it.
-fn newest_need(desk: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
-    let Workflow { plan, record, .. } = desk.workflow;
-    let at = plan.ids().position(|id| *id == desk.worker.id)?;
+fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
+    let Workflow { plan, record, .. } = own.workflow;
+    let at = plan.ids().position(|id| *id == own.worker.id)?;
     let work = own_work(plan, record, facts);
     work.get(at)?.commits.iter().find_map(|commit| match signal::read(&commit.message) {
         Subject::Signal { signal: Signal::Needs { worker, item }, .. } => Some((worker, item)),
@@ -96,7 +96,7 @@ fn newest_need(desk: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, Strin
 
 /// Returns the worker to take in, which must be complete.
 fn provider<'a>(
-    desk: &OwnWorktree<'_>,
+    own: &OwnWorktree<'_>,
     states: &'a [WorkerStatus],
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
@@ -105,7 +105,7 @@ fn provider<'a>(
             .hint("name the worker to take in")
             .next("pw-worker brief")
     })?;
-    desk.require_other(&id)?;
+    own.require_other(&id)?;
     let provider =
         states.iter().find(|status| status.id == id).context("the worker has no state")?;
     if provider.state.is_done() {

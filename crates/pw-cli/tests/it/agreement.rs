@@ -335,7 +335,7 @@ fn agree_in_pairs(stage: &Stage, tips: &[(String, String)], status: &Value, case
     assert_eq!(named, real, "case {case}: pairs");
 }
 
-/// Everybody is complete: what status says of the merges in a row is what git says, and it is this.
+/// Every worker is complete: what status says of the merges in a row is what git says, and it is this.
 fn stops_as_git(stage: &Stage, wanted: &[&str]) {
     for worker in ["a", "b", "c"] {
         stage.commit(worker, "[COMPLETE] all of it");

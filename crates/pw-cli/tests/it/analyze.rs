@@ -37,7 +37,7 @@ fn features_across_folders_are_found_and_beat_the_folders() {
     assert!(backtest["speedup"]["mean"].as_f64() > Some(1.8), "{backtest:#}");
     assert!(backtest["folders"]["speedup"].as_f64() < Some(1.3), "{backtest:#}");
     assert!(backtest["best_possible"]["speedup"].as_f64() >= backtest["speedup"]["mean"].as_f64());
-    // Everybody writes a line of the changelog, so nobody owns it.
+    // Every change writes a line of the changelog, so no worker owns it.
     assert_eq!(data["shared"], json!(["CHANGELOG.md"]));
     assert_eq!(data["coupled"][0]["together"], 40);
     assert!(data.to_string().len() < 4096);

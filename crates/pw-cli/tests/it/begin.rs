@@ -160,7 +160,7 @@ fn a_launcher_without_its_helper_starts_nothing() {
 
 /// A session's own process ids, as in a container; nothing where the system does not permit that.
 #[cfg(target_os = "linux")]
-#[expect(clippy::print_stderr, reason = "whoever reads the log sees what was not tested")]
+#[expect(clippy::print_stderr, reason = "the log of a run says what was not tested")]
 fn apart(repo: &TestRepo, line: &str) -> Option<Child> {
     let root = "unshare --map-root-user --pid --fork --mount-proc";
     if !repo.shell(&format!("{root} true")).output().unwrap().status.success() {
@@ -254,7 +254,7 @@ fn of_a_session_on_another_machine_the_user_has_to_say_that_it_is_over() {
     }
     std::fs::write(&note, own.lines().next().unwrap()).unwrap();
     assert_eq!(launch(&repo, "").code, Some(0));
-    // Nobody says so of all at once.
+    // The user says so of one worker, never of all at once.
     repo.pw("pw-setup launch --ended").error(2, "usage");
 }
 

@@ -90,7 +90,7 @@ fn a_session_signals_commits_and_syncs_as_itself_alone() {
 }
 
 /// What git does to a branch: for a person and the worker's own session, not for another's. `SIDE`
-/// is a branch of somebody else, `START` where the worker's begins, `PATCH` a patch.
+/// is another worker's branch, `START` where the worker's begins, `PATCH` a patch.
 const MOVING: &[&str] = &[
     "git commit -q --allow-empty -m x",
     "git commit -q --allow-empty --no-verify -m x",

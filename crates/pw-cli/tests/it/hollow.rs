@@ -1,17 +1,9 @@
 //! Entries whose content no commit holds: repositories inside the worktree, links that lead out.
 
-use std::path::Path;
-
 use pw_testkit::plans::TWO;
-use pw_testkit::repo::TestRepo;
 use serde_json::{Value, json};
 
 use crate::{created, repo};
-
-fn sh(repo: &TestRepo, folder: &Path, script: &str) {
-    let output = repo.shell(script).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{script}: {output:?}");
-}
 
 /// What leads to a hollow entry in `a/`, and to a commit once it is refused.
 const HOLLOW: &[(&str, &str, &str)] = &[
@@ -58,7 +50,7 @@ fn no_commit_without_its_content() {
     let start = worker.git(&["rev-parse", "HEAD"]);
     let state = || worker.git(&["status", "--porcelain=v2", "--branch", "-uall"]);
     for (what, script, correct) in HOLLOW {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         let before = state();
         for words in [&["checkpoint", "x"][..], &["complete", "x"]] {
             let error = worker.pw(words).error(3, "hollow_entry");
@@ -80,7 +72,7 @@ fn no_commit_without_its_content() {
         assert_eq!((&data["paths"], data["left"] == json!([])), (&wanted, false), "{what}: {data}");
         assert!(data["notes"][0].as_str().unwrap().starts_with("left: "), "{what}: {data}");
 
-        sh(&repo, &worker.path, correct);
+        repo.sh(&worker.path, correct);
         worker.pw(&["checkpoint", "x"]).data();
         worker.pw(&["complete", "x"]).data();
         assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true, "{what}");
@@ -88,7 +80,7 @@ fn no_commit_without_its_content() {
         worker.git(&["clean", "-qffdx"]);
     }
     // A bare repository is plain files.
-    sh(&repo, &worker.path, "git init -q --bare a/bare.git");
+    repo.sh(&worker.path, "git init -q --bare a/bare.git");
     worker.pw(&["checkpoint", "x"]).data();
 }
 
@@ -96,9 +88,7 @@ fn no_commit_without_its_content() {
 fn what_a_branch_holds_already_does_not_land_unseen() {
     let repo = created(TWO);
     let worker = repo.worker("a-x");
-    sh(
-        &repo,
-        &worker.path,
+    repo.sh(&worker.path,
         "mkdir a; ln -s /etc/passwd a/link; git init -q a/app; cd a/app; git commit -qm x --allow-empty",
     );
     // With plain git, past the hooks.
@@ -124,8 +114,7 @@ fn what_a_branch_holds_already_does_not_land_unseen() {
     assert_eq!(worker.git(&["rev-parse", "HEAD"]), tip);
     worker.pw(&["complete", "again"]).error(3, "hollow_entry");
 
-    sh(
-        &repo,
+    repo.sh(
         &worker.path,
         "git rm -qf --cached a/app; rm -rf a/app/.git; rm a/link; echo 1 >a/app/f",
     );
@@ -138,8 +127,7 @@ fn what_a_branch_holds_already_does_not_land_unseen() {
 fn a_submodule_needs_its_line_in_gitmodules() {
     let repo = created(TWO);
     let lib = repo.beside("lib");
-    sh(
-        &repo,
+    repo.sh(
         &repo.root(),
         &format!("git init -q {0}; cd {0}; git commit -qm x --allow-empty", lib.display()),
     );
@@ -147,7 +135,7 @@ fn a_submodule_needs_its_line_in_gitmodules() {
     let worker = repo.worker("a-x");
     let add =
         format!("git -c protocol.file.allow=always submodule --quiet add {} a/lib", lib.display());
-    sh(&repo, &worker.path, &add);
+    repo.sh(&worker.path, &add);
     // Nobody owns .gitmodules.
     worker.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
     let data = worker.pw(&["blocked", "a submodule"]).data();
@@ -171,14 +159,14 @@ fn a_submodule_needs_its_line_in_gitmodules() {
         let error = worker.pw(words).error(3, "hollow_entry");
         assert!(error["hint"].as_str().unwrap().contains("commit in a/lib"), "{error}");
     }
-    sh(&repo, &worker.path, "cd a/lib; git add new; git commit -qnm new");
+    repo.sh(&worker.path, "cd a/lib; git add new; git commit -qnm new");
     let data = worker.pw(&["checkpoint", "bump"]).data();
     assert_eq!(data["paths"], json!(["a/lib"]));
     assert!(data["notes"][0].as_str().unwrap().contains("push it from a/lib"), "{data}");
     // No other clone could check that commit out.
     let data = worker.pw(&["complete", "x"]).data();
     assert!(data["notes"][0].as_str().unwrap().contains("push it from a/lib"), "{data}");
-    sh(&repo, &worker.path, "cd a/lib; git push -q origin HEAD:refs/heads/new");
+    repo.sh(&worker.path, "cd a/lib; git push -q origin HEAD:refs/heads/new");
     worker.pw(&["complete", "x"]).data();
 
     // Its line is taken away, and it stays.
@@ -190,7 +178,7 @@ fn a_submodule_needs_its_line_in_gitmodules() {
 #[test]
 fn a_link_that_only_moves_was_there_before() {
     let repo = repo(TWO);
-    sh(&repo, &repo.root(), "mkdir a; ln -s /opt/tool a/tool; git add a; git commit -qm tool");
+    repo.sh(&repo.root(), "mkdir a; ln -s /opt/tool a/tool; git add a; git commit -qm tool");
     repo.pw("pw-setup create plan.yaml").data();
     let worker = repo.worker("a-x");
     worker.git(&["mv", "a/tool", "a/moved"]);
@@ -207,11 +195,11 @@ fn a_resolution_is_no_way_around() {
     let details = repo.pw("pw-integrate run").error(4, "merge_conflict")["details"].clone();
     let place = repo.root().join(details["worktree"].as_str().unwrap());
     let resolve = "echo 3 >shared.txt; git init -q app; cd app; git commit -qm x --allow-empty; cd ..; git add . 2>/dev/null";
-    sh(&repo, &place, resolve);
+    repo.sh(&place, resolve);
     let error = repo.pw("pw-integrate continue").error(3, "hollow_entry");
     assert_eq!(error["details"]["paths"], json!(["app"]));
     assert_eq!(repo.pw("pw-monitor status").data()["integration"]["stopped_at"], "b");
-    sh(&repo, &place, "git rm -qf --cached app; rm -rf app");
+    repo.sh(&place, "git rm -qf --cached app; rm -rf app");
     repo.follow(&json!(format!(
         "cd {} && {}",
         repo.root().display(),
@@ -231,8 +219,7 @@ const THROUGH: &[&str] = &[
 #[test]
 fn a_link_that_leads_out_through_others_is_seen_before_and_after_its_commit() {
     let repo = repo(TWO);
-    sh(
-        &repo,
+    repo.sh(
         &repo.root(),
         "mkdir a; echo f >a/f; ln -s /etc opt; git add a opt; git commit -qm files",
     );
@@ -240,7 +227,7 @@ fn a_link_that_leads_out_through_others_is_seen_before_and_after_its_commit() {
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for script in THROUGH {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         let error = worker.pw(&["checkpoint", "x"]).error(3, "hollow_entry");
         assert_eq!(error["details"]["paths"], json!(["a/out"]), "{script}");
         worker.commit("[COMPLETE] past the hooks");
@@ -255,8 +242,7 @@ fn a_link_that_leads_out_through_others_is_seen_before_and_after_its_commit() {
         worker.git(&["clean", "-qffdx"]);
     }
     // These stay inside.
-    sh(
-        &repo,
+    repo.sh(
         &worker.path,
         "ln -s .. a/up; ln -s up/a/f a/in; ln -s loop a/loop; ln -s gone a/later",
     );
@@ -265,7 +251,7 @@ fn a_link_that_leads_out_through_others_is_seen_before_and_after_its_commit() {
     assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["ready"], true);
     // What a link leads to is here alone.
     worker.write("a/.gitignore", "*.db\n").write("a/data.db", "1");
-    sh(&repo, &worker.path, "ln -s data.db a/current");
+    repo.sh(&worker.path, "ln -s data.db a/current");
     let data = worker.pw(&["checkpoint", "x"]).data();
     assert!(data["notes"].to_string().contains("`a/current` leads to `a/data.db`"), "{data}");
 }
@@ -280,14 +266,14 @@ fn a_submodule_that_lost_its_line_is_seen_also_when_it_was_there_before() {
          git -c protocol.file.allow=always submodule --quiet add {0} other; git commit -qm lib",
         lib.display()
     );
-    sh(&repo, &repo.root(), &script);
+    repo.sh(&repo.root(), &script);
     repo.pw("pw-setup create plan.yaml").data();
     let worker = repo.worker("a-x");
     for script in [
         "git config -f .gitmodules --remove-section submodule.lib",
         "git rm -q --cached .gitmodules; rm .gitmodules",
     ] {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         worker.commit("[COMPLETE] past the hooks");
         let status = repo.pw("pw-monitor status").data();
         let reason = &status["workers"][0]["reasons"][0];
@@ -295,10 +281,9 @@ fn a_submodule_that_lost_its_line_is_seen_also_when_it_was_there_before() {
         assert!(reason["paths"].as_array().unwrap().contains(&json!("lib")), "{reason}");
         worker.pw(&["complete", "x"]).error(3, "hollow_entry");
     }
-    // Taken away whole, it is nobody's matter.
+    // With its entry removed, too, nothing is hollow.
     worker.git(&["reset", "-q", "--hard", "HEAD~2"]);
-    sh(
-        &repo,
+    repo.sh(
         &worker.path,
         "git rm -q --cached lib; git config -f .gitmodules --remove-section submodule.lib",
     );

@@ -1,4 +1,4 @@
-//! The house: whoever looks for a file finds it, and the files of a crate point one way.
+//! The house: the map leads to each file, and the files of a crate point one way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! A worktree and git's entry of it, parted in every way: nothing is lost, nobody works in a folder
+//! A worktree and git's entry of it, parted in every way: nothing is lost, no session works in a folder
 //! that git takes for another one, and the command that is named leads back.
 
 use std::fs;
@@ -137,7 +137,7 @@ fn however_a_worktree_and_its_entry_were_parted_repair_brings_them_together() {
         worker.git(&["add", "a/staged"]);
         let folder = harm(&repo);
 
-        // Nobody works there as the worker, and whoever tries is told what to do.
+        // No session works there as the worker; one that tries is told what to do.
         for words in [&["brief"][..], &["checkpoint", "x"]] {
             let words = [&["pw-worker"], words].concat();
             let answer = repo.pw_in(&folder, &words);

@@ -108,17 +108,12 @@ fn prepared() -> TestRepo {
     for (path, text) in [("a/f", "f\n"), ("a/g", "g\n"), ("a/d/x", "x\n"), ("a/d/y", "y\n")] {
         repo.write(path, text);
     }
-    sh(&repo, &repo.root(), "ln -s g a/link");
+    repo.sh(&repo.root(), "ln -s g a/link");
     repo.git(&["config", "status.renames", "copies"]);
     repo.git(&["add", "a"]);
     repo.git(&["commit", "-q", "-m", "files"]);
     repo.pw("pw-setup create plan.yaml").data();
     repo
-}
-
-fn sh(repo: &TestRepo, folder: &Path, script: &str) {
-    let output = repo.shell(script).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{script}: {output:?}");
 }
 
 /// Returns the tree that git itself makes of everything there is.
@@ -138,7 +133,7 @@ fn each_state(verb: impl Fn(usize) -> (&'static [&'static str], &'static str)) {
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for (number, (state, script)) in STATES.iter().enumerate() {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         let (wanted, before) =
             (everything(&repo, &worker.path), worker.git(&["rev-parse", "HEAD"]));
         let (words, subject) = verb(number);
@@ -162,8 +157,7 @@ fn each_state(verb: impl Fn(usize) -> (&'static [&'static str], &'static str)) {
 }
 
 fn tidy(repo: &TestRepo, worktree: &Path, start: &str) {
-    sh(
-        repo,
+    repo.sh(
         worktree,
         &format!(
             "git config --unset core.ignoreCase; git config --unset core.excludesFile; \
@@ -196,7 +190,7 @@ fn complete_and_sync_wait_for_a_commit_in_every_state() {
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for (number, (state, script)) in STATES.iter().enumerate() {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         let before = picture(&repo, &worker.path);
         let words = [&["complete", "all"][..], &["sync", "b"]][number % 2];
         let error = worker.pw(words).error(3, "dirty_tree");
@@ -219,11 +213,11 @@ fn a_part_is_committed_whatever_else_is_staged() {
         {
             continue;
         }
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         // What the files come to by themselves, all of them but `a/g`.
         let wanted = everything(&repo, &worker.path);
         let before = worker.git(&["rev-parse", "HEAD"]);
-        sh(&repo, &worker.path, others);
+        repo.sh(&worker.path, others);
         let mut words = vec!["checkpoint", "x"];
         let names = ["f", "d", "new", "r", "c", "F", "n", "moved", "link", "x.o", ".gitignore"];
         let names: Vec<String> = names.iter().map(|name| format!("a/{name}")).collect();
@@ -268,7 +262,7 @@ fn a_snapshot_brings_every_state_back() {
         (output.status.success(), output.stdout)
     };
     for (state, script) in STATES {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         let head: Oid = worker.git(&["rev-parse", "HEAD"]).parse().unwrap();
         let ours = Repo::open(&repo.root()).unwrap();
         let survey = ours.survey(&worker.path, &Scope::default()).unwrap();
@@ -300,10 +294,10 @@ fn what_is_unmerged_waits_and_a_worker_that_is_stuck_there_gets_out() {
     let start = worker.git(&["rev-parse", "HEAD"]);
     for (state, ours, theirs, resolve) in UNMERGED {
         worker.git(&["checkout", "-q", "--detach"]);
-        sh(&repo, &worker.path, &format!("{theirs}; git add -A; git commit -qnm theirs"));
+        repo.sh(&worker.path, &format!("{theirs}; git add -A; git commit -qnm theirs"));
         let other = worker.git(&["rev-parse", "HEAD"]);
         worker.git(&["checkout", "-q", "work/a-x"]);
-        sh(&repo, &worker.path, &format!("{ours}; git add -A; git commit -qnm ours"));
+        repo.sh(&worker.path, &format!("{ours}; git add -A; git commit -qnm ours"));
         repo.try_git(&worker.path, &["merge", "-q", &other]);
         let before = picture(&repo, &worker.path);
         for word in state.split(' ') {
@@ -320,7 +314,7 @@ fn what_is_unmerged_waits_and_a_worker_that_is_stuck_there_gets_out() {
         assert_eq!(after[1..], before[1..], "{state}");
         assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["state"], "blocked");
 
-        sh(&repo, &worker.path, resolve);
+        repo.sh(&worker.path, resolve);
         let wanted = everything(&repo, &worker.path);
         worker.pw(&["checkpoint", "merged"]).data();
         assert_eq!(worker.git(&["rev-parse", "HEAD^{tree}"]), wanted, "{state}");
@@ -335,7 +329,7 @@ fn files_that_cross_the_scope_are_named() {
     let worker = repo.worker("a-x");
     // Staged, another's path would be in the commit; blocked takes the own half, and says so.
     for script in ["mkdir b; git mv a/f b/f", "git mv README.md a/README"] {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         let before = picture(&repo, &worker.path);
         let error = worker.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
         assert!(!error["hint"].as_str().unwrap().is_empty());
@@ -355,7 +349,7 @@ fn a_file_in_place_of_a_folder_does_not_delete_what_others_have_in_it() {
     repo.git(&["commit", "-q", "-m", "files"]);
     repo.pw("pw-setup create plan.yaml").data();
     let worker = repo.worker("a-x");
-    sh(&repo, &worker.path, "rm -r dir; echo 2 >dir; echo 2 >done");
+    repo.sh(&worker.path, "rm -r dir; echo 2 >dir; echo 2 >done");
     let before = picture(&repo, &worker.path);
     worker.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
     assert_eq!(picture(&repo, &worker.path), before);

@@ -8,11 +8,6 @@ use serde_json::json;
 
 use crate::{created, repo};
 
-fn sh(repo: &TestRepo, folder: &Path, script: &str) {
-    let output = repo.shell(script).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{script}: {output:?}");
-}
-
 /// What makes git refuse `a/bad`, the code, words of the message, and what corrects it.
 const UNFIT: &[(&str, &str, &str, &str)] = &[
     (
@@ -73,7 +68,7 @@ const UNFIT: &[(&str, &str, &str, &str)] = &[
 fn tidy(repo: &TestRepo, worktree: &Path, start: &str) {
     let settings = "for s in core.safecrlf core.autocrlf filter.f.required filter.f.clean filter.f.process; \
                     do git config --unset $s; done";
-    sh(repo, worktree, &format!("{settings}; git reset -q --hard {start} && git clean -qffdx"));
+    repo.sh(worktree, &format!("{settings}; git reset -q --hard {start} && git clean -qffdx"));
 }
 
 #[test]
@@ -86,7 +81,7 @@ fn what_git_does_not_take_is_named_and_nothing_is_staged() {
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for (script, code, words, correct) in UNFIT {
-        sh(&repo, &worker.path, &format!("{script}; echo 2 >a/f; echo 2 >a/good"));
+        repo.sh(&worker.path, &format!("{script}; echo 2 >a/f; echo 2 >a/good"));
         let state = || worker.git(&["status", "--porcelain=v2", "--branch", "-uall"]);
         let before = state();
         let exit = if *code == "program_failed" { 1 } else { 3 };
@@ -108,7 +103,7 @@ fn what_git_does_not_take_is_named_and_nothing_is_staged() {
         let left = worker.git(&["status", "--porcelain", "-uall"]);
         assert_eq!(left.lines().count(), 1, "{script}: {left}");
         assert!(left.contains(bad), "{script}: {left}");
-        sh(&repo, &worker.path, correct);
+        repo.sh(&worker.path, correct);
         if !worker.git(&["status", "--porcelain"]).is_empty() {
             worker.pw(&["checkpoint", "x"]).data();
         }
@@ -156,14 +151,14 @@ fn a_checkpoint_without_effect_makes_no_commit() {
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for script in WITHOUT_EFFECT {
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         worker.pw(&["checkpoint", "x"]).error(3, "nothing_to_commit");
         assert_eq!(worker.git(&["rev-parse", "HEAD"]), start, "{script}");
         // Nothing is left that would keep it from being complete.
         assert_eq!(worker.git(&["status", "--porcelain"]), "", "{script}");
         worker.pw(&["complete", "x"]).data();
         // A worker that is stuck says so all the same.
-        sh(&repo, &worker.path, script);
+        repo.sh(&worker.path, script);
         worker.pw(&["blocked", "what now"]).data();
         assert_eq!(worker.git(&["log", "-1", "--format=%s"]), "[BLOCKED:what now]");
         tidy(&repo, &worker.path, &start);
@@ -251,7 +246,7 @@ fn a_folder_that_git_cannot_look_into_is_said() {
     // Longer than any path may be, step by step.
     let deep = "n=$(printf %0250d 0); mkdir a; cd a; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; \
                 do mkdir $n; cd $n; done; echo 1 >f";
-    sh(&repo, &worker.path, deep);
+    repo.sh(&worker.path, deep);
     worker.write("a/other", "1");
     let data = worker.pw(&["checkpoint", "x"]).data();
     assert!(data["notes"].to_string().contains("cannot look into `a/000"), "{data}");

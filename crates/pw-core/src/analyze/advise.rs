@@ -243,7 +243,7 @@ fn say(
     })
 }
 
-/// Returns the files of today that somebody must own.
+/// Returns the files of today that some worker must own.
 fn unshared(past: &Past<'_>, known: &Known) -> Vec<Node> {
     let own = known.files.iter().filter(|path| !past.is_shared(**path));
     own.map(|path| past.tree.node(*path)).collect()

@@ -4,8 +4,8 @@
 //!   left out.
 //! * *inside*: of the changes that touched several files, the share whose files all belong to one
 //!   worker; 0 to 1. A file made after the split counts when it falls under a scope, and is left
-//!   out when it falls under none; files that a plan shares belong to everybody.
-//! * *crossing*: of all changes, the share that needs files of several workers, or of nobody.
+//!   out when it falls under none; files that a plan shares belong to every worker.
+//! * *crossing*: of all changes, the share that needs files of several workers, or of none.
 //! * *speed-up*: the window's changes, one unit of time each, divided by the time they take when
 //!   each runs at its worker and those that cross workers run alone; 1 is one session. A change of
 //!   shared files only runs wherever there is time.
@@ -77,7 +77,7 @@ struct Change {
 pub struct Past<'a> {
     pub changes: Changes<'a>,
     pub tree: Tree,
-    /// By path: whether everybody may touch it.
+    /// By path: whether every worker may touch it.
     shared: Vec<bool>,
 }
 

@@ -1,4 +1,4 @@
-//! What a file is by its name: files that everybody's work touches, files that programs write,
+//! What a file is by its name: files that every worker's changes touch, files that programs write,
 //! tests.
 
 /// Files that a package manager writes.
@@ -56,30 +56,11 @@ impl Kind {
         }
     }
 
-    /// Returns whether a plan shares such files: everybody may touch them, since what meets in them
+    /// Returns whether a plan shares such files: every worker may touch them, since what meets in them
     /// is put together by a program or line by line.
     pub fn is_shared(self) -> bool {
         matches!(self, Self::Lock | Self::Log)
     }
-}
-
-/// Returns what a file is about: its name without ending and without the words that make it a test,
-/// so that `tests/test_users.py` and `api/users.py` agree.
-pub fn subject(path: &[u8]) -> String {
-    let name = name(path);
-    let stem = name.split('.').next().unwrap_or_default();
-    let words = stem.split(['_', '-']).filter(|word| !matches!(*word, "test" | "tests" | "spec"));
-    words.collect::<Vec<_>>().join("_")
-}
-
-/// Returns whether a path names a test.
-pub fn is_test(path: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(path).to_lowercase();
-    let folder =
-        text.split('/').any(|part| matches!(part, "test" | "tests" | "spec" | "__tests__"));
-    let name = name(path);
-    let words = name.split(['_', '-', '.']);
-    folder || words.clone().any(|word| matches!(word, "test" | "tests" | "spec"))
 }
 
 fn name(path: &[u8]) -> String {

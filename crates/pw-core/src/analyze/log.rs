@@ -68,7 +68,7 @@ impl Entry {
         self.files > BULK
     }
 
-    /// Returns the paths that whoever makes this change must be allowed to write.
+    /// Returns the paths that the worker who makes this change must be allowed to write.
     pub fn written(&self) -> impl Iterator<Item = PathId> {
         self.touches.iter().flat_map(|touch| {
             let from = match touch.how {

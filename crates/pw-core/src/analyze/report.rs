@@ -18,7 +18,7 @@ pub struct Analysis {
     pub backtest: Option<Backtest>,
     /// The split made from the whole history; empty when there is none to be made.
     pub workers: Vec<Part>,
-    /// Files that everybody may touch: lock files and changelogs.
+    /// Files that every worker may touch: lock files and changelogs.
     pub shared: Vec<RepoPath>,
     /// Files that are in most of the changes that cross these workers.
     pub hubs: Vec<Hub>,

@@ -15,7 +15,7 @@ pub(super) enum Unsaid {
 }
 
 /// Returns the globs of each worker. A folder is its owner's with what will ever be in it, but for
-/// what is excluded; files at the top that nobody names are the owner's of most of them.
+/// what is excluded; files at the top that no scope names are the owner's of most of them.
 pub(super) fn globs(
     tree: &Tree,
     split: &Split,

@@ -2,7 +2,7 @@
 //! and files.
 //!
 //! What is made small, all as shares of the weight of all changes: the load of the busiest worker,
-//! plus the changes that cross workers (nobody else works meanwhile), plus a price for every
+//! plus the changes that cross workers (no other worker works meanwhile), plus a price for every
 //! folder or file whose owner is not its folder's: a split that is simple to say is one that holds.
 
 use super::dice::Dice;
@@ -43,7 +43,7 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// Prepares what was known, the newest change weighing most; `ignored` files belong to nobody.
+    /// Prepares what was known, the newest change weighing most; `ignored` files belong to no worker.
     pub fn new(tree: &'a Tree, known: &Known, ignored: &dyn Fn(PathId) -> bool) -> Self {
         let age =
             |at: usize| 0.5_f64.powf(f64::from(u32::try_from(at).unwrap_or(u32::MAX)) / HALF_LIFE);
@@ -83,7 +83,7 @@ impl<'a> Training<'a> {
         }
         let nodes = uses.iter().map(|(node, _)| *node).chain(more);
         let (walk, parent, end) = walk(tree, nodes);
-        let mut place = vec![usize::MAX; tree.len()];
+        let mut place = vec![usize::MAX; tree.size()];
         walk.iter().enumerate().for_each(|(at, node)| place[*node] = at);
         let mut uses: Vec<(usize, usize)> =
             uses.into_iter().map(|(node, change)| (place[node], change)).collect();
@@ -156,7 +156,7 @@ impl<'a> Training<'a> {
         (1..owners.len()).filter(at_top).for_each(|at| files[usize::from(owners[at])] += 1);
         let most = (0..workers).max_by_key(|worker| (files[*worker], workers - worker));
         owners[0] = most.and_then(|most| Owner::try_from(most).ok()).unwrap_or(0);
-        let mut owner = vec![None; self.tree.len()];
+        let mut owner = vec![None; self.tree.size()];
         self.walk.iter().zip(owners).for_each(|(node, of)| owner[*node] = Some(of));
         Split { workers, owner }
     }
@@ -194,7 +194,7 @@ impl<'a> Training<'a> {
 /// Returns the nodes and all folders above them in the order of a walk, the place of each one's
 /// folder, and where what lies below it ends.
 fn walk(tree: &Tree, nodes: impl Iterator<Item = Node>) -> (Vec<Node>, Vec<usize>, Vec<usize>) {
-    let mut is_in = vec![false; tree.len()];
+    let mut is_in = vec![false; tree.size()];
     is_in[ROOT] = true;
     for node in nodes {
         for above in tree.upward(node) {
@@ -203,9 +203,9 @@ fn walk(tree: &Tree, nodes: impl Iterator<Item = Node>) -> (Vec<Node>, Vec<usize
             }
         }
     }
-    let mut children: Vec<Vec<Node>> = vec![Vec::new(); tree.len()];
+    let mut children: Vec<Vec<Node>> = vec![Vec::new(); tree.size()];
     // Backwards, so that a stack gives them back in order.
-    for node in (1..tree.len()).rev().filter(|node| is_in[*node]) {
+    for node in (1..tree.size()).rev().filter(|node| is_in[*node]) {
         children[tree.parent(node)].push(node);
     }
     let (mut order, mut parent, mut stack) = (Vec::new(), Vec::new(), vec![(ROOT, 0)]);

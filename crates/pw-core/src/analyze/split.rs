@@ -25,7 +25,7 @@ const SWEEPS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Way {
-    /// The folders at the top, the heaviest first to whoever has least.
+    /// The folders at the top, the heaviest first to the worker with the least.
     TopFolders,
     /// The same with folders in them.
     SubFolders,
@@ -68,7 +68,7 @@ fn search(training: &Training<'_>, workers: usize) -> Vec<Owner> {
     ends.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, owners)| owners).unwrap_or_default()
 }
 
-/// Gives units the heaviest first to whoever has least.
+/// Gives units the heaviest first to the worker with the least.
 fn share_out(weights: &[f64], workers: usize) -> Vec<Owner> {
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
@@ -123,7 +123,7 @@ fn cuts(training: &Training<'_>, workers: usize) -> Vec<Owner> {
 }
 
 /// Lets files that change together grow into groups not much heavier than a fair part, the
-/// strongest tie first; then shares the groups out, and gives each folder to whoever has most in it.
+/// strongest tie first; then shares the groups out, and gives each folder to the worker with the most in it.
 fn communities(training: &Training<'_>, workers: usize) -> Vec<Owner> {
     let weights = training.weights();
     let cap = 1.2 / count(workers);
@@ -177,7 +177,7 @@ fn representative(group: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-/// Gives each folder to whoever has most of what lies in it.
+/// Gives each folder to the worker with the most of what lies in it.
 fn settle(training: &Training<'_>, weights: &[f64], owners: &mut [Owner], workers: usize) {
     let mut held = vec![0.0; owners.len() * workers];
     for place in (0..owners.len()).rev() {

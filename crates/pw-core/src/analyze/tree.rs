@@ -56,12 +56,9 @@ impl Tree {
         node
     }
 
-    pub fn len(&self) -> usize {
+    /// Returns how many folders and files there are, the root among them.
+    pub fn size(&self) -> usize {
         self.parent.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 1
     }
 
     pub fn node(&self, path: PathId) -> Node {
@@ -103,7 +100,7 @@ pub struct Split {
 
 impl Split {
     /// Returns who owns a node: what is new belongs to the owner of its folder, and a new folder at
-    /// the top to nobody.
+    /// the top to no worker.
     pub fn owner(&self, tree: &Tree, node: Node) -> Option<Owner> {
         let above = tree.upward(node).find(|at| self.owner[*at].is_some())?;
         let is_new_at_top = above == ROOT && tree.parent(node) != ROOT;
