@@ -165,6 +165,29 @@ fn a_checkpoint_without_effect_makes_no_commit() {
     }
 }
 
+#[test]
+fn what_was_taken_out_of_the_index_alone_is_said_to_stay() {
+    let repo = repo(TWO);
+    repo.write("a/f", "f\n");
+    repo.git(&["add", "a"]);
+    repo.git(&["commit", "-q", "-m", "files"]);
+    repo.pw("pw-setup create plan.yaml").data();
+    let worker = repo.worker("a-x");
+    let take_out = || worker.git(&["rm", "-q", "--cached", "a/f"]);
+    take_out();
+    let alone = worker.pw(&["checkpoint", "x"]).error(3, "nothing_to_commit");
+    assert!(alone["hint"].as_str().unwrap().contains("`a/f` stays in git"), "{alone:#}");
+    take_out();
+    let beside = worker.write("a/g", "g").pw(&["checkpoint", "x"]).data();
+    assert_eq!(beside["paths"], json!(["a/g"]));
+    assert!(beside["notes"].to_string().contains("`a/f` stays in git"), "{beside:#}");
+    // As the note says: a .gitignore names it.
+    worker.write("a/.gitignore", "f\n");
+    take_out();
+    let gone = worker.pw(&["checkpoint", "x"]).data();
+    assert_eq!(gone["paths"], json!(["a/.gitignore", "a/f"]));
+}
+
 /// What a worker owns, what git ignores, what it writes there, and which path is named.
 const IGNORED: &[(&str, &str, &str, &str)] = &[
     ("dist", "dist/", "dist/x", "dist"),
