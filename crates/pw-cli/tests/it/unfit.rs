@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::{created, repo};
@@ -80,7 +81,7 @@ fn what_git_does_not_take_is_named_and_nothing_is_staged() {
     repo.pw("pw-setup create plan.yaml").data();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
-    for (script, code, words, correct) in UNFIT {
+    for (script, code, words, correct) in rows(UNFIT) {
         repo.sh(&worker.path, &format!("{script}; echo 2 >a/f; echo 2 >a/good"));
         let state = || worker.git(&["status", "--porcelain=v2", "--branch", "-uall"]);
         let before = state();
@@ -201,7 +202,7 @@ const IGNORED: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn own_files_that_git_ignores_are_named_from_the_plan_to_the_end() {
-    for (owns, pattern, file, named) in IGNORED {
+    for (owns, pattern, file, named) in rows(IGNORED) {
         for exclude in [".gitignore", ".git/info/exclude"] {
             let repo = repo(&TWO.replace("owns: [a]", &format!("owns: [a/own, {owns}]")));
             repo.write("README.md", "more\n");
