@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use pw_core::facts::{Facts, Reverted};
-use pw_core::history::{Change, Commit, History, Stretch};
+use pw_core::history::{Change, Commit, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::record::Record;
@@ -51,7 +51,7 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     if wanted.is_empty() {
         return Ok(landings);
     }
-    let steps = Steps::of(repo, &facts.history, base_tip)?;
+    let steps = Steps::read(repo, &facts.history, base_tip)?;
     for (tip, paths) in changed_paths(repo, &record.base, wanted)? {
         if let Some(at) = steps.first_with(repo, &tip, &paths)? {
             if !is_newer(workflow, facts, &steps, &at, &tip)? {
@@ -132,7 +132,7 @@ pub(crate) fn merge_base(
     base_tip: &Oid,
     result: &Oid,
 ) -> Result<Option<Oid>> {
-    let steps = Steps::of(&workflow.repo, &facts.history, base_tip)?;
+    let steps = Steps::read(&workflow.repo, &facts.history, base_tip)?;
     landed_before(workflow, facts, &steps, result)
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn is_in(workflow: &Workflow, facts: &Facts, branch: &Oid, tip: &Oid)
     if repo.is_ancestor(tip, branch)? {
         return Ok(true);
     }
-    let steps = Steps::of(repo, &facts.history, branch)?;
+    let steps = Steps::read(repo, &facts.history, branch)?;
     for (tip, paths) in changed_paths(repo, &record.base, vec![tip.clone()])? {
         if steps.first_with(repo, &tip, &paths)?.is_some() {
             return Ok(true);
@@ -162,7 +162,8 @@ fn changed_paths(
     base: &Oid,
     tips: Vec<Oid>,
 ) -> Result<Vec<(Oid, BTreeSet<RepoPath>)>> {
-    let questions: Vec<Stretch> = tips.iter().map(|tip| Stretch::between(base, tip)).collect();
+    let questions: Vec<CommitRange> =
+        tips.iter().map(|tip| CommitRange::between(base, tip)).collect();
     let paths = |changes: Vec<Change>| changes.into_iter().map(|change| change.path).collect();
     let answers = repo.changes(&questions)?.into_iter().map(paths);
     let with = tips.into_iter().zip(answers);
@@ -175,10 +176,11 @@ struct Steps {
 }
 
 impl Steps {
-    fn of(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
+    fn read(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
         let commits: Vec<&Commit> = history.chain(tip).take(SEARCHED).collect();
-        let step = |commit: &&Commit| Some(Stretch::between(commit.parents.first()?, &commit.oid));
-        let steps: Vec<Stretch> = commits.iter().rev().filter_map(step).collect();
+        let step =
+            |commit: &&Commit| Some(CommitRange::between(commit.parents.first()?, &commit.oid));
+        let steps: Vec<CommitRange> = commits.iter().rev().filter_map(step).collect();
         let changes = repo.changes(&steps)?.into_iter();
         let changes = changes.map(|all| all.into_iter().map(|c| (c.path.clone(), c)).collect());
         Ok(Self { steps: steps.into_iter().map(|step| step.newest).zip(changes).collect() })
