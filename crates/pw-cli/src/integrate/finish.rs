@@ -12,7 +12,7 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::own_commits::own_commits;
 use pw_core::record::{Event, RunOptions};
 use pw_core::report::{NextStep, counted, shell_word};
-use pw_core::status::{WorkerStatus, comes_back, signal_lines, worker_states};
+use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::chain::own_result;
@@ -107,10 +107,7 @@ impl<'a> Finish<'a> {
         )?;
         keeper.notes.extend(match facts.reverted.get(&result) {
             Some(reverted) => vec![reverted.note("all of this")],
-            None => {
-                let merged: Vec<WorkerId> = workflow.record.merged.keys().cloned().collect();
-                comes_back(&states, &merged)
-            }
+            None => taken_back(&states, is_merged),
         });
         let gate = None;
         Ok(Self {
