@@ -14,7 +14,7 @@ use crate::time::Seconds;
 
 /// What links and submodules in commits lead to.
 #[derive(Clone, Debug, Default)]
-pub struct Behind {
+pub struct SpecialEntries {
     /// What links say, by the object that holds it.
     pub links: BTreeMap<Oid, Vec<u8>>,
     /// The paths that `.gitmodules` names, by the commit it is in.
@@ -166,7 +166,7 @@ pub struct Facts {
     /// everything back.
     pub reverted: BTreeMap<Oid, Reverted>,
     /// What the links and submodules that commits changed lead to.
-    pub behind: Behind,
+    pub special_entries: SpecialEntries,
     /// What is not committed in the user's own checkout; `None` when that was not asked.
     pub checkout: Option<TreeState>,
 }

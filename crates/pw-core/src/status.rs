@@ -7,19 +7,19 @@ mod next;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod waiting;
+mod wait_graph;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cursor::{Awaited, Cursor, Waited, news};
 pub use derive::{derive, signal_lines, worker_states};
-pub use news::{Change, ChangeKind};
+pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
-pub use waiting::{Outlook, Waiting};
+pub use wait_graph::{Outlook, Waiting};
 
-use crate::conflict::{Conflict, Trial};
+use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
@@ -40,7 +40,7 @@ pub struct Status {
     /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
     /// The result of merging all workers, in merge order.
-    pub trial: Trial,
+    pub trial: TrialMerge,
     /// What the base branch did meanwhile; absent when it has not moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
