@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::gap::{Gap, GapKind};
+use pw_core::next::CommandLine;
 use pw_core::permissions;
 use pw_core::plan::{Plan, Worker};
 use pw_core::prompt::{self, HELPER};
-use pw_core::report::shell_word;
 use pw_core::setup::Launch;
 use pw_git::{Repo, way};
 
@@ -22,7 +22,7 @@ pub(crate) fn of(repo: &Repo, plan: &Plan, worker: &Worker) -> Launch {
     let shown = script.strip_prefix(repo.root()).unwrap_or(&script);
     Launch {
         script: shown.to_string_lossy().into_owned(),
-        command: format!("sh {}", shell_word(&script.to_string_lossy())),
+        command: CommandLine::of("sh").path(&script),
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::launch::Living;
+use pw_core::next::CommandLine;
 use pw_core::plan::Worker;
 use pw_core::prompt::{ALIVE, INSTALL, SessionOf};
 use pw_core::session::{
@@ -348,7 +349,7 @@ fn listed(workflow: &Workflow, worker: &Worker, agents: &[Agent], now: Seconds) 
         agent.is_alive_for(worker, &worktree.to_string_lossy(), recorded.as_deref(), now)
     };
     let id = agents.iter().find(is_its)?.id.clone();
-    let attach = Some(format!("claude attach {id}"));
+    let attach = Some(CommandLine::of("claude attach").word(&id));
     let worker = worker.id.clone();
     Some(Living { worker, pid: None, elsewhere: None, is_unseen: false, id: Some(id), attach })
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
+use crate::next::Next;
 use crate::plan::{Plan, Worker};
-use crate::report::{counted, shell_word};
+use crate::shell_word::shell_word;
 use crate::status::WorkerStatus;
+use crate::text::counted;
 
 /// How long a prompt can be: Linux passes at most 128 KiB in one argument.
 const MAX_BYTES: usize = 100_000;
@@ -137,7 +139,7 @@ impl SessionOf {
             format!("this session is that of {said}, and the worktree that of {there}"),
         )
         .hint("go back to your own worktree; what you need of another worker, ask for with pw-worker needs")
-        .next("pw-worker brief"))
+        .next(Next::Brief))
     }
 }
 

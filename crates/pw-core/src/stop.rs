@@ -11,8 +11,9 @@ use crate::marker::Hunk;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Stopped;
-use crate::report::{Report, bounded};
+use crate::report::Report;
 use crate::status::WorkerStatus;
+use crate::text::bounded;
 use crate::work::Work;
 
 /// Longest text of the plan or of a worker that is repeated, in characters.
