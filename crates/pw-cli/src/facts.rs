@@ -68,7 +68,7 @@ impl Workflow {
             self.repo.behind(tips.map(|(tip, brought)| (tip, &brought.changes[..])))?
         };
         facts.behind = behind;
-        let landings = landing::by_content(self, &facts)?;
+        let landings = landing::landings(self, &facts)?;
         (facts.landed_as, facts.reverted) = (landings.landed_as, landings.reverted);
         let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
         if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {

@@ -229,10 +229,10 @@ ask() {
 }
 # A worktree that was copied along, and not repaired, would commit to the branch of the original.
 here() {
-  [ "$(place "$(git rev-parse --git-common-dir)")" = "$(place "$hooks/../../../..")" ] ||
-    refuse 'the repository was moved or copied'
+  [ "$(place "$common")" = "$(place "$hooks/../../../..")" ] || refuse 'the repository was moved or copied'
 }
 session=${PW_WORKER-}${PW_WORKFLOW-}
+[ "$hook" = reference-transaction ] || common=$(git rev-parse --git-common-dir)
 case $hook in
   pre-commit | commit-msg)
     here
@@ -253,12 +253,19 @@ case $hook in
 $said
 SAID
     fi
-    [ -e "$hooks/../../../../hooks/$hook" ] || [ -e "$hooks/../kept/$hook" ] || exit 0 ;;
+    [ -e "$hooks/../../../../hooks/$hook" ] || [ -e "$hooks/../kept/$hook" ] || exit 0
+    common=$(git rev-parse --git-common-dir) ;;
 esac
-own=$(git config --local --path --get core.hooksPath || git config --global --path --get core.hooksPath ||
-  git config --system --path --get core.hooksPath) || own=
-# Somebody took our own folder for the repository's.
-[ -n "$own" ] && [ "$(place "$own")" != "$(place "$hooks")" ] || own=$(git rev-parse --git-common-dir)/hooks
+# What the user's own files say, also those they include: this worktree's settings name our folder.
+own=$(git config --show-scope --path --get-all core.hooksPath | {
+  own=
+  while read -r scope path; do
+    case $scope in system | global | local) own=$path ;; esac
+  done
+  printf %s "$own"
+})
+# A hook manager may have taken our own folder for the repository's.
+[ -n "$own" ] && [ "$(place "$own")" != "$(place "$hooks")" ] || own=$common/hooks
 own=$own/$hook
 kept=$hooks/../kept/$hook
 if [ -f "$kept" ] && [ -x "$kept" ] && ! cmp -s "$kept" "$own"; then

@@ -361,10 +361,11 @@ pub struct NearMiss {
     pub fix: String,
 }
 
-/// Returns what there is to say of the workers whose work the base branch had and took back.
-pub fn comes_back(states: &[WorkerStatus], order: &[WorkerId]) -> Vec<String> {
-    let wanted = states.iter().filter(|status| order.contains(&status.id));
-    wanted
+/// Returns what there is to say of those workers whose work was in and was taken back.
+pub fn taken_back(states: &[WorkerStatus], is_in: impl Fn(&WorkerId) -> bool) -> Vec<String> {
+    states
+        .iter()
+        .filter(|status| is_in(&status.id))
         .filter_map(|status| {
             let reverted = status.reverted.as_ref()?;
             Some(reverted.note(&format!("what {} did", status.id)))

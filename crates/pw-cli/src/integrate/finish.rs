@@ -11,7 +11,7 @@ use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::record::{Choice, Event};
-use pw_core::status::{WorkerStatus, comes_back, signal_lines, worker_states};
+use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
 use pw_core::text::counted;
 use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
@@ -99,10 +99,7 @@ impl<'a> Finish<'a> {
             Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
         keeper.notes.extend(match facts.reverted.get(&result) {
             Some(reverted) => vec![reverted.note("all of this")],
-            None => {
-                let merged: Vec<WorkerId> = workflow.record.merged.keys().cloned().collect();
-                comes_back(&states, &merged)
-            }
+            None => taken_back(&states, is_merged),
         });
         let gate = None;
         Ok(Self {

@@ -11,7 +11,7 @@ use pw_core::integration::{self, Integrated, Merged};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Proof, Refs, Stopped};
-use pw_core::status::{ReasonKind, State, WorkerStatus, comes_back};
+use pw_core::status::{ReasonKind, State, WorkerStatus, taken_back};
 use pw_git::Transaction;
 
 use super::chain::MergeChain;
@@ -31,7 +31,10 @@ impl MergeChain<'_> {
         if matches!(mergiraf, Mergiraf::Missing) {
             keeper.notes.push(mergiraf::MISSING.to_owned());
         }
-        keeper.notes.extend(comes_back(&self.states, &self.order()));
+        let (order, merged) = (self.order(), &self.workflow.record.merged);
+        keeper
+            .notes
+            .extend(taken_back(&self.states, |id| order.contains(id) || merged.contains_key(id)));
         for id in self.order() {
             let Some(tip) = self.tip(&id) else { continue };
             self.context.progress(&format!("merging {id}"));

@@ -256,8 +256,9 @@ fn a_snapshot_brings_every_state_back() {
     let start: Oid = worker.git(&["rev-parse", "HEAD"]).parse().unwrap();
     let back = repo.beside("back");
     let files = |folder: &Path| {
-        let list = "find . -path ./.git -prune -o \\( -type l -printf '%p -> %l\\n' \\) \
-                    -o -type f -printf '%p %m ' -exec cat {} \\; | LC_ALL=C sort";
+        // Sorted, since file systems list a folder in an order of their own.
+        let list = "find . -path ./.git -prune -o \\( -type l -o -type f \\) -print0 | LC_ALL=C sort -z | \
+                    tar --null --no-recursion --files-from=- --mtime=@0 --create";
         let output = repo.shell(list).current_dir(folder).output().unwrap();
         (output.status.success(), output.stdout)
     };
