@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// An answer a helper can print; the text is the `schema` of its document.
 pub trait Report: Serialize + JsonSchema {
+    /// The `schema` of the document, `pw-monitor.status/1` for example.
     const SCHEMA: &'static str;
 }
 
@@ -16,6 +17,7 @@ pub struct NextStep {
     /// The worker it concerns; absent when it is about all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<crate::id::WorkerId>,
+    /// A shell command, complete and quoted.
     pub command: String,
 }
 
