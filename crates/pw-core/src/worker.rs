@@ -415,6 +415,16 @@ pub fn overlooked(path: &RepoPath) -> String {
     )
 }
 
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
+}
+
 /// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.
 pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure {
     let owner = plan.workers.iter().find(|worker| worker.owns.owns(first));

@@ -205,7 +205,10 @@ impl Draft<'_> {
         let staged = repo.staged(self.path, "HEAD", None)?;
         match staged.iter().any(|path| chosen.take.contains(path)) {
             true => Ok(chosen),
-            false => Err(nothing(&self.own.overlooked()?, self.own.unseen()?.1).into()),
+            false => {
+                let told = rules::still_there(tree).into_iter().chain(self.own.unseen()?.1);
+                Err(nothing(&self.own.overlooked()?, told.collect()).into())
+            }
         }
     }
 
@@ -257,6 +260,7 @@ impl Draft<'_> {
             // A merge is concluded with everything that is in the index.
             return Err(failure.into());
         }
+        notes.extend(rules::still_there(tree));
         notes.extend(self.only_here(&selection.take, &held)?);
         if *signal == Signal::Checkpoint {
             let overlooked = own.overlooked()?;
