@@ -10,7 +10,8 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
-use pw_core::setup::{Created, SetupStatus, in_the_way};
+use pw_core::setup::obstacles::in_the_way;
+use pw_core::setup::{Created, SetupStatus};
 use pw_core::time::{Seconds, rfc3339};
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
