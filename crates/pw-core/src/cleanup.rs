@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::Worker;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::scope::Scope;
 use crate::snapshot::{Changes, SnapshotId};
 
@@ -24,7 +25,7 @@ pub struct Cleanup {
     /// Workers that stay, with every reason.
     pub kept: Vec<KeptWorker>,
     /// A command that lists what was kept of everything removed.
-    pub restore: String,
+    pub restore: CommandLine,
     /// What could not be found out, or stays beside the workers.
     pub notes: Vec<String>,
     /// The one thing to do next.
@@ -49,7 +50,7 @@ pub struct Removed {
     pub snapshot: Option<SnapshotId>,
     /// A command that brings it back; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub restore: Option<String>,
+    pub restore: Option<CommandLine>,
 }
 
 /// A worker that stays.

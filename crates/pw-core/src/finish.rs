@@ -9,10 +9,12 @@ use crate::gate_report::GateReport;
 use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;
+use crate::next::{CommandLine, Next, NextStep, Way};
 use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, Report, bounded, counted};
+use crate::report::Report;
 use crate::status::{State, WorkerStatus};
+use crate::text::{bounded, counted};
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -115,19 +117,20 @@ pub fn landing(
             format!("{base} has commits of its own since: there is no fast-forward"),
         )
         .hint("if the user agrees to a merge commit, ask for one; the result is verified first")
-        .next(format!("pw-integrate finish {} --merge", plan.workflow))),
+        .next(Next::Finish { workflow: &plan.workflow, way: Some(Way::Merge) })),
     }
 }
 
 /// Returns the refusal of a base branch that the result does not merge into: `base_conflict`.
 pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failure {
     let branch = plan.integration_branch();
+    let place = format!("{}/_landing", plan.worktrees);
     let files = counted(conflicts.len(), "file");
     Failure::new(Code::BaseConflict, format!("{branch} does not merge into {base}: conflicts in {files}"))
         .hint(format!(
             "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
         ))
-        .next(format!("git worktree add {}/_landing {branch}", plan.worktrees))
+        .next(CommandLine::of("git worktree add").word(place).word(&branch))
         .details(serde_json::json!({ "conflicts": conflicts }))
 }
 
@@ -152,7 +155,7 @@ pub fn require_all_merged(
     let workers: Vec<Readiness> = missing.iter().map(|status| Readiness::from(*status)).collect();
     Err(Failure::new(Code::NotReady, format!("not integrated: {}", names.join(", ")))
         .hint("integrate them, or leave them out with --without if the user agrees")
-        .next(format!("pw-integrate check {}", plan.workflow))
+        .next(Next::Check(&plan.workflow))
         .details(serde_json::json!({ "workers": workers })))
 }
 
@@ -178,7 +181,7 @@ pub fn require_left_out(
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
     Err(Failure::new(Code::NotReady, message)
         .hint("they would land; integrate that worker, too, or take the merge that brought them out by hand")
-        .next(format!("pw-integrate check {}", plan.workflow)))
+        .next(Next::Check(&plan.workflow)))
 }
 
 /// What is said of one worker.
@@ -301,7 +304,7 @@ mod tests {
         assert_eq!(landing(&plan, "main", false, LandingMode::Merge), Ok(Landed::Merge));
         for mode in [LandingMode::Unsaid, LandingMode::FastForward] {
             let failure = landing(&plan, "main", false, mode).unwrap_err();
-            assert_eq!(failure.next.as_deref(), Some("pw-integrate finish shop --merge"));
+            assert_eq!(&*failure.next.unwrap(), "pw-integrate finish shop --merge");
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Code, Failure};
 use crate::gate::{Gate, GateMode};
 use crate::id::{GateName, Oid, Slug, WorkerId};
+use crate::next::Next;
 use crate::plan::Plan;
 use crate::record::RunOptions;
 use crate::time::Seconds;
@@ -173,21 +174,20 @@ impl GateStop {
             }
             Some(Cause::Worker | Cause::Interaction) => faults.join("; without that, "),
         };
-        let go_on = format!("pw-integrate continue {workflow}");
+        let mut options = options.clone();
         let (hint, next) = match (&self.rest, self.cause) {
             (Some(rest), _) => {
-                let mut options = options.clone();
                 options.without.extend(rest.without.iter().cloned());
                 (
                     "have it corrected and continue; or, if the user agrees, integrate the others, which pass",
-                    format!("pw-integrate run {workflow}{}", options.command_line()),
+                    Next::Run { workflow, options: options.options() },
                 )
             }
             (None, Some(Cause::Start)) => (
                 "correct what the output shows in the plan's `verify`, in what it needs or in the base, then test again",
-                format!("{go_on} --retest"),
+                Next::Continue { workflow, retest: true },
             ),
-            (None, _) => ("have it corrected, then continue", go_on),
+            (None, _) => ("have it corrected, then continue", Next::go_on(workflow)),
         };
         Failure::new(Code::GateFailed, format!("{message}; nothing was published"))
             .hint(hint)

@@ -8,7 +8,7 @@ use crate::failure::{Code, Failure};
 use crate::history::Change;
 use crate::id::Oid;
 use crate::path::RepoPath;
-use crate::report::counted;
+use crate::text::counted;
 
 /// What a worktree holds at a path that git reports.
 #[derive(Clone, Debug, PartialEq, Eq)]

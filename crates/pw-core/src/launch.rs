@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::plan::Worker;
-use crate::report::{NextStep, Report, shell_word};
+use crate::report::Report;
 use crate::session::LaunchMode;
+use crate::shell_word::shell_word;
 use crate::snapshot::SnapshotId;
 use crate::status::State;
 
@@ -24,7 +26,7 @@ pub struct Launched {
     pub skipped: Vec<Skipped>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
     /// What could not be found out.
     pub notes: Vec<String>,
     /// What to do next, the usual thing first.
@@ -139,7 +141,7 @@ pub struct LiveSession {
     pub id: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
 }
 
 impl fmt::Display for LiveSession {
@@ -179,11 +181,10 @@ pub fn refuse_live_sessions(living: &[LiveSession]) -> Result<(), Failure> {
     let failure = Failure::new(Code::SessionAlive, first.to_string())
         .details(serde_json::json!({ "sessions": living }));
     Err(match &first.attach {
-        Some(command) => failure.hint(format!("attach to it with {command}")).next(command),
+        Some(command) => failure.hint(format!("attach to it with {command}")).next(command.clone()),
         None if first.is_unseen => failure.hint(format!(
-            "go on there, or end it there; only when you saw that it is over, say so: \
-             pw-setup launch {} --ended",
-            first.worker
+            "go on there, or end it there; only when you saw that it is over, say so: {}",
+            Next::Ended(&first.worker)
         )),
         None => failure.hint("go on in the terminal it runs in, or end it there first"),
     })

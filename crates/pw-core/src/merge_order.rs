@@ -10,8 +10,8 @@ use crate::facts::Facts;
 use crate::history::Change;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
-use crate::report::counted;
 use crate::status::{State, WorkerStatus};
+use crate::text::counted;
 
 /// A worker's position in the merge order, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

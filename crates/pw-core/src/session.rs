@@ -20,7 +20,7 @@ pub use registry::{Agent, Job, Registered, folder_name};
 pub use start::{Launch, LaunchMode, UnknownLaunchMode};
 pub use transcript::{ApiError, ErrorKind, Ledger, Tail, Usage};
 
-use crate::report::shell_word;
+use crate::next::CommandLine;
 use crate::time::Seconds;
 
 /// How long a session may take from its start until it is in the client's registry.
@@ -69,13 +69,13 @@ pub struct SessionFacts {
 impl SessionFacts {
     /// Returns a command that shows the living session in this terminal; `None` when it has a
     /// terminal of its own.
-    pub fn attach(&self, launch: Option<&Launch>) -> Option<String> {
+    pub fn attach(&self, launch: Option<&Launch>) -> Option<CommandLine> {
         let window = launch.filter(|launch| launch.how == LaunchMode::Tmux);
         let window = window.and_then(|launch| launch.id.as_deref());
         match (self.alive?, &self.id, window) {
             (false, ..) | (true, None, None) => None,
-            (true, Some(id), _) => Some(format!("claude attach {}", shell_word(id))),
-            (true, None, Some(window)) => Some(format!("tmux attach -t {}", shell_word(window))),
+            (true, Some(id), _) => Some(CommandLine::of("claude attach").word(id)),
+            (true, None, Some(window)) => Some(CommandLine::of("tmux attach -t").word(window)),
         }
     }
 }

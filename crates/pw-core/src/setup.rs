@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::analyze::neighbours::Neighbour;
 use crate::history::Commit;
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size};
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::scope::Scope;
 use crate::status::Base;
 
@@ -98,7 +99,7 @@ pub struct LaunchCommand {
     /// The launcher script, relative to the repository where it lies in it.
     pub script: String,
     /// A shell command that runs it from any folder.
-    pub command: String,
+    pub command: CommandLine,
 }
 
 /// What was done for a worker; in `check`, what `create` would do.

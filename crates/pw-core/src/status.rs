@@ -23,8 +23,9 @@ use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::session::{Activity, Usage};
 use crate::time::Seconds;
 
@@ -237,7 +238,7 @@ pub struct Session {
     pub elsewhere: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
 }
 
 /// Where a worker is.

@@ -12,8 +12,9 @@ use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Stopped;
-use crate::report::{Report, bounded};
+use crate::report::Report;
 use crate::status::WorkerStatus;
+use crate::text::bounded;
 
 /// Longest text of the plan or of a worker that is repeated, in characters.
 const MAX_TEXT: usize = 500;

@@ -2,8 +2,8 @@
 //! the C locale.
 
 use crate::failure::{Code, Failure};
+use crate::next::Next;
 use crate::path::RepoPath;
-use crate::report::shell_word;
 
 /// A file that git does not take as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ pub fn refusal(unstageable: &[Unstageable]) -> Option<Failure> {
     let failure = Failure::new(code, format!("{}{more}", first.message())).hint(first.hint());
     Some(
         failure
-            .next(format!("pw-worker blocked {}", shell_word(&reason)))
+            .next(Next::Blocked { reason: &reason })
             .details(serde_json::json!({ "paths": paths, "reasons": messages })),
     )
 }

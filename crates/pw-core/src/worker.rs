@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
-use crate::gap::{self, Gap};
+use crate::gap::Gap;
 use crate::gate::Gate;
 use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 use crate::unstageable::Unstageable;
@@ -227,17 +228,12 @@ pub fn brief(
 }
 
 fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
-    let step = |action: &str, command: &str| NextStep {
-        action: action.to_owned(),
-        worker: None,
-        command: command.to_owned(),
-    };
-    let repair = gap::repair(&plan.workflow);
-    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
+    let repair = NextStep::new("repair", Next::Repair(Some(&plan.workflow)));
+    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then_some(repair));
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
-        steps.push(step("save", "pw-worker checkpoint \"what was done\""));
+        steps.push(NextStep::new("save", Next::Checkpoint("what was done")));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
-        steps.push(step("finish", "pw-worker complete \"what was done\""));
+        steps.push(NextStep::new("finish", Next::Complete));
     }
     steps
 }
@@ -272,7 +268,7 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     let message = format!("HEAD is on {head}, not on {}", worker.branch());
     Err(Failure::new(Code::WrongBranch, message)
         .hint("go back to your branch before you commit")
-        .next(format!("git switch {}", worker.branch())))
+        .next(CommandLine::of("git switch").word(worker.branch())))
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
@@ -287,12 +283,12 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
             .hint(format!("finish it, or abort it with git {operation} --abort"))
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
-            .next("git status")
+            .next(CommandLine::of("git status"))
             .details(serde_json::json!({ "paths": tree.unmerged })));
     }
     Ok(())
@@ -326,7 +322,7 @@ pub fn select(
     if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
         return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
             .hint("name changed files, relative to the folder you are in")
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     let is_asked =
         |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
@@ -442,6 +438,6 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
 }

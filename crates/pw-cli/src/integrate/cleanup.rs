@@ -10,10 +10,10 @@ use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Remo
 use pw_core::facts::Facts;
 use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
-use pw_core::report::NextStep;
 use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
@@ -100,20 +100,20 @@ pub(super) fn cleanup(
     }
     let slug = &workflow.plan.workflow;
     let next = if options.dry_run && !removed.is_empty() {
-        let words: String = ids.iter().map(|id| format!(" {id}")).collect();
-        let option = if options.snapshot { " --snapshot" } else { "" };
-        NextStep::new("clean up", format!("pw-integrate cleanup {slug}{words}{option}"))
+        let (workflow, snapshot) = (slug, options.snapshot);
+        let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
+        NextStep::new("clean up", again)
     } else if kept.is_empty() {
-        NextStep::new("review", format!("pw-retro report {slug}"))
+        NextStep::new("review", Next::Report(slug))
     } else {
-        NextStep::new("look", format!("pw-monitor status {slug}"))
+        NextStep::new("look", Next::Status(slug))
     };
     let answer = Cleanup {
         workflow: slug.clone(),
         dry_run: options.dry_run,
         removed,
         kept,
-        restore: format!("pw-integrate restore {slug}"),
+        restore: Next::Snapshots(slug).into(),
         notes,
         next: vec![next],
     };

@@ -9,10 +9,11 @@ use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
 use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::own_commits::own_commits;
 use pw_core::record::{Event, RunOptions};
-use pw_core::report::{NextStep, counted, shell_word};
 use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
+use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::chain::own_result;
@@ -135,14 +136,14 @@ impl<'a> Finish<'a> {
         if let Some(newer) = self.newer.first() {
             return Err(Failure::new(Code::NothingToLand, message)
                 .hint(format!("{newer} has newer work: integrate it, then finish"))
-                .next(format!("pw-integrate run {name}"))
+                .next(Next::run(name))
                 .details(
                     serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
                 ));
         }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
-            .next(format!("pw-integrate cleanup {name}"))
+            .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
             .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
@@ -235,9 +236,8 @@ impl<'a> Finish<'a> {
     /// Refuses to move a checkout with uncommitted files or an operation in progress.
     fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
         let repo = &self.workflow.repo;
-        let place = shell_word(&checkout.path.to_string_lossy());
         let refuse = |code, message: String, hint: &str| {
-            Failure::new(code, message).hint(hint).next(format!("git -C {place} status"))
+            Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
         };
         let WorktreeFacts::Present(tree) = repo.tree_state(&checkout.path)? else {
             let message = format!(
@@ -304,7 +304,7 @@ impl<'a> Finish<'a> {
         let message = format!("the gate {} does not pass; nothing has landed", stop.gate);
         Err(Failure::new(Code::GateFailed, message)
             .hint("have it corrected and integrated, then finish again")
-            .next(format!("pw-integrate check {name}"))
+            .next(Next::Check(name))
             .details(stop)
             .into())
     }
@@ -333,7 +333,7 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", format!("pw-retro report {name}"))],
+            next: vec![NextStep::new("look back", Next::Report(name))],
         }
     }
 
@@ -362,7 +362,7 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
     };
     Err(Failure::new(Code::NotReady, message)
         .hint("continue it, or abort it")
-        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+        .next(Next::go_on(&workflow.plan.workflow))
         .into())
 }
 
@@ -372,7 +372,7 @@ fn require_result(workflow: &Workflow) -> Result<Oid> {
     let nothing = || {
         Failure::new(Code::NothingToLand, "no worker is integrated yet")
             .hint("integrate first")
-            .next(format!("pw-integrate run {}", workflow.plan.workflow))
+            .next(Next::run(&workflow.plan.workflow))
     };
     Ok(own.flatten().ok_or_else(nothing)?)
 }
@@ -382,7 +382,9 @@ fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
     let refuse = |message: String| {
         Failure::new(Code::NoBase, message)
             .hint("land it by hand, on the branch the user names")
-            .next(format!("git log --first-parent {}", workflow.plan.integration_branch()))
+            .next(
+                CommandLine::of("git log --first-parent").word(workflow.plan.integration_branch()),
+            )
     };
     let Some(base) = &workflow.record.base_branch else {
         let began = workflow.record.base.short();

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::Result;
 use pw_core::analyze::neighbours::neighbours;
 use pw_core::ignored_own_files;
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::report::{NextStep, shell_word};
 use pw_core::setup::{self, Check, SetupStatus};
 
 use super::plan_file::PlanFile;
@@ -30,8 +30,7 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
         (true, true) => SetupStatus::Created,
         (true, false) => SetupStatus::Waiting,
     };
-    let command = format!("pw-setup create {}", shell_word(&path.to_string_lossy()));
-    let next = vec![NextStep::new("create", command)];
+    let next = vec![NextStep::new("create", Next::Create(path))];
     let commits = planned.repo.recent(&planned.record.base, HOT_COMMITS)?;
     let folders: BTreeSet<RepoPath> =
         planned.repo.folders(&planned.record.base)?.into_iter().collect();

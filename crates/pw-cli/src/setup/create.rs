@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
-use pw_core::report::NextStep;
 use pw_core::setup::obstacles::in_the_way;
 use pw_core::setup::{Created, SetupStatus};
 use pw_core::time::{Seconds, rfc3339};
@@ -242,7 +241,7 @@ fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
     let hint = "run pw-setup repair, then the same command again";
     let folder = plan.worktree(worker).as_str().into();
     let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
-    Err(in_the_way(vec![problem.path(folder)]).next(gap::repair(&plan.workflow)).into())
+    Err(in_the_way(vec![problem.path(folder)]).next(Next::Repair(Some(&plan.workflow))).into())
 }
 
 /// Makes branch and worktree, the files of a new branch left out. What an earlier run finished
@@ -338,17 +337,10 @@ fn answer(planned: &PlannedWorkflow, made: &BTreeSet<WorkerId>) -> Result<Answer
     };
     let launches =
         planned.plan.workers.iter().filter(|worker| made.contains(&worker.id)).map(|worker| {
-            NextStep {
-                action: "launch".to_owned(),
-                worker: Some(worker.id.clone()),
-                command: launcher::command(&planned.repo, &planned.plan, worker).command,
-            }
+            let launch = launcher::command(&planned.repo, &planned.plan, worker);
+            NextStep::of(&worker.id, "launch", launch.command)
         });
-    let watch = NextStep {
-        action: "watch".to_owned(),
-        worker: None,
-        command: format!("pw-monitor status {}", planned.plan.workflow),
-    };
+    let watch = NextStep::new("watch", Next::Status(&planned.plan.workflow));
     let next = launches.chain([watch]).collect();
     Answer::of(&Created { setup: planned.report(&status, next) }, view::created)
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::hollow_entries::{self, Hollow, HollowReason, WorktreeEntry};
+use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
 use pw_core::unstageable::{self, Unstageable};
@@ -356,8 +357,6 @@ fn nothing(overlooked: &[RepoPath], unseen: Vec<String>) -> Failure {
         Failure::new(Code::NothingToCommit, "nothing you own has changed since the last commit");
     match overlooked.first().map(rules::overlooked).into_iter().chain(unseen).next() {
         Some(hint) => failure.hint(hint),
-        None => {
-            failure.hint("go on working, or finish with pw-worker complete").next("pw-worker brief")
-        }
+        None => failure.hint("go on working, or finish with pw-worker complete").next(Next::Brief),
     }
 }

@@ -8,14 +8,15 @@ use std::path::Path;
 use anyhow::Result;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
-use pw_core::gap::{self, Gap};
+use pw_core::gap::Gap;
 use pw_core::history::{Commit, CommitRange};
 use pw_core::id::WorkerId;
 use pw_core::ignored_own_files::{self, Unseen};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
-use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
+use pw_core::text::counted;
 use pw_core::worker::{Committed, Pushed};
 
 use crate::repair;
@@ -114,7 +115,7 @@ impl OwnWorktree<'_> {
                 format!("{} is no worktree any more", path.display()),
             )
             .hint("ask the user to run pw-setup create with the plan again")
-            .next("pw-setup list")
+            .next(Next::List)
             .into()),
         }
     }
@@ -169,7 +170,7 @@ impl OwnWorktree<'_> {
         let wanted = message.lines().next().unwrap_or_default();
         Err(Failure::new(Code::SignalLost, format!("a hook changed the subject to {made:?}"))
             .hint("make the repository's commit-msg hook leave subjects that begin with [ alone")
-            .next("git log -1")
+            .next(CommandLine::of("git log -1"))
             .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
             .into())
     }
@@ -227,7 +228,7 @@ fn taken_back() -> Failure {
         "the repository's hook pre-commit took the change back: nothing is left to commit";
     Failure::new(Code::NothingToCommit, message)
         .hint("look with git status at what it made of your files, then go on")
-        .next("pw-worker brief")
+        .next(Next::Brief)
 }
 
 pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
@@ -235,10 +236,10 @@ pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
 }
 
 fn next(plan: &Plan, signal: &Signal, repairs: &Repairs) -> Vec<NextStep> {
-    let repair = gap::repair(&plan.workflow);
+    let repair = Next::Repair(Some(&plan.workflow));
     let repair = (!repairs.gaps.is_empty()).then(|| NextStep::new("repair", repair));
     let finish = match signal {
-        Signal::Checkpoint => Some(NextStep::new("finish", "pw-worker complete \"what was done\"")),
+        Signal::Checkpoint => Some(NextStep::new("finish", Next::Complete)),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
     };
     repair.into_iter().chain(finish).collect()

@@ -33,6 +33,7 @@ mod lock;
 mod markdown;
 mod mergiraf;
 mod monitor;
+mod next;
 mod ownership;
 mod radar;
 mod real_client;

@@ -12,7 +12,7 @@ use super::scopes::{self, Unsaid};
 use super::split::{WAYS, Way};
 use super::tree::{Node, Split};
 use crate::path::RepoPath;
-use crate::report::counted;
+use crate::text::counted;
 
 /// Below this speed-up a split costs more than it brings: sessions to start, watch and merge.
 pub const WORTH_IT: f64 = 1.3;

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::coupling::Pair;
 use super::split::Way;
+use crate::next::NextStep;
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 
 /// What the history says about splitting this repository.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

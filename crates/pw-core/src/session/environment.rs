@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
+use crate::next::Next;
 use crate::plan::{Plan, Worker};
 
 /// Environment variables that tell a session which worker it is; other sessions have none of them.
@@ -71,6 +72,6 @@ impl SessionOf {
             format!("this session is that of {said}, and the worktree that of {there}"),
         )
         .hint("go back to your own worktree; what you need of another worker, ask for with pw-worker needs")
-        .next("pw-worker brief"))
+        .next(Next::Brief))
     }
 }

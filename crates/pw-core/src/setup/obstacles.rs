@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::failure::{Code, Failure};
 use crate::id::{Oid, Slug};
+use crate::next::Next;
 use crate::plan::{Plan, Problem, ProblemCode, Problems, Worker};
 use crate::record::Record;
 
@@ -46,10 +47,9 @@ pub fn obstacles(plan: &Plan, make: &[&Worker], is_new: bool, taken: &Taken<'_>)
         if let Some(workflow) = (taken.label)(&worker.label()) {
             let message =
                 format!("{} would be {}, which workflow {workflow} has", worker.id, worker.label());
-            let hint = format!(
-                "{}; or end that one first: pw-integrate cleanup {workflow}",
-                taken.rename(plan, worker)
-            );
+            let (workflow, workers) = (&workflow, &[]);
+            let end = Next::Cleanup { workflow, workers, dry_run: false, snapshot: false };
+            let hint = format!("{}; or end that one first: {end}", taken.rename(plan, worker));
             problems
                 .push(Problem::new(ProblemCode::LabelTaken, message, hint).workers([&worker.id]));
             continue;

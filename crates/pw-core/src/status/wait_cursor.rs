@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::Status;
 use super::news::{NewsItem, NewsKind, current_news};
 use crate::id::Slug;
-use crate::report::{NextStep, Report};
+use crate::next::NextStep;
+use crate::report::Report;
 use crate::time::Seconds;
 
 /// What waiting came to.
@@ -148,11 +149,14 @@ pub fn news(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::conflict::TrialMerge;
     use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
     use crate::history::{Commit, History};
     use crate::id::{Oid, WorkerId};
+    use crate::next::CommandLine;
     use crate::own_commits::own_commits;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
@@ -161,11 +165,11 @@ mod tests {
     struct Nowhere;
 
     impl Places for Nowhere {
-        fn launch(&self, worker: &Worker) -> String {
-            format!("launch {}", worker.id)
+        fn launch(&self, worker: &Worker) -> CommandLine {
+            CommandLine::of("launch").word(&worker.id)
         }
-        fn worktree(&self, _: &Worker) -> String {
-            String::new()
+        fn worktree(&self, _: &Worker) -> PathBuf {
+            PathBuf::new()
         }
     }
 
@@ -273,7 +277,7 @@ mod tests {
     fn a_stall_is_told_once_for_as_long_as_it_lasts() {
         let mut status = status(&[&["[CHECKPOINT] half"]]);
         let mut stalled = |cause, now, since| {
-            let (message, remedy) = ("silent".to_owned(), "look".to_owned());
+            let (message, remedy) = ("silent".to_owned(), CommandLine::of("look"));
             status.workers[0].stall =
                 Some(Stall { cause, message, since_seconds: Some(now - since), remedy });
             (status.clone(), now)
