@@ -180,7 +180,7 @@ pub fn require_left_out(
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
     Err(Failure::new(Code::NotReady, message)
-        .hint("they would land; integrate that worker, too, or take out by hand who holds its commits")
+        .hint("they would land; integrate that worker, too, or take the merge that brought them out by hand")
         .next(Next::Check(&plan.workflow)))
 }
 

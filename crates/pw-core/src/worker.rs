@@ -282,7 +282,7 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
-            .hint(format!("finish it, or give it up with git {operation} --abort"))
+            .hint(format!("finish it, or abort it with git {operation} --abort"))
             .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
@@ -431,8 +431,10 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
                 owner.id, owner.id
             )
         }
-        None => "nobody owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
-            .to_owned(),
+        None => {
+            "no worker owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
+                .to_owned()
+        }
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)

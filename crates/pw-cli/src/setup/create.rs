@@ -231,7 +231,7 @@ fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
                 Some(format!("git's entry of the worktree of {id} is gone; its folder is there"))
             }
             Whereabouts::Occupied if !record.merged.contains_key(id) => {
-                Some(format!("what stands in the place of the worktree of {id} is not that"))
+                Some(format!("the folder of {id} is not its worktree"))
             }
             Whereabouts::Occupied | Whereabouts::Unknown => None,
         }
