@@ -12,6 +12,7 @@ use crate::history::Commit;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Problem, ProblemCode, Problems, Size, Worker};
+use crate::preflight::Preflight;
 use crate::record::Record;
 use crate::report::{NextStep, Report};
 use crate::scope::Scope;
@@ -29,8 +30,8 @@ pub struct Check {
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
-    /// Things that are allowed and usually not meant.
-    pub warnings: Vec<String>,
+    #[serde(flatten)]
+    pub preflight: Preflight,
 }
 
 impl Report for Check {
@@ -53,6 +54,9 @@ pub struct Setup {
 pub struct Created {
     #[serde(flatten)]
     pub setup: Setup,
+    /// Absent when the workflow was there before, and its plan too.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
 }
 
 impl Report for Created {
@@ -131,6 +135,9 @@ pub struct WorkflowLine {
     pub integrated: usize,
     /// RFC 3339.
     pub started_at: String,
+    /// It has landed and was cleaned up.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 /// Returns the files that changed most often, with their owners, at most `limit`.

@@ -8,7 +8,7 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::plan::{Plan, Worker};
 use pw_core::status::openable;
 
-use super::create::make;
+use super::create::{answer, make};
 use super::ground::Ground;
 use super::plan_file::PlanFile;
 use crate::facts::Look;
@@ -27,7 +27,8 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
     let ground = Ground::survey(context, file)?;
-    make(context, ground, wanted)
+    let (ground, made) = make(context, ground, wanted)?;
+    answer(&ground, &made, None)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base

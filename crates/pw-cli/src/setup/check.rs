@@ -13,6 +13,7 @@ use pw_core::setup::{self, Check, SetupStatus};
 
 use super::ground::Ground;
 use super::plan_file::PlanFile;
+use super::preflight;
 use crate::shell::{Answer, Context};
 use crate::view;
 
@@ -44,7 +45,7 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
         setup: ground.report(&status, next),
         hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
         neighbours: neighbours(&ground.plan, &commits, NEIGHBOURS),
-        warnings,
+        preflight: preflight::look(&ground, true, None, warnings)?,
     };
     Answer::of(&check, view::check)
 }

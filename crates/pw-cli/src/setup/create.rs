@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::plan::{Problem, ProblemCode, Worker};
+use pw_core::preflight::Preflight;
 use pw_core::record::{Event, Placement};
 use pw_core::report::NextStep;
 use pw_core::setup::{Created, SetupStatus, in_the_way};
@@ -17,21 +18,37 @@ use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
 use super::ground::Ground;
 use super::plan_file::PlanFile;
-use super::prepare;
+use super::{preflight, prepare, trial};
 use crate::launch;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
 
-/// Makes the first wave, and finishes later workers that were begun.
-pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
+/// Makes the first wave, and finishes later workers that were begun. A new plan is tried in a fresh
+/// worktree, unless the user wants none of that.
+pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<Answer> {
     let file = PlanFile::read(context, path)?;
     let ground = Ground::survey(context, file)?;
+    let is_new = ground.record_tip.is_none() || ground.is_replanned()?;
     let _lock = Lock::take(ground.repo.common(), &context.command, &rfc3339(context.now))?;
     let base = ground.record.base.clone();
     let first_wave = ground.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
-    make(context, ground, wanted)
+    let (ground, made) = make(context, ground, wanted)?;
+    let preflight = is_new.then(|| look(context, &ground, is_tried)).transpose()?;
+    answer(&ground, &made, preflight)
+}
+
+/// Looks at what workers would stumble over. They are made by now, so what cannot be tried is said.
+fn look(context: &Context, ground: &Ground, is_tried: bool) -> Result<Preflight> {
+    let (mut trial, mut notes) = (None, Vec::new());
+    if is_tried {
+        match trial::tried(context, ground.plan.workflow.as_str()) {
+            Ok(tried) => trial = tried,
+            Err(error) => notes.push(format!("a fresh worktree could not be tried: {error:#}")),
+        }
+    }
+    preflight::look(ground, is_tried, trial, notes)
 }
 
 /// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
@@ -39,7 +56,7 @@ pub(super) fn make(
     context: &Context,
     mut ground: Ground,
     wanted: Vec<(WorkerId, Oid)>,
-) -> Result<Answer> {
+) -> Result<(Ground, BTreeSet<WorkerId>)> {
     let mut journal = open_journal(&ground)?;
     let begun = ground.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
@@ -57,6 +74,8 @@ pub(super) fn make(
     ground.repo.exclude(&ground.plan.worktrees)?;
 
     let made = make_each(context, &mut ground, &mut journal, &todo);
+    // A file that was named later is carried over to workers that are there.
+    let files = prepare::files_to_copy(&ground.repo, &ground.plan)?;
     // Workers made before a failure are handed over all the same.
     for worker in &ground.plan.workers {
         let placement = ground.record.placements.get(&worker.id).filter(|p| p.created);
@@ -64,6 +83,7 @@ pub(super) fn make(
             reattach(&ground, worker)?;
             // A worker that was merged and cleaned up needs no hooks and no launcher any more.
             if repair::is_in_place(&ground.repo, &ground.plan, worker) {
+                prepare::copy(&ground.repo, &ground.worktree(worker), &files)?;
                 repair::write(&ground.repo, &ground.plan, worker, placement.port)?;
             }
         }
@@ -71,7 +91,7 @@ pub(super) fn make(
     ground.verify(&todo)?;
     publish(&mut journal, &ground.repo)?;
     let made = made?;
-    answer(&ground, &made)
+    Ok((ground, made))
 }
 
 /// Makes one worker after the other, their files side by side; stops at the first that cannot be
@@ -322,7 +342,11 @@ impl Ground {
     }
 }
 
-fn answer(ground: &Ground, made: &BTreeSet<WorkerId>) -> Result<Answer> {
+pub(super) fn answer(
+    ground: &Ground,
+    made: &BTreeSet<WorkerId>,
+    preflight: Option<Preflight>,
+) -> Result<Answer> {
     let status = |worker: &Worker| match ground.record.placements.contains_key(&worker.id) {
         _ if made.contains(&worker.id) => SetupStatus::Created,
         true => SetupStatus::Exists,
@@ -342,5 +366,5 @@ fn answer(ground: &Ground, made: &BTreeSet<WorkerId>) -> Result<Answer> {
         command: format!("pw-monitor status {}", ground.plan.workflow),
     };
     let next = launches.chain([watch]).collect();
-    Answer::of(&Created { setup: ground.report(&status, next) }, view::created)
+    Answer::of(&Created { setup: ground.report(&status, next), preflight }, view::created)
 }
