@@ -20,6 +20,7 @@ use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{Journal, Survey, Transaction};
 
+use super::closing::{Closing, close};
 use super::gate_worktree::GateWorktree;
 use crate::facts::Look;
 use crate::landing;
@@ -94,8 +95,13 @@ pub(super) fn cleanup(
             kept.push(KeptWorker { worker: worker.id.clone(), reasons: ground.reasons });
         }
     }
-    if !wish.dry_run {
-        notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
+    let all_gone = kept.is_empty() && !others_stay;
+    let mut closing = Closing::default();
+    if let Some(journal) = &journal {
+        notes.extend(sweep(&mut workflow, all_gone)?);
+        if all_gone {
+            closing = close(&workflow, journal, &facts)?;
+        }
     }
     let slug = &workflow.plan.workflow;
     let next = if wish.dry_run && !removed.is_empty() {
@@ -114,6 +120,8 @@ pub(super) fn cleanup(
         kept,
         restore: format!("pw-integrate restore {slug}"),
         notes,
+        closed: closing.closed,
+        stays: closing.stays,
         next: vec![next],
     };
     Answer::of(&answer, view::cleanup)

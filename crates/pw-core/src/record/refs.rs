@@ -33,6 +33,11 @@ impl Refs<'_> {
         format!("refs/pw/{}/integrated", self.0)
     }
 
+    /// Where the record was when the workflow was closed: it is closed as long as both are there.
+    pub fn closed(&self) -> String {
+        format!("refs/pw/{}/closed", self.0)
+    }
+
     pub fn snapshot(&self, id: &SnapshotId) -> String {
         format!("{}{id}", self.snapshots())
     }
