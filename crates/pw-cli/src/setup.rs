@@ -4,13 +4,13 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
-mod ground;
 mod launch;
 mod list;
 mod message_hooks;
 mod plan_file;
 mod preflight;
 pub(crate) mod prepare;
+mod prerequisites;
 mod repair;
 mod tmux;
 mod trial;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::id::WorkerId;
-use pw_core::session::How;
+use pw_core::session::LaunchMode;
 
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
@@ -64,7 +64,7 @@ enum Command {
         workflow: Option<String>,
         /// How: print the commands, tmux, background, or custom (the plan's `launch`)
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
-        how: How,
+        how: LaunchMode,
         /// Their sessions, which cannot be seen from here, are over: you looked where they ran
         #[arg(long, requires = "workers")]
         ended: bool,

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, Worker};
-use crate::report::bounded;
 use crate::signal::{self, Carrier, Signal, Subject, Template};
+use crate::text::bounded;
 
 /// The hooks of git that see or change a message, in the order in which git runs them.
 pub const NAMES: [&str; 2] = ["prepare-commit-msg", "commit-msg"];

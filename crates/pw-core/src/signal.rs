@@ -14,7 +14,7 @@ mod carrier;
 
 pub use self::carrier::{Carrier, Template};
 use crate::id::WorkerId;
-use crate::report::bounded;
+use crate::text::bounded;
 use crate::trailer;
 
 /// A state a worker announced.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::End;
 use crate::path::RepoPath;
 use crate::plan::Plan;
-use crate::report::counted;
+use crate::text::counted;
 
 /// How many ignored files are tried as what is missing, and how many of them an answer names.
 const MAX_TRIED: usize = 500;

@@ -7,17 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
-use crate::gap::{self, Gap};
+use crate::gap::Gap;
 use crate::gate::Gate;
-use crate::hollow::{self, Hollow, Why};
+use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
-use crate::unfit::Unfit;
+use crate::unstageable::Unstageable;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +64,7 @@ pub struct Brief {
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    pub others: Vec<Other>,
+    pub others: Vec<OtherWorker>,
     pub next: Vec<NextStep>,
 }
 
@@ -73,7 +74,7 @@ impl Report for Brief {
 
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Other {
+pub struct OtherWorker {
     pub worker: WorkerId,
     pub name: WorkerId,
     pub branch: String,
@@ -159,7 +160,7 @@ pub fn brief(
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     let other = |other: &Worker| {
         let state = statuses.iter().find(|status| status.id == other.id)?.state;
-        Some(Other {
+        Some(OtherWorker {
             worker: other.id.clone(),
             name: other.name.clone(),
             branch: other.branch(),
@@ -200,17 +201,12 @@ pub fn brief(
 }
 
 fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
-    let step = |action: &str, command: &str| NextStep {
-        action: action.to_owned(),
-        worker: None,
-        command: command.to_owned(),
-    };
-    let repair = gap::repair(&plan.workflow);
-    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
+    let repair = NextStep::new("repair", Next::Repair(Some(&plan.workflow)));
+    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then_some(repair));
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
-        steps.push(step("save", "pw-worker checkpoint \"what was done\""));
+        steps.push(NextStep::new("save", Next::Checkpoint("what was done")));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
-        steps.push(step("finish", "pw-worker complete \"what was done\""));
+        steps.push(NextStep::new("finish", Next::Complete));
     }
     steps
 }
@@ -243,7 +239,7 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     let message = format!("HEAD is on {head}, not on {}", worker.branch());
     Err(Failure::new(Code::WrongBranch, message)
         .hint("go back to your branch before you commit")
-        .next(format!("git switch {}", worker.branch())))
+        .next(CommandLine::of("git switch").word(worker.branch())))
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
@@ -258,12 +254,12 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
             .hint(format!("finish it, or give it up with git {operation} --abort"))
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
-            .next("git status")
+            .next(CommandLine::of("git status"))
             .details(serde_json::json!({ "paths": tree.unmerged })));
     }
     Ok(())
@@ -297,7 +293,7 @@ pub fn select(
     if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
         return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
             .hint("name changed files, relative to the folder you are in")
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     let is_asked =
         |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
@@ -352,9 +348,9 @@ pub fn set_apart(
     let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
     let mut take = selection.take.clone();
     take.retain(|path| !paths.contains(&path.without_slash()));
-    let is_open = |hollow: &Hollow| hollow.why == Why::Open;
+    let is_open = |hollow: &Hollow| hollow.why == HollowReason::Open;
     let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
-    if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
+    if let Some(failure) = hollow_entries::refusal(hollow).filter(|_| !may_leave) {
         return Err(failure);
     }
     selection.keep(take);
@@ -363,12 +359,16 @@ pub fn set_apart(
 }
 
 /// Takes what git does not take out of a selection, and says so.
-pub fn leave_unfit(selection: &mut Selection, unfit: &[Unfit]) -> Vec<String> {
+pub fn leave_unstageable(selection: &mut Selection, unstageable: &[Unstageable]) -> Vec<String> {
     let mut take = selection.take.clone();
-    take.retain(|path| unfit.iter().all(|unfit| unfit.path != path.without_slash()));
+    take.retain(|path| {
+        unstageable.iter().all(|unstageable| unstageable.path != path.without_slash())
+    });
     selection.keep(take);
-    let note = |unfit: &Unfit| format!("left: {}; {}", unfit.message(), unfit.hint());
-    unfit.iter().map(note).collect()
+    let note = |unstageable: &Unstageable| {
+        format!("left: {}; {}", unstageable.message(), unstageable.hint())
+    };
+    unstageable.iter().map(note).collect()
 }
 
 /// Says that git was told to overlook a changed file, and how to have it looked at again.
@@ -376,6 +376,16 @@ pub fn overlooked(path: &RepoPath) -> String {
     format!(
         "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
     )
+}
+
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
 }
 
 /// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.
@@ -393,6 +403,6 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use pw_core::cleanup::Stays;
 use pw_core::facts::Facts;
+use pw_core::next::{CommandLine, Next};
 use pw_core::record::Refs;
 use pw_git::{Journal, Transaction};
 
@@ -38,11 +39,13 @@ fn still_open(workflow: &Workflow, facts: &Facts) -> Option<String> {
     let Workflow { plan, record, .. } = workflow;
     let name = &plan.workflow;
     if record.stopped.is_some() || record.red.is_some() {
-        return Some(format!("an integration is stopped: pw-integrate continue {name}"));
+        let on = CommandLine::from(Next::go_on(name));
+        return Some(format!("an integration is stopped: {on}"));
     }
     if facts.landed().is_none() {
         let base = record.base_branch.as_deref().unwrap_or("the base");
-        return Some(format!("{base} does not have it: pw-integrate finish {name}"));
+        let land = CommandLine::from(Next::Finish { workflow: name, way: None });
+        return Some(format!("{base} does not have it: {land}"));
     }
     let to_come = plan.ids().find(|id| {
         !record.placements.contains_key(id)
@@ -50,7 +53,8 @@ fn still_open(workflow: &Workflow, facts: &Facts) -> Option<String> {
             && !record.cleaned.contains(id)
     });
     to_come.map(|id| {
-        format!("{id} is still to come: pw-setup advance {name}, or take it out of the plan")
+        let advance = CommandLine::from(Next::Advance(name));
+        format!("{id} is still to come: {advance}, or take it out of the plan")
     })
 }
 

@@ -5,29 +5,30 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::finish::{self, Finished, Landed, Share, Wish};
-use pw_core::gate::Mode;
+use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
+use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::record::{Choice, Event};
-use pw_core::report::{NextStep, counted, shell_word};
-use pw_core::status::{WorkerStatus, comes_back, signal_lines, worker_states};
-use pw_core::work::own_work;
+use pw_core::next::{CommandLine, Next, NextStep};
+use pw_core::own_commits::own_commits;
+use pw_core::record::{Event, RunOptions};
+use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
+use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::chain::own_result;
 use super::gate::Gatekeeper;
 use super::pull_request::{self, Proposal};
 use super::squash;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::landing;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
 /// What was asked for.
-pub(super) struct Asked {
-    pub(super) wish: Wish,
+pub(super) struct Options {
+    pub(super) mode: LandingMode,
     /// The paragraphs of the message of a squash.
     pub(super) message: Vec<String>,
     pub(super) pull_request: bool,
@@ -60,7 +61,7 @@ impl Obstacles {
     }
 }
 
-pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Result<Answer> {
+pub(super) fn finish(context: &Context, name: Option<&str>, options: Options) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let mut obstacles = Obstacles::default();
     obstacles.note(require_nothing_stopped(&workflow))?;
@@ -69,16 +70,16 @@ pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Res
     let Some((result, base)) = result.zip(base) else {
         return Err(obstacles.refuse().err().context("neither a result nor why there is none")?);
     };
-    let finish = Finish::new(&workflow, context, asked, (result, base), &mut obstacles)?;
+    let finish = Finish::new(&workflow, context, options, (result, base), &mut obstacles)?;
     let has_landed = finish.has_landed()?;
     if !has_landed {
         obstacles.note(finish.require_something_new())?;
-        if !finish.asked.pull_request {
+        if !finish.options.pull_request {
             finish.look_ahead(&mut obstacles)?;
         }
     }
     obstacles.refuse()?;
-    let answer = match finish.asked.pull_request {
+    let answer = match finish.options.pull_request {
         _ if has_landed => finish.take_note()?,
         true => finish.propose()?,
         false => finish.land()?,
@@ -90,7 +91,7 @@ pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Res
 pub(super) struct Finish<'a> {
     pub(super) workflow: &'a Workflow,
     context: &'a Context,
-    asked: Asked,
+    options: Options,
     signals: BTreeMap<WorkerId, Vec<String>>,
     states: Vec<WorkerStatus>,
     /// The base branch, and where it is.
@@ -112,16 +113,16 @@ impl<'a> Finish<'a> {
     fn new(
         workflow: &'a Workflow,
         context: &'a Context,
-        asked: Asked,
+        options: Options,
         (result, (base, before)): (Oid, (String, Oid)),
         obstacles: &mut Obstacles,
     ) -> Result<Self> {
-        for id in &asked.without {
+        for id in &options.without {
             workflow.worker(id)?;
         }
-        let facts = workflow.facts(context.now, Look::Past)?;
+        let facts = workflow.facts(context.now, Worktrees::None)?;
         let Workflow { plan, record, .. } = workflow;
-        let work = own_work(plan, record, &facts);
+        let work = own_commits(plan, record, &facts);
         let signals = signal_lines(plan, &facts, &work, |_| None);
         let states = worker_states(plan, record, &facts, &work);
         let landed_as = facts.landed_as.get(&result).cloned();
@@ -131,26 +132,24 @@ impl<'a> Finish<'a> {
             false => landing::merge_base(workflow, &facts, &before, &result)?,
         };
         let range = [&result, &before];
-        let left_out = finish::require_left_out(plan, &work, &facts.history, range, &asked.without);
+        let left_out =
+            finish::require_left_out(plan, &work, &facts.history, range, &options.without);
         obstacles.note(left_out)?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
-        let newer = finish::require_all_merged(plan, &states, &is_merged, &asked.without);
+        let newer = finish::require_all_merged(plan, &states, &is_merged, &options.without);
         let newer = obstacles.note(newer)?.unwrap_or_default();
-        let mode = asked.no_gate.then_some(Mode::None);
-        let mut keeper =
-            Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
+        let mode = options.no_gate.then_some(GateMode::None);
+        let run = RunOptions { gate: mode, ..RunOptions::default() };
+        let mut keeper = Gatekeeper::new(workflow, context, &run)?;
         keeper.notes.extend(match facts.reverted.get(&result) {
             Some(reverted) => vec![reverted.note("all of this")],
-            None => {
-                let merged: Vec<WorkerId> = workflow.record.merged.keys().cloned().collect();
-                comes_back(&states, &merged)
-            }
+            None => taken_back(&states, is_merged),
         });
         let gate = None;
         Ok(Self {
             workflow,
             context,
-            asked,
+            options,
             signals,
             states,
             base,
@@ -170,7 +169,7 @@ impl<'a> Finish<'a> {
         let by_us =
             record.landed.as_ref() == Some(&self.result) && record.finished == self.landed_as;
         // A squash that was killed before it was recorded is one that was asked for again.
-        let again = self.asked.wish == Wish::Squash && self.newer.is_empty();
+        let again = self.options.mode == LandingMode::Squash && self.newer.is_empty();
         let has_squash = self.landed_as.is_some() && (by_us || again);
         Ok(has_squash || self.workflow.repo.is_ancestor(&self.result, &self.before)?)
     }
@@ -179,7 +178,7 @@ impl<'a> Finish<'a> {
     fn look_ahead(&self, obstacles: &mut Obstacles) -> Result<()> {
         let Workflow { repo, plan, .. } = self.workflow;
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
-        let how = finish::landing(plan, &self.base, is_ahead, self.asked.wish);
+        let how = finish::landing(plan, &self.base, is_ahead, self.options.mode);
         let how = obstacles.note(how)?;
         if !is_ahead && matches!(how, Some(Landed::Merge | Landed::Squash)) {
             let outcome = self.merge_result()?;
@@ -187,7 +186,7 @@ impl<'a> Finish<'a> {
                 obstacles.0.push(finish::conflict(plan, &self.base, outcome.conflicts));
             }
         }
-        if how == Some(Landed::Squash) && self.asked.message.is_empty() {
+        if how == Some(Landed::Squash) && self.options.message.is_empty() {
             let message = "the one commit needs a message, and there is no terminal for an editor";
             let refused = Failure::new(Code::Usage, message)
                 .hint("give it with -m, once for each paragraph, in the user's words");
@@ -208,14 +207,14 @@ impl<'a> Finish<'a> {
         if let Some(newer) = self.newer.first() {
             return Err(Failure::new(Code::NothingToLand, message)
                 .hint(format!("{newer} has newer work: integrate it, then finish"))
-                .next(format!("pw-integrate run {name}"))
+                .next(Next::run(name))
                 .details(
                     serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
                 ));
         }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
-            .next(format!("pw-integrate cleanup {name}"))
+            .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
             .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
@@ -237,7 +236,7 @@ impl<'a> Finish<'a> {
     fn land(mut self) -> Result<Finished> {
         let repo = &self.workflow.repo;
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
-        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.asked.wish)?;
+        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.options.mode)?;
         let checkout = repo.checkout_of(&self.base).cloned();
         let commit = match how {
             Landed::Merge => self.merge(is_ahead)?,
@@ -277,7 +276,7 @@ impl<'a> Finish<'a> {
     fn squash(&self, is_ahead: bool, checkout: Option<&Worktree>) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
-        let message = match self.asked.message.as_slice() {
+        let message = match self.options.message.as_slice() {
             [] => squash::edited(repo, &finish::squash_draft(plan, &self.base, &self.shares()?))?,
             paragraphs => squash::given(repo, paragraphs)?,
         };
@@ -315,7 +314,7 @@ impl<'a> Finish<'a> {
 
     /// Returns what a pull request lists of each worker whose work lands.
     pub(super) fn shares(&self) -> Result<Vec<Share<'_>>> {
-        let lands = self.states.iter().filter(|s| !self.asked.without.contains(&s.id));
+        let lands = self.states.iter().filter(|s| !self.options.without.contains(&s.id));
         lands
             .map(|status| {
                 let worker = self.workflow.worker(&status.id)?;
@@ -329,7 +328,7 @@ impl<'a> Finish<'a> {
     fn require_quiet(&self, checkout: &Worktree) -> Result<()> {
         let repo = &self.workflow.repo;
         let refuse = |code, message: String, hint: &str| {
-            Failure::new(code, message).hint(hint).next(status_of(checkout))
+            Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
         };
         let WorktreeFacts::Present(tree) = repo.tree_state(&checkout.path)? else {
             let message = format!(
@@ -379,7 +378,7 @@ impl<'a> Finish<'a> {
             let message = format!("`{first}` in {shown} is not tracked, and would be overwritten");
             return Err(Failure::new(Code::InTheWay, message)
                 .hint("move the files named out of the way first")
-                .next(status_of(checkout))
+                .next(CommandLine::git(&checkout.path, "status"))
                 .details(serde_json::json!({ "paths": in_the_way }))
                 .into());
         }
@@ -389,7 +388,7 @@ impl<'a> Finish<'a> {
     /// Refuses unless the plan's gates pass on exactly what is to land.
     fn verify(&mut self, commit: &Oid) -> Result<()> {
         if self.keeper.is_absent() {
-            let note = match self.asked.no_gate {
+            let note = match self.options.no_gate {
                 true => "nothing was tested: --no-gate",
                 false => "nothing was tested: the plan has no `verify`",
             };
@@ -406,7 +405,7 @@ impl<'a> Finish<'a> {
         let message = format!("the gate {} does not pass; nothing has landed", stop.gate);
         Err(Failure::new(Code::GateFailed, message)
             .hint("have it corrected and integrated, then finish again")
-            .next(format!("pw-integrate check {name}"))
+            .next(Next::Check(name))
             .details(stop)
             .into())
     }
@@ -430,12 +429,12 @@ impl<'a> Finish<'a> {
             before: self.before,
             landed,
             checkout: checkout.map(|checkout| checkout.path.to_string_lossy().into_owned()),
-            without: self.asked.without,
+            without: self.options.without,
             newer: self.newer,
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", format!("pw-retro report {name}"))],
+            next: vec![NextStep::new("look back", Next::Report(name))],
         }
     }
 
@@ -456,10 +455,6 @@ impl<'a> Finish<'a> {
     }
 }
 
-fn status_of(checkout: &Worktree) -> String {
-    format!("git -C {} status", shell_word(&checkout.path.to_string_lossy()))
-}
-
 fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
     let message = match (&workflow.record.stopped, &workflow.record.red) {
         (Some(stopped), _) => format!("an integration is stopped at {}", stopped.worker),
@@ -468,7 +463,7 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
     };
     Err(Failure::new(Code::NotReady, message)
         .hint("continue it, or give it up")
-        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+        .next(Next::go_on(&workflow.plan.workflow))
         .into())
 }
 
@@ -478,7 +473,7 @@ fn require_result(workflow: &Workflow) -> Result<Oid> {
     let nobody = || {
         Failure::new(Code::NothingToLand, "nobody is integrated yet")
             .hint("integrate first")
-            .next(format!("pw-integrate run {}", workflow.plan.workflow))
+            .next(Next::run(&workflow.plan.workflow))
     };
     Ok(own.flatten().ok_or_else(nobody)?)
 }
@@ -488,7 +483,9 @@ fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
     let refuse = |message: String| {
         Failure::new(Code::NoBase, message)
             .hint("land it by hand, on the branch the user names")
-            .next(format!("git log --first-parent {}", workflow.plan.integration_branch()))
+            .next(
+                CommandLine::of("git log --first-parent").word(workflow.plan.integration_branch()),
+            )
     };
     let Some(base) = &workflow.record.base_branch else {
         let began = workflow.record.base.short();

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result};
 use pw_core::gate::{End, Gate};
 use pw_core::message_hooks::{self, MessageHooks, NAMES, Ran};
 use pw_core::path::RepoPath;
-use pw_core::report::shell_word;
+use pw_core::shell_word::shell_word;
 use pw_core::time::Seconds;
 use pw_git::Repo;
 
-use super::ground::Ground;
+use super::preflight::PlannedWorkflow;
 use crate::command;
 
 /// How long a hook may take for one message.
@@ -23,8 +23,8 @@ const SUBJECTS: usize = 5;
 const MESSAGE: &str = ".git/COMMIT_EDITMSG";
 
 /// Tries them; nothing where there are none.
-pub(super) fn tried(ground: &Ground) -> Result<Option<MessageHooks>> {
-    let Ground { repo, plan, record, .. } = ground;
+pub(super) fn tried(planned: &PlannedWorkflow) -> Result<Option<MessageHooks>> {
+    let PlannedWorkflow { repo, plan, record, .. } = planned;
     let folder = repo.hooks_folder()?;
     let place = repo.place().join(&folder);
     let mut names: Vec<&str> = Vec::from(NAMES);

@@ -1,105 +1,174 @@
-//! Looks at what a workflow will run and at what the repository and the machine lack for it; writes
-//! nothing.
+//! The repository that a plan is to be set up in, and everything there that prevents it.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Result;
-use pw_core::facts::WorktreeFacts;
-use pw_core::preflight::{self, Found, Hooks, Preflight};
-use pw_core::trial::Trial;
+use pw_core::failure::{Code, Failure};
+use pw_core::graph;
+use pw_core::id::{Oid, Slug};
+use pw_core::next::NextStep;
+use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
+use pw_core::record::{Record, Refs};
+use pw_core::setup::{self, SetupStatus, Taken, WorkerSetup};
+use pw_core::status::Base;
+use pw_git::Repo;
 
-use super::ground::Ground;
-use super::{message_hooks, prepare};
+use super::plan_file::PlanFile;
+use crate::identity;
+use crate::launcher;
+use crate::shell::Context;
+use crate::workflow::read_refs;
 
-/// The hooks of the user's that run in a worker's worktree.
-const HOOKS: [&str; 8] = [
-    "pre-commit",
-    "prepare-commit-msg",
-    "commit-msg",
-    "post-commit",
-    "post-checkout",
-    "pre-merge-commit",
-    "post-merge",
-    "pre-push",
-];
+/// A plan, and the repository it is to be set up in.
+pub(super) struct PlannedWorkflow {
+    pub(super) repo: Repo,
+    pub(super) plan: Plan,
+    pub(super) plan_text: String,
+    pub(super) refs: BTreeMap<String, Oid>,
+    pub(super) record: Record,
+    /// The record's newest commit; `None` while the workflow is new.
+    pub(super) record_tip: Option<Oid>,
+}
 
-/// Returns all of it, with the trial of a fresh worktree and other warnings. Without `is_tried`,
-/// the message hooks are not run.
-pub(super) fn look(
-    ground: &Ground,
-    is_tried: bool,
-    trial: Option<Trial>,
-    mut more: Vec<String>,
-) -> Result<Preflight> {
-    let found = found(ground)?;
-    let mut hooks = None;
-    if is_tried {
-        match message_hooks::tried(ground) {
-            Ok(tried) => hooks = tried,
-            Err(error) => more.push(format!("the message hooks could not be tried: {error:#}")),
+impl PlannedWorkflow {
+    /// Reads the repository, and refuses when anything there prevents the plan.
+    pub(super) fn survey(context: &Context, file: PlanFile) -> Result<Self> {
+        let PlanFile { text, plan } = file;
+        let repo = Repo::open(&context.directory)?;
+        if repo.root().to_str().is_none() {
+            return Err(Failure::new(Code::InTheWay, "the path of the repository is not UTF-8")
+                .hint("move the repository to a folder whose name is; launchers could not find it")
+                .details(serde_json::json!({ "problems": [] }))
+                .into());
+        }
+        let refs = read_refs(&repo)?;
+        let record_tip = refs.get(&Refs(&plan.workflow).record()).cloned();
+        let record = match &record_tip {
+            Some(tip) => {
+                let (old_text, mut record) = repo.record(tip)?;
+                identity::follow_base(&repo, &mut record, &refs)?;
+                if old_text != text {
+                    setup::require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
+                }
+                record
+            }
+            None => {
+                let (branch, base) = base(&repo, &plan)?;
+                Record::new(branch, base, context.now)
+            }
+        };
+        let planned = Self { repo, plan, plan_text: text, refs, record, record_tip };
+        let new: Vec<&Worker> =
+            planned.plan.workers.iter().filter(|worker| planned.is_new(worker)).collect();
+        let root = planned.repo.root();
+        let occupied = |folder: &str| {
+            let path = root.join(folder);
+            let entries = std::fs::read_dir(&path).map(|mut entries| entries.next().is_some());
+            entries.unwrap_or_else(|_| path.symlink_metadata().is_ok())
+        };
+        let is_new = planned.record_tip.is_none();
+        if is_new {
+            planned.require_free_folder()?;
+        }
+        let held = |label: &str| planned.other_with(label);
+        let taken = Taken { refs: &planned.refs, folder: &occupied, label: &held };
+        let problems = setup::obstacles(&planned.plan, &new, is_new, &taken);
+        if problems.is_empty() { Ok(planned) } else { Err(setup::in_the_way(problems).into()) }
+    }
+
+    /// Refuses a folder for worktrees that holds files of the repository: kept out of `git status`,
+    /// new ones among them would never be committed.
+    pub(super) fn require_free_folder(&self) -> Result<()> {
+        let folder = &self.plan.worktrees;
+        let is_link = self.repo.root().join(folder).is_symlink();
+        if !is_link && !self.repo.is_tracked(&self.record.base, folder)? {
+            return Ok(());
+        }
+        let what = if is_link { "is a link" } else { "holds files of the repository" };
+        let message = format!("the folder {folder} for worktrees {what}");
+        let hint = "name another one with `worktrees:` in the plan";
+        Err(setup::in_the_way(vec![Problem::new(ProblemCode::FolderExists, message, hint)]).into())
+    }
+
+    pub(super) fn is_new(&self, worker: &Worker) -> bool {
+        !self.record.placements.contains_key(&worker.id)
+    }
+
+    /// Returns the other workflow whose record has a worker of this label.
+    pub(super) fn other_with(&self, label: &str) -> Option<Slug> {
+        let has = |name: &Slug| {
+            let tip = self.refs.get(&Refs(name).record())?;
+            let (text, record) = self.repo.record(tip).ok()?;
+            let plan = Plan::recorded(&text).ok()?;
+            plan.workers.iter().any(|w| w.label() == label && record.has(&w.id)).then_some(())
+        };
+        let others = identity::holders(&self.repo, label).into_iter();
+        others.filter(|name| *name != self.plan.workflow).find(|name| has(name).is_some())
+    }
+
+    /// Returns the tip of a worker's branch, unless it was cleaned up: then the name is free.
+    pub(super) fn branch(&self, worker: &Worker) -> Option<&Oid> {
+        let tip = self.refs.get(&format!("refs/heads/{}", worker.branch()));
+        tip.filter(|_| !self.record.cleaned.contains(&worker.id))
+    }
+
+    pub(super) fn worktree(&self, worker: &Worker) -> PathBuf {
+        self.repo.root().join(self.plan.worktree(worker))
+    }
+
+    /// Returns the answer, with what was or would be done for each worker.
+    pub(super) fn report(
+        &self,
+        status: &dyn Fn(&Worker) -> SetupStatus,
+        next: Vec<NextStep>,
+    ) -> setup::Setup {
+        let base_tip = self
+            .record
+            .base_branch
+            .as_ref()
+            .and_then(|name| self.refs.get(&format!("refs/heads/{name}")));
+        let workers = self.plan.workers.iter().map(|worker| WorkerSetup {
+            id: worker.id.clone(),
+            label: worker.label(),
+            branch: worker.branch(),
+            worktree: self.plan.worktree(worker),
+            launch: launcher::command(&self.repo, &self.plan, worker),
+            status: status(worker),
+            port: self.record.placements.get(&worker.id).and_then(|placement| placement.port),
+            owns: worker.owns.globs().map(str::to_owned).collect(),
+            after: worker.after.clone(),
+            size: worker.size,
+        });
+        setup::Setup {
+            workflow: self.plan.workflow.clone(),
+            base: Base {
+                branch: self.record.base_branch.clone(),
+                commit: self.record.base.clone(),
+                moved: base_tip.is_some_and(|tip| *tip != self.record.base),
+            },
+            waves: graph::waves(&self.plan),
+            workers: workers.collect(),
+            next,
         }
     }
-    Ok(preflight::report(&ground.plan, &found, hooks, trial, more))
 }
 
-fn found(ground: &Ground) -> Result<Found> {
-    let Ground { repo, plan, record, .. } = ground;
-    let uncommitted = match repo.checkout().map(|checkout| repo.tree_state(&checkout.path)) {
-        Some(Ok(WorktreeFacts::Present(tree))) => tree.uncommitted(),
-        _ => Vec::new(),
+/// Returns the branch and commit to fork from.
+fn base(repo: &Repo, plan: &Plan) -> Result<(Option<String>, Oid)> {
+    let head = repo.head()?;
+    let Some(name) = &plan.base else { return Ok(head) };
+    let unknown = || {
+        let message = format!("`base` {name:?} is no branch, tag or commit here");
+        refused(vec![Problem::new(
+            ProblemCode::UnknownBase,
+            message,
+            "name a branch that exists, or leave `base` out",
+        )])
     };
-    let behind =
-        record.base_branch.as_deref().map(|branch| repo.behind_remote(branch)).transpose()?;
-    let modules = repo.modules(repo.place(), Some(&format!("{}:.gitmodules", record.base)))?;
-    Ok(Found {
-        copies: prepare::files_to_copy(repo, plan)?,
-        uncommitted,
-        behind: behind.flatten(),
-        submodules: modules.into_iter().collect(),
-        hooks: hooks(ground)?,
-        git: repo.git_version()?,
-        has_identity: repo.knows_author()?,
-        space: space(ground)?,
-    })
-}
-
-/// Returns the user's own hooks, and whether their folder will be there in fresh worktrees.
-fn hooks(ground: &Ground) -> Result<Hooks> {
-    let Ground { repo, plan, record, .. } = ground;
-    let folder = repo.hooks_folder()?;
-    let place = repo.place().join(&folder);
-    let is_program = |path: &Path| {
-        path.metadata()
-            .is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
-    };
-    let names = HOOKS.iter().filter(|name| is_program(&place.join(name)));
-    let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
-    let inside = folder.to_str().filter(|_| folder.is_relative() && !names.is_empty());
-    let missing = match inside {
-        Some(inside) if !repo.is_tracked(&record.base, inside)? => {
-            // `setup` of workers that are there already may have made it.
-            let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
-            let mut made = made.map(|worker| ground.worktree(worker).join(inside)).peekable();
-            let is_there = made.peek().is_some() && made.all(|folder| folder.is_dir());
-            (!is_there).then(|| inside.to_owned())
-        }
-        _ => None,
-    };
-    Ok(Hooks { names, missing })
-}
-
-/// Returns how many bytes the worktrees that are still to be made and that of the gate take, and
-/// how many are free.
-fn space(ground: &Ground) -> Result<Option<[u64; 2]>> {
-    let Ground { repo, plan, record, .. } = ground;
-    let new = plan.workers.iter().filter(|worker| ground.is_new(worker)).count();
-    let Some(size) = repo.size_of(&record.base)? else { return Ok(None) };
-    let needed = size.saturating_mul(u64::try_from(new + 1).unwrap_or(u64::MAX));
-    let places = [repo.root().join(&plan.worktrees), repo.root().to_owned()];
-    let free = |place: &PathBuf| {
-        let about = rustix::fs::statvfs(place).ok()?;
-        Some(about.f_bavail.saturating_mul(about.f_frsize))
-    };
-    Ok(places.iter().find_map(free).map(|free| [needed, free]))
+    let commit = repo.resolve(name)?.ok_or_else(unknown)?;
+    // Only a local branch can be landed on later.
+    let is_branch =
+        repo.refs(&[&format!("refs/heads/{name}")])?.contains_key(&format!("refs/heads/{name}"));
+    Ok((is_branch.then(|| name.clone()), commit))
 }

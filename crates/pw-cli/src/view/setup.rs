@@ -3,9 +3,9 @@
 use pw_core::analyze::neighbours::Neighbour;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
-use pw_core::preflight::{Preflight, WillRun};
-use pw_core::report::counted;
+use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
+use pw_core::text::counted;
 
 use super::table::{cell, drawn, next, plain, table};
 
@@ -60,16 +60,16 @@ pub(crate) fn check(check: &Check) -> String {
             pair.of
         );
     }
-    out += &preflight(&check.preflight);
+    out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)
 }
 
 pub(crate) fn created(created: &Created) -> String {
-    let looked = created.preflight.as_ref().map(preflight).unwrap_or_default();
+    let looked = created.prerequisites.as_ref().map(prerequisites).unwrap_or_default();
     setup(&created.setup, true) + &looked + &next(&created.setup.next)
 }
 
-fn preflight(found: &Preflight) -> String {
+fn prerequisites(found: &Prerequisites) -> String {
     let WillRun { setup, smoke, verify, launch, remote, copied, hooks, .. } = &found.will_run;
     let gates = verify.iter().map(|gate| (gate.name.as_str(), gate.command.clone()));
     let keys = [("setup", setup), ("smoke", smoke), ("launch", launch), ("remote", remote)];

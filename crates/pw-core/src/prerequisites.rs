@@ -8,7 +8,7 @@ use crate::gate::Gate;
 use crate::message_hooks::{self, MessageHooks};
 use crate::path::RepoPath;
 use crate::plan::{Plan, SKIP_PERMISSIONS};
-use crate::report::counted;
+use crate::text::counted;
 use crate::trial::{self, Trial};
 
 /// How many copied files an answer names.
@@ -18,7 +18,7 @@ const OLDEST_GIT: (u32, u32) = (2, 39);
 
 /// What `pw-setup check` and `create` say besides branches and worktrees.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Preflight {
+pub struct Prerequisites {
     pub will_run: WillRun,
     /// What the repository's message hooks make of signals; absent when it has none, or when that
     /// was not tried.
@@ -109,7 +109,7 @@ pub fn report(
     message_hooks: Option<MessageHooks>,
     trial: Option<Trial>,
     more: Vec<String>,
-) -> Preflight {
+) -> Prerequisites {
     let mut warnings: Vec<String> = [
         old_git(found),
         no_identity(found),
@@ -126,7 +126,7 @@ pub fn report(
     .collect();
     warnings.extend(switched_off(plan));
     warnings.extend(more);
-    Preflight { will_run: WillRun::of(plan, found), message_hooks, trial, warnings }
+    Prerequisites { will_run: WillRun::of(plan, found), message_hooks, trial, warnings }
 }
 
 fn old_git(found: &Found) -> Option<String> {
