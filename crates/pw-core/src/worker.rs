@@ -64,6 +64,10 @@ pub struct Brief {
     pub provides: Vec<String>,
     /// Free text for the worker; empty when there is none.
     pub notes: String,
+    /// What the subjects of its commits are, `{text}` being what it says in a command; absent where
+    /// a marker begins them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_subject: Option<String>,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
     /// Own changes, committed or not, outside its scope.
@@ -218,6 +222,7 @@ pub fn brief(
         remaining: worker.remaining(&status.checkpoints),
         provides: worker.provides.clone(),
         notes: worker.notes.clone(),
+        commit_subject: plan.carrier.template().map(|template| template.as_str().to_owned()),
         verify: plan.verify.clone(),
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),

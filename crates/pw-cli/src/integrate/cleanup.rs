@@ -20,6 +20,7 @@ use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{Journal, Survey, Transaction};
 
+use super::closing::{Closing, close};
 use super::gate_worktree::GateWorktree;
 use crate::facts::Worktrees;
 use crate::landing;
@@ -95,8 +96,13 @@ pub(super) fn cleanup(
             kept.push(KeptWorker { worker: worker.id.clone(), reasons: candidate.reasons });
         }
     }
-    if !options.dry_run {
-        notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
+    let all_gone = kept.is_empty() && !others_stay;
+    let mut closing = Closing::default();
+    if let Some(journal) = &journal {
+        notes.extend(sweep(&mut workflow, all_gone)?);
+        if all_gone {
+            closing = close(&workflow, journal, &facts)?;
+        }
     }
     let slug = &workflow.plan.workflow;
     let next = if options.dry_run && !removed.is_empty() {
@@ -115,6 +121,8 @@ pub(super) fn cleanup(
         kept,
         restore: Next::Snapshots(slug).into(),
         notes,
+        closed: closing.closed,
+        stays: closing.stays,
         next: vec![next],
     };
     Answer::of(&answer, view::cleanup)

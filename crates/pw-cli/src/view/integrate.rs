@@ -96,6 +96,7 @@ pub(crate) fn finished(finished: &Finished) -> String {
     let mut out = match finished.landed {
         Landed::FastForward => format!("{base} went on to {at}\n"),
         Landed::Merge => format!("{base} is at the merge {at}\n"),
+        Landed::Squash => format!("{base} has it all as one commit, {at}\n"),
         Landed::Already => format!("{base} has it all, at {at}\n"),
         Landed::PullRequest => format!("{base} stays at {at}\n"),
     };

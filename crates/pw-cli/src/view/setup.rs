@@ -3,7 +3,9 @@
 use pw_core::analyze::neighbours::Neighbour;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
+use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
+use pw_core::text::counted;
 
 use super::table::{cell, drawn, next, plain, table};
 
@@ -58,14 +60,29 @@ pub(crate) fn check(check: &Check) -> String {
             pair.of
         );
     }
-    for warning in &check.warnings {
-        out += &format!("\nwarning: {}\n", plain(warning));
-    }
+    out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)
 }
 
 pub(crate) fn created(created: &Created) -> String {
-    setup(&created.setup, true) + &next(&created.setup.next)
+    let looked = created.prerequisites.as_ref().map(prerequisites).unwrap_or_default();
+    setup(&created.setup, true) + &looked + &next(&created.setup.next)
+}
+
+fn prerequisites(found: &Prerequisites) -> String {
+    let WillRun { setup, smoke, verify, launch, remote, copied, hooks, .. } = &found.will_run;
+    let gates = verify.iter().map(|gate| (gate.name.as_str(), gate.command.clone()));
+    let keys = [("setup", setup), ("smoke", smoke), ("launch", launch), ("remote", remote)];
+    let keys = keys.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
+    let copied = (*copied > 0).then(|| ("copy", counted(*copied, "ignored file")));
+    let hooks = (!hooks.is_empty()).then(|| ("hooks", hooks.join(", ")));
+    let lines = keys.chain(gates).chain(copied).chain(hooks);
+    let lines: String = lines.map(|(key, text)| format!("  {key}: {}\n", plain(&text))).collect();
+    let mut out = if lines.is_empty() { lines } else { format!("\nWill run\n{lines}") };
+    for warning in &found.warnings {
+        out += &format!("\nwarning: {}\n", plain(warning));
+    }
+    out
 }
 
 pub(crate) fn launched(launched: &Launched) -> String {
