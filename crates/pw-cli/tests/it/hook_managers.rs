@@ -1,4 +1,4 @@
-//! Real hook managers, installed by one worker: nobody else notices, and what they install runs
+//! Real hook managers, installed by one worker: no other worker notices, and what they install runs
 //! beside the guard. `.ci/run` brings them; one that is not there is skipped with a word.
 
 use std::path::Path;
