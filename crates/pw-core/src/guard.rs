@@ -26,12 +26,14 @@ mod session;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod verbs;
 
 use self::decide::{Change, foreign};
 use self::judge::{Judge, Rules};
-pub use self::refs::{Store, Transaction, refs};
+pub use self::refs::{Store, Transaction, destinations, refs};
 pub use self::surroundings::{Surroundings, Target};
+pub use self::undo::{Followed, Halted, UNDER_WAY, left};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::signal::{self, Subject};

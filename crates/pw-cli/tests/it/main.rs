@@ -46,6 +46,7 @@ mod sparse;
 mod states;
 mod submodule;
 mod sync;
+mod undo;
 mod unfit;
 mod wait;
 mod watch;
