@@ -20,7 +20,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::signal::{self, Signal};
 
-use self::commit::More;
+use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
 use crate::schema;
 use crate::session;
@@ -46,7 +46,7 @@ enum Command {
         /// What was done, one line
         text: String,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Commits what there is and says that I cannot go on
     Blocked {
@@ -55,7 +55,7 @@ enum Command {
         /// What I tried, and what would help
         text: Option<String>,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Commits what there is and says what I need from another worker
     Needs {
@@ -66,7 +66,7 @@ enum Command {
         /// What for
         text: Option<String>,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Says that all my work is done and committed
     Complete {
@@ -115,7 +115,7 @@ impl Cli for WorkerCli {
         let (workflow, id) = Workflow::open_here(shell)?;
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
-        let own = OwnWorktree { workflow: &workflow, worker, shell, mended: OnceCell::new() };
+        let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
         if !matches!(self.command, Command::Brief) {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
         }

@@ -9,10 +9,10 @@ use crate::gate_report::GateReport;
 use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;
+use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, Report, bounded, counted};
 use crate::status::{State, WorkerStatus};
-use crate::work::Work;
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -81,7 +81,7 @@ pub struct PullRequest {
 
 /// How the user wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum LandingMode {
     /// By fast-forward where that is possible; else the user is asked.
     Unsaid,
     FastForward,
@@ -93,11 +93,16 @@ pub enum Wish {
 /// # Errors
 ///
 /// `base_moved`, with the choice there is.
-pub fn landing(plan: &Plan, base: &str, is_ahead: bool, wish: Wish) -> Result<Landed, Failure> {
-    match wish {
-        Wish::Merge => Ok(Landed::Merge),
-        Wish::Unsaid | Wish::FastForward if is_ahead => Ok(Landed::FastForward),
-        Wish::Unsaid | Wish::FastForward => Err(Failure::new(
+pub fn landing(
+    plan: &Plan,
+    base: &str,
+    is_ahead: bool,
+    mode: LandingMode,
+) -> Result<Landed, Failure> {
+    match mode {
+        LandingMode::Merge => Ok(Landed::Merge),
+        LandingMode::Unsaid | LandingMode::FastForward if is_ahead => Ok(Landed::FastForward),
+        LandingMode::Unsaid | LandingMode::FastForward => Err(Failure::new(
             Code::BaseMoved,
             format!("{base} has commits of its own since: there is no fast-forward"),
         )
@@ -151,14 +156,15 @@ pub fn require_all_merged(
 /// `not_ready`, with the first such worker.
 pub fn require_left_out(
     plan: &Plan,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     history: &History,
     range: [&Oid; 2],
     without: &[WorkerId],
 ) -> Result<(), Failure> {
     let [result, base] = range;
     let lands = history.ancestors([result]).without(&history.ancestors([base]));
-    let is_in = |work: &Work<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
+    let is_in =
+        |work: &OwnCommits<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
     let mut left_out = plan.ids().zip(work).filter(|(id, _)| without.contains(id));
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
@@ -280,11 +286,11 @@ mod tests {
         let plan =
             Plan::parse("workflow: shop\ngoal: x\nworkers:\n  - {id: a, name: a, owns: [a]}\n")
                 .unwrap();
-        assert_eq!(landing(&plan, "main", true, Wish::Unsaid), Ok(Landed::FastForward));
-        assert_eq!(landing(&plan, "main", true, Wish::Merge), Ok(Landed::Merge));
-        assert_eq!(landing(&plan, "main", false, Wish::Merge), Ok(Landed::Merge));
-        for wish in [Wish::Unsaid, Wish::FastForward] {
-            let failure = landing(&plan, "main", false, wish).unwrap_err();
+        assert_eq!(landing(&plan, "main", true, LandingMode::Unsaid), Ok(Landed::FastForward));
+        assert_eq!(landing(&plan, "main", true, LandingMode::Merge), Ok(Landed::Merge));
+        assert_eq!(landing(&plan, "main", false, LandingMode::Merge), Ok(Landed::Merge));
+        for mode in [LandingMode::Unsaid, LandingMode::FastForward] {
+            let failure = landing(&plan, "main", false, mode).unwrap_err();
             assert_eq!(failure.next.as_deref(), Some("pw-integrate finish shop --merge"));
         }
     }

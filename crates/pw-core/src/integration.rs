@@ -10,11 +10,11 @@ use crate::failure::{Code, Failure};
 use crate::gate_report::GateReport;
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::merge_order::Turn;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::report::{NextStep, Report};
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
-use crate::turn::Turn;
 
 /// The answer of `pw-integrate check`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
 use crate::plan::Worker;
 use crate::report::{NextStep, Report, shell_word};
-use crate::session::How;
+use crate::session::LaunchMode;
 use crate::snapshot::SnapshotId;
 use crate::status::State;
 
@@ -36,7 +36,7 @@ impl Report for Launched {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLaunch {
     pub worker: WorkerId,
-    pub how: How,
+    pub how: LaunchMode,
     /// The shell command that starts its session, from any folder.
     pub command: String,
     pub status: LaunchStatus,
@@ -94,7 +94,7 @@ pub fn skip(
     worker: &Worker,
     state: Option<State>,
     is_created: bool,
-    living: Option<&Living>,
+    living: Option<&LiveSession>,
 ) -> Option<Skipped> {
     let id = &worker.id;
     let (reason, message) = match (state, living) {
@@ -109,7 +109,7 @@ pub fn skip(
 
 /// A session that is alive, as `details.sessions` of `session_alive` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Living {
+pub struct LiveSession {
     pub worker: WorkerId,
     /// Absent for a background session, and where its process is not seen from here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +128,7 @@ pub struct Living {
     pub attach: Option<String>,
 }
 
-impl fmt::Display for Living {
+impl fmt::Display for LiveSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.elsewhere, self.is_unseen) {
             (Some(place), true) => {
@@ -160,7 +160,7 @@ impl fmt::Display for Living {
 /// # Errors
 ///
 /// `session_alive`, with the living sessions.
-pub fn refuse_living(living: &[Living]) -> Result<(), Failure> {
+pub fn refuse_live_sessions(living: &[LiveSession]) -> Result<(), Failure> {
     let Some(first) = living.first() else { return Ok(()) };
     let failure = Failure::new(Code::SessionAlive, first.to_string())
         .details(serde_json::json!({ "sessions": living }));

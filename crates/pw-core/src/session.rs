@@ -4,7 +4,8 @@
 //! became. Here are the parsers of both, and the rule that makes one answer of all traces. What no
 //! trace tells is unknown, never healthy.
 
-mod domain;
+pub mod environment;
+mod pid_domain;
 mod process;
 mod registry;
 mod start;
@@ -13,10 +14,10 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use domain::{Domain, Sight};
+pub use pid_domain::{PidDomain, Visibility};
 pub use process::{Process, Processes};
 pub use registry::{Agent, Job, Registered, folder_name};
-pub use start::{How, Launch, UnknownWay};
+pub use start::{Launch, LaunchMode, UnknownLaunchMode};
 pub use transcript::{ApiError, ErrorKind, Ledger, Tail, Usage};
 
 use crate::report::shell_word;
@@ -65,7 +66,7 @@ impl SessionFacts {
     /// Returns a command that shows the living session in this terminal; `None` when it has a
     /// terminal of its own.
     pub fn attach(&self, launch: Option<&Launch>) -> Option<String> {
-        let window = launch.filter(|launch| launch.how == How::Tmux);
+        let window = launch.filter(|launch| launch.how == LaunchMode::Tmux);
         let window = window.and_then(|launch| launch.id.as_deref());
         match (self.alive?, &self.id, window) {
             (false, ..) | (true, None, None) => None,

@@ -67,7 +67,7 @@ pub struct WorkerSetup {
     pub branch: String,
     /// Relative to the repository.
     pub worktree: String,
-    pub launch: Launch,
+    pub launch: LaunchCommand,
     pub status: SetupStatus,
     /// Its own TCP port, `PW_PORT` in its session; absent while it is not created.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub struct WorkerSetup {
 
 /// How to start a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Launch {
+pub struct LaunchCommand {
     /// The launcher script, relative to the repository where it lies in it.
     pub script: String,
     /// A shell command that runs it from any folder.

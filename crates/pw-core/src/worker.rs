@@ -9,7 +9,7 @@ use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::gap::{self, Gap};
 use crate::gate::Gate;
-use crate::hollow::{self, Hollow, Why};
+use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::report::{NextStep, Report};
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
-use crate::unfit::Unfit;
+use crate::unstageable::Unstageable;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -59,7 +59,7 @@ pub struct Brief {
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    pub others: Vec<Other>,
+    pub others: Vec<OtherWorker>,
     pub next: Vec<NextStep>,
 }
 
@@ -69,7 +69,7 @@ impl Report for Brief {
 
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Other {
+pub struct OtherWorker {
     pub worker: WorkerId,
     pub name: WorkerId,
     pub branch: String,
@@ -155,7 +155,7 @@ pub fn brief(
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     let other = |other: &Worker| {
         let state = statuses.iter().find(|status| status.id == other.id)?.state;
-        Some(Other {
+        Some(OtherWorker {
             worker: other.id.clone(),
             name: other.name.clone(),
             branch: other.branch(),
@@ -347,9 +347,9 @@ pub fn set_apart(
     let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
     let mut take = selection.take.clone();
     take.retain(|path| !paths.contains(&path.without_slash()));
-    let is_open = |hollow: &Hollow| hollow.why == Why::Open;
+    let is_open = |hollow: &Hollow| hollow.why == HollowReason::Open;
     let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
-    if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
+    if let Some(failure) = hollow_entries::refusal(hollow).filter(|_| !may_leave) {
         return Err(failure);
     }
     selection.keep(take);
@@ -358,12 +358,16 @@ pub fn set_apart(
 }
 
 /// Takes what git does not take out of a selection, and says so.
-pub fn leave_unfit(selection: &mut Selection, unfit: &[Unfit]) -> Vec<String> {
+pub fn leave_unstageable(selection: &mut Selection, unstageable: &[Unstageable]) -> Vec<String> {
     let mut take = selection.take.clone();
-    take.retain(|path| unfit.iter().all(|unfit| unfit.path != path.without_slash()));
+    take.retain(|path| {
+        unstageable.iter().all(|unstageable| unstageable.path != path.without_slash())
+    });
     selection.keep(take);
-    let note = |unfit: &Unfit| format!("left: {}; {}", unfit.message(), unfit.hint());
-    unfit.iter().map(note).collect()
+    let note = |unstageable: &Unstageable| {
+        format!("left: {}; {}", unstageable.message(), unstageable.hint())
+    };
+    unstageable.iter().map(note).collect()
 }
 
 /// Says that git was told to overlook a changed file, and how to have it looked at again.
@@ -371,6 +375,16 @@ pub fn overlooked(path: &RepoPath) -> String {
     format!(
         "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
     )
+}
+
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
 }
 
 /// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.

@@ -46,7 +46,7 @@ fn to_resolve(
     resolution: &Resolution,
     kept: Option<String>,
 ) -> Result<Failure> {
-    let merge = StoppedMerge::of(workflow, stopped)?;
+    let merge = StoppedMerge::read(workflow, stopped)?;
     prepare(resolution, workflow, stopped, &merge)?;
     let conflicts = &merge.outcome.conflicts;
     let details = merge.details(workflow, context, stopped, resolution, conflicts)?;

@@ -9,7 +9,7 @@ use anyhow::Result;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::gap::{self, Gap};
-use pw_core::history::{Commit, Stretch};
+use pw_core::history::{Commit, CommitRange};
 use pw_core::id::WorkerId;
 use pw_core::ignored::{self, Unseen};
 use pw_core::path::RepoPath;
@@ -25,7 +25,7 @@ use crate::workflow::Workflow;
 
 /// Hooks and launcher files that were not as they were made: repaired, or still not.
 #[derive(Default)]
-pub(super) struct Mended {
+pub(super) struct Repairs {
     pub(super) repaired: Vec<Gap>,
     pub(super) gaps: Vec<Gap>,
 }
@@ -35,7 +35,7 @@ pub(super) struct OwnWorktree<'a> {
     pub(super) workflow: &'a Workflow,
     pub(super) worker: &'a Worker,
     pub(super) shell: &'a Shell,
-    pub(super) mended: OnceCell<Mended>,
+    pub(super) repairs: OnceCell<Repairs>,
 }
 
 impl OwnWorktree<'_> {
@@ -87,7 +87,7 @@ impl OwnWorktree<'_> {
         if commit.parents.len() != 1 {
             return Ok(None);
         }
-        let changes = repo.changes(&[Stretch::of(&commit)])?.into_iter().flatten();
+        let changes = repo.changes(&[CommitRange::one(&commit)])?.into_iter().flatten();
         let paths: Vec<RepoPath> = changes.map(|change| change.path).collect();
         if paths.is_empty() && !may_be_empty {
             repo.undo_commit(path, &self.worker.branch(), &commit)?;
@@ -176,8 +176,8 @@ impl OwnWorktree<'_> {
     /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot
     /// be repaired keeps no worker from its work: the helper itself checks the scope, and says what
     /// is missing.
-    pub(super) fn mend(&self) -> &Mended {
-        self.mended.get_or_init(|| {
+    pub(super) fn repair(&self) -> &Repairs {
+        self.repairs.get_or_init(|| {
             let Workflow { repo, plan, record, .. } = self.workflow;
             let look = || {
                 let gaps = repair::gaps(self.workflow, &[self.worker]).unwrap_or_default();
@@ -185,13 +185,13 @@ impl OwnWorktree<'_> {
             };
             let mut repaired = look();
             if repaired.is_empty() {
-                return Mended::default();
+                return Repairs::default();
             }
             let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
             let _ = repair::write(repo, plan, self.worker, port);
             let gaps = look();
             repaired.retain(|gap| !gaps.contains(gap));
-            Mended { repaired, gaps }
+            Repairs { repaired, gaps }
         })
     }
 
@@ -203,8 +203,8 @@ impl OwnWorktree<'_> {
         left: Vec<RepoPath>,
         notes: Vec<String>,
     ) -> Result<Answer> {
-        let mended = self.mend();
-        let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
+        let repairs = self.repair();
+        let changes = self.workflow.repo.changes(&[CommitRange::one(&commit)])?;
         let committed = Committed {
             worker: self.worker.id.clone(),
             subject: commit.message.lines().next().unwrap_or_default().to_owned(),
@@ -213,9 +213,9 @@ impl OwnWorktree<'_> {
             left,
             notes,
             pushed: self.push(path)?,
-            next: next(&self.workflow.plan, signal, mended),
-            repaired: mended.repaired.clone(),
-            gaps: mended.gaps.clone(),
+            next: next(&self.workflow.plan, signal, repairs),
+            repaired: repairs.repaired.clone(),
+            gaps: repairs.gaps.clone(),
         };
         Answer::of(&committed, view::committed)
     }
@@ -233,9 +233,9 @@ pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
     matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
 }
 
-fn next(plan: &Plan, signal: &Signal, mended: &Mended) -> Vec<NextStep> {
+fn next(plan: &Plan, signal: &Signal, repairs: &Repairs) -> Vec<NextStep> {
     let repair = gap::repair(&plan.workflow);
-    let repair = (!mended.gaps.is_empty()).then(|| NextStep::new("repair", repair));
+    let repair = (!repairs.gaps.is_empty()).then(|| NextStep::new("repair", repair));
     let finish = match signal {
         Signal::Checkpoint => Some(NextStep::new("finish", "pw-worker complete \"what was done\"")),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,

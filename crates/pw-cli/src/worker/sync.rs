@@ -5,15 +5,15 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
+use pw_core::own_commits::own_commits;
 use pw_core::report::{NextStep, shell_word};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::WorkerStatus;
-use pw_core::work::own_work;
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
 use super::own_worktree::OwnWorktree;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Answer;
 use crate::view;
 use crate::workflow::Workflow;
@@ -30,7 +30,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
             .details(serde_json::json!({ "paths": open }))
             .into());
     }
-    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
     let states = own.workflow.states(&facts);
     let needed = newest_need(own, &facts);
     let provider = provider(own, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
@@ -87,7 +87,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
 fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
     let Workflow { plan, record, .. } = own.workflow;
     let at = plan.ids().position(|id| *id == own.worker.id)?;
-    let work = own_work(plan, record, facts);
+    let work = own_commits(plan, record, facts);
     work.get(at)?.commits.iter().find_map(|commit| match signal::read(&commit.message) {
         Subject::Signal { signal: Signal::Needs { worker, item }, .. } => Some((worker, item)),
         _ => None,

@@ -47,7 +47,7 @@ mod states;
 mod submodule;
 mod sync;
 mod undo;
-mod unfit;
+mod unstageable;
 mod wait;
 mod watch;
 mod worker;

@@ -12,7 +12,7 @@ use crate::facts::{Facts, WorktreeFacts};
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
 use crate::report::{counted, shell_word};
-use crate::session::{Activity, ErrorKind, How, SessionFacts};
+use crate::session::{Activity, ErrorKind, LaunchMode, SessionFacts};
 use crate::time::{Seconds, human};
 
 /// How long a worker may show nothing, unless the plan or the caller says otherwise.
@@ -280,9 +280,9 @@ fn is_finished(worker: &Worker, status: &WorkerStatus) -> bool {
 }
 
 /// Starts a session as before; refuses when one is alive after all.
-fn relaunch(plan: &Plan, worker: &Worker, how: Option<How>) -> String {
+fn relaunch(plan: &Plan, worker: &Worker, how: Option<LaunchMode>) -> String {
     let with = match how {
-        None | Some(How::Print) => String::new(),
+        None | Some(LaunchMode::Print) => String::new(),
         Some(how) => format!(" --with {}", how.word()),
     };
     format!("pw-setup launch {} --workflow {}{with}", worker.id, plan.workflow)

@@ -1,13 +1,13 @@
 //! The whole state machine: from subjects, worktree, record and trunk to states, without git.
 
 use super::*;
-use crate::conflict::Trial;
+use crate::conflict::TrialMerge;
 use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Commit, History};
+use crate::own_commits::own_commits;
 use crate::plan::{Plan, Worker};
 use crate::record::{Placement, Record};
 use crate::session::{Activity, ApiError, ErrorKind, SessionFacts};
-use crate::work::own_work;
 
 const NOW: Seconds = 1_000_000;
 
@@ -77,8 +77,8 @@ impl Story {
 
     fn status(&self) -> Status {
         let Self { plan, record, facts } = self;
-        let states = worker_states(plan, record, facts, &own_work(plan, record, facts));
-        derive(plan, record, facts, states, Vec::new(), Trial::default(), &Here)
+        let states = worker_states(plan, record, facts, &own_commits(plan, record, facts));
+        derive(plan, record, facts, states, Vec::new(), TrialMerge::default(), &Here)
     }
 
     fn worker(&self) -> WorkerStatus {
