@@ -81,11 +81,7 @@ fn what_git_does_not_take_is_named_and_nothing_is_staged() {
     repo.pw("pw-setup create plan.yaml").data();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
-<<<<<<< HEAD:crates/pw-cli/tests/it/unfit.rs
-    for (script, code, words, correct) in rows(UNFIT) {
-=======
-    for (script, code, words, correct) in UNSTAGEABLE {
->>>>>>> h-words:crates/pw-cli/tests/it/unstageable.rs
+    for (script, code, words, correct) in rows(UNSTAGEABLE) {
         repo.sh(&worker.path, &format!("{script}; echo 2 >a/f; echo 2 >a/good"));
         let state = || worker.git(&["status", "--porcelain=v2", "--branch", "-uall"]);
         let before = state();
