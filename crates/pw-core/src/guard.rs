@@ -8,7 +8,9 @@
 //! `$X` alone tells nothing, and is allowed. A git command of which neither verb nor folder can be
 //! told is refused.
 
+mod archives;
 mod arguments;
+mod awk;
 mod builtin;
 mod call;
 mod code;
@@ -16,12 +18,17 @@ mod decide;
 mod expansion;
 mod files;
 mod find;
+mod functions;
 mod git;
 mod heads;
 mod helper;
 mod judge;
+mod lists;
+mod options;
+mod patch;
 mod refs;
 mod script;
+mod sed;
 mod session;
 mod surroundings;
 #[cfg(test)]
