@@ -50,6 +50,7 @@ mod squash;
 mod states;
 mod submodule;
 mod sync;
+mod undo;
 mod unstageable;
 mod wait;
 mod watch;
