@@ -22,6 +22,7 @@ mod merge;
 mod merger;
 mod objects;
 mod own_settings;
+mod past;
 mod process;
 mod record;
 mod refs;
