@@ -13,6 +13,8 @@ use crate::time::{Seconds, about};
 const MOST: usize = 5;
 /// Of one kind.
 const MOST_ALIKE: usize = 2;
+/// How many workers a sentence names.
+const NAMED: usize = 4;
 /// What cost less is no finding.
 const LITTLE: Seconds = 5 * 60;
 
@@ -133,8 +135,13 @@ fn tips(lapses: &Lapses, workers: &[WorkerId]) -> Vec<Oid> {
     workers.iter().filter_map(|id| lapses.tips.get(id).cloned()).collect()
 }
 
+/// Returns the names of workers in words; of many, the first few.
 fn names(workers: &[WorkerId]) -> String {
-    workers.iter().map(WorkerId::as_str).collect::<Vec<_>>().join(", ")
+    let shown: Vec<&str> = workers.iter().take(NAMED).map(WorkerId::as_str).collect();
+    match workers.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Files in which workers collided: a file costs what the stops of its workers cost.
