@@ -14,7 +14,7 @@ use crate::time::Seconds;
 
 /// What links and submodules in commits lead to.
 #[derive(Clone, Debug, Default)]
-pub struct Behind {
+pub struct SpecialEntries {
     /// What links say, by the object that holds it.
     pub links: BTreeMap<Oid, Vec<u8>>,
     /// The paths that `.gitmodules` names, by the commit it is in.
@@ -25,20 +25,32 @@ pub struct Behind {
     pub entries: BTreeMap<Oid, BTreeMap<RepoPath, String>>,
 }
 
-/// Work that the base branch had, until the user took it back.
+/// Work that the base branch or the integration branch had, until the user took it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reverted {
-    /// The commit of the base branch that had all of it.
+    /// The commit of that branch that had all of it.
     pub landed: Oid,
     /// The newest commit there that changed the same files.
     pub by: Oid,
+    /// Whether its commits are in that branch, so that git takes them for merged: they do not come
+    /// back with a merge. Absent where it was squashed or picked: merged, it comes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contained: bool,
 }
 
 impl Reverted {
-    /// Returns a sentence about work that comes back.
+    /// Returns a sentence about what was taken back, and whether it comes back.
     pub fn note(&self, what: &str) -> String {
         let (landed, by) = (self.landed.short(), self.by.short());
-        format!("the base branch had {what} since {landed} and took it back in {by}: it comes back")
+        match self.contained {
+            false => format!(
+                "the base branch had {what} since {landed} and took it back in {by}: it comes back"
+            ),
+            true => format!(
+                "{what} was merged in {landed} and taken back in {by}: no merge brings it back, \
+                 `git revert {by}` does"
+            ),
+        }
     }
 }
 
@@ -49,7 +61,9 @@ pub struct WorkerFacts {
     pub tip: Option<Oid>,
     /// What merging the tip brings; `None` when nothing is there to merge.
     pub brought: Option<Brought>,
+    /// The worktree at the worker's path.
     pub worktree: WorktreeFacts,
+    /// What is known of its newest session.
     pub session: SessionFacts,
     /// What of its hooks and launcher is not as it was made; empty when that was not asked.
     pub gaps: Vec<Gap>,
@@ -83,6 +97,7 @@ pub enum WorktreeFacts {
     At(String),
     /// There, but not looked into.
     Unread,
+    /// As git has it, and read.
     Present(TreeState),
 }
 
@@ -91,8 +106,11 @@ pub enum WorktreeFacts {
 pub struct TreeState {
     /// The branch HEAD is on; `None` when detached.
     pub branch: Option<String>,
+    /// Tracked files that differ from HEAD, in the index or on disk.
     pub changed: Vec<RepoPath>,
+    /// Files git neither tracks nor ignores; a folder ends in `/`.
     pub untracked: Vec<RepoPath>,
+    /// Paths with several stages in the index.
     pub unmerged: Vec<RepoPath>,
     /// Those of `changed` that HEAD does not have.
     pub added: Vec<RepoPath>,
@@ -134,15 +152,18 @@ impl TreeState {
 /// Everything the rules need about a workflow at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// When the facts were read.
     pub now: Seconds,
     /// What the workers, the base branch and the integration branch have since the base.
     pub history: History,
+    /// By worker; those of the plan.
     pub workers: BTreeMap<WorkerId, WorkerFacts>,
     /// Where the base branch is now; `None` when it is gone or there was none.
     pub base_tip: Option<Oid>,
     /// What differs between the commit the workflow forked from, or what of it landed, and
     /// `base_tip`.
     pub base_changes: Vec<RepoPath>,
+    /// The tip of the integration branch; `None` before the first integration.
     pub integration_tip: Option<Oid>,
     /// The commits of the trunk that branches contain last, and how each differs from the one
     /// before it in this list, the first one from the workflow's base.
@@ -150,15 +171,17 @@ pub struct Facts {
     /// Tips that the base branch has by content alone, squashed or picked, each with the oldest
     /// commit there that has it.
     pub landed_as: BTreeMap<Oid, Oid>,
-    /// Tips that the base branch had in the same way, before the user took everything back.
+    /// Tips whose changes the base branch or the integration branch had, before the user took
+    /// everything back.
     pub reverted: BTreeMap<Oid, Reverted>,
     /// What the links and submodules that commits changed lead to.
-    pub behind: Behind,
+    pub special_entries: SpecialEntries,
     /// What is not committed in the user's own checkout; `None` when that was not asked.
     pub checkout: Option<TreeState>,
 }
 
 impl Facts {
+    /// Returns the tip of a worker's branch.
     pub fn tip(&self, worker: &WorkerId) -> Option<&Oid> {
         self.workers.get(worker)?.tip.as_ref()
     }

@@ -10,6 +10,7 @@ mod grade;
 mod lane;
 mod measure;
 mod merges;
+mod moment;
 pub mod past;
 mod sizes;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use files::{Heat, HeatRow};
 pub use measure::{Review, measure};
+pub use moment::{Moment, MomentKind};
 
 use crate::conflict::Conflict;
 use crate::id::{GateName, Oid, Slug, WorkerId};
@@ -34,7 +36,9 @@ use crate::time::Seconds;
 /// The answer of `pw-retro report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Retro {
+    /// The workflow that was measured.
     pub workflow: Slug,
+    /// What was asked, in the user's words.
     pub goal: String,
     /// The run in one sentence.
     pub headline: String,
@@ -50,6 +54,7 @@ pub struct Retro {
     /// an unfinished one lasts until now. Blocked, waiting and idle time is none of it. `null` when
     /// nothing took any time.
     pub parallelism: Option<f64>,
+    /// Whether every worker is integrated.
     pub integrated: bool,
     /// Whether some worker is not done: what follows is true until now, and not the last word.
     pub interim: bool,
@@ -62,7 +67,9 @@ pub struct Retro {
     pub efficiency: Option<f64>,
     /// The mean busy time of a worker by the longest; 1 when all had the same.
     pub balance: Option<f64>,
+    /// How good it was, by a stated rubric.
     pub grade: Grade,
+    /// In the order of the plan.
     pub workers: Vec<WorkerRetro>,
     /// Estimates against busy time, by size; sizes that no worker has are absent.
     pub sizes: Vec<SizeRetro>,
@@ -74,6 +81,7 @@ pub struct Retro {
     pub conflicts: Vec<Conflict>,
     /// Merges that stopped for a resolution, the oldest first.
     pub stops: Vec<StopRetro>,
+    /// What gates cost and found.
     pub gates: Gates,
     /// What the user decided to do without, or let pass.
     pub allowed: Vec<Allowed>,
@@ -101,12 +109,18 @@ impl Report for Retro {
 /// The numbers of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerRetro {
+    /// The worker's id.
     pub id: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// Where it stands now.
     pub state: State,
+    /// What the plan says; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// How many commits are its own.
     pub commits: usize,
+    /// How many of these are checkpoints.
     pub checkpoints: usize,
     /// How many files differ in the end.
     pub files: usize,
@@ -127,10 +141,13 @@ pub struct WorkerRetro {
     /// without a size, `null` when no time is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_estimate: Option<f64>,
+    /// Own changes outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// How many subjects after its newest signal look like signals and are none.
     pub near_misses: usize,
     /// How often merging it needed a resolution.
     pub stops: u32,
+    /// What its sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
@@ -138,7 +155,9 @@ pub struct WorkerRetro {
 /// A path that several workers changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overlap {
+    /// The path.
     pub path: RepoPath,
+    /// Who changed it, in the order of the plan.
     pub workers: Vec<WorkerId>,
     /// Whether it is not `shared`, so that at most one of them may; absent when it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -162,8 +181,10 @@ pub enum TimeKind {
 }
 
 impl TimeKind {
+    /// All kinds, in the order in which they are told.
     pub const ALL: [Self; 4] = [Self::Busy, Self::Blocked, Self::Waiting, Self::Idle];
 
+    /// Returns the word used in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Busy => "busy",
@@ -177,14 +198,20 @@ impl TimeKind {
 /// The parts of a lifetime; they add up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Times {
+    /// From creation to the newest commit, or until now.
     pub lifetime_seconds: Seconds,
+    /// At work, as far as commits tell.
     pub busy_seconds: Seconds,
+    /// After `[BLOCKED:…]`.
     pub blocked_seconds: Seconds,
+    /// After `[NEEDS:…]`.
     pub waiting_seconds: Seconds,
+    /// Not at work, and not asking for anything.
     pub idle_seconds: Seconds,
 }
 
 impl Times {
+    /// Returns the part of one kind.
     pub fn of(self, kind: TimeKind) -> Seconds {
         match kind {
             TimeKind::Busy => self.busy_seconds,
@@ -198,8 +225,11 @@ impl Times {
 /// One stretch of a worker's lifetime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// What the worker did.
     pub kind: TimeKind,
+    /// When it began.
     pub from: Seconds,
+    /// When it ended.
     pub until: Seconds,
     /// What it began with, where a commit says so.
     pub commit: Option<Oid>,
@@ -210,6 +240,7 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Returns how long it took.
     pub fn seconds(&self) -> Seconds {
         self.until - self.from
     }
@@ -225,10 +256,12 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// Returns when the lifetime began.
     pub fn began(&self) -> Option<Seconds> {
         self.segments.first().map(|segment| segment.from)
     }
 
+    /// Returns when it ended, or now.
     pub fn ended(&self) -> Option<Seconds> {
         self.segments.last().map(|segment| segment.until)
     }
@@ -239,24 +272,31 @@ impl Lane {
 pub struct CriticalPath {
     /// How long the run would have taken, had no worker been blocked, idle or late.
     pub seconds: Seconds,
+    /// In their order.
     pub steps: Vec<Step>,
 }
 
 /// A worker's part of the critical path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
+    /// Who worked.
     pub worker: WorkerId,
+    /// How long, before the next step.
     pub seconds: Seconds,
 }
 
 /// Workers of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SizeRetro {
+    /// The size.
     pub size: Size,
     /// How many were at work.
     pub workers: usize,
+    /// The shortest busy time.
     pub least_seconds: Seconds,
+    /// The middle of the busy times.
     pub median_seconds: Seconds,
+    /// The longest busy time.
     pub most_seconds: Seconds,
 }
 
@@ -267,6 +307,7 @@ pub struct Handover {
     pub from: WorkerId,
     /// Who waited.
     pub to: WorkerId,
+    /// What was waited for.
     pub item: String,
     /// The commit that said `[NEEDS:…]`.
     pub commit: Oid,
@@ -276,6 +317,7 @@ pub struct Handover {
     pub provided_at: Option<String>,
     /// When the one that waited gave its next signal; `null` while it waits.
     pub taken_at: Option<String>,
+    /// From the one signal to the next.
     pub waited_seconds: Seconds,
     /// How much of that the item had been there already.
     pub unnoticed_seconds: Seconds,
@@ -284,6 +326,7 @@ pub struct Handover {
 /// A merge that stopped for a resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StopRetro {
+    /// Whose merge stopped.
     pub worker: WorkerId,
     /// The worker's commit that was being merged.
     pub commit: Oid,
@@ -291,15 +334,18 @@ pub struct StopRetro {
     pub at: String,
     /// Until it was resolved or given up, or until now.
     pub seconds: Seconds,
+    /// How it ended.
     pub outcome: Outcome,
     /// The commit that resolved it; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Oid>,
 }
 
+/// How a stopped merge ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// The user resolved it.
     Resolved,
     /// Given up.
     Aborted,
@@ -310,8 +356,11 @@ pub enum Outcome {
 /// What gates cost and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gates {
+    /// How often a gate ran.
     pub runs: usize,
+    /// How often it failed.
     pub failed: usize,
+    /// How long all runs took together.
     pub seconds: Seconds,
     /// Trees on which a gate failed and then passed.
     pub flaky: Vec<Oid>,
@@ -322,6 +371,7 @@ pub struct Gates {
 /// A result that did not pass a gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RedRetro {
+    /// The gate.
     pub gate: GateName,
     /// What was tested.
     pub commit: Oid,
@@ -334,6 +384,7 @@ pub struct RedRetro {
 /// A decision of the user that let something pass, or out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Allowed {
+    /// What was decided.
     pub kind: AllowedKind,
     /// RFC 3339.
     pub at: String,
@@ -341,6 +392,7 @@ pub struct Allowed {
     pub workers: Vec<WorkerId>,
 }
 
+/// The kinds of decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AllowedKind {
@@ -355,6 +407,7 @@ pub enum AllowedKind {
 /// A time that contradicts those around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WrongClock {
+    /// Whose it is.
     pub worker: WorkerId,
     /// The commit; `null` when it is the record's time of the worker's creation.
     pub commit: Option<Oid>,
@@ -367,13 +420,16 @@ pub struct WrongClock {
 /// Something that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
+    /// What is not known.
     pub kind: MissingKind,
     /// Absent when it is about the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
+    /// The same in words.
     pub message: String,
 }
 
+/// The kinds of what is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingKind {
@@ -394,22 +450,28 @@ pub enum MissingKind {
 pub struct Grade {
     /// A from 90 of 100, B from 80, C from 70, D from 60, else F; `null` when nothing can be said.
     pub letter: Option<char>,
+    /// What was reached, of what is known.
     pub points: f64,
     /// What could have been reached: less than 100 when parts are not known.
     pub of: f64,
+    /// In the order of the rubric.
     pub parts: Vec<GradePart>,
 }
 
+/// One part of the grade.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GradePart {
+    /// The part.
     pub name: GradeName,
     /// `null` when it is not known.
     pub points: Option<f64>,
+    /// The most there is.
     pub of: f64,
     /// What that comes from, in words.
     pub verdict: String,
 }
 
+/// The parts of the grade, each with the most there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GradeName {
@@ -426,6 +488,7 @@ pub enum GradeName {
 }
 
 impl GradeName {
+    /// Returns the word used in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Completion => "completion",
@@ -452,87 +515,4 @@ pub struct Recommendation {
     pub change: String,
     /// What it cost here.
     pub cost_seconds: Seconds,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Moment {
-    /// RFC 3339.
-    pub at: String,
-    #[serde(skip)]
-    pub seconds: Seconds,
-    pub kind: MomentKind,
-    /// Absent when it is about the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worker: Option<WorkerId>,
-    pub text: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<Oid>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MomentKind {
-    Planned,
-    Created,
-    Launched,
-    /// A session was started for a worker that had one before.
-    Relaunched,
-    /// A commit without a signal.
-    Commit,
-    Checkpoint,
-    Blocked,
-    /// The first signal after `blocked`.
-    Unblocked,
-    Needs,
-    /// The first signal after `needs`.
-    TakenIn,
-    Complete,
-    /// The first commit after `complete`.
-    Reopened,
-    /// A subject that looks like a signal and is none.
-    NearMiss,
-    Stopped,
-    Resolved,
-    Aborted,
-    GatePassed,
-    GateFailed,
-    Red,
-    Merged,
-    Integrated,
-    Finished,
-    Snapshot,
-    Cleaned,
-}
-
-impl MomentKind {
-    /// Returns the words for people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Created => "created",
-            Self::Launched => "launched",
-            Self::Relaunched => "launched again",
-            Self::Commit => "commit",
-            Self::Checkpoint => "checkpoint",
-            Self::Blocked => "blocked",
-            Self::Unblocked => "unblocked",
-            Self::Needs => "needs",
-            Self::TakenIn => "taken in",
-            Self::Complete => "complete",
-            Self::Reopened => "reopened",
-            Self::NearMiss => "near miss",
-            Self::Stopped => "merge stopped",
-            Self::Resolved => "resolved",
-            Self::Aborted => "given up",
-            Self::GatePassed => "gate passed",
-            Self::GateFailed => "gate failed",
-            Self::Red => "red",
-            Self::Merged => "merged",
-            Self::Integrated => "integrated",
-            Self::Finished => "landed",
-            Self::Snapshot => "snapshot",
-            Self::Cleaned => "cleaned up",
-        }
-    }
 }

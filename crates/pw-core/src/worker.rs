@@ -7,28 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
-use crate::gap::{self, Gap};
+use crate::gap::Gap;
 use crate::gate::Gate;
-use crate::hollow::{self, Hollow, Why};
+use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
-use crate::unfit::Unfit;
+use crate::unstageable::Unstageable;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
+    /// The workflow's name.
     pub workflow: Slug,
+    /// What all workers together are asked for, in the user's words.
     pub goal: String,
+    /// The worker's id.
     pub worker: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The branch its work is committed on.
     pub branch: String,
+    /// Its worktree, relative to the repository.
     pub worktree: String,
+    /// Where it stands, by its signals and by git.
     pub state: State,
+    /// Its newest signal; `null` when it gave none.
     pub signal: Option<SignalReport>,
     /// What it waits for, while `state` is `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,23 +52,31 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way.
     pub checkpoints: Vec<String>,
     /// Texts of the checkpoints it committed, the oldest first.
     pub finished: Vec<String>,
     /// The planned checkpoints that none of those names.
     pub remaining: Vec<String>,
+    /// What other workers may ask it for.
     pub provides: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
+    /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// Files that are changed or untracked in its worktree.
     pub uncommitted: Vec<RepoPath>,
     /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    pub others: Vec<Other>,
+    /// Every other worker, in the order of the plan.
+    pub others: Vec<OtherWorker>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -69,20 +86,29 @@ impl Report for Brief {
 
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Other {
+pub struct OtherWorker {
+    /// Its id.
     pub worker: WorkerId,
+    /// Its name in the plan.
     pub name: WorkerId,
+    /// Its branch, to read from.
     pub branch: String,
+    /// Where it stands.
     pub state: State,
+    /// Globs of the files it owns.
     pub owns: Vec<String>,
+    /// What it may be asked for.
     pub provides: Vec<String>,
 }
 
 /// The answer of `pw-worker checkpoint`, `blocked`, `needs` and `complete`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Committed {
+    /// Who committed.
     pub worker: WorkerId,
+    /// The new commit.
     pub commit: Oid,
+    /// Its subject, marker included.
     pub subject: String,
     /// What the commit holds.
     pub paths: Vec<RepoPath>,
@@ -101,6 +127,7 @@ pub struct Committed {
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -111,7 +138,9 @@ impl Report for Committed {
 /// What became of pushing a worker's branch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pushed {
+    /// The remote of the plan.
     pub remote: String,
+    /// Whether the remote has the branch's tip now.
     pub ok: bool,
     /// What git and the remote said.
     pub message: String,
@@ -120,12 +149,15 @@ pub struct Pushed {
 /// The answer of `pw-worker sync`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Synced {
+    /// Who took it in.
     pub worker: WorkerId,
     /// The worker whose work was taken in.
     pub from: WorkerId,
     /// The merge; the branch's tip when there was nothing to take in.
     pub commit: Oid,
+    /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -136,6 +168,7 @@ impl Report for Synced {
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileStat {
+    /// The path, after a rename the new one.
     pub path: RepoPath,
     /// Lines; `null` for a binary file.
     pub added: Option<u64>,
@@ -155,7 +188,7 @@ pub fn brief(
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     let other = |other: &Worker| {
         let state = statuses.iter().find(|status| status.id == other.id)?.state;
-        Some(Other {
+        Some(OtherWorker {
             worker: other.id.clone(),
             name: other.name.clone(),
             branch: other.branch(),
@@ -195,17 +228,12 @@ pub fn brief(
 }
 
 fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
-    let step = |action: &str, command: &str| NextStep {
-        action: action.to_owned(),
-        worker: None,
-        command: command.to_owned(),
-    };
-    let repair = gap::repair(&plan.workflow);
-    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
+    let repair = NextStep::new("repair", Next::Repair(Some(&plan.workflow)));
+    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then_some(repair));
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
-        steps.push(step("save", "pw-worker checkpoint \"what was done\""));
+        steps.push(NextStep::new("save", Next::Checkpoint("what was done")));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
-        steps.push(step("finish", "pw-worker complete \"what was done\""));
+        steps.push(NextStep::new("finish", Next::Complete));
     }
     steps
 }
@@ -213,7 +241,9 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection {
+    /// What the commit takes in.
     pub take: BTreeSet<RepoPath>,
+    /// What stays uncommitted.
     pub leave: BTreeSet<RepoPath>,
 }
 
@@ -238,7 +268,7 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     let message = format!("HEAD is on {head}, not on {}", worker.branch());
     Err(Failure::new(Code::WrongBranch, message)
         .hint("go back to your branch before you commit")
-        .next(format!("git switch {}", worker.branch())))
+        .next(CommandLine::of("git switch").word(worker.branch())))
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
@@ -253,12 +283,12 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
             .hint(format!("finish it, or give it up with git {operation} --abort"))
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
-            .next("git status")
+            .next(CommandLine::of("git status"))
             .details(serde_json::json!({ "paths": tree.unmerged })));
     }
     Ok(())
@@ -292,7 +322,7 @@ pub fn select(
     if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
         return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
             .hint("name changed files, relative to the folder you are in")
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     let is_asked =
         |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
@@ -339,6 +369,10 @@ fn require_apart(
 
 /// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
 /// what it leaves is a submodule that has yet to commit, and there is more.
+///
+/// # Errors
+///
+/// `hollow_entry`, with every such entry.
 pub fn set_apart(
     signal: &Signal,
     selection: &mut Selection,
@@ -347,9 +381,9 @@ pub fn set_apart(
     let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
     let mut take = selection.take.clone();
     take.retain(|path| !paths.contains(&path.without_slash()));
-    let is_open = |hollow: &Hollow| hollow.why == Why::Open;
+    let is_open = |hollow: &Hollow| hollow.why == HollowReason::Open;
     let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
-    if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
+    if let Some(failure) = hollow_entries::refusal(hollow).filter(|_| !may_leave) {
         return Err(failure);
     }
     selection.keep(take);
@@ -358,12 +392,16 @@ pub fn set_apart(
 }
 
 /// Takes what git does not take out of a selection, and says so.
-pub fn leave_unfit(selection: &mut Selection, unfit: &[Unfit]) -> Vec<String> {
+pub fn leave_unstageable(selection: &mut Selection, unstageable: &[Unstageable]) -> Vec<String> {
     let mut take = selection.take.clone();
-    take.retain(|path| unfit.iter().all(|unfit| unfit.path != path.without_slash()));
+    take.retain(|path| {
+        unstageable.iter().all(|unstageable| unstageable.path != path.without_slash())
+    });
     selection.keep(take);
-    let note = |unfit: &Unfit| format!("left: {}; {}", unfit.message(), unfit.hint());
-    unfit.iter().map(note).collect()
+    let note = |unstageable: &Unstageable| {
+        format!("left: {}; {}", unstageable.message(), unstageable.hint())
+    };
+    unstageable.iter().map(note).collect()
 }
 
 /// Says that git was told to overlook a changed file, and how to have it looked at again.
@@ -371,6 +409,16 @@ pub fn overlooked(path: &RepoPath) -> String {
     format!(
         "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
     )
+}
+
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
 }
 
 /// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.
@@ -388,6 +436,6 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
 }

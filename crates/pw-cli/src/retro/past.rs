@@ -3,6 +3,7 @@
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug};
+use pw_core::next::Next;
 use pw_core::retro::past::{Forgot, HISTORY, Past, PastRun, Remembered, compare as side_by_side};
 use pw_core::time::rfc3339;
 use pw_git::Repo;
@@ -21,7 +22,7 @@ pub(super) fn remember(context: &Context, name: Option<&str>) -> Result<Answer> 
         let message = format!("{slug} is not over: {}", retro.headline);
         return Err(Failure::new(Code::NotReady, message)
             .hint("remember it when every worker is complete, or its result has landed")
-            .next(format!("pw-monitor status {slug}"))
+            .next(Next::Status(&slug))
             .into());
     }
     let old = workflow.refs.get(HISTORY);
@@ -32,7 +33,7 @@ pub(super) fn remember(context: &Context, name: Option<&str>) -> Result<Answer> 
     if changed {
         keep(&workflow.repo, &after, old)?;
     }
-    let forget = format!("pw-retro forget {slug}");
+    let forget = Next::ForgetRun(&slug).into();
     let (runs, reference) = (after.runs.len(), HISTORY.to_owned());
     let answer = Remembered { workflow: slug, changed, runs, reference, forget };
     Answer::of(&answer, view::remembered)

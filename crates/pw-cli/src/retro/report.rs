@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use pw_core::failure::{Code, Failure};
+use pw_core::own_commits::own_commits;
 use pw_core::plan::Worker;
 use pw_core::retro::{self, Review};
 use pw_core::status::worker_states;
-use pw_core::work::own_work;
 use pw_git::both;
 use tempfile::NamedTempFile;
 
-use crate::facts::Look;
-use crate::radar::{Radar, Trials};
+use crate::facts::Worktrees;
+use crate::radar::{Radar, TrialMerges};
 use crate::session;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -52,16 +52,16 @@ impl Report {
 pub(super) fn review(context: &Context, workflow: &Workflow) -> Result<Review> {
     let Workflow { plan, record, .. } = workflow;
     let workers: Vec<&Worker> = plan.workers.iter().collect();
-    let facts = || workflow.facts(context.now, Look::Past);
+    let facts = || workflow.facts(context.now, Worktrees::None);
     let sessions = || Ok(session::facts(workflow, &workers, context.now));
     let (mut facts, sessions) = both(facts, sessions)?;
     let own = workers.iter().zip(sessions).filter(|(worker, _)| record.has(&worker.id));
     for (worker, session) in own {
         facts.workers.entry(worker.id.clone()).or_default().session = session;
     }
-    let work = own_work(plan, record, &facts);
+    let work = own_commits(plan, record, &facts);
     let states = worker_states(plan, record, &facts, &work);
-    let mut trials = Trials::new(&workflow.repo)?;
+    let mut trials = TrialMerges::new(&workflow.repo)?;
     let mut radar = Radar::new(workflow, &facts, &states, &mut trials)?;
     let conflicts = radar.conflicts(&|_| true)?;
     Ok(retro::measure(plan, record, &facts, &work, &states, conflicts))

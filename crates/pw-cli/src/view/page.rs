@@ -9,8 +9,8 @@ mod parts;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use pw_core::report::bounded;
 use pw_core::retro::{Recommendation, Retro, Review};
+use pw_core::text::bounded;
 use pw_core::time::about;
 
 use self::parts::{percent, said};

@@ -1,7 +1,7 @@
 //! Finished runs side by side.
 
-use pw_core::report::counted;
 use pw_core::retro::past::{Comparison, Forgot, Remembered};
+use pw_core::text::counted;
 use pw_core::time::about;
 
 use super::table::{cell, drawn, plain, table};

@@ -121,7 +121,7 @@ pub(crate) fn retro_markdown(retro: &Retro) -> String {
 }
 
 fn quoted(goal: &str) -> String {
-    let goal = pw_core::report::bounded(goal.trim(), 600);
+    let goal = pw_core::text::bounded(goal.trim(), 600);
     goal.lines().map(|line| format!("> {}\n", text(line))).collect()
 }
 

@@ -6,7 +6,7 @@ use super::sizes::median;
 use super::{Handover, Recommendation, Retro, Segment};
 use crate::id::{Oid, WorkerId};
 use crate::plan::Plan;
-use crate::report::{bounded, counted};
+use crate::text::{bounded, counted};
 use crate::time::{Seconds, about};
 
 /// More would not be read.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Overlap;
+use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::Plan;
-use crate::work::Work;
 
 /// Files and folders by workers, for a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,9 @@ pub struct Heat {
 /// One file, or all other files of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeatRow {
+    /// The file or folder.
     pub path: RepoPath,
+    /// Whether it stands for the other files of a folder.
     pub is_folder: bool,
     /// In the order of the plan: how many files, and how many of these outside the scope.
     pub cells: Vec<(usize, usize)>,
@@ -36,7 +38,7 @@ const MOST_FILES: usize = 30;
 const MOST_FOLDERS: usize = 20;
 
 /// Who changed each path, as indices into the workers of the plan.
-fn touched<'a>(work: &'a [Work<'_>]) -> BTreeMap<&'a RepoPath, BTreeSet<usize>> {
+fn touched<'a>(work: &'a [OwnCommits<'_>]) -> BTreeMap<&'a RepoPath, BTreeSet<usize>> {
     let mut touched: BTreeMap<&RepoPath, BTreeSet<usize>> = BTreeMap::new();
     for (at, work) in work.iter().enumerate() {
         for change in &work.changes {
@@ -47,7 +49,7 @@ fn touched<'a>(work: &'a [Work<'_>]) -> BTreeMap<&'a RepoPath, BTreeSet<usize>> 
 }
 
 /// Returns the paths that more than one worker changed.
-pub(super) fn overlaps(plan: &Plan, work: &[Work<'_>]) -> Vec<Overlap> {
+pub(super) fn overlaps(plan: &Plan, work: &[OwnCommits<'_>]) -> Vec<Overlap> {
     let overlap = |(path, workers): (&RepoPath, BTreeSet<usize>)| Overlap {
         path: path.clone(),
         workers: workers.into_iter().map(|at| plan.workers[at].id.clone()).collect(),
@@ -58,7 +60,7 @@ pub(super) fn overlaps(plan: &Plan, work: &[Work<'_>]) -> Vec<Overlap> {
 
 /// Returns who changed what: each file that several workers changed or one without leave, and all
 /// others by folder.
-pub(super) fn heat(plan: &Plan, work: &[Work<'_>]) -> Heat {
+pub(super) fn heat(plan: &Plan, work: &[OwnCommits<'_>]) -> Heat {
     let none = vec![(0, 0); plan.workers.len()];
     let (mut files, mut folders): (Vec<HeatRow>, BTreeMap<RepoPath, HeatRow>) = Default::default();
     for (path, workers) in touched(work) {
@@ -92,10 +94,10 @@ mod tests {
     use super::*;
     use crate::history::Change;
 
-    fn work(paths: &[&str]) -> Work<'static> {
+    fn work(paths: &[&str]) -> OwnCommits<'static> {
         let change =
             |path: &&str| Change { path: (*path).into(), old: None, new: Some("x".to_owned()) };
-        Work { changes: paths.iter().map(change).collect(), ..Work::default() }
+        OwnCommits { changes: paths.iter().map(change).collect(), ..OwnCommits::default() }
     }
 
     #[test]

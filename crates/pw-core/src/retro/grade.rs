@@ -2,7 +2,7 @@
 
 use super::sizes::{ratio, rounded};
 use super::{Grade, GradeName, GradePart, Times};
-use crate::report::counted;
+use crate::text::counted;
 
 /// What the rubric looks at.
 #[derive(Clone, Debug, Default)]

@@ -17,22 +17,25 @@ use crate::conflict::Conflict;
 use crate::facts::Facts;
 use crate::history::Commit;
 use crate::id::WorkerId;
+use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
 use crate::record::{Event, Record};
-use crate::report::{bounded, counted};
 use crate::session::Usage;
 use crate::signal::{self, Signal, Subject};
 use crate::status::{State, WorkerStatus};
+use crate::text::{bounded, counted};
 use crate::time::{Seconds, about, rfc3339};
-use crate::work::Work;
 
 /// The numbers of a run, and what a picture of it needs besides.
 #[derive(Clone, Debug)]
 pub struct Review {
+    /// The numbers.
     pub retro: Retro,
     /// In the order of the plan, as are the columns of `heat`.
     pub lanes: Vec<Lane>,
+    /// Everything that happened, the oldest first.
     pub moments: Vec<Moment>,
+    /// Who changed which files.
     pub heat: Heat,
     /// When the run began, and when it ended or now.
     pub span: (Seconds, Seconds),
@@ -41,7 +44,7 @@ pub struct Review {
 /// What was read of one worker.
 struct Part<'a> {
     worker: &'a Worker,
-    work: &'a Work<'a>,
+    work: &'a OwnCommits<'a>,
     status: &'a WorkerStatus,
     believed: Believed,
     course: Course,
@@ -54,7 +57,7 @@ pub fn measure(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     states: &[WorkerStatus],
     conflicts: Vec<Conflict>,
 ) -> Review {
@@ -128,7 +131,7 @@ fn part<'a>(
     record: &Record,
     now: Seconds,
     worker: &'a Worker,
-    work: &'a Work<'a>,
+    work: &'a OwnCommits<'a>,
     status: &'a WorkerStatus,
 ) -> Part<'a> {
     let said: Vec<Seconds> = work.commits.iter().rev().map(|commit| commit.time).collect();

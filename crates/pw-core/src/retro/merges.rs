@@ -1,7 +1,7 @@
 //! What integrating cost: merges that stopped, gates, and what the user let pass.
 
 use super::{Allowed, AllowedKind, Gates, Outcome, RedRetro, StopRetro};
-use crate::record::{Choice, Event, Proof, Record, Red, Stopped};
+use crate::record::{Event, Proof, Record, Red, RunOptions, Stopped};
 use crate::time::{Seconds, rfc3339};
 
 /// Returns the merges that stopped, the oldest first.
@@ -72,8 +72,10 @@ pub(super) fn allowed(record: &Record) -> Vec<Allowed> {
     let mut allowed: Vec<Allowed> = Vec::new();
     for (event, at) in &record.events {
         let found = match event {
-            Event::Stopped(Stopped { choice, worker, .. }) => of_choice(choice, &[worker.clone()]),
-            Event::Red(Red { choice, .. }) => of_choice(choice, &[]),
+            Event::Stopped(Stopped { options, worker, .. }) => {
+                of_options(options, &[worker.clone()])
+            }
+            Event::Red(Red { options, .. }) => of_options(options, &[]),
             Event::Integrated { proof: Proof::NoGate, .. } => {
                 vec![(AllowedKind::NoGate, Vec::new())]
             }
@@ -89,13 +91,13 @@ pub(super) fn allowed(record: &Record) -> Vec<Allowed> {
     allowed
 }
 
-fn of_choice(
-    choice: &Choice,
+fn of_options(
+    options: &RunOptions,
     whom: &[crate::id::WorkerId],
 ) -> Vec<(AllowedKind, Vec<crate::id::WorkerId>)> {
-    let scope = choice.allow_out_of_scope.then(|| (AllowedKind::OutOfScope, whom.to_vec()));
+    let scope = options.allow_out_of_scope.then(|| (AllowedKind::OutOfScope, whom.to_vec()));
     let without =
-        (!choice.without.is_empty()).then(|| (AllowedKind::Without, choice.without.clone()));
+        (!options.without.is_empty()).then(|| (AllowedKind::Without, options.without.clone()));
     scope.into_iter().chain(without).collect()
 }
 

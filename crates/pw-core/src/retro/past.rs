@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::sizes::median;
 use super::{Retro, SizeRetro, Times};
 use crate::id::Slug;
+use crate::next::CommandLine;
 use crate::path::RepoPath;
 use crate::plan::Size;
 use crate::report::Report;
@@ -22,23 +23,37 @@ const MOST_PATHS: usize = 20;
 /// One finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PastRun {
+    /// The workflow.
     pub workflow: Slug,
     /// RFC 3339.
     pub started_at: String,
+    /// `null` when nothing was committed.
     pub ended_at: Option<String>,
+    /// From the first to the last of these.
     pub elapsed_seconds: Seconds,
+    /// How many the plan had.
     pub workers: usize,
+    /// How many of them were complete.
     pub complete: usize,
+    /// Where all lifetimes went.
     pub times: Times,
+    /// How many workers were busy on average.
     pub parallelism: Option<f64>,
+    /// How near it came to its critical path.
     pub efficiency: Option<f64>,
+    /// How even the split was.
     pub balance: Option<f64>,
+    /// The grade.
     pub letter: Option<char>,
+    /// Its points, of what was known.
     pub points: f64,
     /// How often a merge stopped.
     pub stops: usize,
+    /// How often a gate ran.
     pub gate_runs: usize,
+    /// How often one failed.
     pub gates_failed: usize,
+    /// On how many trees one failed and then passed.
     pub gates_flaky: usize,
     /// Busy times by size, sorted.
     pub sizes: BTreeMap<Size, Vec<Seconds>>,
@@ -49,6 +64,7 @@ pub struct PastRun {
 }
 
 impl PastRun {
+    /// Returns what is kept of a run.
     pub fn of(retro: &Retro) -> Self {
         let mut sizes: BTreeMap<Size, Vec<Seconds>> = BTreeMap::new();
         for worker in retro.workers.iter().filter(|worker| worker.busy_seconds > 0) {
@@ -105,6 +121,7 @@ pub struct Past {
 }
 
 impl Past {
+    /// Reads lines of JSON.
     pub fn read(text: &str) -> Self {
         let mut past = Self::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -116,6 +133,7 @@ impl Past {
         past
     }
 
+    /// Returns the lines to keep.
     pub fn text(&self) -> String {
         let lines = self.runs.iter().filter_map(|run| serde_json::to_string(run).ok());
         lines.chain(self.unread.iter().cloned()).map(|line| line + "\n").collect()
@@ -157,6 +175,7 @@ impl Report for Comparison {
 /// A path in which branches did not merge, or that was changed outside a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sore {
+    /// The path.
     pub path: RepoPath,
     /// In how many runs.
     pub runs: usize,
@@ -165,6 +184,7 @@ pub struct Sore {
 /// The answer of `pw-retro remember`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Remembered {
+    /// The workflow whose run is kept.
     pub workflow: Slug,
     /// False when it was kept already, just so.
     pub changed: bool,
@@ -173,7 +193,7 @@ pub struct Remembered {
     /// Where.
     pub reference: String,
     /// A command that drops it.
-    pub forget: String,
+    pub forget: CommandLine,
 }
 
 impl Report for Remembered {

@@ -4,12 +4,12 @@ use super::lane::Course;
 use super::{Lane, Moment, MomentKind, TimeKind};
 use crate::history::Commit;
 use crate::id::{Oid, WorkerId};
+use crate::own_commits::OwnCommits;
 use crate::plan::Plan;
 use crate::record::{Event, Record, Red, Stopped};
-use crate::report::bounded;
 use crate::signal::{self, Signal, Subject};
+use crate::text::bounded;
 use crate::time::{Seconds, human, rfc3339};
-use crate::work::Work;
 
 /// Longest text of a worker that a moment repeats, in characters.
 const MAX_TEXT: usize = 200;
@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 200;
 pub(super) fn timeline(
     plan: &Plan,
     record: &Record,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     courses: &[Course],
     lanes: &[Lane],
 ) -> Vec<Moment> {
@@ -43,7 +43,12 @@ fn moment(
     Moment { at: rfc3339(at), seconds: at, kind, worker, text: text.into(), commit }
 }
 
-fn committed(worker: &WorkerId, work: &Work<'_>, course: &Course, lane: &Lane) -> Vec<Moment> {
+fn committed(
+    worker: &WorkerId,
+    work: &OwnCommits<'_>,
+    course: &Course,
+    lane: &Lane,
+) -> Vec<Moment> {
     let mut moments = Vec::new();
     let mut is_complete = false;
     for (commit, sign) in work.commits.iter().rev().zip(&course.signs) {

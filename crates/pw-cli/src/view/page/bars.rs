@@ -56,7 +56,7 @@ fn picture(busy: &[&WorkerRetro]) -> Markup {
                 @let y = at as f64 * ROW + 8.0;
                 @let bar = width(worker.busy_seconds as f64);
                 @let promise = promised(worker).map(width);
-                text x="8" y=(y + 12.0) { (pw_core::report::bounded(&worker.label, 23)) }
+                text x="8" y=(y + 12.0) { (pw_core::text::bounded(&worker.label, 23)) }
                 rect.busy x=(LEFT) y=(y) width=(bar.max(1.0)) height="14" {}
                 @if let Some(promise) = promise {
                     @let x = ((LEFT + promise) * 10.0).round() / 10.0;

@@ -118,7 +118,7 @@ fn lane_of(scale: &Scale, y: f64, label: &str, lane: &Lane, is_critical: bool) -
 }
 
 fn bounded(label: &str) -> String {
-    pw_core::report::bounded(label, 23)
+    pw_core::text::bounded(label, 23)
 }
 
 fn bar(scale: &Scale, y: f64, segment: &Segment) -> Markup {
