@@ -180,7 +180,7 @@ fn generated_tables_are_current() {
         page.regenerate(&|name| match name {
             "signals" => signals(),
             "near-misses" => near_misses(),
-            _ => panic!("{}: nobody generates {name:?}", page.name),
+            _ => panic!("{}: no table is generated for {name:?}", page.name),
         });
     }
 }
