@@ -100,6 +100,8 @@ pub enum Next<'a> {
 
     /// `pw-retro report`
     Report(&'a Slug),
+    /// `pw-retro forget`
+    ForgetRun(&'a Slug),
 }
 
 /// Options of `pw-integrate run`.
@@ -176,7 +178,7 @@ impl<'a> Next<'a> {
             | Self::Complete
             | Self::Blocked { .. }
             | Self::BlockedByHook(_) => "pw-worker",
-            Self::Report(_) => "pw-retro",
+            Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
         }
     }
 
@@ -239,6 +241,7 @@ impl<'a> Next<'a> {
                 helper.and("blocked").sentence(&format!("the hook {hook} refuses"))
             }
             Self::Report(workflow) => helper.and("report").word(workflow),
+            Self::ForgetRun(workflow) => helper.and("forget").word(workflow),
         }
     }
 }
