@@ -65,7 +65,7 @@ pub(super) fn heat(plan: &Plan, work: &[OwnCommits<'_>]) -> Heat {
     let (mut files, mut folders): (Vec<HeatRow>, BTreeMap<RepoPath, HeatRow>) = Default::default();
     for (path, workers) in touched(work) {
         let is_foreign = |at: &usize| !plan.allows(&plan.workers[*at], path);
-        if workers.len() > 1 || workers.iter().any(|at| is_foreign(at)) {
+        if workers.len() > 1 || workers.iter().any(is_foreign) {
             let mut cells = none.clone();
             workers.iter().for_each(|at| cells[*at] = (1, usize::from(is_foreign(at))));
             files.push(HeatRow { path: path.clone(), is_folder: false, cells });

@@ -355,7 +355,7 @@ fn lapses(parts: &[Part<'_>]) -> Lapses {
         lapses
             .near_misses
             .extend(part.near_misses().map(|commit| (id.clone(), commit.oid.clone())));
-        if part.work.commits.first().is_some() && !part.has_said_all() {
+        if !part.work.commits.is_empty() && !part.has_said_all() {
             lapses.silent.push(id.clone());
         }
         if let Some(newest) = part.work.commits.first() {

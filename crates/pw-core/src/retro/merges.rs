@@ -73,7 +73,7 @@ pub(super) fn allowed(record: &Record) -> Vec<Allowed> {
     for (event, at) in &record.events {
         let found = match event {
             Event::Stopped(Stopped { options, worker, .. }) => {
-                of_options(options, &[worker.clone()])
+                of_options(options, std::slice::from_ref(worker))
             }
             Event::Red(Red { options, .. }) => of_options(options, &[]),
             Event::Integrated { proof: Proof::NoGate, .. } => {
