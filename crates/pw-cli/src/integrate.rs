@@ -58,7 +58,7 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
-    /// Merges everybody and tests the result; stops at the first conflict, or when a gate fails
+    /// Merges all workers and tests the result; stops at the first conflict, or when a gate fails
     Run {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
@@ -72,7 +72,7 @@ enum Command {
         #[command(flatten)]
         options: RunArgs,
     },
-    /// Gives a stopped integration up; a resolution so far is kept
+    /// Aborts a stopped integration; the resolution so far is kept
     Abort {
         /// The workflow; needed only when there are several
         workflow: Option<String>,

@@ -157,7 +157,7 @@ impl Workflow {
         refuse(format!(
             "the worktree of {id} is not where git has it: it was moved, or its link is broken"
         ))
-        .hint("let it be put right, then run the same command again")
+        .hint("repair it, then run the same command again")
         .next(Next::Repair(Some(name)))
     }
 

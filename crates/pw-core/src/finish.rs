@@ -28,6 +28,7 @@ const RESULT: &str = "Pw-Result";
 /// The answer of `pw-integrate finish`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
+    /// The workflow whose result lands.
     pub workflow: Slug,
     /// The base branch.
     pub base: String,
@@ -35,6 +36,7 @@ pub struct Finished {
     pub commit: Oid,
     /// Where it was before.
     pub before: Oid,
+    /// How it got there.
     pub landed: Landed,
     /// The checkout of the base branch that was brought along; absent when it is not checked out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +53,7 @@ pub struct Finished {
     /// With `pull_request` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -77,12 +80,15 @@ pub enum Landed {
 /// A pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullRequest {
+    /// The remote it was pushed to.
     pub remote: String,
     /// Whether the integration branch was pushed; false when `gh` is not there to go on.
     pub pushed: bool,
     /// Where it is; `null` when it is not opened yet.
     pub url: Option<String>,
+    /// One line.
     pub title: String,
+    /// GitHub Markdown.
     pub body: String,
 }
 
@@ -91,8 +97,11 @@ pub struct PullRequest {
 pub enum LandingMode {
     /// By fast-forward where that is possible; else the user is asked.
     Unsaid,
+    /// Only by fast-forward.
     FastForward,
+    /// By a merge commit, also where a fast-forward is possible.
     Merge,
+    /// As one commit with the user's message.
     Squash,
 }
 
@@ -195,14 +204,16 @@ pub fn require_left_out(
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
     Err(Failure::new(Code::NotReady, message)
-        .hint("they would land; integrate that worker, too, or take out by hand who holds its commits")
+        .hint("they would land; integrate that worker, too, or take the merge that brought them out by hand")
         .next(Next::Check(&plan.workflow)))
 }
 
 /// What is said of one worker.
 #[derive(Clone, Debug)]
 pub struct Share<'a> {
+    /// The worker, as planned.
     pub worker: &'a Worker,
+    /// Where it stands.
     pub status: &'a WorkerStatus,
     /// Its signals, the oldest first.
     pub signals: Vec<String>,

@@ -23,6 +23,7 @@ pub struct NextStep {
     /// The worker it concerns; absent when it is about all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
+    /// A shell command, complete and quoted.
     pub command: CommandLine,
 }
 
@@ -40,6 +41,7 @@ impl NextStep {
 
 /// A command of our helpers.
 #[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "fields are the arguments of the command that their variant names")]
 pub enum Next<'a> {
     /// The help of a helper, or of one of its verbs.
     Help { helper: &'a str, verb: Option<&'static str> },
@@ -103,18 +105,24 @@ pub enum Next<'a> {
 /// Options of `pw-integrate run`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
+    /// Workers to leave out.
     pub without: &'a [WorkerId],
+    /// Whether changes outside a scope are merged, too.
     pub allow_out_of_scope: bool,
+    /// Whether no gate runs.
     pub no_gate: bool,
     /// As in `--gate`.
     pub gate: Option<&'static str>,
+    /// The shell command to run instead of the plan's gates.
     pub verify: Option<&'a str>,
 }
 
 /// How to land, when it is said.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
+    /// By a merge commit.
     Merge,
+    /// Not by us: as a pull request.
     PullRequest,
 }
 

@@ -23,13 +23,21 @@ use crate::unstageable::Unstageable;
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
+    /// The workflow's name.
     pub workflow: Slug,
+    /// What all workers together are asked for, in the user's words.
     pub goal: String,
+    /// The worker's id.
     pub worker: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The branch its work is committed on.
     pub branch: String,
+    /// Its worktree, relative to the repository.
     pub worktree: String,
+    /// Where it stands, by its signals and by git.
     pub state: State,
+    /// Its newest signal; `null` when it gave none.
     pub signal: Option<SignalReport>,
     /// What it waits for, while `state` is `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,13 +52,17 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way.
     pub checkpoints: Vec<String>,
     /// Texts of the checkpoints it committed, the oldest first.
     pub finished: Vec<String>,
     /// The planned checkpoints that none of those names.
     pub remaining: Vec<String>,
+    /// What other workers may ask it for.
     pub provides: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
     /// What the subjects of its commits are, `{text}` being what it says in a command; absent where
     /// a marker begins them.
@@ -58,13 +70,17 @@ pub struct Brief {
     pub commit_subject: Option<String>,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
+    /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// Files that are changed or untracked in its worktree.
     pub uncommitted: Vec<RepoPath>,
     /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// Every other worker, in the order of the plan.
     pub others: Vec<OtherWorker>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -75,19 +91,28 @@ impl Report for Brief {
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OtherWorker {
+    /// Its id.
     pub worker: WorkerId,
+    /// Its name in the plan.
     pub name: WorkerId,
+    /// Its branch, to read from.
     pub branch: String,
+    /// Where it stands.
     pub state: State,
+    /// Globs of the files it owns.
     pub owns: Vec<String>,
+    /// What it may be asked for.
     pub provides: Vec<String>,
 }
 
 /// The answer of `pw-worker checkpoint`, `blocked`, `needs` and `complete`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Committed {
+    /// Who committed.
     pub worker: WorkerId,
+    /// The new commit.
     pub commit: Oid,
+    /// Its subject, marker included.
     pub subject: String,
     /// What the commit holds.
     pub paths: Vec<RepoPath>,
@@ -106,6 +131,7 @@ pub struct Committed {
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -116,7 +142,9 @@ impl Report for Committed {
 /// What became of pushing a worker's branch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pushed {
+    /// The remote of the plan.
     pub remote: String,
+    /// Whether the remote has the branch's tip now.
     pub ok: bool,
     /// What git and the remote said.
     pub message: String,
@@ -125,12 +153,15 @@ pub struct Pushed {
 /// The answer of `pw-worker sync`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Synced {
+    /// Who took it in.
     pub worker: WorkerId,
     /// The worker whose work was taken in.
     pub from: WorkerId,
     /// The merge; the branch's tip when there was nothing to take in.
     pub commit: Oid,
+    /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -141,6 +172,7 @@ impl Report for Synced {
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileStat {
+    /// The path, after a rename the new one.
     pub path: RepoPath,
     /// Lines; `null` for a binary file.
     pub added: Option<u64>,
@@ -214,7 +246,9 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection {
+    /// What the commit takes in.
     pub take: BTreeSet<RepoPath>,
+    /// What stays uncommitted.
     pub leave: BTreeSet<RepoPath>,
 }
 
@@ -253,7 +287,7 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
-            .hint(format!("finish it, or give it up with git {operation} --abort"))
+            .hint(format!("finish it, or abort it with git {operation} --abort"))
             .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
@@ -340,6 +374,10 @@ fn require_apart(
 
 /// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
 /// what it leaves is a submodule that has yet to commit, and there is more.
+///
+/// # Errors
+///
+/// `hollow_entry`, with every such entry.
 pub fn set_apart(
     signal: &Signal,
     selection: &mut Selection,
@@ -398,8 +436,10 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
                 owner.id, owner.id
             )
         }
-        None => "nobody owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
-            .to_owned(),
+        None => {
+            "no worker owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
+                .to_owned()
+        }
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)

@@ -338,7 +338,7 @@ impl Dialogue {
 
     /// Passes on what git prints from now on, as it comes.
     pub(crate) fn listen(&mut self) -> Result<Receiver<Vec<u8>>> {
-        let mut stdout = self.stdout.take().context("somebody listens to git already")?;
+        let mut stdout = self.stdout.take().context("the output of git is read already")?;
         let (send, receive) = channel();
         std::thread::spawn(move || {
             while let Ok(bytes) = stdout.fill_buf().map(<[u8]>::to_vec) {

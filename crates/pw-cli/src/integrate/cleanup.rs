@@ -215,7 +215,7 @@ impl<'a> CleanupCandidate<'a> {
             Ok(about) => about.is_dir(),
         };
         if !is_folder || listed.is_none() || !repo.is_worktree_of_its_own(&self.path) {
-            let message = "what stands in its place is not the worktree that was made there";
+            let message = "its folder is not the worktree that was made there";
             self.keep(KeepKind::Foreign, message);
             return Ok(());
         }
@@ -225,7 +225,7 @@ impl<'a> CleanupCandidate<'a> {
                 self.keep(KeepKind::InUse, format!("processes run in it: {}", ids.join(", ")));
             }
             Some(_) => {}
-            None => notes.push(format!("nobody could tell which programs run in {branch}")),
+            None => notes.push(format!("which programs run in the worktree of {branch} is not known: this system does not tell")),
         }
         let mut survey = match repo.survey(&self.path, &plan.disposable) {
             Ok(survey) => survey,
@@ -336,7 +336,7 @@ impl<'a> CleanupCandidate<'a> {
             return aside.discard().map(|()| true);
         }
         aside.put_back()?;
-        let message = "somebody changed something while it was being removed";
+        let message = "another process changed something in it while it was being removed";
         self.keep(KeepKind::ChangedMeanwhile, message);
         Ok(false)
     }

@@ -341,15 +341,11 @@ impl<'a> Finish<'a> {
         let shown = checkout.path.display();
         if let Some(operation) = &tree.operation {
             let message = format!("a {operation} of {} is in progress in {shown}", self.base);
-            return Err(
-                refuse(Code::WrongBranch, message, "finish or give it up there first").into()
-            );
+            return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
         }
         if tree.branch.as_deref() != Some(&self.base) {
             let message = format!("{} is being rebased or bisected in {shown}", self.base);
-            return Err(
-                refuse(Code::WrongBranch, message, "finish or give it up there first").into()
-            );
+            return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
         }
         let changed: Vec<_> = tree.changed.iter().chain(&tree.unmerged).collect();
         if let Some(first) = changed.first() {
@@ -462,7 +458,7 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
         (None, None) => return Ok(()),
     };
     Err(Failure::new(Code::NotReady, message)
-        .hint("continue it, or give it up")
+        .hint("continue it, or abort it")
         .next(Next::go_on(&workflow.plan.workflow))
         .into())
 }
@@ -470,12 +466,12 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
 /// Returns what is integrated.
 fn require_result(workflow: &Workflow) -> Result<Oid> {
     let own = workflow.record.integration.as_ref().map(|_| own_result(workflow)).transpose()?;
-    let nobody = || {
-        Failure::new(Code::NothingToLand, "nobody is integrated yet")
+    let nothing = || {
+        Failure::new(Code::NothingToLand, "no worker is integrated yet")
             .hint("integrate first")
             .next(Next::run(&workflow.plan.workflow))
     };
-    Ok(own.flatten().ok_or_else(nobody)?)
+    Ok(own.flatten().ok_or_else(nothing)?)
 }
 
 /// Returns the base branch and its commit.

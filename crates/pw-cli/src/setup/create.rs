@@ -11,7 +11,8 @@ use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Problem, ProblemCode, Worker};
 use pw_core::prerequisites::Prerequisites;
 use pw_core::record::{Event, Placement};
-use pw_core::setup::{Created, SetupStatus, in_the_way};
+use pw_core::setup::obstacles::in_the_way;
+use pw_core::setup::{Created, SetupStatus};
 use pw_core::time::{Seconds, rfc3339};
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
@@ -250,7 +251,7 @@ fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
                 Some(format!("git's entry of the worktree of {id} is gone; its folder is there"))
             }
             Whereabouts::Occupied if !record.merged.contains_key(id) => {
-                Some(format!("what stands in the place of the worktree of {id} is not that"))
+                Some(format!("the folder of {id} is not its worktree"))
             }
             Whereabouts::Occupied | Whereabouts::Unknown => None,
         }

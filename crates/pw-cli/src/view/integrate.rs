@@ -62,7 +62,7 @@ pub(crate) fn integrated(integrated: &Integrated) -> String {
         out += &format!("  mergiraf merged {}\n", paths(&merged.by_mergiraf));
     }
     if integrated.merged.is_empty() {
-        out += "  everybody was merged before\n";
+        out += "  every worker was merged before\n";
     }
     for worker in &integrated.without {
         out += &format!("  left out {worker}\n");
@@ -88,7 +88,7 @@ pub(crate) fn aborted(aborted: &Aborted) -> String {
     let kept =
         aborted.restore.as_ref().map(|command| format!("  what was resolved is kept: {command}\n"));
     let what = aborted.worker.as_ref().map(|worker| format!(" of {worker}")).unwrap_or_default();
-    format!("the integration{what} is given up\n{}", kept.unwrap_or_default())
+    format!("the integration{what} is aborted\n{}", kept.unwrap_or_default())
 }
 
 pub(crate) fn finished(finished: &Finished) -> String {

@@ -40,7 +40,7 @@ pub(crate) fn check(check: &Check) -> String {
             let owner = match (&file.owner, file.shared) {
                 (Some(owner), _) => format!("owned by {owner}"),
                 (None, true) => "shared".to_owned(),
-                (None, false) => "owned by nobody".to_owned(),
+                (None, false) => "owned by no worker".to_owned(),
             };
             out += &format!(
                 "  {} ({} commits): {owner}\n",
@@ -51,7 +51,7 @@ pub(crate) fn check(check: &Check) -> String {
     }
     for Neighbour { worker, pair, owner } in &check.neighbours {
         let owner =
-            owner.as_ref().map_or("nobody owns it".to_owned(), |id| format!("{id} owns it"));
+            owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
         out += &format!(
             "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
             plain(&pair.with.to_string()),

@@ -99,7 +99,7 @@ fn provider<'a>(
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
     let id = wanted.cloned().ok_or_else(|| {
-        Failure::new(Code::Usage, "you wait for nobody")
+        Failure::new(Code::Usage, "you wait for no worker")
             .hint("name the worker to take in")
             .next(Next::Brief)
     })?;

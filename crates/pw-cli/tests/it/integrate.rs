@@ -463,7 +463,7 @@ fn who_could_collide_comes_last_and_the_answer_says_so() {
     assert_eq!(
         check["turns"][1],
         json!({"worker": "task-1", "after": [], "meets": ["task-2"],
-               "because": "could collide with 1 other: task-2"})
+               "because": "could conflict with 1 other: task-2"})
     );
     let preview = repo.pw("pw-integrate preview").data();
     assert_eq!(preview["turns"], check["turns"]);
