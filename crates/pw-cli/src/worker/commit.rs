@@ -44,6 +44,13 @@ pub(super) fn commit(
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_branch(own.worker, &tree)?;
+    if signal.gets_out() && more.paths.is_empty() && tree.uncommitted().is_empty() {
+        // Said already, and nothing is new: a second commit would add nothing.
+        let head = own.workflow.repo.read_head(&path)?;
+        if head.message.trim_end() == message.trim_end() {
+            return own.committed(&path, head, signal, Vec::new(), Vec::new());
+        }
+    }
     let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
     let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
     let draft = Draft { own, signal, path: &path, named: &named };

@@ -76,6 +76,7 @@ struct Details {
     contradictions: Vec<String>,
     output_tail: String,
     output: String,
+    obstacles: Vec<Failure>,
 }
 
 #[test]
