@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::FileConflict;
+use crate::details::Conflicts;
 use crate::failure::{Code, Failure};
 use crate::gate_report::GateReport;
 use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
-use crate::integration::Readiness;
+use crate::integration::{Readiness, Unready};
 use crate::next::{CommandLine, Next, NextStep, Way};
 use crate::plan::{Plan, Worker};
 use crate::report::Report;
@@ -118,7 +119,7 @@ pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failur
             "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
         ))
         .next(CommandLine::of("git worktree add").word(place).word(&branch))
-        .details(serde_json::json!({ "conflicts": conflicts }))
+        .details(Conflicts { conflicts })
 }
 
 /// Refuses unless every worker was merged or is left out; returns the workers with newer commits.
@@ -143,7 +144,7 @@ pub fn require_all_merged(
     Err(Failure::new(Code::NotReady, format!("not integrated: {}", names.join(", ")))
         .hint("integrate them, or leave them out with --without if the user agrees")
         .next(Next::Check(&plan.workflow))
-        .details(serde_json::json!({ "workers": workers })))
+        .details(Unready { workers }))
 }
 
 /// Refuses to leave out workers whose commits the result contains all the same. `range`: the

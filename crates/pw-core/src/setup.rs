@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::neighbours::Neighbour;
+use crate::details::Contradictions;
 use crate::failure::{Code, Failure};
 use crate::history::Commit;
 use crate::id::{Oid, Slug, WorkerId};
@@ -312,7 +313,7 @@ pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(),
         format!("workflow {} exists, and in this plan {}", new.workflow, contradictions.join(", "));
     Err(Failure::new(Code::PlanChanged, message)
         .hint("workers that exist keep id, name and `after`; add new ones, or start another `workflow`")
-        .details(serde_json::json!({ "contradictions": contradictions })))
+        .details(Contradictions { contradictions }))
 }
 
 #[cfg(test)]

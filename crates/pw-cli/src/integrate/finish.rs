@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
+use pw_core::details::{Files, Present};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, Share, Wish};
@@ -124,18 +125,18 @@ impl<'a> Finish<'a> {
         let Some(commit) = &self.landed_as else { return Ok(()) };
         let name = &self.workflow.plan.workflow;
         let message = format!("{} has all of it already, since {}", self.base, commit.short());
+        let (base, commit, newer) = (self.base.clone(), commit.clone(), self.newer.clone());
+        let present = Present { base, commit, newer };
         if let Some(newer) = self.newer.first() {
             return Err(Failure::new(Code::NothingToLand, message)
                 .hint(format!("{newer} has newer work: integrate it, then finish"))
                 .next(Next::run(name))
-                .details(
-                    serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
-                ));
+                .details(present));
         }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
             .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
-            .details(serde_json::json!({ "base": self.base, "commit": commit })))
+            .details(present))
     }
 
     /// Records, once, what happened before: a run of ours that was killed, or a merge by the user.
@@ -262,7 +263,7 @@ impl<'a> Finish<'a> {
                 message,
                 "commit or put away the changes there first",
             )
-            .details(serde_json::json!({ "paths": changed }))
+            .details(changed.into_iter().collect::<Files>())
             .into());
         }
         let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;
@@ -273,7 +274,7 @@ impl<'a> Finish<'a> {
                 message,
                 "move the files named out of the way first",
             )
-            .details(serde_json::json!({ "paths": in_the_way }))
+            .details(Files { paths: in_the_way })
             .into());
         }
         Ok(())

@@ -7,7 +7,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::history::{Change, Stretch};
 use pw_core::hollow;
 use pw_core::id::Oid;
-use pw_core::integration::Readiness;
+use pw_core::integration::Unready;
 use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::record::{Choice, Event, Refs, Stopped};
@@ -126,8 +126,7 @@ fn waiting(error: anyhow::Error, stopped: &Stopped, resolution: &Resolution) -> 
     if !matches!(failure.code, Code::NotReady | Code::OutOfScope) {
         return error;
     }
-    let workers = failure.details.get("workers").cloned().unwrap_or_default();
-    let workers: Vec<Readiness> = serde_json::from_value(workers).unwrap_or_default();
+    let workers = failure.told::<Unready>().map(|unready| unready.workers).unwrap_or_default();
     let details = Stop {
         worker: stopped.worker.clone(),
         worktree: resolution.shown.clone(),

@@ -8,6 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use pw_core::details;
+use pw_core::details::NotCreated;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
@@ -179,7 +181,7 @@ fn not_created(workflow: &Slug, worker: &Worker) -> Failure {
     Failure::new(Code::NotCreated, format!("{} has no worktree", worker.id))
         .hint("create it when the workers in its `after` are complete")
         .next(Next::Advance(workflow))
-        .details(serde_json::json!({ "worker": worker.id, "after": worker.after }))
+        .details(NotCreated { worker: worker.id.clone(), after: worker.after.clone() })
 }
 
 fn printed(worker: &Worker, command: String) -> WorkerLaunch {
@@ -296,12 +298,13 @@ impl Ended {
     fn failure(&self, worker: &Worker, hint: &str) -> Failure {
         Failure::new(Code::LaunchFailed, format!("{} could not be started", worker.id))
             .hint(hint)
-            .details(serde_json::json!({
-                "worker": worker.id,
-                "exit_code": self.code,
-                "log": self.log.to_string_lossy(),
-                "output_tail": self.said,
-            }))
+            .details(details::Ended {
+                worker: Some(worker.id.clone()),
+                exit_code: self.code,
+                log: Some(self.log.to_string_lossy().into_owned()),
+                output_tail: self.said.clone(),
+                ..details::Ended::default()
+            })
     }
 }
 

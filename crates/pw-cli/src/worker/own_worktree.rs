@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::details::LostSignal;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::gap::Gap;
@@ -170,7 +171,7 @@ impl OwnWorktree<'_> {
         Err(Failure::new(Code::SignalLost, format!("a hook changed the subject to {made:?}"))
             .hint("make the repository's commit-msg hook leave subjects that begin with [ alone")
             .next(CommandLine::of("git log -1"))
-            .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
+            .details(LostSignal { commit: commit.oid, wanted: wanted.to_owned() })
             .into())
     }
 

@@ -2,9 +2,11 @@
 //! leaves nothing half-merged.
 
 use anyhow::{Context as _, Result};
+use pw_core::details::{DependencyConflicts, Files};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
+use pw_core::integration::{Readiness, Unready};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::WorkerStatus;
@@ -27,7 +29,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
             .hint("commit your work first, so that nothing can get mixed up")
             .next(Next::Checkpoint("what was done"))
-            .details(serde_json::json!({ "paths": open }))
+            .details(Files { paths: open })
             .into());
     }
     let facts = own.workflow.facts(own.shell.now, Look::Past)?;
@@ -53,7 +55,12 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
                     .and("--")
                     .word(&first.path),
             )
-            .details(serde_json::json!({ "worker": own.worker.id, "from": provider.id, "conflicts": conflicts }))
+            .details(DependencyConflicts {
+                worker: own.worker.id.clone(),
+                from: Some(provider.id.clone()),
+                after: None,
+                conflicts,
+            })
             .into());
     }
     let hidden = repo.ignored_in_the_way(&path, &head, &tip)?;
@@ -63,7 +70,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
             format!("your ignored file `{first}` would be overwritten"),
         )
         .hint("move it away, then sync again")
-        .details(serde_json::json!({ "paths": hidden }))
+        .details(Files { paths: hidden })
         .into());
     }
     let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
@@ -111,8 +118,6 @@ fn provider<'a>(
     Err(Failure::new(Code::NotReady, format!("{id} is {}, not complete", provider.state.word()))
         .hint("go on with what does not depend on it; sync when it is complete")
         .next(Next::Brief)
-        .details(
-            serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
-        )
+        .details(Unready { workers: vec![Readiness::from(provider)] })
         .into())
 }

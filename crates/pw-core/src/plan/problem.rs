@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Details, Failure};
 use crate::path::RepoPath;
 
 /// One thing that is wrong with a plan.
@@ -26,6 +26,10 @@ pub struct Problem {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Problems {
     pub problems: Vec<Problem>,
+}
+
+impl Details for Problems {
+    const CODES: &'static [Code] = &[Code::PlanUnreadable, Code::PlanInvalid, Code::InTheWay];
 }
 
 /// The kinds of problems a plan can have.
