@@ -10,10 +10,9 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Record, Stopped};
-use pw_core::status::{self, WorkerStatus};
+use pw_core::status::Board;
 use pw_core::time::Seconds;
-use pw_core::turn::{Turn, turns};
-use pw_core::work::{own_work, perhaps_handed_over};
+use pw_core::work::perhaps_handed_over;
 use pw_git::{Whereabouts, both};
 
 use crate::landing;
@@ -170,17 +169,9 @@ impl Workflow {
         tips.iter().map(since).collect()
     }
 
-    /// Returns the state of each worker, in the order of the plan.
-    pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
-        let work = own_work(&self.plan, &self.record, facts);
-        status::worker_states(&self.plan, &self.record, facts, &work)
-    }
-
-    /// Returns the state of each worker, and the merge order.
-    pub(crate) fn turns(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
-        let states = self.states(facts);
-        let turns = turns(&self.plan, facts, &states, &[]);
-        (states, turns)
+    /// Assembles what each worker did and where it is.
+    pub(crate) fn board<'a>(&'a self, facts: &'a Facts) -> Board<'a> {
+        Board::new(&self.plan, &self.record, facts)
     }
 
     /// Returns the state of the user's own checkout, the plan's own file left out.

@@ -9,7 +9,6 @@ mod finish;
 mod forget;
 mod gate;
 mod gate_worktree;
-mod merging;
 mod mergiraf;
 mod preview;
 mod pull_request;
@@ -17,7 +16,6 @@ mod resolution;
 mod restore;
 mod resume;
 mod run;
-mod stopped_merge;
 mod stopping;
 
 use std::path::PathBuf;
@@ -206,7 +204,7 @@ impl Cli for Integrate {
                 run::run(context, workflow.as_deref(), choice.into())
             }
             Command::Continue { workflow, choice } => {
-                resume::go_on(context, workflow.as_deref(), &choice.into())
+                run::go_on(context, workflow.as_deref(), &choice.into())
             }
             Command::Abort { workflow } => abort::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {

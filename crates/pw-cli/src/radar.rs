@@ -13,38 +13,31 @@ use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
-use pw_core::status::{ReasonKind, State, WorkerStatus, worker_states};
-use pw_core::turn::turns;
-use pw_core::work::own_work;
+use pw_core::status::{Board, ReasonKind, State, WorkerStatus};
 use pw_git::{MergeOutcome, Pair};
 
 pub(crate) use self::trials::Trials;
 use crate::workflow::Workflow;
 
-/// The state of each worker, and which of them will not merge.
+/// Which workers will not merge.
 pub(crate) struct Prediction {
-    pub(crate) states: Vec<WorkerStatus>,
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) trial: Trial,
 }
 
-/// Predicts conflicts from these facts. `trials` keeps the results of trial merges for the next
+/// Predicts conflicts. `trials` keeps the results of trial merges for the next
 /// call.
 pub(crate) fn predict(
     workflow: &Workflow,
     facts: &Facts,
+    board: &Board<'_>,
     trials: &mut Trials,
 ) -> Result<Prediction> {
-    let Workflow { plan, record, .. } = workflow;
-    let work = own_work(plan, record, facts);
-    let states = worker_states(plan, record, facts, &work);
     let open = |status: &WorkerStatus| status.state != State::Integrated;
-    let mut radar = Radar::new(workflow, facts, &states, trials)?;
+    let mut radar = Radar::new(workflow, facts, &board.states, trials)?;
     let conflicts = radar.conflicts(&open)?;
-    let turns = turns(plan, facts, &states, &[]);
-    let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
-    let trial = radar.trial(&order, &conflicts)?;
-    Ok(Prediction { states, conflicts, trial })
+    let trial = radar.trial(&board.order(), &conflicts)?;
+    Ok(Prediction { conflicts, trial })
 }
 
 /// The work of all workers, prepared for trial merges.

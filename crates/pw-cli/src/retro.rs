@@ -3,8 +3,6 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::retro;
-use pw_core::status::worker_states;
-use pw_core::work::own_work;
 
 use crate::facts::Look;
 use crate::radar::{Radar, Trials};
@@ -45,12 +43,11 @@ impl Cli for RetroCli {
                 let workflow = Workflow::open(context, workflow.as_deref())?;
                 let facts = workflow.facts(context.now, Look::Past)?;
                 let Workflow { plan, record, .. } = &workflow;
-                let work = own_work(plan, record, &facts);
-                let states = worker_states(plan, record, &facts, &work);
+                let board = workflow.board(&facts);
                 let mut trials = Trials::new(&workflow.repo)?;
-                let mut radar = Radar::new(&workflow, &facts, &states, &mut trials)?;
+                let mut radar = Radar::new(&workflow, &facts, &board.states, &mut trials)?;
                 let conflicts = radar.conflicts(&|_| true)?;
-                let retro = retro::measure(plan, record, &work, &states, conflicts);
+                let retro = retro::measure(plan, record, &board.work, &board.states, conflicts);
                 Answer::of(&retro, view::retro)
             }
             Command::Schema => schema::answer::<Self>(),

@@ -1,5 +1,6 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
+mod board;
 mod cursor;
 mod derive;
 mod news;
@@ -12,8 +13,8 @@ mod waiting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use board::Board;
 pub use cursor::{Awaited, Cursor, Waited, news};
-pub use derive::{derive, signal_lines, worker_states};
 pub use news::{Change, ChangeKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};

@@ -33,7 +33,7 @@ pub struct Work<'a> {
 }
 
 /// Returns the work of every worker, in the order of the plan.
-pub fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<'a>> {
+pub(crate) fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<'a>> {
     let chains = Chains::of(plan, record, facts);
     let own = |(at, worker)| {
         let (commits, contested) = chains.own(at, worker);

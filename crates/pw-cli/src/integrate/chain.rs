@@ -11,9 +11,8 @@ use pw_core::integration::{self, Merged};
 use pw_core::next::CommandLine;
 use pw_core::path::RepoPath;
 use pw_core::record::Choice;
-use pw_core::status::{ReasonKind, WorkerStatus, signal_lines, worker_states};
-use pw_core::turn::{Turn, turns};
-use pw_core::work::own_work;
+use pw_core::status::{ReasonKind, WorkerStatus};
+use pw_core::turn::Turn;
 use pw_git::{Merges, unshallow};
 
 use crate::facts::Look;
@@ -83,12 +82,10 @@ impl<'a> MergeChain<'a> {
             workflow.worker(id)?;
         }
         let facts = workflow.facts(context.now, Look::Into)?;
-        let Workflow { plan, record, .. } = workflow;
-        let work = own_work(plan, record, &facts);
-        let states = worker_states(plan, record, &facts, &work);
-        let turns = turns(plan, &facts, &states, &choice.without);
-        let since = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
-        let signals = signal_lines(plan, &facts, &work, since);
+        let board = workflow.board(&facts);
+        let turns = board.turns(&choice.without);
+        let since = |id: &WorkerId| workflow.record.merged.get(id).map(|(tip, _)| tip);
+        let (signals, states) = (board.signals(since), board.states);
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);

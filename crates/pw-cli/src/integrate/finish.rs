@@ -12,9 +12,8 @@ use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::record::{Choice, Event};
-use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
+use pw_core::status::{WorkerStatus, taken_back};
 use pw_core::text::counted;
-use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::chain::own_result;
@@ -81,17 +80,22 @@ impl<'a> Finish<'a> {
         let result = require_result(workflow)?;
         let (base, before) = require_base(workflow)?;
         let facts = workflow.facts(context.now, Look::Past)?;
-        let Workflow { plan, record, .. } = workflow;
-        let work = own_work(plan, record, &facts);
-        let signals = signal_lines(plan, &facts, &work, |_| None);
-        let states = worker_states(plan, record, &facts, &work);
+        let plan = &workflow.plan;
+        let board = workflow.board(&facts);
         let landed_as = facts.landed_as.get(&result).cloned();
         let is_ahead = facts.history.contains(&result, &before);
         let landed_before = match is_ahead {
             true => None,
             false => landing::merge_base(workflow, &facts, &before, &result)?,
         };
-        finish::require_left_out(plan, &work, &facts.history, [&result, &before], &asked.without)?;
+        finish::require_left_out(
+            plan,
+            &board.work,
+            &facts.history,
+            [&result, &before],
+            &asked.without,
+        )?;
+        let (signals, states) = (board.signals(|_| None), board.states);
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer =
             finish::require_all_merged(&workflow.plan, &states, &is_merged, &asked.without)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use crossterm::event::Event;
 use pw_core::time::Seconds;
-use pw_core::work::{Work, own_work};
+use pw_core::work::Work;
 
 use super::notice::Notices;
 use crate::facts::Look;
@@ -53,10 +53,10 @@ impl Looker {
         let workflow = Workflow::open(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
         let (status, facts) = workflow.picture(now, Look::Into)?;
-        let (plan, record) = (&workflow.plan, &workflow.record);
         let own = |work: &Work<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
-        let work = own_work(plan, record, &facts);
-        let commits: BTreeMap<_, Vec<_>> = plan.ids().cloned().zip(work.iter().map(own)).collect();
+        let work = workflow.board(&facts).work;
+        let commits: BTreeMap<_, Vec<_>> =
+            workflow.plan.ids().cloned().zip(work.iter().map(own)).collect();
         Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
     }
 

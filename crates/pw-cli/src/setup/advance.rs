@@ -20,7 +20,7 @@ use crate::workflow::Workflow;
 pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
-    let states = workflow.states(&facts);
+    let states = workflow.board(&facts).states;
     let mut wanted = Vec::new();
     for worker in openable(&workflow.plan, &states) {
         wanted.push((worker.id.clone(), fork(&workflow, &facts, worker)?));

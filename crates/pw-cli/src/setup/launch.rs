@@ -108,10 +108,10 @@ fn choose<'a>(
         return Ok(Choice { workers: asked, skipped: Vec::new(), notes });
     }
     let facts = workflow.facts(call.now, Look::Past)?;
-    let states = workflow.states(&facts);
+    let board = workflow.board(&facts);
     let mut choice = Choice { workers: Vec::new(), skipped: Vec::new(), notes };
     for worker in asked {
-        let state = states.iter().find(|status| status.id == worker.id).map(|status| status.state);
+        let state = board.state(&worker.id).map(|status| status.state);
         let living = living.iter().find(|living| living.worker == worker.id);
         match skip(worker, state, is_created(worker), living) {
             Some(skipped) => choice.skipped.push(skipped),

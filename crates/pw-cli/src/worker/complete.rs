@@ -85,8 +85,8 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
 fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
     let Workflow { plan, .. } = own.workflow;
     let facts = own.workflow.facts(own.shell.now, Look::Past)?;
-    let states = own.workflow.states(&facts);
-    let Some(status) = states.iter().find(|status| status.id == own.worker.id) else {
+    let board = own.workflow.board(&facts);
+    let Some(status) = board.state(&own.worker.id) else {
         return Ok(Vec::new());
     };
     let outside: Vec<&RepoPath> = status.out_of_scope.iter().collect();

@@ -3,14 +3,12 @@
 
 use anyhow::{Context as _, Result};
 use pw_core::details::{DependencyConflicts, Files};
-use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::integration::{Readiness, Unready};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::signal::{self, Signal, Subject};
-use pw_core::status::WorkerStatus;
-use pw_core::work::own_work;
+use pw_core::status::{Board, WorkerStatus};
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
@@ -33,9 +31,9 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
             .into());
     }
     let facts = own.workflow.facts(own.shell.now, Look::Past)?;
-    let states = own.workflow.states(&facts);
-    let needed = newest_need(own, &facts);
-    let provider = provider(own, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
+    let board = own.workflow.board(&facts);
+    let needed = newest_need(own, &board);
+    let provider = provider(own, &board, named.or(needed.as_ref().map(|(id, _)| id)))?;
     let tip = provider
         .tip
         .clone()
@@ -88,11 +86,9 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
 }
 
 /// Returns what the newest `[NEEDS:…]` names, also when a checkpoint came after it.
-fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
-    let Workflow { plan, record, .. } = own.workflow;
-    let at = plan.ids().position(|id| *id == own.worker.id)?;
-    let work = own_work(plan, record, facts);
-    work.get(at)?.commits.iter().find_map(|commit| match signal::read(&commit.message) {
+fn newest_need(own: &OwnWorktree<'_>, board: &Board<'_>) -> Option<(WorkerId, String)> {
+    let mut commits = board.work(&own.worker.id)?.commits.iter();
+    commits.find_map(|commit| match signal::read(&commit.message) {
         Subject::Signal { signal: Signal::Needs { worker, item }, .. } => Some((worker, item)),
         _ => None,
     })
@@ -101,7 +97,7 @@ fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String
 /// Returns the worker to take in, which must be complete.
 fn provider<'a>(
     own: &OwnWorktree<'_>,
-    states: &'a [WorkerStatus],
+    board: &'a Board<'_>,
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
     let id = wanted.cloned().ok_or_else(|| {
@@ -110,8 +106,7 @@ fn provider<'a>(
             .next(Next::Brief)
     })?;
     own.require_other(&id)?;
-    let provider =
-        states.iter().find(|status| status.id == id).context("the worker has no state")?;
+    let provider = board.state(&id).context("the worker has no state")?;
     if provider.state.is_done() {
         return Ok(provider);
     }

@@ -157,8 +157,7 @@ mod tests {
     use crate::next::CommandLine;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
-    use crate::status::{Places, Stall, StallCause, State, derive, worker_states};
-    use crate::work::own_work;
+    use crate::status::{Board, Places, Stall, StallCause, State};
 
     struct Nowhere;
 
@@ -210,8 +209,7 @@ mod tests {
                 .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
-        let states = worker_states(&plan, &record, &facts, &own_work(&plan, &record, &facts));
-        derive(&plan, &record, &facts, states, Vec::new(), Trial::default(), &Nowhere)
+        Board::new(&plan, &record, &facts).status(Vec::new(), Trial::default(), &Nowhere)
     }
 
     fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<ChangeKind>, Cursor) {

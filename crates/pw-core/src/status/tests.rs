@@ -10,7 +10,6 @@ use crate::next::{CommandLine, NextStep};
 use crate::plan::{Plan, Worker};
 use crate::record::{Placement, Record};
 use crate::session::{Activity, ApiError, ErrorKind, SessionFacts};
-use crate::work::own_work;
 
 const NOW: Seconds = 1_000_000;
 
@@ -80,8 +79,7 @@ impl Story {
 
     fn status(&self) -> Status {
         let Self { plan, record, facts } = self;
-        let states = worker_states(plan, record, facts, &own_work(plan, record, facts));
-        derive(plan, record, facts, states, Vec::new(), Trial::default(), &Here)
+        Board::new(plan, record, facts).status(Vec::new(), Trial::default(), &Here)
     }
 
     fn worker(&self) -> WorkerStatus {
