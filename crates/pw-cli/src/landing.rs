@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use pw_core::facts::{Facts, Reverted};
-use pw_core::history::{Change, History, Stretch};
+use pw_core::history::{Change, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::record::Record;
@@ -60,7 +60,7 @@ fn taken_back(
     if tips.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let steps = Steps::of(repo, history, branch)?;
+    let steps = Steps::read(repo, history, branch)?;
     let tips = changed_paths(repo, &record.base, tips)?.into_iter();
     let reverted = tips.filter_map(|(tip, paths)| {
         let reverted = steps.reverted_since(history, &tip, &paths)?;
@@ -98,7 +98,7 @@ fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
     if wanted.is_empty() {
         return Ok(landings);
     }
-    let steps = Steps::of(repo, &facts.history, base_tip)?;
+    let steps = Steps::read(repo, &facts.history, base_tip)?;
     for (tip, paths) in changed_paths(repo, &record.base, wanted)? {
         if let Some(at) = steps.first_with(repo, &tip, &paths)? {
             if !is_newer(workflow, facts, &steps, &at, &tip)? {
@@ -179,7 +179,7 @@ pub(crate) fn merge_base(
     base_tip: &Oid,
     result: &Oid,
 ) -> Result<Option<Oid>> {
-    let steps = Steps::of(&workflow.repo, &facts.history, base_tip)?;
+    let steps = Steps::read(&workflow.repo, &facts.history, base_tip)?;
     landed_before(workflow, facts, &steps, result)
 }
 
@@ -189,7 +189,7 @@ pub(crate) fn is_in(workflow: &Workflow, facts: &Facts, branch: &Oid, tip: &Oid)
     if repo.is_ancestor(tip, branch)? {
         return Ok(true);
     }
-    let steps = Steps::of(repo, &facts.history, branch)?;
+    let steps = Steps::read(repo, &facts.history, branch)?;
     for (tip, paths) in changed_paths(repo, &record.base, vec![tip.clone()])? {
         if steps.first_with(repo, &tip, &paths)?.is_some() {
             return Ok(true);
@@ -209,7 +209,8 @@ fn changed_paths(
     base: &Oid,
     tips: Vec<Oid>,
 ) -> Result<Vec<(Oid, BTreeSet<RepoPath>)>> {
-    let questions: Vec<Stretch> = tips.iter().map(|tip| Stretch::between(base, tip)).collect();
+    let questions: Vec<CommitRange> =
+        tips.iter().map(|tip| CommitRange::between(base, tip)).collect();
     let paths = |changes: Vec<Change>| changes.into_iter().map(|change| change.path).collect();
     let answers = repo.changes(&questions)?.into_iter().map(paths);
     let with = tips.into_iter().zip(answers);

@@ -1,11 +1,13 @@
 //! The helpers: one file for each noun. Only `shell` prints.
 
+#![warn(missing_docs)]
+
 mod command;
 mod facts;
 mod identity;
 mod integrate;
 mod landing;
-mod launch;
+mod launcher;
 mod monitor;
 mod picture;
 mod processes;

@@ -8,15 +8,15 @@ use pw_core::gap::Gap;
 use pw_core::next::Next;
 use pw_core::plan::{Plan, Worker};
 use pw_core::shell_word::shell_word;
-use pw_git::{Entry, HookPlace, Repo, Whereabouts, Worktree};
+use pw_git::{Entry, HookFolder, Repo, Whereabouts, Worktree};
 
 use crate::identity;
-use crate::launch;
+use crate::launcher;
 use crate::workflow::Workflow;
 
-fn hooks(repo: &Repo, plan: &Plan, worker: &Worker) -> HookPlace {
+fn hooks(repo: &Repo, plan: &Plan, worker: &Worker) -> HookFolder {
     let worktree = repo.root().join(plan.worktree(worker));
-    HookPlace { worktree, folder: launch::folder(repo, plan, worker) }
+    HookFolder { worktree, folder: launcher::folder(repo, plan, worker) }
 }
 
 /// Returns what is not as it was made, for each of these workers; an empty list where there is no
@@ -29,7 +29,7 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
             && repo.is_worktree_of_its_own(&workflow.worktree(worker))
     };
     let there: Vec<&Worker> = workers.iter().copied().filter(|worker| is_there(worker)).collect();
-    let places: Vec<HookPlace> = match plan.git_hooks {
+    let places: Vec<HookFolder> = match plan.git_hooks {
         true => there.iter().map(|worker| hooks(repo, plan, worker)).collect(),
         false => Vec::new(),
     };
@@ -37,7 +37,7 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
     let mut of = |worker: &Worker| {
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
         let mut gaps = found.next().unwrap_or_default();
-        gaps.extend(launch::gaps(repo, plan, worker, port));
+        gaps.extend(launcher::gaps(repo, plan, worker, port));
         gaps
     };
     let is_there = |worker: &Worker| there.iter().any(|known| known.id == worker.id);
@@ -49,7 +49,7 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
 
 /// Makes a worker's hooks and launcher as they have to be.
 pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<()> {
-    launch::write(repo, plan, worker, port)?;
+    launcher::write(repo, plan, worker, port)?;
     if !plan.git_hooks {
         return Ok(());
     }
@@ -110,7 +110,7 @@ pub(crate) fn relink(repo: &Repo, plan: &Plan, worker: &Worker) -> Result<Option
             repo.relink(&place, &entry, Some(&branch))?;
             if is_elsewhere(repo, &entry) {
                 // The noted session is that of the original repository.
-                let _ = std::fs::remove_file(launch::folder(repo, plan, worker).join("session"));
+                let _ = std::fs::remove_file(launcher::folder(repo, plan, worker).join("session"));
             }
             Ok(Some("linked to this repository again".to_owned()))
         }

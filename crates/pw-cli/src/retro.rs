@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::retro;
 
-use crate::facts::Look;
-use crate::radar::{Radar, Trials};
+use crate::facts::Worktrees;
+use crate::radar::{Radar, TrialMerges};
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
@@ -41,10 +41,10 @@ impl Cli for RetroCli {
         match &self.command {
             Command::Report { workflow } => {
                 let workflow = Workflow::open(context, workflow.as_deref())?;
-                let facts = workflow.facts(context.now, Look::Past)?;
+                let facts = workflow.facts(context.now, Worktrees::None)?;
                 let Workflow { plan, record, .. } = &workflow;
                 let board = workflow.board(&facts);
-                let mut trials = Trials::new(&workflow.repo)?;
+                let mut trials = TrialMerges::new(&workflow.repo)?;
                 let mut radar = Radar::new(&workflow, &facts, &board.states, &mut trials)?;
                 let conflicts = radar.conflicts(&|_| true)?;
                 let retro = retro::measure(plan, record, &board.work, &board.states, conflicts);

@@ -10,7 +10,7 @@ use pw_core::plan::Problems;
 use pw_core::report::Report;
 use pw_core::{
     cleanup, details, finish, gap, integration, launch, lock, retro, setup, snapshot, status, stop,
-    unfit, worker,
+    unstageable, worker,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -101,7 +101,7 @@ fn refusal() -> Value {
         lock::Holder,
         Problems,
         stop::Stop,
-        unfit::UnfitFiles,
+        unstageable::UnstageableFiles,
     ];
     let mut told: Vec<(Vec<Code>, Vec<&Value>)> = Vec::new();
     for code in Code::ALL {

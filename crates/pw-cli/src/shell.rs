@@ -27,6 +27,7 @@ pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 
 /// A helper: its command line, and what it does.
 pub trait Cli: Parser {
+    /// Returns the options that every helper takes.
     fn globals(&self) -> &Globals;
 
     /// Runs the command; a refusal is a [`Failure`] in the error.

@@ -1,4 +1,4 @@
-//! Keeping what a worktree holds before anything is done to it.
+//! KeptSnapshot what a worktree holds before anything is done to it.
 
 use std::path::Path;
 
@@ -14,13 +14,13 @@ use crate::shell::Context;
 use crate::workflow::Workflow;
 
 /// A snapshot, new or the newest one if that holds the same.
-pub(crate) struct Keeping {
+pub(crate) struct KeptSnapshot {
     pub(crate) id: SnapshotId,
     commit: Oid,
     is_new: bool,
 }
 
-impl Keeping {
+impl KeptSnapshot {
     /// Keeps everything in a worktree.
     pub(crate) fn of_worktree(
         workflow: &Workflow,

@@ -21,7 +21,7 @@ use pw_core::id::WorkerId;
 use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
 
-use self::commit::More;
+use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
 use crate::schema;
 use crate::session;
@@ -47,7 +47,7 @@ enum Command {
         /// What was done, one line
         text: String,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Commits what there is and says that I cannot go on
     Blocked {
@@ -56,7 +56,7 @@ enum Command {
         /// What I tried, and what would help
         text: Option<String>,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Commits what there is and says what I need from another worker
     Needs {
@@ -67,7 +67,7 @@ enum Command {
         /// What for
         text: Option<String>,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Says that all my work is done and committed
     Complete {
@@ -116,7 +116,7 @@ impl Cli for WorkerCli {
         let (workflow, id) = Workflow::open_here(shell)?;
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
-        let own = OwnWorktree { workflow: &workflow, worker, shell, mended: OnceCell::new() };
+        let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
         if !matches!(self.command, Command::Brief) {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
         }

@@ -15,7 +15,7 @@ use pw_core::time::rfc3339;
 use pw_git::{Journal, Lock, Repo, Worktree};
 
 use crate::identity;
-use crate::launch;
+use crate::launcher;
 use crate::shell::Context;
 
 /// A recorded workflow.
@@ -220,7 +220,7 @@ impl Workflow {
 
 impl Places for Workflow {
     fn launch(&self, worker: &Worker) -> CommandLine {
-        launch::of(&self.repo, &self.plan, worker).command
+        launcher::command(&self.repo, &self.plan, worker).command
     }
 
     fn worktree(&self, worker: &Worker) -> PathBuf {

@@ -11,6 +11,7 @@ use crate::path::RepoPath;
 /// The files that are the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Files {
+    /// The files, by path in the repository.
     pub paths: Vec<RepoPath>,
 }
 
@@ -27,6 +28,7 @@ impl<'a> FromIterator<&'a RepoPath> for Files {
 /// Files outside a worker's scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForeignFiles {
+    /// The files, by path in the repository.
     pub paths: Vec<RepoPath>,
     /// Whose the first is; `null` when no worker owns it.
     pub owner: Option<WorkerId>,
@@ -39,6 +41,7 @@ impl Details for ForeignFiles {
 /// Files that a worker could commit only in another way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftFiles {
+    /// The files that stay as they are.
     pub left: Vec<RepoPath>,
 }
 
@@ -49,6 +52,7 @@ impl Details for LeftFiles {
 /// What does not merge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conflicts {
+    /// Path by path.
     pub conflicts: Vec<FileConflict>,
 }
 
@@ -59,6 +63,7 @@ impl Details for Conflicts {
 /// What does not merge of the work that a worker builds upon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DependencyConflicts {
+    /// The worker.
     pub worker: WorkerId,
     /// Whose work it takes in; absent while the worker is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +71,7 @@ pub struct DependencyConflicts {
     /// Whose work it is created from; absent later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Vec<WorkerId>>,
+    /// Path by path.
     pub conflicts: Vec<FileConflict>,
 }
 
@@ -101,6 +107,7 @@ impl Details for Ended {
 /// What git said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GitSaid {
+    /// Its words.
     pub git: String,
 }
 
@@ -120,7 +127,9 @@ impl Details for GitSaid {
 pub struct GitCall {
     /// What it said.
     pub git: String,
+    /// The call.
     pub command: String,
+    /// How it ended.
     pub exit_code: i32,
 }
 
@@ -131,7 +140,9 @@ impl Details for GitCall {
 /// What a git hook of the user's said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HookSaid {
+    /// Its name.
     pub hook: String,
+    /// Its words.
     pub output: String,
     /// The same.
     pub git: String,
@@ -144,6 +155,7 @@ impl Details for HookSaid {
 /// A lock that another process holds, or has left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockFile {
+    /// The file.
     pub lock: String,
 }
 
@@ -168,6 +180,7 @@ impl Details for Build {
 /// How the helper is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
+    /// What the command line takes, as its help says.
     pub usage: String,
 }
 
@@ -178,6 +191,7 @@ impl Details for Usage {
 /// The workflows there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Workflows {
+    /// Their names, sorted.
     pub workflows: Vec<Slug>,
 }
 
@@ -188,7 +202,9 @@ impl Details for Workflows {
 /// The worker whose worktree is not where it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Misplaced {
+    /// Its workflow.
     pub workflow: Slug,
+    /// The worker.
     pub worker: WorkerId,
     /// Where it was made.
     pub place: String,
@@ -201,7 +217,9 @@ impl Details for Misplaced {
 /// A worker that is not created, and whom it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotCreated {
+    /// The worker.
     pub worker: WorkerId,
+    /// Whom it builds upon.
     pub after: Vec<WorkerId>,
 }
 
@@ -212,6 +230,7 @@ impl Details for NotCreated {
 /// What a changed plan says of workers that exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Contradictions {
+    /// One for each.
     pub contradictions: Vec<String>,
 }
 
@@ -238,6 +257,7 @@ impl Details for Present {
 /// What a remote or a forge said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemoteSaid {
+    /// Its words.
     pub said: String,
 }
 
@@ -248,6 +268,7 @@ impl Details for RemoteSaid {
 /// A commit whose subject a hook has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LostSignal {
+    /// The commit that was made.
     pub commit: Oid,
     /// The subject it was made with.
     pub wanted: String,

@@ -201,6 +201,7 @@ impl Code {
 /// A refusal or a stop, as an agent sees it (`error` of `pw.error/1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
+    /// What kind of refusal it is: agents branch on this alone.
     pub code: Code,
     /// What is wrong, with the values that make it so.
     pub message: String,
@@ -215,6 +216,7 @@ pub struct Failure {
 
 /// What a refusal tells besides its words: with which codes, and in which fields.
 pub trait Details: Serialize + DeserializeOwned + JsonSchema {
+    /// The refusals that tell it.
     const CODES: &'static [Code];
 }
 
@@ -230,12 +232,14 @@ impl Failure {
         }
     }
 
+    /// Sets the one next action, in words.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
+    /// Sets the command to run next.
     #[must_use]
     pub fn next(mut self, command: impl Into<CommandLine>) -> Self {
         self.next = Some(command.into());

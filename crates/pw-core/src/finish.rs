@@ -11,11 +11,11 @@ use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::{Readiness, Unready};
 use crate::next::{CommandLine, Next, NextStep, Way};
+use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
 use crate::report::Report;
 use crate::status::{State, WorkerStatus};
 use crate::text::{bounded, counted};
-use crate::work::Work;
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -26,6 +26,7 @@ const MAX_LINES: usize = 50;
 /// The answer of `pw-integrate finish`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
+    /// The workflow whose result lands.
     pub workflow: Slug,
     /// The base branch.
     pub base: String,
@@ -33,6 +34,7 @@ pub struct Finished {
     pub commit: Oid,
     /// Where it was before.
     pub before: Oid,
+    /// How it got there.
     pub landed: Landed,
     /// The checkout of the base branch that was brought along; absent when it is not checked out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +51,7 @@ pub struct Finished {
     /// With `pull_request` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -73,21 +76,26 @@ pub enum Landed {
 /// A pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullRequest {
+    /// The remote it was pushed to.
     pub remote: String,
     /// Whether the integration branch was pushed; false when `gh` is not there to go on.
     pub pushed: bool,
     /// Where it is; `null` when it is not opened yet.
     pub url: Option<String>,
+    /// One line.
     pub title: String,
+    /// GitHub Markdown.
     pub body: String,
 }
 
 /// How the user wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum LandingMode {
     /// By fast-forward where that is possible; else the user is asked.
     Unsaid,
+    /// Only by fast-forward.
     FastForward,
+    /// By a merge commit, also where a fast-forward is possible.
     Merge,
 }
 
@@ -96,11 +104,16 @@ pub enum Wish {
 /// # Errors
 ///
 /// `base_moved`, with the choice there is.
-pub fn landing(plan: &Plan, base: &str, is_ahead: bool, wish: Wish) -> Result<Landed, Failure> {
-    match wish {
-        Wish::Merge => Ok(Landed::Merge),
-        Wish::Unsaid | Wish::FastForward if is_ahead => Ok(Landed::FastForward),
-        Wish::Unsaid | Wish::FastForward => Err(Failure::new(
+pub fn landing(
+    plan: &Plan,
+    base: &str,
+    is_ahead: bool,
+    mode: LandingMode,
+) -> Result<Landed, Failure> {
+    match mode {
+        LandingMode::Merge => Ok(Landed::Merge),
+        LandingMode::Unsaid | LandingMode::FastForward if is_ahead => Ok(Landed::FastForward),
+        LandingMode::Unsaid | LandingMode::FastForward => Err(Failure::new(
             Code::BaseMoved,
             format!("{base} has commits of its own since: there is no fast-forward"),
         )
@@ -155,14 +168,15 @@ pub fn require_all_merged(
 /// `not_ready`, with the first such worker.
 pub fn require_left_out(
     plan: &Plan,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     history: &History,
     range: [&Oid; 2],
     without: &[WorkerId],
 ) -> Result<(), Failure> {
     let [result, base] = range;
     let lands = history.ancestors([result]).without(&history.ancestors([base]));
-    let is_in = |work: &Work<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
+    let is_in =
+        |work: &OwnCommits<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
     let mut left_out = plan.ids().zip(work).filter(|(id, _)| without.contains(id));
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
@@ -174,7 +188,9 @@ pub fn require_left_out(
 /// What is said of one worker.
 #[derive(Clone, Debug)]
 pub struct Share<'a> {
+    /// The worker, as planned.
     pub worker: &'a Worker,
+    /// Where it stands.
     pub status: &'a WorkerStatus,
     /// Its signals, the oldest first.
     pub signals: Vec<String>,
@@ -284,11 +300,11 @@ mod tests {
         let plan =
             Plan::parse("workflow: shop\ngoal: x\nworkers:\n  - {id: a, name: a, owns: [a]}\n")
                 .unwrap();
-        assert_eq!(landing(&plan, "main", true, Wish::Unsaid), Ok(Landed::FastForward));
-        assert_eq!(landing(&plan, "main", true, Wish::Merge), Ok(Landed::Merge));
-        assert_eq!(landing(&plan, "main", false, Wish::Merge), Ok(Landed::Merge));
-        for wish in [Wish::Unsaid, Wish::FastForward] {
-            let failure = landing(&plan, "main", false, wish).unwrap_err();
+        assert_eq!(landing(&plan, "main", true, LandingMode::Unsaid), Ok(Landed::FastForward));
+        assert_eq!(landing(&plan, "main", true, LandingMode::Merge), Ok(Landed::Merge));
+        assert_eq!(landing(&plan, "main", false, LandingMode::Merge), Ok(Landed::Merge));
+        for mode in [LandingMode::Unsaid, LandingMode::FastForward] {
+            let failure = landing(&plan, "main", false, mode).unwrap_err();
             assert_eq!(&*failure.next.unwrap(), "pw-integrate finish shop --merge");
         }
     }

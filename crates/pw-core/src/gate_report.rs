@@ -4,17 +4,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Details, Failure};
-use crate::gate::{Gate, Mode};
+use crate::gate::{Gate, GateMode};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::Next;
 use crate::plan::Plan;
-use crate::record::Choice;
+use crate::record::RunOptions;
 use crate::time::Seconds;
 
 /// Returns the gates of one integration: those of the plan, unless the user named others.
-pub fn asked_for(plan: &Plan, choice: &Choice) -> Vec<Gate> {
-    match (choice.gate, &choice.verify) {
-        (Some(Mode::None), _) => Vec::new(),
+pub fn asked_for(plan: &Plan, options: &RunOptions) -> Vec<Gate> {
+    match (options.gate, &options.verify) {
+        (Some(GateMode::None), _) => Vec::new(),
         (_, Some(command)) => Gate::only(command).into_iter().collect(),
         (_, None) => plan.verify.clone(),
     }
@@ -30,25 +30,34 @@ pub fn terms(gate: &Gate, plan: &Plan) -> String {
 /// `data.gate`: a commit that passed every gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateReport {
+    /// The commit that was tested.
     pub commit: Oid,
+    /// Its tree: verdicts belong to trees, so the same tree is not tested again.
     pub tree: Oid,
-    pub mode: Mode,
+    /// When the gates ran.
+    pub mode: GateMode,
     /// How often a gate's command was started for this answer, for any tree; what was tested
     /// before is not tested again.
     pub runs: u32,
+    /// Every gate, in the order of the plan.
     pub gates: Vec<GateResult>,
 }
 
 /// What one gate said about a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateResult {
+    /// The gate's name in the plan.
     pub name: GateName,
+    /// The shell command.
     pub command: String,
+    /// Whether it exited with 0.
     pub passed: bool,
     /// Absent when it did not exit by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Whether it was ended for taking longer than `timeout_seconds` of the plan.
     pub timed_out: bool,
+    /// How long the run took that decided.
     pub seconds: Seconds,
     /// Whether this is the verdict of an earlier run on the same tree.
     pub cached: bool,
@@ -75,10 +84,12 @@ pub struct GateStop {
     pub rest: Option<Rest>,
     /// The gate that failed.
     pub gate: GateName,
+    /// The shell command of that gate.
     pub command: String,
     /// Absent when it did not exit by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Whether it was ended for taking too long.
     pub timed_out: bool,
     /// The last lines it printed; empty when the log is gone.
     pub output_tail: String,
@@ -86,6 +97,7 @@ pub struct GateStop {
     pub log: String,
     /// What was tested.
     pub commit: Oid,
+    /// The tree of `commit`.
     pub tree: Oid,
     /// How often a gate's command was started for this answer.
     pub runs: u32,
@@ -112,6 +124,7 @@ pub enum Cause {
 /// A set of workers that a gate fails with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateFault {
+    /// The gate that fails.
     pub gate: GateName,
     /// In merge order; those they build upon are merged with them.
     pub workers: Vec<WorkerId>,
@@ -148,14 +161,15 @@ impl GateFault {
 pub struct Rest {
     /// Whom to leave out.
     pub without: Vec<WorkerId>,
+    /// The others, whose merge passed every gate.
     pub workers: Vec<WorkerId>,
     /// The tree of the other workers' merge, which passed every gate.
     pub tree: Oid,
 }
 
 impl GateStop {
-    /// Returns the refusal of an integration that was asked for with this choice.
-    pub fn failure(self, workflow: &Slug, choice: &Choice) -> Failure {
+    /// Returns the refusal of an integration that was asked for with these options.
+    pub fn failure(self, workflow: &Slug, options: &RunOptions) -> Failure {
         let faults: Vec<String> = self.faults.iter().map(GateFault::words).collect();
         let message = match self.cause {
             None => format!("the gate {} fails", self.gate),
@@ -164,13 +178,13 @@ impl GateStop {
             }
             Some(Cause::Worker | Cause::Interaction) => faults.join("; without that, "),
         };
-        let mut choice = choice.clone();
+        let mut options = options.clone();
         let (hint, next) = match (&self.rest, self.cause) {
             (Some(rest), _) => {
-                choice.without.extend(rest.without.iter().cloned());
+                options.without.extend(rest.without.iter().cloned());
                 (
                     "have it corrected and continue; or, if the user agrees, integrate the others, which pass",
-                    Next::Run { workflow, options: choice.options() },
+                    Next::Run { workflow, options: options.options() },
                 )
             }
             (None, Some(Cause::Start)) => (

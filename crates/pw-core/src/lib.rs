@@ -3,29 +3,35 @@
 //! Nothing here starts a process, opens a file, reads the environment or asks for the time;
 //! `.clippy.toml` beside this crate enforces it.
 
+#![warn(missing_docs)]
+
 pub mod analyze;
-pub mod attribution;
 pub mod cleanup;
 pub mod conflict;
+pub mod conflict_markers;
+pub mod conflict_prediction;
+pub mod culprits;
 pub mod details;
 pub mod facts;
 pub mod failure;
 pub mod finish;
-pub mod footprint;
 pub mod gap;
 pub mod gate;
 pub mod gate_report;
+pub mod git_hook;
 pub mod graph;
 pub mod guard;
 pub mod history;
-pub mod hollow;
+pub mod hollow_entries;
 pub mod id;
-pub mod ignored;
+pub mod ignored_own_files;
 pub mod integration;
 pub mod launch;
+pub mod launcher;
 pub mod lock;
-pub mod marker;
+pub mod merge_order;
 pub mod next;
+pub mod own_commits;
 pub mod path;
 pub mod permissions;
 pub mod plan;
@@ -44,8 +50,6 @@ pub mod stop;
 pub mod system;
 pub mod text;
 pub mod time;
-pub mod turn;
-pub mod unfit;
-pub mod work;
+pub mod unstageable;
 pub mod worker;
 mod yaml;

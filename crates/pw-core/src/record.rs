@@ -3,15 +3,15 @@
 //! It holds only what git cannot know: where workers were forked, which tips were merged, what an
 //! integration stopped at. Everything else is derived from branches and worktrees.
 
-mod choice;
 mod event;
 mod refs;
+mod run_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::choice::Choice;
 pub use self::event::{Event, Proof, Red, Stopped};
 pub use self::refs::Refs;
+pub use self::run_options::RunOptions;
 use crate::gate::Verdict;
 use crate::id::{Oid, WorkerId};
 use crate::session::Launch;
@@ -21,6 +21,7 @@ use crate::time::Seconds;
 /// Where a worker was forked, and whether it was ever handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
+    /// The commit its branch began at.
     pub fork: Oid,
     /// False between `creating` and `created`: no session was told of it, so it may be rolled back.
     pub created: bool,
@@ -35,13 +36,17 @@ pub struct Placement {
 pub struct Record {
     /// The branch the workflow forked from; `None` when HEAD was detached.
     pub base_branch: Option<String>,
+    /// The commit the workflow forked from.
     pub base: Oid,
+    /// By worker: where it was created, those that were cleaned up included.
     pub placements: BTreeMap<WorkerId, Placement>,
+    /// By worker: how its newest session was started.
     pub launches: BTreeMap<WorkerId, Launch>,
     /// The newest tip of each worker that is in the integration branch, and since when.
     pub merged: BTreeMap<WorkerId, (Oid, Seconds)>,
     /// Where we last put the integration branch.
     pub integration: Option<Oid>,
+    /// The merge that waits for a resolution; `None` when none does.
     pub stopped: Option<Stopped>,
     /// The integration that did not pass its gate, when that was the last thing to happen.
     pub red: Option<Red>,
@@ -59,6 +64,7 @@ pub struct Record {
     pub cleaning: BTreeSet<WorkerId>,
     /// Workers whose worktree and branch were removed: what bears these names now is not theirs.
     pub cleaned: BTreeSet<WorkerId>,
+    /// When the workflow was planned.
     pub started: Seconds,
 }
 
@@ -177,7 +183,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::How;
+    use crate::session::LaunchMode;
 
     #[test]
     fn the_newest_launch_of_a_worker_counts() {
@@ -190,10 +196,10 @@ mod tests {
         };
         let events = [
             (Event::Planned { branch: None, base: oid }, 1),
-            (launched(How::Background, Some("ab")), 2),
-            (launched(How::Tmux, None), 3),
+            (launched(LaunchMode::Background, Some("ab")), 2),
+            (launched(LaunchMode::Tmux, None), 3),
         ];
         let record = Record::replay(events).unwrap();
-        assert_eq!(record.launches[&worker], Launch { how: How::Tmux, id: None, at: 3 });
+        assert_eq!(record.launches[&worker], Launch { how: LaunchMode::Tmux, id: None, at: 3 });
     }
 }

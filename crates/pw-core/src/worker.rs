@@ -10,7 +10,7 @@ use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::gap::Gap;
 use crate::gate::Gate;
-use crate::hollow::{self, Hollow, Why};
+use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
@@ -19,18 +19,26 @@ use crate::record::Record;
 use crate::report::Report;
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
-use crate::unfit::Unfit;
+use crate::unstageable::Unstageable;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
+    /// The workflow's name.
     pub workflow: Slug,
+    /// What all workers together are asked for, in the user's words.
     pub goal: String,
+    /// The worker's id.
     pub worker: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The branch its work is committed on.
     pub branch: String,
+    /// Its worktree, relative to the repository.
     pub worktree: String,
+    /// Where it stands, by its signals and by git.
     pub state: State,
+    /// Its newest signal; `null` when it gave none.
     pub signal: Option<SignalReport>,
     /// What it waits for, while `state` is `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,23 +53,31 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way.
     pub checkpoints: Vec<String>,
     /// Texts of the checkpoints it committed, the oldest first.
     pub finished: Vec<String>,
     /// The planned checkpoints that none of those names.
     pub remaining: Vec<String>,
+    /// What other workers may ask it for.
     pub provides: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
+    /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// Files that are changed or untracked in its worktree.
     pub uncommitted: Vec<RepoPath>,
     /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    pub others: Vec<Other>,
+    /// Every other worker, in the order of the plan.
+    pub others: Vec<OtherWorker>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -71,20 +87,29 @@ impl Report for Brief {
 
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Other {
+pub struct OtherWorker {
+    /// Its id.
     pub worker: WorkerId,
+    /// Its name in the plan.
     pub name: WorkerId,
+    /// Its branch, to read from.
     pub branch: String,
+    /// Where it stands.
     pub state: State,
+    /// Globs of the files it owns.
     pub owns: Vec<String>,
+    /// What it may be asked for.
     pub provides: Vec<String>,
 }
 
 /// The answer of `pw-worker checkpoint`, `blocked`, `needs` and `complete`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Committed {
+    /// Who committed.
     pub worker: WorkerId,
+    /// The new commit.
     pub commit: Oid,
+    /// Its subject, marker included.
     pub subject: String,
     /// What the commit holds.
     pub paths: Vec<RepoPath>,
@@ -103,6 +128,7 @@ pub struct Committed {
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -113,7 +139,9 @@ impl Report for Committed {
 /// What became of pushing a worker's branch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pushed {
+    /// The remote of the plan.
     pub remote: String,
+    /// Whether the remote has the branch's tip now.
     pub ok: bool,
     /// What git and the remote said.
     pub message: String,
@@ -122,12 +150,15 @@ pub struct Pushed {
 /// The answer of `pw-worker sync`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Synced {
+    /// Who took it in.
     pub worker: WorkerId,
     /// The worker whose work was taken in.
     pub from: WorkerId,
     /// The merge; the branch's tip when there was nothing to take in.
     pub commit: Oid,
+    /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -138,6 +169,7 @@ impl Report for Synced {
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileStat {
+    /// The path, after a rename the new one.
     pub path: RepoPath,
     /// Lines; `null` for a binary file.
     pub added: Option<u64>,
@@ -157,7 +189,7 @@ pub fn brief(
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     let other = |other: &Worker| {
         let state = statuses.iter().find(|status| status.id == other.id)?.state;
-        Some(Other {
+        Some(OtherWorker {
             worker: other.id.clone(),
             name: other.name.clone(),
             branch: other.branch(),
@@ -210,7 +242,9 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection {
+    /// What the commit takes in.
     pub take: BTreeSet<RepoPath>,
+    /// What stays uncommitted.
     pub leave: BTreeSet<RepoPath>,
 }
 
@@ -336,6 +370,10 @@ fn require_apart(
 
 /// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
 /// what it leaves is a submodule that has yet to commit, and there is more.
+///
+/// # Errors
+///
+/// `hollow_entry`, with every such entry.
 pub fn set_apart(
     signal: &Signal,
     selection: &mut Selection,
@@ -344,9 +382,9 @@ pub fn set_apart(
     let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
     let mut take = selection.take.clone();
     take.retain(|path| !paths.contains(&path.without_slash()));
-    let is_open = |hollow: &Hollow| hollow.why == Why::Open;
+    let is_open = |hollow: &Hollow| hollow.why == HollowReason::Open;
     let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
-    if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
+    if let Some(failure) = hollow_entries::refusal(hollow).filter(|_| !may_leave) {
         return Err(failure);
     }
     selection.keep(take);
@@ -355,12 +393,16 @@ pub fn set_apart(
 }
 
 /// Takes what git does not take out of a selection, and says so.
-pub fn leave_unfit(selection: &mut Selection, unfit: &[Unfit]) -> Vec<String> {
+pub fn leave_unstageable(selection: &mut Selection, unstageable: &[Unstageable]) -> Vec<String> {
     let mut take = selection.take.clone();
-    take.retain(|path| unfit.iter().all(|unfit| unfit.path != path.without_slash()));
+    take.retain(|path| {
+        unstageable.iter().all(|unstageable| unstageable.path != path.without_slash())
+    });
     selection.keep(take);
-    let note = |unfit: &Unfit| format!("left: {}; {}", unfit.message(), unfit.hint());
-    unfit.iter().map(note).collect()
+    let note = |unstageable: &Unstageable| {
+        format!("left: {}; {}", unstageable.message(), unstageable.hint())
+    };
+    unstageable.iter().map(note).collect()
 }
 
 /// Says that git was told to overlook a changed file, and how to have it looked at again.
@@ -368,6 +410,16 @@ pub fn overlooked(path: &RepoPath) -> String {
     format!(
         "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
     )
+}
+
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
 }
 
 /// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.

@@ -8,14 +8,14 @@ use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Merged};
+use pw_core::merge_order::Turn;
 use pw_core::next::CommandLine;
 use pw_core::path::RepoPath;
-use pw_core::record::Choice;
+use pw_core::record::RunOptions;
 use pw_core::status::{ReasonKind, WorkerStatus};
-use pw_core::turn::Turn;
 use pw_git::{Merges, unshallow};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
@@ -23,7 +23,7 @@ use crate::workflow::Workflow;
 pub(super) struct MergeChain<'a> {
     pub(super) workflow: &'a Workflow,
     pub(super) context: &'a Context,
-    pub(super) choice: Choice,
+    pub(super) options: RunOptions,
     pub(super) facts: Facts,
     pub(super) states: Vec<WorkerStatus>,
     /// The signals of each worker since it was merged before.
@@ -39,12 +39,12 @@ impl<'a> MergeChain<'a> {
     pub(super) fn new(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: Choice,
+        options: RunOptions,
         commit: Oid,
     ) -> Result<Self> {
         require_own_branch(workflow)?;
-        let allow = choice.allow_out_of_scope;
-        let chain = Self::begin(workflow, context, choice, commit)?;
+        let allow = options.allow_out_of_scope;
+        let chain = Self::begin(workflow, context, options, commit)?;
         let ready =
             integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow);
         let is_cut = workflow.repo.is_shallow() && chain.is_rewritten();
@@ -57,16 +57,16 @@ impl<'a> MergeChain<'a> {
     pub(super) fn anew(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: Choice,
+        options: RunOptions,
     ) -> Result<Self> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
-        let chain = Self::new(workflow, context, choice.clone(), start.clone())?;
+        let chain = Self::new(workflow, context, options.clone(), start.clone())?;
         let Some(red) = &workflow.record.red else { return Ok(chain) };
         let history = &chain.facts.history;
         let known = integration::merges_since(history, &red.candidate, start);
         let known = integration::still_wanted(known, &chain.order(), &chain.states, history, start);
         match known.last() {
-            Some(merged) => Self::begin(workflow, context, choice, merged.commit.clone()),
+            Some(merged) => Self::begin(workflow, context, options, merged.commit.clone()),
             None => Ok(chain),
         }
     }
@@ -75,15 +75,15 @@ impl<'a> MergeChain<'a> {
     pub(super) fn begin(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: Choice,
+        options: RunOptions,
         commit: Oid,
     ) -> Result<Self> {
-        for id in &choice.without {
+        for id in &options.without {
             workflow.worker(id)?;
         }
-        let facts = workflow.facts(context.now, Look::Into)?;
+        let facts = workflow.facts(context.now, Worktrees::All)?;
         let board = workflow.board(&facts);
-        let turns = board.turns(&choice.without);
+        let turns = board.turns(&options.without);
         let since = |id: &WorkerId| workflow.record.merged.get(id).map(|(tip, _)| tip);
         let (signals, states) = (board.signals(since), board.states);
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
@@ -91,7 +91,7 @@ impl<'a> MergeChain<'a> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, bases, None)?;
-        Ok(Self { workflow, context, choice, facts, states, signals, turns, merges, merged })
+        Ok(Self { workflow, context, options, facts, states, signals, turns, merges, merged })
     }
 
     pub(super) fn order(&self) -> Vec<WorkerId> {

@@ -5,14 +5,14 @@ use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Readiness};
 use pw_core::next::{Next, NextStep};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
 pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
+    let facts = workflow.facts(context.now, Worktrees::All)?;
     let board = workflow.board(&facts);
     let turns = board.turns(&[]);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();

@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result, bail};
 use pw_core::details::{Files, Present};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::finish::{self, Finished, Landed, Share, Wish};
-use pw_core::gate::Mode;
+use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
+use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{CommandLine, Next, NextStep};
-use pw_core::record::{Choice, Event};
+use pw_core::record::{Event, RunOptions};
 use pw_core::status::{WorkerStatus, taken_back};
 use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
@@ -19,29 +19,29 @@ use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 use super::chain::own_result;
 use super::gate::Gatekeeper;
 use super::pull_request::{self, Proposal};
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::landing;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// What was asked for.
-pub(super) struct Asked {
-    pub(super) wish: Wish,
+/// How the result is to land.
+pub(super) struct Options {
+    pub(super) mode: LandingMode,
     pub(super) pull_request: bool,
     /// Land without any test.
     pub(super) no_gate: bool,
     pub(super) without: Vec<WorkerId>,
 }
 
-pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Result<Answer> {
+pub(super) fn finish(context: &Context, name: Option<&str>, options: Options) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let finish = Finish::new(&workflow, context, asked)?;
+    let finish = Finish::new(&workflow, context, options)?;
     let has_landed = workflow.repo.is_ancestor(&finish.result, &finish.before)?;
     if !has_landed {
         finish.require_something_new()?;
     }
-    let answer = match finish.asked.pull_request {
+    let answer = match finish.options.pull_request {
         _ if has_landed => finish.take_note()?,
         true => finish.propose()?,
         false => finish.land()?,
@@ -53,7 +53,7 @@ pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Res
 pub(super) struct Finish<'a> {
     pub(super) workflow: &'a Workflow,
     context: &'a Context,
-    asked: Asked,
+    options: Options,
     signals: BTreeMap<WorkerId, Vec<String>>,
     states: Vec<WorkerStatus>,
     /// The base branch, and where it is.
@@ -72,14 +72,14 @@ pub(super) struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    fn new(workflow: &'a Workflow, context: &'a Context, asked: Asked) -> Result<Self> {
-        for id in &asked.without {
+    fn new(workflow: &'a Workflow, context: &'a Context, options: Options) -> Result<Self> {
+        for id in &options.without {
             workflow.worker(id)?;
         }
         require_nothing_stopped(workflow)?;
         let result = require_result(workflow)?;
         let (base, before) = require_base(workflow)?;
-        let facts = workflow.facts(context.now, Look::Past)?;
+        let facts = workflow.facts(context.now, Worktrees::None)?;
         let plan = &workflow.plan;
         let board = workflow.board(&facts);
         let landed_as = facts.landed_as.get(&result).cloned();
@@ -93,15 +93,18 @@ impl<'a> Finish<'a> {
             &board.work,
             &facts.history,
             [&result, &before],
-            &asked.without,
+            &options.without,
         )?;
         let (signals, states) = (board.signals(|_| None), board.states);
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer =
-            finish::require_all_merged(&workflow.plan, &states, &is_merged, &asked.without)?;
-        let mode = asked.no_gate.then_some(Mode::None);
-        let mut keeper =
-            Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
+            finish::require_all_merged(&workflow.plan, &states, &is_merged, &options.without)?;
+        let mode = options.no_gate.then_some(GateMode::None);
+        let mut keeper = Gatekeeper::new(
+            workflow,
+            context,
+            &RunOptions { gate: mode, ..RunOptions::default() },
+        )?;
         keeper.notes.extend(match facts.reverted.get(&result) {
             Some(reverted) => vec![reverted.note("all of this")],
             None => taken_back(&states, is_merged),
@@ -110,7 +113,7 @@ impl<'a> Finish<'a> {
         Ok(Self {
             workflow,
             context,
-            asked,
+            options,
             signals,
             states,
             base,
@@ -160,7 +163,7 @@ impl<'a> Finish<'a> {
     fn land(mut self) -> Result<Finished> {
         let repo = &self.workflow.repo;
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
-        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.asked.wish)?;
+        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.options.mode)?;
         let commit = match how {
             Landed::Merge => self.merge(is_ahead)?,
             _ => self.result.clone(),
@@ -219,7 +222,7 @@ impl<'a> Finish<'a> {
 
     /// Returns what a pull request lists of each worker whose work lands.
     pub(super) fn shares(&self) -> Result<Vec<Share<'_>>> {
-        let lands = self.states.iter().filter(|s| !self.asked.without.contains(&s.id));
+        let lands = self.states.iter().filter(|s| !self.options.without.contains(&s.id));
         lands
             .map(|status| {
                 let worker = self.workflow.worker(&status.id)?;
@@ -287,7 +290,7 @@ impl<'a> Finish<'a> {
     /// Refuses unless the plan's gates pass on exactly what is to land.
     fn verify(&mut self, commit: &Oid) -> Result<()> {
         if self.keeper.is_absent() {
-            let note = match self.asked.no_gate {
+            let note = match self.options.no_gate {
                 true => "nothing was tested: --no-gate",
                 false => "nothing was tested: the plan has no `verify`",
             };
@@ -328,7 +331,7 @@ impl<'a> Finish<'a> {
             before: self.before,
             landed,
             checkout: checkout.map(|checkout| checkout.path.to_string_lossy().into_owned()),
-            without: self.asked.without,
+            without: self.options.without,
             newer: self.newer,
             gate: self.gate,
             notes: self.keeper.notes,

@@ -7,7 +7,7 @@ use pw_core::next::{Next, NextStep};
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus};
 use pw_git::{Author, Scratch};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -15,7 +15,7 @@ use crate::workflow::Workflow;
 /// Merges step upon step in a temporary object folder.
 pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
+    let facts = workflow.facts(context.now, Worktrees::All)?;
     let board = workflow.board(&facts);
     let turns = board.turns(&[]);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();

@@ -11,7 +11,7 @@ use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::text::bounded;
 
 use crate::workflow::Workflow;
-use crate::{command, launch};
+use crate::{command, launcher};
 
 /// How much of what a program said is repeated, in characters.
 const MAX_SAID: usize = 2000;
@@ -38,7 +38,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
     let remote = remote(proposal)?;
     let (title, body) = finish::pull_request(plan, proposal.shares, proposal.gate);
     let file = repo.common().join("pw").join(plan.workflow.as_str()).join("pull-request.md");
-    launch::replace(&file, &body)?;
+    launcher::replace(&file, &body)?;
     let words = [
         "pr",
         "create",

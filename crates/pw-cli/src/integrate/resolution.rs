@@ -11,9 +11,9 @@ use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
 use pw_core::snapshot::RESOLUTIONS;
-use pw_git::{Aside, Journal, Repo, Transaction};
+use pw_git::{Journal, PendingRemoval, Repo, Transaction};
 
-use crate::snapshot::Keeping;
+use crate::snapshot::KeptSnapshot;
 use crate::workflow::Workflow;
 
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
@@ -55,7 +55,7 @@ impl Resolution {
     ) -> Result<Option<String>> {
         let repo = &workflow.repo;
         let Some((aside, keeping)) = self.keep(workflow, stopped)? else { return Ok(None) };
-        let is_known = |keeping: &Keeping| match known {
+        let is_known = |keeping: &KeptSnapshot| match known {
             Some(known) => Ok(repo.tree_of(known)? == repo.tree_of(keeping.commit())?),
             None => anyhow::Ok(false),
         };
@@ -70,7 +70,7 @@ impl Resolution {
     }
 
     pub(super) fn progress(&self, repo: &Repo, stopped: &Stopped) -> Result<Progress> {
-        repo.take_back(&self.path)?;
+        repo.recover_removal(&self.path)?;
         if self.path.symlink_metadata().is_err() {
             return Ok(Progress::Absent);
         }
@@ -99,9 +99,9 @@ impl Resolution {
         &self,
         workflow: &Workflow,
         stopped: &Stopped,
-    ) -> Result<Option<(Aside, Option<Keeping>)>> {
+    ) -> Result<Option<(PendingRemoval, Option<KeptSnapshot>)>> {
         let Workflow { repo, plan, .. } = workflow;
-        let Some(aside) = repo.put_aside(&self.path)? else {
+        let Some(aside) = repo.begin_removal(&self.path)? else {
             repo.forget_missing_worktree(&self.path)?;
             return Ok(None);
         };
@@ -121,7 +121,7 @@ impl Resolution {
         }
         let why = format!("resolution of {}, given up", stopped.worker);
         let of = RESOLUTIONS.parse()?;
-        let keeping = Keeping::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
+        let keeping = KeptSnapshot::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
         Ok(Some((aside, Some(keeping))))
     }
 
@@ -129,7 +129,12 @@ impl Resolution {
         paths.iter().fold(CommandLine::git(&self.path, words), CommandLine::word)
     }
 
-    fn without_a_link(&self, workflow: &Workflow, aside: &Aside, file: &RepoPath) -> Failure {
+    fn without_a_link(
+        &self,
+        workflow: &Workflow,
+        aside: &PendingRemoval,
+        file: &RepoPath,
+    ) -> Failure {
         let repo = &workflow.repo;
         let file = self.path.join(file.to_path());
         let message = format!("{} lies in a folder that is no worktree any more", file.display());

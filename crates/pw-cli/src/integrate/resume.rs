@@ -4,20 +4,20 @@ use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::history::{Change, Stretch};
-use pw_core::hollow;
+use pw_core::history::{Change, CommitRange};
+use pw_core::hollow_entries;
 use pw_core::id::Oid;
 use pw_core::integration::Unready;
 use pw_core::next::Next;
 use pw_core::path::RepoPath;
-use pw_core::record::{Choice, Event, Refs, Stopped};
+use pw_core::record::{Event, Refs, RunOptions, Stopped};
 use pw_core::stop::Stop;
 use pw_git::Transaction;
 
 use super::chain::{MergeChain, require_own_branch};
 use super::resolution::{Progress, Resolution};
 use super::stopping::{StoppedMerge, stay_stopped, stopped};
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
@@ -62,7 +62,11 @@ impl Resumed {
 }
 
 /// Takes in the resolution of a workflow that is stopped, unless that is done.
-pub(super) fn resume(context: &Context, workflow: Workflow, choice: &Choice) -> Result<Resumed> {
+pub(super) fn resume(
+    context: &Context,
+    workflow: Workflow,
+    options: &RunOptions,
+) -> Result<Resumed> {
     let stopped = stopped(&workflow)?.clone();
     require_own_branch(&workflow)?;
     require_nothing_beside(&workflow, &stopped)?;
@@ -71,7 +75,7 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: &Choice) -> 
         Some(known) => known.clone(),
         None => match resolution.progress(&workflow.repo, &stopped)? {
             Progress::Merging | Progress::Concluded => {
-                take(&workflow, context, &stopped, &resolution, choice)?
+                take(&workflow, context, &stopped, &resolution, options)?
             }
             _ => return Err(stay_stopped(&workflow, context, &stopped)?.into()),
         },
@@ -110,11 +114,11 @@ fn take(
     context: &Context,
     stopped: &Stopped,
     resolution: &Resolution,
-    choice: &Choice,
+    options: &RunOptions,
 ) -> Result<Oid> {
-    let merge = StoppedMerge::of(workflow, stopped)?;
+    let merge = StoppedMerge::read(workflow, stopped)?;
     let tree = resolved_tree(workflow, context, stopped, resolution, &merge)?;
-    let mut chain = MergeChain::begin(workflow, context, choice.clone(), stopped.onto.clone())?;
+    let mut chain = MergeChain::begin(workflow, context, options.clone(), stopped.onto.clone())?;
     chain.take(&stopped.worker, &stopped.tip, &tree, merge.paths_by_mergiraf())?;
     let resolved = chain.commit().clone();
     require_content(workflow, stopped, resolution, &resolved)?;
@@ -138,11 +142,11 @@ fn require_content(
 ) -> Result<()> {
     let Workflow { repo, plan, .. } = workflow;
     let parents = vec![stopped.onto.clone(), stopped.tip.clone()];
-    let merge = Stretch { newest: resolved.clone(), parents };
+    let merge = CommitRange { newest: resolved.clone(), parents };
     let changes: Vec<Change> = repo.changes(&[merge])?.into_iter().flatten().collect();
-    let behind = repo.behind(std::iter::once((resolved, &changes[..])))?;
-    let hollow = hollow::committed(&changes, resolved, &behind);
-    let Some(failure) = hollow::refusal(&hollow) else { return Ok(()) };
+    let behind = repo.special_entries(std::iter::once((resolved, &changes[..])))?;
+    let hollow = hollow_entries::committed(&changes, resolved, &behind);
+    let Some(failure) = hollow_entries::refusal(&hollow) else { return Ok(()) };
     Err(failure
         .hint(format!("take it out of the resolution in {}, then continue", resolution.shown))
         .next(Next::go_on(&plan.workflow))
@@ -209,7 +213,7 @@ fn resolved_tree(
             .iter()
             .map(|path| FileConflict::new(path.clone(), kind(path).unwrap_or(ConflictKind::Other)));
         let left: Vec<FileConflict> = left.collect();
-        let facts = workflow.facts(context.now, Look::Past)?;
+        let facts = workflow.facts(context.now, Worktrees::None)?;
         return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
             .hint(hint)
             .next(resolution.git(command, &paths))

@@ -3,14 +3,14 @@
 
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
-use pw_core::gate::Mode;
+use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
-use pw_core::history::Stretch;
+use pw_core::history::CommitRange;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Integrated, Merged};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
-use pw_core::record::{Choice, Event, Proof, Refs, Stopped};
+use pw_core::record::{Event, Proof, Refs, RunOptions, Stopped};
 use pw_core::status::{ReasonKind, State, WorkerStatus, taken_back};
 use pw_git::Transaction;
 
@@ -23,32 +23,32 @@ use crate::view;
 use crate::workflow::{Workflow, read_refs};
 
 /// Merges all workers that are not merged yet, or goes on from a resolution that is taken in.
-pub(super) fn run(context: &Context, name: Option<&str>, choice: Choice) -> Result<Answer> {
+pub(super) fn run(context: &Context, name: Option<&str>, options: RunOptions) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     match &workflow.record.stopped {
-        Some(Stopped { resolution: Some(_), choice: begun, .. }) => {
-            let choice = begun.and(&choice);
-            from_resolution(context, workflow, choice)
+        Some(Stopped { resolution: Some(_), options: begun, .. }) => {
+            let options = begun.and(&options);
+            from_resolution(context, workflow, options)
         }
         Some(stopped) => Err(stopping::stay_stopped(&workflow, context, stopped)?.into()),
-        None => MergeChain::anew(&workflow, context, choice)?.carry_out(),
+        None => MergeChain::anew(&workflow, context, options)?.carry_out(),
     }
 }
 
 /// Takes the resolution in and goes on with the workers that are left; after a red gate, merges and
 /// tests anew.
-pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
+pub(super) fn go_on(context: &Context, name: Option<&str>, options: &RunOptions) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     if let Some(red) = &workflow.record.red {
-        return MergeChain::anew(&workflow, context, red.choice.and(choice))?.carry_out();
+        return MergeChain::anew(&workflow, context, red.options.and(options))?.carry_out();
     }
-    let choice = stopping::stopped(&workflow)?.choice.and(choice);
-    from_resolution(context, workflow, choice)
+    let options = stopping::stopped(&workflow)?.options.and(options);
+    from_resolution(context, workflow, options)
 }
 
-fn from_resolution(context: &Context, workflow: Workflow, choice: Choice) -> Result<Answer> {
-    let resumed = resume::resume(context, workflow, &choice)?;
-    let chain = MergeChain::new(&resumed.workflow, context, choice, resumed.commit.clone());
+fn from_resolution(context: &Context, workflow: Workflow, options: RunOptions) -> Result<Answer> {
+    let resumed = resume::resume(context, workflow, &options)?;
+    let chain = MergeChain::new(&resumed.workflow, context, options, resumed.commit.clone());
     chain.map_err(|error| resumed.waiting(error))?.carry_out()
 }
 
@@ -56,8 +56,8 @@ impl MergeChain<'_> {
     /// Merges the workers that are left, tests, publishes, and answers; or stops at the first
     /// conflict, or when a gate fails.
     fn carry_out(mut self) -> Result<Answer> {
-        let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.choice)?;
-        let mergiraf = Mergiraf::of(self.workflow);
+        let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.options)?;
+        let mergiraf = Mergiraf::new(self.workflow);
         if matches!(mergiraf, Mergiraf::Missing) {
             keeper.notes.push(mergiraf::MISSING.to_owned());
         }
@@ -75,8 +75,8 @@ impl MergeChain<'_> {
                 outcome.conflicts.clear();
             }
             if !outcome.conflicts.is_empty() {
-                let (onto, choice) = (self.commit().clone(), self.choice);
-                let stopped = Stopped { worker: id, tip, onto, choice, resolution: None };
+                let (onto, options) = (self.commit().clone(), self.options);
+                let stopped = Stopped { worker: id, tip, onto, options, resolution: None };
                 return Err(
                     stopping::stop(self.workflow, &self.facts, stopped, &mut keeper)?.into()
                 );
@@ -100,11 +100,11 @@ impl MergeChain<'_> {
             status.reasons.iter().any(|reason| reason.kind == ReasonKind::OutdatedCommits)
         };
         let Some(status) = status.filter(is_outdated) else { return Ok(()) };
-        if self.choice.allow_out_of_scope {
+        if self.options.allow_out_of_scope {
             return Ok(());
         }
         let before = self.merged.iter().rev().nth(1).map_or(self.start(), |merged| &merged.commit);
-        let changes = self.workflow.repo.changes(&[Stretch::between(before, self.commit())])?;
+        let changes = self.workflow.repo.changes(&[CommitRange::between(before, self.commit())])?;
         let changed: Vec<RepoPath> =
             changes.into_iter().flatten().map(|change| change.path).collect();
         Ok(integration::require_no_return(&self.workflow.plan, status, &changed)?)
@@ -116,8 +116,8 @@ impl MergeChain<'_> {
             return Ok(None);
         }
         if keeper.is_absent() {
-            let note = match self.choice.gate {
-                Some(Mode::None) => "nothing was tested: --no-gate",
+            let note = match self.options.gate {
+                Some(GateMode::None) => "nothing was tested: --no-gate",
                 _ => "nothing was tested: the plan has no `verify`",
             };
             keeper.notes.push(note.to_owned());
@@ -154,9 +154,9 @@ impl MergeChain<'_> {
             transaction = transaction.set(&name, tip, refs.get(&name));
             journal.add(repo, &Event::Merged { worker: worker.clone(), tip: tip.clone() })?;
         }
-        let proof = match self.choice.gate {
+        let proof = match self.options.gate {
             _ if passed => Proof::Passed,
-            Some(Mode::None) => Proof::NoGate,
+            Some(GateMode::None) => Proof::NoGate,
             _ => Proof::NoVerify,
         };
         journal.add(repo, &Event::Integrated { commit: self.commit().clone(), proof })?;
@@ -201,7 +201,7 @@ impl MergeChain<'_> {
             commit: self.commit().clone(),
             merged: self.merged,
             turns: self.turns,
-            without: self.choice.without,
+            without: self.options.without,
             newer,
             gate,
             notes: keeper.notes,

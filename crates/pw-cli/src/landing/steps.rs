@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::Result;
 use pw_core::facts::{Facts, Reverted};
-use pw_core::history::{Change, Commit, History, Stretch};
+use pw_core::history::{Change, Commit, CommitRange, History};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_git::Repo;
@@ -21,10 +21,11 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub(super) fn of(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
+    pub(super) fn read(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
         let commits: Vec<&Commit> = history.chain(tip).take(SEARCHED).collect();
-        let step = |commit: &&Commit| Some(Stretch::between(commit.parents.first()?, &commit.oid));
-        let steps: Vec<Stretch> = commits.iter().rev().filter_map(step).collect();
+        let step =
+            |commit: &&Commit| Some(CommitRange::between(commit.parents.first()?, &commit.oid));
+        let steps: Vec<CommitRange> = commits.iter().rev().filter_map(step).collect();
         let changes = repo.changes(&steps)?.into_iter();
         let changes = changes.map(|all| all.into_iter().map(|c| (c.path.clone(), c)).collect());
         Ok(Self { steps: steps.into_iter().map(|step| step.newest).zip(changes).collect() })

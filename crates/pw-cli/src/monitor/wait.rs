@@ -9,7 +9,7 @@ use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
 
 use super::notice::Notices;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -118,7 +118,7 @@ impl Wait {
     fn look(&self, context: &Context, notices: &mut Notices, now: Seconds) -> Result<Status> {
         let workflow = Workflow::open(context, self.workflow.as_deref())?;
         notices.watch(&workflow);
-        workflow.status(now, Look::Into)
+        workflow.status(now, Worktrees::All)
     }
 
     /// Returns the status's next steps, and how to wait on while anything can still happen.

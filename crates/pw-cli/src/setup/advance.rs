@@ -10,16 +10,16 @@ use pw_core::plan::{Plan, Worker};
 use pw_core::status::openable;
 
 use super::create::make;
-use super::ground::Ground;
 use super::plan_file::PlanFile;
-use crate::facts::Look;
+use super::preflight::PlannedWorkflow;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
 /// Opens the workers whose dependencies are ready or integrated, forked from those results.
 pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
+    let facts = workflow.facts(context.now, Worktrees::All)?;
     let states = workflow.board(&facts).states;
     let mut wanted = Vec::new();
     for worker in openable(&workflow.plan, &states) {
@@ -27,8 +27,8 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     }
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
-    let ground = Ground::survey(context, file)?;
-    make(context, ground, wanted)
+    let planned = PlannedWorkflow::survey(context, file)?;
+    make(context, planned, wanted)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base

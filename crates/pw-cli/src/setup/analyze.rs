@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use pw_core::analyze::advise::{Advised, Trial, advise, best};
+use pw_core::analyze::advise::{Advised, Evaluation, advise, best};
 use pw_core::analyze::backtest::Past;
 use pw_core::analyze::emit;
 use pw_core::analyze::kinds::Kind;
@@ -49,7 +49,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     }
     let repo = Repo::open(&context.directory)?;
     let (log, files) = read(&repo, options.commits)?;
-    let past = Past::of(log.changes(), |path| Kind::of(path).is_shared());
+    let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
     let mut trials = trials(&past, &windows, options.workers.map(usize::from));
     let workers = best(&trials).map_or(2, |trial| trial.workers);
@@ -83,12 +83,12 @@ fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
 }
 
 /// Plays the newest windows with every number of workers in question, on all processors.
-fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Trial> {
+fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Evaluation> {
     let numbers: Vec<usize> = wanted.map_or(NUMBERS.collect(), |number| vec![number]);
     let all: Vec<(usize, &Vec<usize>)> =
         numbers.iter().flat_map(|n| windows.iter().map(move |window| (*n, window))).collect();
     let mut played = pw_git::all(&all, |(n, window)| past.play(window, *n)).into_iter();
-    let trial = |workers| Trial {
+    let trial = |workers| Evaluation {
         workers,
         played: played.by_ref().take(windows.len()).collect(),
         bounds: Vec::new(),

@@ -8,19 +8,20 @@ use pw_core::details::{Ended, Files};
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::Change;
+use pw_core::hollow_entries;
 use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
+use pw_core::session::environment::environment;
 use pw_core::signal::Signal;
 use pw_core::status::{ReasonKind, State};
 use pw_core::text::counted;
 use pw_core::worker as rules;
-use pw_core::{hollow, prompt};
 
 use super::own_worktree::{OwnWorktree, is_signal};
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
-use crate::{command, launch};
+use crate::{command, launcher};
 
 pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
     let message = OwnWorktree::message(&Signal::Complete, text, detail)?;
@@ -37,7 +38,7 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
     if is_signal(&head, &Signal::Complete) {
         return own.committed(&path, head, &Signal::Complete, Vec::new(), notes);
     }
-    own.mend();
+    own.repair();
     repo.commit(&path, &message, None)?;
     notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
     own.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
@@ -65,7 +66,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
     let own = open.iter().filter(|path| plan.allows(own.worker, path)).cloned();
     let held = repo.held(path, tree, &own.clone().collect())?;
     let modules = repo.modules(path, None)?;
-    if let Some(failure) = hollow::refusal(&hollow::among(tree, &held, &modules)) {
+    if let Some(failure) = hollow_entries::refusal(&hollow_entries::among(tree, &held, &modules)) {
         return Err(failure.into());
     }
     let failure = Failure::new(
@@ -84,7 +85,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
 /// Refuses to call work complete that could not be merged; returns notes about it.
 fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
     let Workflow { plan, .. } = own.workflow;
-    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
     let board = own.workflow.board(&facts);
     let Some(status) = board.state(&own.worker.id) else {
         return Ok(Vec::new());
@@ -119,7 +120,7 @@ fn unpublished(own: &OwnWorktree<'_>, changes: &[Change]) -> Result<Vec<String>>
         let Some(id) = id else { continue };
         let path = &change.path;
         if !own.workflow.repo.is_published(&worktree.join(path.to_path()), id)? {
-            notes.push(hollow::unpublished(path));
+            notes.push(hollow_entries::unpublished(path));
         }
     }
     Ok(notes)
@@ -133,9 +134,9 @@ fn nothing_changed() -> String {
 fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
     let Workflow { repo, plan, record, .. } = own.workflow;
     let port = record.placements.get(&own.worker.id).and_then(|placement| placement.port);
-    let environment = prompt::environment(plan, own.worker, port);
+    let environment = environment(plan, own.worker, port);
     for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
-        let folder = launch::folder(repo, plan, own.worker);
+        let folder = launcher::folder(repo, plan, own.worker);
         let log = folder.join(format!("gate-{}.log", gate.name));
         let follow = &mut |line: &str| own.shell.progress(line);
         let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);

@@ -10,9 +10,9 @@ use pw_core::details::LostSignal;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::gap::Gap;
-use pw_core::history::{Commit, Stretch};
+use pw_core::history::{Commit, CommitRange};
 use pw_core::id::WorkerId;
-use pw_core::ignored::{self, Unseen};
+use pw_core::ignored_own_files::{self, Unseen};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
@@ -27,7 +27,7 @@ use crate::workflow::Workflow;
 
 /// Hooks and launcher files that were not as they were made: repaired, or still not.
 #[derive(Default)]
-pub(super) struct Mended {
+pub(super) struct Repairs {
     pub(super) repaired: Vec<Gap>,
     pub(super) gaps: Vec<Gap>,
 }
@@ -37,7 +37,7 @@ pub(super) struct OwnWorktree<'a> {
     pub(super) workflow: &'a Workflow,
     pub(super) worker: &'a Worker,
     pub(super) shell: &'a Shell,
-    pub(super) mended: OnceCell<Mended>,
+    pub(super) repairs: OnceCell<Repairs>,
 }
 
 impl OwnWorktree<'_> {
@@ -65,12 +65,13 @@ impl OwnWorktree<'_> {
         let Workflow { repo, plan, .. } = self.workflow;
         let path = self.workflow.worktree(self.worker);
         let Unseen { ignored, unopened } = repo.unseen(&path)?;
-        let mut own = ignored::own(plan, self.worker, &ignored);
+        let mut own = ignored_own_files::own(plan, self.worker, &ignored);
         own.retain(|found| {
             let file = path.join(found.to_path());
             file.symlink_metadata().is_ok() && !file.join("CACHEDIR.TAG").is_file()
         });
-        let notes = [ignored::note(&own), ignored::unopened(self.worker, &unopened)];
+        let notes =
+            [ignored_own_files::note(&own), ignored_own_files::unopened(self.worker, &unopened)];
         Ok((own, notes.into_iter().flatten().collect()))
     }
 
@@ -89,7 +90,7 @@ impl OwnWorktree<'_> {
         if commit.parents.len() != 1 {
             return Ok(None);
         }
-        let changes = repo.changes(&[Stretch::of(&commit)])?.into_iter().flatten();
+        let changes = repo.changes(&[CommitRange::one(&commit)])?.into_iter().flatten();
         let paths: Vec<RepoPath> = changes.map(|change| change.path).collect();
         if paths.is_empty() && !may_be_empty {
             repo.undo_commit(path, &self.worker.branch(), &commit)?;
@@ -178,8 +179,8 @@ impl OwnWorktree<'_> {
     /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot
     /// be repaired keeps no worker from its work: the helper itself checks the scope, and says what
     /// is missing.
-    pub(super) fn mend(&self) -> &Mended {
-        self.mended.get_or_init(|| {
+    pub(super) fn repair(&self) -> &Repairs {
+        self.repairs.get_or_init(|| {
             let Workflow { repo, plan, record, .. } = self.workflow;
             let look = || {
                 let gaps = repair::gaps(self.workflow, &[self.worker]).unwrap_or_default();
@@ -187,13 +188,13 @@ impl OwnWorktree<'_> {
             };
             let mut repaired = look();
             if repaired.is_empty() {
-                return Mended::default();
+                return Repairs::default();
             }
             let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
             let _ = repair::write(repo, plan, self.worker, port);
             let gaps = look();
             repaired.retain(|gap| !gaps.contains(gap));
-            Mended { repaired, gaps }
+            Repairs { repaired, gaps }
         })
     }
 
@@ -205,8 +206,8 @@ impl OwnWorktree<'_> {
         left: Vec<RepoPath>,
         notes: Vec<String>,
     ) -> Result<Answer> {
-        let mended = self.mend();
-        let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
+        let repairs = self.repair();
+        let changes = self.workflow.repo.changes(&[CommitRange::one(&commit)])?;
         let committed = Committed {
             worker: self.worker.id.clone(),
             subject: commit.message.lines().next().unwrap_or_default().to_owned(),
@@ -215,9 +216,9 @@ impl OwnWorktree<'_> {
             left,
             notes,
             pushed: self.push(path)?,
-            next: next(&self.workflow.plan, signal, mended),
-            repaired: mended.repaired.clone(),
-            gaps: mended.gaps.clone(),
+            next: next(&self.workflow.plan, signal, repairs),
+            repaired: repairs.repaired.clone(),
+            gaps: repairs.gaps.clone(),
         };
         Answer::of(&committed, view::committed)
     }
@@ -235,9 +236,9 @@ pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
     matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
 }
 
-fn next(plan: &Plan, signal: &Signal, mended: &Mended) -> Vec<NextStep> {
+fn next(plan: &Plan, signal: &Signal, repairs: &Repairs) -> Vec<NextStep> {
     let repair = Next::Repair(Some(&plan.workflow));
-    let repair = (!mended.gaps.is_empty()).then(|| NextStep::new("repair", repair));
+    let repair = (!repairs.gaps.is_empty()).then(|| NextStep::new("repair", repair));
     let finish = match signal {
         Signal::Checkpoint => Some(NextStep::new("finish", Next::Complete)),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,

@@ -13,7 +13,7 @@ use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
 use super::own_worktree::OwnWorktree;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Answer;
 use crate::view;
 use crate::workflow::Workflow;
@@ -30,7 +30,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
             .details(Files { paths: open })
             .into());
     }
-    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
     let board = own.workflow.board(&facts);
     let needed = newest_need(own, &board);
     let provider = provider(own, &board, named.or(needed.as_ref().map(|(id, _)| id)))?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pw_testkit::plans::{THREE, WAVES};
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::created;
@@ -74,7 +75,7 @@ fn take(repo: &TestRepo, how: &str) {
 
 #[test]
 fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
-    for how in [
+    for how in rows(&[
         "squash",
         "squash after others' commits",
         "squash, then changes of the same lines",
@@ -82,7 +83,7 @@ fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
         "pick",
         "pick with commits between, then changes of the same lines",
         "squash on a renamed base",
-    ] {
+    ]) {
         let repo = integrated();
         take(&repo, how);
         let head = repo.git(&["rev-parse", "HEAD"]);
@@ -90,7 +91,7 @@ fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
         assert_eq!(status["integration"]["landed"], true, "{how}: {:#}", status["next"]);
         assert!(!status["next"].to_string().contains("finish"), "{how}");
         let options =
-            if how == "squash" { [" --merge", " --ff-only", " --pr"].as_slice() } else { &[""] };
+            if *how == "squash" { [" --merge", " --ff-only", " --pr"].as_slice() } else { &[""] };
         for option in options {
             let error =
                 repo.pw(&format!("pw-integrate finish{option}")).error(3, "nothing_to_land");

@@ -47,7 +47,7 @@ mod sparse;
 mod states;
 mod submodule;
 mod sync;
-mod unfit;
+mod unstageable;
 mod wait;
 mod watch;
 mod worker;

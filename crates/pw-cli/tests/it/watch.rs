@@ -81,7 +81,7 @@ fn a_row_for_each_worker_and_everything_about_one() {
     insta::assert_snapshot!("details", drawn(&mut watch, 80, 14));
 
     assert_eq!(press(&mut watch, KeyCode::Esc), Step::Stay);
-    assert_eq!(press(&mut watch, KeyCode::Char('r')), Step::Look);
+    assert_eq!(press(&mut watch, KeyCode::Char('r')), Step::Refresh);
     assert!(drawn(&mut watch, 80, 24).contains("looking"));
     watch.fail("git status failed\nwith code 128".to_owned());
     let later = lines(&cells(&mut watch, 80, 24, 120));

@@ -17,6 +17,7 @@ pub type PathId = u32;
 /// What `git log` told of the newest commits of a branch.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
+    /// Every path the log names, by [`PathId`].
     pub paths: Vec<RepoPath>,
     /// The newest first, in the order of the log.
     pub entries: Vec<Entry>,
@@ -29,6 +30,7 @@ pub struct Log {
 /// One commit.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
+    /// Whether it has several parents.
     pub is_merge: bool,
     /// Whether it lies on the chain of first parents.
     pub is_mainline: bool,
@@ -41,29 +43,38 @@ pub struct Entry {
 /// One file in one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
+    /// The path after the commit.
     pub path: PathId,
-    pub how: How,
+    /// What became of it.
+    pub how: TouchKind,
 }
 
 /// What a commit did to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum TouchKind {
+    /// It was not there before.
     Added,
+    /// Its content or mode changed.
     Edited,
+    /// It is gone.
     Deleted,
+    /// It was renamed, from this path.
     RenamedFrom(PathId),
 }
 
 /// The changes of a log, the oldest first.
 #[derive(Clone, Debug)]
 pub struct Changes<'a> {
+    /// The log they are from.
     pub log: &'a Log,
+    /// The changes, one commit or merge each.
     pub entries: Vec<&'a Entry>,
     /// Whether a change is a merge here, not a commit.
     pub are_merges: bool,
 }
 
 impl Entry {
+    /// Whether it touches so many files that it says nothing about what belongs together.
     pub fn is_bulk(&self) -> bool {
         self.files > BULK
     }
@@ -72,7 +83,7 @@ impl Entry {
     pub fn written(&self) -> impl Iterator<Item = PathId> {
         self.touches.iter().flat_map(|touch| {
             let from = match touch.how {
-                How::RenamedFrom(from) => Some(from),
+                TouchKind::RenamedFrom(from) => Some(from),
                 _ => None,
             };
             from.into_iter().chain([touch.path])
@@ -113,7 +124,7 @@ impl Changes<'_> {
             let mut files = Vec::new();
             for touch in &entry.touches {
                 let (name, is_first) = names.now(touch.path);
-                let gone = touch.how == How::Deleted;
+                let gone = touch.how == TouchKind::Deleted;
                 if is_first {
                     names.set(touch.path, name.filter(|_| !gone));
                     known.extend(name.filter(|_| !gone));
@@ -122,10 +133,10 @@ impl Changes<'_> {
             }
             for touch in &entry.touches {
                 match touch.how {
-                    How::RenamedFrom(from) => names.rename(from, touch.path),
+                    TouchKind::RenamedFrom(from) => names.rename(from, touch.path),
                     // Before this the name may have been another file's.
-                    How::Added => names.set(touch.path, None),
-                    How::Edited | How::Deleted => {}
+                    TouchKind::Added => names.set(touch.path, None),
+                    TouchKind::Edited | TouchKind::Deleted => {}
                 }
             }
             if !entry.is_bulk() && changes.len() < most {

@@ -1,7 +1,7 @@
 //! Which refs a worker's session may move: its own branch, in its own worktree.
 
 use crate::id::{Slug, WorkerId};
-use crate::prompt::SessionOf;
+use crate::session::environment::SessionOf;
 
 /// Where git is about to move refs, and for whom.
 #[derive(Clone, Copy)]
@@ -20,7 +20,9 @@ pub struct Transaction<'a> {
 /// Where git keeps a ref's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
+    /// In a file of its own, below `refs/`.
     Loose,
+    /// In `packed-refs`, with many others.
     Packed,
 }
 

@@ -2,52 +2,123 @@
 
 use std::fmt;
 
-use super::choice::Choice;
+use super::run_options::RunOptions;
 use crate::gate::End;
 use crate::id::{GateName, Oid, WorkerId};
-use crate::session::How;
+use crate::session::LaunchMode;
 use crate::snapshot::SnapshotId;
 use crate::time::Seconds;
 
 /// One line of the record, the subject of one of its commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The workflow exists; it forks from this branch (none: a detached HEAD) and commit.
-    Planned { branch: Option<String>, base: Oid },
+    /// The workflow exists.
+    Planned {
+        /// The branch it forks from; `None` when HEAD was detached.
+        branch: Option<String>,
+        /// The commit it forks from.
+        base: Oid,
+    },
     /// The plan in the record's tree was replaced.
     Replanned,
     /// A branch and worktree are about to be made. Written before, so that a kill can be undone.
-    Creating { worker: WorkerId, fork: Oid },
-    /// They are there, ready to be handed to an agent, with a port of its own.
-    Created { worker: WorkerId, fork: Oid, port: Option<u16> },
-    /// A session was started for the worker; the client or tmux may have given it an id.
-    Launched { worker: WorkerId, how: How, id: Option<String> },
-    /// This tip of the worker is in the integration branch.
-    Merged { worker: WorkerId, tip: Oid },
-    /// The integration branch was moved here, by us, after this proof.
-    Integrated { commit: Oid, proof: Proof },
-    /// A gate ran on this tree; `terms` is the blob of all else that its verdict depends on.
-    Gated { tree: Oid, terms: Oid, end: End, seconds: Seconds },
+    Creating {
+        /// Whose they are.
+        worker: WorkerId,
+        /// The commit the branch begins at.
+        fork: Oid,
+    },
+    /// They are there, ready to be handed to an agent.
+    Created {
+        /// Whose they are.
+        worker: WorkerId,
+        /// The commit the branch begins at.
+        fork: Oid,
+        /// The worker's own TCP port; `None` when none was free.
+        port: Option<u16>,
+    },
+    /// A session was started for the worker.
+    Launched {
+        /// Whose session it is.
+        worker: WorkerId,
+        /// In which way.
+        how: LaunchMode,
+        /// What the client or tmux calls it; `None` when it has no name.
+        id: Option<String>,
+    },
+    /// A tip of the worker is in the integration branch.
+    Merged {
+        /// Who was merged.
+        worker: WorkerId,
+        /// The commit of its branch that was merged.
+        tip: Oid,
+    },
+    /// The integration branch was moved, by us.
+    Integrated {
+        /// Where it is now.
+        commit: Oid,
+        /// What was known of that commit.
+        proof: Proof,
+    },
+    /// A gate ran.
+    Gated {
+        /// The tree it ran on.
+        tree: Oid,
+        /// The blob of all else that its verdict depends on.
+        terms: Oid,
+        /// How its command ended.
+        end: End,
+        /// How long that took.
+        seconds: Seconds,
+    },
     /// The result of all merges did not pass.
     Red(Red),
     /// Merging this tip onto that commit needs a resolution.
     Stopped(Stopped),
-    /// That merge was resolved as this commit; who comes after it is still to be merged.
-    Resolved { worker: WorkerId, commit: Oid },
-    /// The stopped integration was given up; a worker when it had stopped at one.
-    Aborted { worker: Option<WorkerId> },
-    /// The integration branch is in the base branch, which is at this commit.
-    Finished { commit: Oid },
-    /// What a worktree held is kept under this name.
-    Snapshot { id: SnapshotId, commit: Oid },
-    /// That is kept no longer, on request.
-    Forgot { id: SnapshotId },
+    /// That merge was resolved; who comes after it is still to be merged.
+    Resolved {
+        /// Whose merge it was.
+        worker: WorkerId,
+        /// The merge commit.
+        commit: Oid,
+    },
+    /// The stopped or red integration was given up.
+    Aborted {
+        /// At whom it had stopped; `None` when it was red.
+        worker: Option<WorkerId>,
+    },
+    /// The integration branch is in the base branch.
+    Finished {
+        /// Where the base branch is.
+        commit: Oid,
+    },
+    /// What a worktree held is kept.
+    Snapshot {
+        /// The name it is kept under.
+        id: SnapshotId,
+        /// The commit that holds it.
+        commit: Oid,
+    },
+    /// A snapshot is kept no longer, on request.
+    Forgot {
+        /// Its name.
+        id: SnapshotId,
+    },
     /// A worker's worktree and branch are about to be removed; its work is kept elsewhere.
-    Cleaning { worker: WorkerId },
+    Cleaning {
+        /// Whose they are.
+        worker: WorkerId,
+    },
     /// That was given up: both are there, and a session in them goes on.
-    Stayed { worker: WorkerId },
+    Stayed {
+        /// Whose they are.
+        worker: WorkerId,
+    },
     /// They are gone.
-    Cleaned { worker: WorkerId },
+    Cleaned {
+        /// Whose they were.
+        worker: WorkerId,
+    },
 }
 
 impl fmt::Display for Event {
@@ -74,13 +145,13 @@ impl fmt::Display for Event {
             Self::Gated { tree, terms, end, seconds } => {
                 write!(f, "gated {tree} {terms} {end} {seconds}")
             }
-            Self::Red(Red { candidate, gate, workers, choice }) => {
+            Self::Red(Red { candidate, gate, workers, options }) => {
                 write!(f, "red {candidate} {gate}")?;
                 workers.iter().try_for_each(|id| write!(f, " worker={id}"))?;
-                write!(f, "{choice}")
+                write!(f, "{options}")
             }
-            Self::Stopped(Stopped { worker, tip, onto, choice, resolution: _ }) => {
-                write!(f, "stopped {worker} {tip} {onto}{choice}")
+            Self::Stopped(Stopped { worker, tip, onto, options, resolution: _ }) => {
+                write!(f, "stopped {worker} {tip} {onto}{options}")
             }
             Self::Resolved { worker, commit } => write!(f, "resolved {worker} {commit}"),
             Self::Aborted { worker: Some(worker) } => write!(f, "aborted {worker}"),
@@ -137,15 +208,15 @@ impl Event {
                 Self::Red(Red {
                     candidate: candidate.parse().ok()?,
                     gate: gate.parse().ok()?,
-                    choice: Choice::parse(&words[workers.len()..])?,
+                    options: RunOptions::parse(&words[workers.len()..])?,
                     workers,
                 })
             }
-            ["stopped", worker, tip, onto, choice @ ..] => Self::Stopped(Stopped {
+            ["stopped", worker, tip, onto, options @ ..] => Self::Stopped(Stopped {
                 worker: worker.parse().ok()?,
                 tip: tip.parse().ok()?,
                 onto: onto.parse().ok()?,
-                choice: Choice::parse(choice)?,
+                options: RunOptions::parse(options)?,
                 resolution: None,
             }),
             ["resolved", worker, commit] => {
@@ -170,13 +241,14 @@ impl Event {
 /// A merge that waits for a resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
+    /// Whose merge it is.
     pub worker: WorkerId,
     /// The worker's tip that is being merged.
     pub tip: Oid,
     /// The merges before it.
     pub onto: Oid,
     /// What was asked for when it began; going on keeps to it.
-    pub choice: Choice,
+    pub options: RunOptions,
     /// The merge as it was resolved, while further workers are still to be merged.
     pub resolution: Option<Oid>,
 }
@@ -193,11 +265,12 @@ impl Stopped {
 pub struct Red {
     /// What was tested.
     pub candidate: Oid,
+    /// The gate that failed.
     pub gate: GateName,
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,
     /// What was asked for when it began; going on keeps to it.
-    pub choice: Choice,
+    pub options: RunOptions,
 }
 
 /// What was known of a commit when the integration branch moved to it.
@@ -229,7 +302,7 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Mode;
+    use crate::gate::GateMode;
 
     #[test]
     fn events_read_back_as_they_were_written() {
@@ -243,8 +316,12 @@ mod tests {
             Event::Creating { worker: worker.clone(), fork: oid.clone() },
             Event::Created { worker: worker.clone(), fork: oid.clone(), port: None },
             Event::Created { worker: worker.clone(), fork: oid.clone(), port: Some(20_000) },
-            Event::Launched { worker: worker.clone(), how: How::Custom, id: None },
-            Event::Launched { worker: worker.clone(), how: How::Background, id: Some("ab".into()) },
+            Event::Launched { worker: worker.clone(), how: LaunchMode::Custom, id: None },
+            Event::Launched {
+                worker: worker.clone(),
+                how: LaunchMode::Background,
+                id: Some("ab".into()),
+            },
             Event::Merged { worker: worker.clone(), tip: oid.clone() },
             Event::Integrated { commit: oid.clone(), proof: Proof::Passed },
             Event::Integrated { commit: oid.clone(), proof: Proof::NoGate },
@@ -255,27 +332,27 @@ mod tests {
                 candidate: oid.clone(),
                 gate: "lint".parse().unwrap(),
                 workers: vec![worker.clone(), worker.clone()],
-                choice: Choice {
-                    gate: Some(Mode::Each),
+                options: RunOptions {
+                    gate: Some(GateMode::Each),
                     verify: Some("test  -f \"a b\"\n\\u0020".to_owned()),
-                    ..Choice::default()
+                    ..RunOptions::default()
                 },
             }),
             Event::Stopped(Stopped {
                 worker: worker.clone(),
                 tip: oid.clone(),
                 onto: oid.clone(),
-                choice: Choice::default(),
+                options: RunOptions::default(),
                 resolution: None,
             }),
             Event::Stopped(Stopped {
                 worker: worker.clone(),
                 tip: oid.clone(),
                 onto: oid.clone(),
-                choice: Choice {
+                options: RunOptions {
                     without: vec![worker.clone()],
                     allow_out_of_scope: true,
-                    ..Choice::default()
+                    ..RunOptions::default()
                 },
                 resolution: None,
             }),

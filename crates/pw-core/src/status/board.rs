@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use super::derive::{derive, signal_lines, worker_states};
 use super::next::Places;
 use super::{Status, WorkerStatus};
-use crate::conflict::{Conflict, Trial};
+use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Facts;
 use crate::id::{Oid, WorkerId};
+use crate::merge_order::{Turn, merge_order};
+use crate::own_commits::{OwnCommits, own_commits};
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::turn::{Turn, turns};
-use crate::work::{Work, own_work};
 
 /// Every worker of a workflow at one moment.
 #[derive(Debug)]
@@ -21,14 +21,15 @@ pub struct Board<'a> {
     record: &'a Record,
     facts: &'a Facts,
     /// Each worker's own commits, in the order of the plan.
-    pub work: Vec<Work<'a>>,
+    pub work: Vec<OwnCommits<'a>>,
     /// Each worker's state, in the order of the plan.
     pub states: Vec<WorkerStatus>,
 }
 
 impl<'a> Board<'a> {
+    /// Assembles it.
     pub fn new(plan: &'a Plan, record: &'a Record, facts: &'a Facts) -> Self {
-        let work = own_work(plan, record, facts);
+        let work = own_commits(plan, record, facts);
         let states = worker_states(plan, record, facts, &work);
         Self { plan, record, facts, work, states }
     }
@@ -39,13 +40,13 @@ impl<'a> Board<'a> {
     }
 
     /// Returns the own commits of a worker of the plan.
-    pub fn work(&self, id: &WorkerId) -> Option<&Work<'a>> {
+    pub fn work(&self, id: &WorkerId) -> Option<&OwnCommits<'a>> {
         self.plan.ids().zip(&self.work).find(|(known, _)| *known == id).map(|(_, work)| work)
     }
 
     /// Returns who is merged when, of those not left out.
     pub fn turns(&self, without: &[WorkerId]) -> Vec<Turn> {
-        turns(self.plan, self.facts, &self.states, without)
+        merge_order(self.plan, self.facts, &self.states, without)
     }
 
     /// Returns the order of these turns.
@@ -63,7 +64,12 @@ impl<'a> Board<'a> {
     }
 
     /// Returns the whole picture; `conflicts` and `trial` are what trial merges found.
-    pub fn status(self, conflicts: Vec<Conflict>, trial: Trial, places: &dyn Places) -> Status {
+    pub fn status(
+        self,
+        conflicts: Vec<Conflict>,
+        trial: TrialMerge,
+        places: &dyn Places,
+    ) -> Status {
         derive(self.plan, self.record, self.facts, self.states, conflicts, trial, places)
     }
 }

@@ -12,7 +12,7 @@ use crate::facts::{Facts, WorktreeFacts};
 use crate::next::{CommandLine, Next};
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::session::{Activity, ErrorKind, How, SessionFacts};
+use crate::session::{Activity, ErrorKind, LaunchMode, SessionFacts};
 use crate::text::counted;
 use crate::time::{Seconds, human};
 
@@ -25,6 +25,7 @@ const SKEW: Seconds = 60;
 /// A worker that does not go on by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stall {
+    /// What keeps it from moving, for an agent.
     pub cause: StallCause,
     /// One sentence for a person.
     pub message: String,
@@ -279,8 +280,8 @@ fn is_finished(worker: &Worker, status: &WorkerStatus) -> bool {
 }
 
 /// Starts a session as before; refuses when one is alive after all.
-fn relaunch(plan: &Plan, worker: &Worker, how: Option<How>) -> CommandLine {
-    let how = how.filter(|how| *how != How::Print).map(How::word);
+fn relaunch(plan: &Plan, worker: &Worker, how: Option<LaunchMode>) -> CommandLine {
+    let how = how.filter(|how| *how != LaunchMode::Print).map(LaunchMode::word);
     Next::Launch { worker: &worker.id, workflow: &plan.workflow, how }.into()
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::conflict::Trial;
+use crate::conflict::TrialMerge;
 use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Commit, History};
 use crate::next::{CommandLine, NextStep};
@@ -79,7 +79,7 @@ impl Story {
 
     fn status(&self) -> Status {
         let Self { plan, record, facts } = self;
-        Board::new(plan, record, facts).status(Vec::new(), Trial::default(), &Here)
+        Board::new(plan, record, facts).status(Vec::new(), TrialMerge::default(), &Here)
     }
 
     fn worker(&self) -> WorkerStatus {

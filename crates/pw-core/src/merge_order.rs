@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conflict_prediction::{Branch, possible_conflicts};
 use crate::facts::Facts;
-use crate::footprint::{Branch, meetings};
 use crate::history::Change;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
@@ -16,6 +16,7 @@ use crate::text::counted;
 /// A worker's position in the merge order, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
+    /// Who is merged at this position.
     pub worker: WorkerId,
     /// Those it builds upon, or whose commits it holds, that are merged before it in the same run.
     pub after: Vec<WorkerId>,
@@ -28,7 +29,7 @@ pub struct Turn {
 /// Returns the turns of the workers still to be merged: dependencies first; of those that could be
 /// next, the one that could collide with the fewest other workers, so that a conflict stops as
 /// little as possible; else in the order of the plan.
-pub(crate) fn turns(
+pub(crate) fn merge_order(
     plan: &Plan,
     facts: &Facts,
     states: &[WorkerStatus],
@@ -88,11 +89,11 @@ fn collisions(facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
         let there: HashSet<_> = before.map(|change| (&change.path, &change.new)).collect();
         let is_new = |change: &&Change| !there.contains(&(&change.path, &change.new));
         let own: Vec<&Change> = brought.changes.iter().filter(is_new).collect();
-        Some((at, Branch::of(tip, &brought.since, own)))
+        Some((at, Branch::new(tip, &brought.since, own)))
     };
     let (places, branches): (Vec<usize>, Vec<Branch<'_>>) =
         turns.iter().enumerate().filter_map(branch).unzip();
-    let pairs = meetings(facts, &branches).into_iter();
+    let pairs = possible_conflicts(facts, &branches).into_iter();
     let nested = |first: usize, second: usize| {
         let (first, second) = (branches[first].tip, branches[second].tip);
         facts.history.contains(first, second) || facts.history.contains(second, first)

@@ -2,38 +2,38 @@
 
 use std::fmt;
 
-use crate::gate::Mode;
+use crate::gate::GateMode;
 use crate::id::WorkerId;
 use crate::next::Options;
 
 /// Which workers an integration leaves out, and how it is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct RunOptions {
     /// Workers left out.
     pub without: Vec<WorkerId>,
     /// Whether changes outside a scope are merged, too.
     pub allow_out_of_scope: bool,
     /// When the gates run, if it was said.
-    pub gate: Option<Mode>,
+    pub gate: Option<GateMode>,
     /// The command to run instead of the plan's gates.
     pub verify: Option<String>,
     /// Whether what gates said before is forgotten; for one run alone, so it is not recorded.
     pub retest: bool,
 }
 
-impl Choice {
+impl RunOptions {
     pub(super) fn parse(words: &[&str]) -> Option<Self> {
-        let mut choice = Self::default();
+        let mut options = Self::default();
         for word in words {
             match word.split_once('=') {
-                Some(("without", id)) => choice.without.push(id.parse().ok()?),
-                Some(("gate", mode)) => choice.gate = Some(Mode::parse(mode)?),
-                Some(("verify", json)) => choice.verify = Some(serde_json::from_str(json).ok()?),
-                None if *word == "out-of-scope" => choice.allow_out_of_scope = true,
+                Some(("without", id)) => options.without.push(id.parse().ok()?),
+                Some(("gate", mode)) => options.gate = Some(GateMode::parse(mode)?),
+                Some(("verify", json)) => options.verify = Some(serde_json::from_str(json).ok()?),
+                None if *word == "out-of-scope" => options.allow_out_of_scope = true,
                 _ => return None,
             }
         }
-        Some(choice)
+        Some(options)
     }
 
     /// Returns the options that ask for it again.
@@ -41,8 +41,8 @@ impl Choice {
         Options {
             without: &self.without,
             allow_out_of_scope: self.allow_out_of_scope,
-            no_gate: self.gate == Some(Mode::None),
-            gate: self.gate.filter(|mode| *mode != Mode::None).map(Mode::word),
+            no_gate: self.gate == Some(GateMode::None),
+            gate: self.gate.filter(|mode| *mode != GateMode::None).map(GateMode::word),
             verify: self.verify.as_deref(),
         }
     }
@@ -62,7 +62,7 @@ impl Choice {
     }
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for RunOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.allow_out_of_scope {
             f.write_str(" out-of-scope")?;

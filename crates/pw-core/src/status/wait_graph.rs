@@ -11,12 +11,14 @@ use crate::plan::Plan;
 /// A worker that waits: for an item it asked for, or for its turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiting {
+    /// Who waits.
     pub worker: WorkerId,
     /// The item it asked for; absent when its wave has not come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// The workers it waits for directly; empty when it waits for none any more.
     pub on: Vec<WorkerId>,
+    /// How that can end.
     pub outlook: Outlook,
     /// The workers at the end of the chain that do not move; empty unless `outlook` is `stuck`.
     pub stuck_on: Vec<WorkerId>,
@@ -47,7 +49,7 @@ struct Graph<'a> {
 
 /// Returns the workers that wait, in the order of the plan, and the circles among them.
 pub(super) fn waiting(plan: &Plan, workers: &[WorkerStatus]) -> (Vec<Waiting>, Vec<Vec<WorkerId>>) {
-    let graph = Graph::of(plan, workers);
+    let graph = Graph::new(plan, workers);
     let circles = graph::cycles(&graph.edges);
     let waits = (0..workers.len()).filter_map(|at| graph.wait(at, &circles)).collect();
     let name = |group: Vec<usize>| group.into_iter().map(|at| workers[at].id.clone()).collect();
@@ -55,7 +57,7 @@ pub(super) fn waiting(plan: &Plan, workers: &[WorkerStatus]) -> (Vec<Waiting>, V
 }
 
 impl<'a> Graph<'a> {
-    fn of(plan: &'a Plan, workers: &'a [WorkerStatus]) -> Self {
+    fn new(plan: &'a Plan, workers: &'a [WorkerStatus]) -> Self {
         let index = |id: &WorkerId| workers.iter().position(|worker| worker.id == *id);
         let edges = workers.iter().map(|worker| {
             let needs = worker.waits_for.iter().filter(|waits| !waits.satisfied);

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use super::news::{Change, ChangeKind, current_news};
+use super::news::{NewsItem, NewsKind, current_news};
 use crate::id::Slug;
 use crate::next::NextStep;
 use crate::report::Report;
@@ -21,13 +21,15 @@ use crate::time::Seconds;
 /// What waiting came to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Waited {
+    /// The workflow that was watched.
     pub workflow: Slug,
     /// False when the time was up.
     pub happened: bool,
     /// What the user or an agent must act on and was not told before.
-    pub changes: Vec<Change>,
+    pub changes: Vec<NewsItem>,
     /// Everything told so far: give it to `--since` of the next wait.
     pub cursor: Cursor,
+    /// How long the command waited.
     pub waited_seconds: Seconds,
     /// The whole workflow in one sentence.
     pub summary: String,
@@ -55,8 +57,8 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    fn includes(self, kind: ChangeKind) -> bool {
-        use ChangeKind::{
+    fn includes(self, kind: NewsKind) -> bool {
+        use NewsKind::{
             Advance, Blocked, Completed, Conflict, Deadlock, Integrated, Missing, NearMiss, Needs,
             NotReady, Ready, Reopened, Satisfied, Stalled, Stopped,
         };
@@ -126,7 +128,7 @@ pub fn news(
     before: Option<&Status>,
     status: &Status,
     now: Seconds,
-) -> (Vec<Change>, Cursor) {
+) -> (Vec<NewsItem>, Cursor) {
     let (mut changes, mut cursor) = (Vec::new(), Cursor::default());
     for (mark, mut change) in current_news(status, now) {
         let is_known = told.0.contains(&mark);
@@ -150,7 +152,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::conflict::Trial;
+    use crate::conflict::TrialMerge;
     use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
     use crate::history::{Commit, History};
     use crate::id::{Oid, WorkerId};
@@ -209,17 +211,17 @@ mod tests {
                 .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
-        Board::new(&plan, &record, &facts).status(Vec::new(), Trial::default(), &Nowhere)
+        Board::new(&plan, &record, &facts).status(Vec::new(), TrialMerge::default(), &Nowhere)
     }
 
-    fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<ChangeKind>, Cursor) {
+    fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<NewsKind>, Cursor) {
         let (changes, cursor) = news(told, awaited, None, now, 0);
         (changes.iter().map(|change| change.kind).collect(), cursor)
     }
 
     #[test]
     fn what_was_told_is_no_news_and_what_happens_anew_is() {
-        use ChangeKind::{Blocked, Needs};
+        use NewsKind::{Blocked, Needs};
         let first = status(&[&["[BLOCKED:key] which?"], &["[NEEDS:a/x] for y"]]);
         let (told, cursor) = kinds(&Cursor::default(), Awaited::Any, &first);
         assert_eq!(told, [Blocked, Needs]);
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn one_worker_that_finishes_makes_others_matter() {
-        use ChangeKind::{Advance, Completed, Reopened, Satisfied};
+        use NewsKind::{Advance, Completed, Reopened, Satisfied};
         let before = status(&[&["[CHECKPOINT] half"], &["[NEEDS:a/x] for y"]]);
         let (_, cursor) = kinds(&Cursor::default(), Awaited::Any, &before);
         let now = status(&[&["[CHECKPOINT] half", "[COMPLETE] all"], &["[NEEDS:a/x] for y"]]);
@@ -262,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_was_not_awaited_stays_untold() {
-        use ChangeKind::{Blocked, Completed, NearMiss};
+        use NewsKind::{Blocked, Completed, NearMiss};
         let now = status(&[&["[BLOCKED:key] which?"], &["[COMPLETE] all"], &["[complete] all"]]);
         let (told, cursor) = kinds(&Cursor::default(), Awaited::Complete, &now);
         assert_eq!(told, [Completed]);
@@ -294,7 +296,7 @@ mod tests {
     fn circles_are_told_once() {
         let now = status(&[&["[NEEDS:b/x] 1"], &["[NEEDS:a/y] 2"]]);
         let (told, cursor) = kinds(&Cursor::default(), Awaited::Any, &now);
-        assert_eq!(told[0], ChangeKind::Deadlock);
+        assert_eq!(told[0], NewsKind::Deadlock);
         assert_eq!(kinds(&cursor, Awaited::Any, &now).0, []);
     }
 
