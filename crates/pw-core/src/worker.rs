@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::details::{Files, ForeignFiles};
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::gap::Gap;
@@ -294,7 +295,7 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
             .next(CommandLine::of("git status"))
-            .details(serde_json::json!({ "paths": tree.unmerged })));
+            .details(tree.unmerged.iter().collect::<Files>()));
     }
     Ok(())
 }
@@ -444,5 +445,8 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
         .next(Next::Brief)
-        .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
+        .details(ForeignFiles {
+            paths: all.iter().copied().cloned().collect(),
+            owner: owner.map(|owner| owner.id.clone()),
+        })
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use pw_core::conflict::FileConflict;
+use pw_core::details::DependencyConflicts;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
@@ -19,7 +20,7 @@ use crate::workflow::Workflow;
 pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
-    let states = workflow.states(&facts);
+    let states = workflow.board(&facts).states;
     let mut wanted = Vec::new();
     for worker in openable(&workflow.plan, &states) {
         wanted.push((worker.id.clone(), fork(&workflow, &facts, worker)?));
@@ -64,7 +65,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
             Some(fork) => {
                 let outcome = repo.merge(&fork, tip, None)?;
                 if !outcome.conflicts.is_empty() {
-                    return Err(contradiction(worker, id, &outcome.conflicts).into());
+                    return Err(contradiction(worker, id, outcome.conflicts).into());
                 }
                 let message = format!("Start {} from what it builds upon\n", worker.label());
                 repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
@@ -74,13 +75,16 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
     Ok(fork.unwrap_or_else(|| record.base.clone()))
 }
 
-fn contradiction(worker: &Worker, id: &WorkerId, conflicts: &[FileConflict]) -> Failure {
+fn contradiction(worker: &Worker, id: &WorkerId, conflicts: Vec<FileConflict>) -> Failure {
     Failure::new(
         Code::DependencyConflict,
         format!("{} builds upon {id} and others that do not merge", worker.id),
     )
     .hint("let one of these workers merge the other's branch, resolve, and complete again")
-    .details(
-        serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
-    )
+    .details(DependencyConflicts {
+        worker: worker.id.clone(),
+        from: None,
+        after: Some(worker.after.clone()),
+        conflicts,
+    })
 }
