@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use pw_core::analyze::report::Analysis;
 use pw_core::failure::Failure;
 use pw_core::report::Report;
 use pw_core::{
-    cleanup, finish, gap, integration, launch, retro, setup, snapshot, status, stop, worker,
+    cleanup, finish, gap, integration, launch, remedy, retro, setup, snapshot, status, stop, worker,
 };
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::shell::{Answer, Cli, ERROR_SCHEMA};
+/// The schema of every refusal.
+pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 
 /// Returns `data` schemas by `schema` id, and that of `error` under its own.
 pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
@@ -26,6 +26,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<gap::Repaired>(),
                 entry::<Analysis>(),
                 entry::<setup::List>(),
+                entry::<remedy::Explained>(),
             ]
         }
         "pw-monitor" => vec![entry::<status::Status>(), entry::<status::Waited>()],
@@ -59,8 +60,8 @@ fn schema<T: JsonSchema>() -> Value {
     generator.into_root_schema_for::<T>().to_value()
 }
 
-/// Answers a helper's `schema` command.
-pub(crate) fn answer<C: Cli>() -> Result<Answer> {
-    let data = serde_json::to_value(of(C::command().get_name()))?;
-    Ok(Answer::document("pw.schema/1", data))
+/// Returns whether an answer of this helper can have a field of this name.
+pub(crate) fn has(helper: &str, field: &str) -> bool {
+    let mut schemas = of(helper).into_iter().filter(|(id, _)| *id != ERROR_SCHEMA);
+    schemas.any(|(_, schema)| schema["properties"].get(field).is_some())
 }

@@ -4,6 +4,7 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
+mod explain;
 mod ground;
 mod launch;
 mod list;
@@ -19,7 +20,6 @@ use clap::{Parser, Subcommand};
 use pw_core::id::WorkerId;
 use pw_core::session::How;
 
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
@@ -72,6 +72,11 @@ enum Command {
     Analyze(analyze::Options),
     /// Lists the workflows of this repository
     List,
+    /// Says what a code, a state or the kind of a reason means, and what to do about it
+    Explain {
+        /// The word, as it stands in an answer
+        word: String,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -92,7 +97,8 @@ impl Cli for Setup {
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::Analyze(options) => analyze::analyze(context, options),
             Command::List => list::list(context),
-            Command::Schema => schema::answer::<Self>(),
+            Command::Explain { word } => explain::explain(word),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

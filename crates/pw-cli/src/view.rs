@@ -20,7 +20,7 @@ pub(crate) use self::failure::failure;
 pub(crate) use self::integrate::{aborted, finished, integrated, preview, readiness};
 pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::retro::retro;
-pub(crate) use self::setup::{check, created, launched, list, repaired};
+pub(crate) use self::setup::{check, created, explained, launched, list, repaired};
 pub(crate) use self::snapshot::{cleanup, forgotten, restore};
 pub(crate) use self::table::plain;
 pub use self::watch::{Picture, Step, Watch};

@@ -29,6 +29,7 @@ pub mod permissions;
 pub mod plan;
 pub mod prompt;
 pub mod record;
+pub mod remedy;
 pub mod report;
 pub mod retro;
 pub mod scope;

@@ -3,6 +3,7 @@
 use pw_core::analyze::neighbours::Neighbour;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
+use pw_core::remedy::{Explained, Row, Topic};
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 
 use super::table::{cell, drawn, next, plain, table};
@@ -65,7 +66,8 @@ pub(crate) fn check(check: &Check) -> String {
 }
 
 pub(crate) fn created(created: &Created) -> String {
-    setup(&created.setup, true) + &next(&created.setup.next)
+    let notes: String = created.notes.iter().map(|note| format!("  {}\n", plain(note))).collect();
+    setup(&created.setup, true) + &notes + &next(&created.setup.next)
 }
 
 pub(crate) fn launched(launched: &Launched) -> String {
@@ -118,4 +120,20 @@ pub(crate) fn list(list: &List) -> String {
         ]);
     }
     drawn(&rows)
+}
+
+/// The rows of one word, a paragraph each.
+pub(crate) fn explained(explained: &Explained) -> String {
+    let row = |row: &Row| {
+        let of = match row.of {
+            Topic::Code => "a refusal",
+            Topic::State => "the state of a worker",
+            Topic::Reason => "why a worker is not ready",
+            Topic::Kept => "why cleanup keeps a worker",
+        };
+        let exit = row.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
+        let meaning = row.meaning.map(|meaning| format!("  {meaning}\n")).unwrap_or_default();
+        format!("{} ({of}{exit})\n{meaning}  {}\n", row.word, row.action)
+    };
+    explained.rows.iter().map(row).collect()
 }
