@@ -31,7 +31,6 @@ use pw_core::record::Choice;
 use pw_core::snapshot::SnapshotId;
 
 use self::restore::Target;
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Merges the workers' branches into integration/<workflow>, without touching any checkout.
@@ -231,7 +230,7 @@ impl Cli for Integrate {
             Command::Forget { workflow, snapshot, .. } => {
                 forget::forget(context, workflow.as_deref(), snapshot)
             }
-            Command::Schema => schema::answer::<Self>(),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod integrate;
 mod landing;
 mod launch;
 mod monitor;
+mod output;
 mod picture;
 mod processes;
 mod radar;

@@ -8,7 +8,6 @@ use pw_core::work::own_work;
 
 use crate::facts::Look;
 use crate::radar::{Radar, Trials};
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
 use crate::workflow::Workflow;
@@ -53,7 +52,7 @@ impl Cli for RetroCli {
                 let retro = retro::measure(plan, record, &work, &states, conflicts);
                 Answer::of(&retro, view::retro)
             }
-            Command::Schema => schema::answer::<Self>(),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

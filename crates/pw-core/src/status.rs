@@ -4,6 +4,7 @@ mod cursor;
 mod derive;
 mod news;
 mod next;
+mod short;
 mod stall;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ mod waiting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use cursor::{Awaited, Cursor, Waited, news};
+pub use cursor::{Awaited, Cursor, Waited, news, since};
 pub use derive::{derive, signal_lines, worker_states};
 pub use news::{Change, ChangeKind};
 pub use next::{Places, openable};
@@ -37,6 +38,19 @@ pub struct Status {
     pub base: Base,
     pub integration: Integration,
     pub workers: Vec<WorkerStatus>,
+    /// How many of them are told in short, since there are many and nothing is wrong with these:
+    /// `--verbose` tells all. Absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_short: Option<usize>,
+    /// With `--since`: how many are left out, since nothing about them changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<usize>,
+    /// With `--since`: what the user or an agent must act on and was not told before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
+    /// Everything told so far: give it to `--since` of the next look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
     /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
     /// The result of merging all workers, in merge order.
@@ -63,6 +77,10 @@ pub struct Status {
 
 impl Report for Status {
     const SCHEMA: &'static str = "pw-monitor.status/1";
+
+    fn shorten(data: &mut serde_json::Value) {
+        short::shorten(data);
+    }
 }
 
 /// How many paths of one list are told: an untracked folder can have thousands.
@@ -73,6 +91,9 @@ impl Status {
     pub fn cut(mut self) -> Self {
         self.unlisted = self.unseen.as_mut().and_then(cut);
         for worker in &mut self.workers {
+            for reason in &mut worker.reasons {
+                reason.paths.truncate(LISTED);
+            }
             let left = [cut(&mut worker.out_of_scope), cut(&mut worker.uncommitted)];
             worker.unlisted = left.into_iter().flatten().reduce(|one, other| one + other);
         }
@@ -146,6 +167,7 @@ pub struct RedGate {
 
 /// One worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = short::requires_what_is_always_told)]
 pub struct WorkerStatus {
     pub id: WorkerId,
     pub label: String,
@@ -189,8 +211,10 @@ pub struct WorkerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
     /// Texts of its checkpoints, the oldest first.
+    #[serde(default)]
     pub checkpoints: Vec<String>,
     /// `null` when nothing is known of one.
+    #[serde(default)]
     pub session: Option<Session>,
     /// Why it does not move; `null` while it does, or need not.
     pub stall: Option<Stall>,
@@ -315,6 +339,7 @@ impl ReasonKind {
 
 /// The newest signal of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = short::requires_what_is_always_told)]
 pub struct SignalReport {
     pub kind: SignalKind,
     pub text: String,
@@ -349,6 +374,34 @@ pub struct WaitsFor {
     pub item: String,
     /// The other worker is complete: the item can be taken in.
     pub satisfied: bool,
+    /// The other worker is complete, and this one had all of its work when it asked: the other one
+    /// has to go on. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopen: bool,
+}
+
+/// What another worker asked of this one, and does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    pub worker: WorkerId,
+    pub item: String,
+    /// What for.
+    pub text: String,
+    /// This one is complete, and the other had all of its work when it asked: it has to go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopen: bool,
+}
+
+/// Returns what other workers asked of this one, and do not have.
+pub fn asked(workers: &[WorkerStatus], provider: &WorkerId) -> Vec<Asked> {
+    let asks = |worker: &WorkerStatus| {
+        let waits = worker.waits_for.as_ref()?;
+        let text = worker.signal.as_ref().map(|signal| signal.text.clone()).unwrap_or_default();
+        let WaitsFor { item, reopen, .. } = waits.clone();
+        let is_asked = waits.worker == *provider && !waits.satisfied;
+        is_asked.then(|| Asked { worker: worker.id.clone(), item, text, reopen })
+    };
+    workers.iter().filter_map(asks).collect()
 }
 
 /// A subject that looks like a signal and does not count.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
@@ -14,13 +15,16 @@ use crate::id::{Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::report::{
+    NextStep, Report, cut, is_nothing, leave_out, list, requires_nothing, shell_word,
+};
 use crate::signal::Signal;
-use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
+use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 use crate::unfit::Unfit;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Brief {
     pub workflow: Slug,
     pub goal: String,
@@ -59,16 +63,83 @@ pub struct Brief {
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// What others asked of it and do not have; absent when nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     pub others: Vec<Other>,
+    /// How many of them are left out; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_others: Option<usize>,
+    /// How many of its changed paths are left out; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<usize>,
     pub next: Vec<NextStep>,
 }
 
 impl Report for Brief {
     const SCHEMA: &'static str = "pw-worker.brief/1";
+
+    /// A field without anything in it is left out, and so is what only people read.
+    fn shorten(data: &mut Value) {
+        leave_out(data, &["branch", "worktree"]);
+        if is_nothing(&data["finished"]) {
+            leave_out(data, &["remaining"]);
+        } else {
+            leave_out(data, &["checkpoints"]);
+        }
+        let related = related(data);
+        let others = data.get_mut("others").and_then(Value::as_array_mut);
+        let left = others.map(|others| shorten_others(others, &related));
+        if let Some(left) = left.filter(|left| *left > 0) {
+            data["more_others"] = left.into();
+        }
+        let left: usize =
+            ["uncommitted", "out_of_scope"].map(|name| cut(data, name, PATHS)).iter().sum();
+        if left > 0 {
+            data["unlisted"] = left.into();
+        }
+        if let Some(signal) = data.get_mut("signal") {
+            leave_out(signal, &["at"]);
+        }
+        list(data, "verify").iter_mut().for_each(|gate| leave_out(gate, &["timeout_seconds"]));
+        if let Some(fields) = data.as_object_mut() {
+            fields.retain(|name, value| matches!(&**name, "owns" | "next") || !is_nothing(value));
+        }
+    }
+}
+
+/// How many of the others a worker is told of, those it has to do with first; how many globs of each.
+const OTHERS: (usize, usize) = (8, 3);
+/// How many of its changed paths it is told.
+const PATHS: usize = 20;
+
+/// Returns the workers that the one of this brief builds upon or waits for.
+fn related(brief: &Value) -> Vec<Value> {
+    let after = brief["after"].as_array().cloned().unwrap_or_default();
+    let waits_for = brief["waits_for"].get("worker").cloned();
+    let asked =
+        brief["asked"].as_array().into_iter().flatten().map(|asked| asked["worker"].clone());
+    after.into_iter().chain(waits_for).chain(asked).collect()
+}
+
+/// Cuts the list of others, each to what this worker needs; returns how many that leaves out.
+fn shorten_others(others: &mut Vec<Value>, related: &[Value]) -> usize {
+    others.sort_by_key(|other| !related.contains(&other["worker"]));
+    let left = others.len().saturating_sub(OTHERS.0);
+    others.truncate(OTHERS.0);
+    for other in others {
+        leave_out(other, &["branch"]);
+        cut(other, "owns", OTHERS.1);
+        if is_nothing(&other["provides"]) {
+            leave_out(other, &["provides"]);
+        }
+    }
+    left
 }
 
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Other {
     pub worker: WorkerId,
     pub name: WorkerId,
@@ -189,12 +260,15 @@ pub fn brief(
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),
         gaps: status.gaps.clone(),
+        asked: status::asked(statuses, &worker.id),
         others: others.filter_map(other).collect(),
-        next: next(plan, worker, status),
+        more_others: None,
+        unlisted: None,
+        next: next(plan, worker, status, &status::asked(statuses, &worker.id)),
     })
 }
 
-fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
+fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus, asked: &[Asked]) -> Vec<NextStep> {
     let step = |action: &str, command: &str| NextStep {
         action: action.to_owned(),
         worker: None,
@@ -202,12 +276,60 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
     };
     let repair = gap::repair(&plan.workflow);
     let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
+    let reopen = asked.iter().find(|asked| asked.reopen);
+    steps.extend(reopen.map(|asked| {
+        let text = shell_word(&format!("{} for {}", asked.item, asked.worker));
+        step("reopen", &format!("pw-worker checkpoint {text}"))
+    }));
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
         steps.push(step("save", "pw-worker checkpoint \"what was done\""));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
         steps.push(step("finish", "pw-worker complete \"what was done\""));
     }
     steps
+}
+
+/// Refuses to ask a worker for what it neither provides nor owns; one that lists nothing may be
+/// asked for anything.
+///
+/// # Errors
+///
+/// `unknown_item`, with what it provides.
+pub fn require_item(provider: &Worker, item: &str) -> Result<(), Failure> {
+    let provides = &provider.provides;
+    let is_known = provides.iter().any(|name| name == item);
+    if provides.is_empty() || is_known || provider.owns.owns(&RepoPath::from(item)) {
+        return Ok(());
+    }
+    let listed = provides.join(", ");
+    let message = format!("{} provides no {item:?}; it provides {listed}", provider.id);
+    let near = provides.iter().find(|name| name.eq_ignore_ascii_case(item)).unwrap_or(&provides[0]);
+    Err(Failure::new(Code::UnknownItem, message)
+        .hint("ask for one of these, or for a file it owns; what is missing in the plan, ask for with pw-worker blocked")
+        .next(format!("pw-worker needs {} {}", provider.id, shell_word(near)))
+        .details(serde_json::json!({ "worker": provider.id, "provides": provides })))
+}
+
+/// Says that a checkpoint takes the worker's standing question back, and how to ask it anew;
+/// nothing when it has none.
+pub fn taken_back(status: &WorkerStatus) -> Option<(String, NextStep)> {
+    let signal = status.signal.as_ref()?;
+    let text = Some(&signal.text).filter(|text| !text.is_empty());
+    let text = text.map(|text| format!(" {}", shell_word(text))).unwrap_or_default();
+    let (what, command) = match (status.state, &status.waits_for) {
+        (State::Blocked, _) => {
+            let reason = signal.reason.clone().unwrap_or_default();
+            let command = format!("pw-worker blocked {}{text}", shell_word(&reason));
+            (format!("[BLOCKED:{reason}]"), command)
+        }
+        (State::Waiting, Some(WaitsFor { worker, item, satisfied: false, .. })) => {
+            let command = format!("pw-worker needs {worker} {}{text}", shell_word(item));
+            (format!("[NEEDS:{worker}/{item}]"), command)
+        }
+        _ => return None,
+    };
+    let note = format!("this takes back {what}; if it still holds, say it again");
+    Some((note, NextStep::new("say again", command)))
 }
 
 /// What one commit of a worker takes in, and what it leaves.

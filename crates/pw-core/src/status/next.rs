@@ -42,6 +42,12 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         if let Some(stall) = &worker.stall {
             steps.push(step(stall.cause.action(), Some(worker), stall.remedy.clone()));
         }
+        let has_to_go_on =
+            super::asked(&status.workers, &worker.id).iter().any(|asked| asked.reopen);
+        if has_to_go_on && worker.tip.is_some() {
+            let command = living(worker).unwrap_or_else(start);
+            steps.push(step("reopen", Some(worker), command));
+        }
         let (action, command) = match worker.state {
             State::Starting if worker.stall.is_none() && is_unseen(worker) => ("look", ask()),
             State::Starting if worker.stall.is_none() && !is_alive(worker) => ("launch", start()),
