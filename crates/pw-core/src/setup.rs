@@ -53,6 +53,10 @@ pub struct Setup {
 pub struct Created {
     #[serde(flatten)]
     pub setup: Setup,
+    /// What of a changed plan was done for workers that exist, and what was not; absent when
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Report for Created {

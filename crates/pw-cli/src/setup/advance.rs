@@ -6,6 +6,7 @@ use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::plan::{Plan, Worker};
+use pw_core::record::Choice;
 use pw_core::status::openable;
 
 use super::create::make;
@@ -20,20 +21,30 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Look::Into)?;
     let states = workflow.states(&facts);
-    let mut wanted = Vec::new();
+    let (mut wanted, mut refused) = (Vec::new(), None);
     for worker in openable(&workflow.plan, &states) {
-        wanted.push((worker.id.clone(), fork(&workflow, &facts, worker)?));
+        match fork(&workflow, &facts, worker)? {
+            Ok(fork) => wanted.push((worker.id.clone(), fork)),
+            Err(failure) => refused = refused.or(Some(failure)),
+        }
     }
+    // Who does not wait for these is opened all the same.
+    if let Some(failure) = refused.take_if(|_| wanted.is_empty()) {
+        return Err(failure.into());
+    }
+    let told = refused.map(|failure| {
+        format!("{}; {}: {}", failure.message, failure.hint, failure.next.unwrap_or_default())
+    });
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
     let ground = Ground::survey(context, file)?;
-    make(context, ground, wanted)
+    make(context, ground, wanted, told)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base
 /// branch has them all, it is the base branch, with what the user changed there since; where these
 /// are integrated, their conflicts are resolved for this worker, too.
-fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
+fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Result<Oid, Failure>> {
     let Workflow { repo, record, plan, .. } = workflow;
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
     let branch = |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.tip(worker));
@@ -45,7 +56,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
         && !worker.after.is_empty()
         && worker.after.iter().all(has_landed)
     {
-        return Ok(base.clone());
+        return Ok(Ok(base.clone()));
     }
     let is_integrated =
         |id: &WorkerId| merged(id).is_some_and(|tip| branch(id).is_none_or(|now| now == tip));
@@ -53,7 +64,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
         && !worker.after.is_empty()
         && worker.after.iter().all(is_integrated)
     {
-        return Ok(integration.clone());
+        return Ok(Ok(integration.clone()));
     }
     let mut fork: Option<Oid> = None;
     for id in &worker.after {
@@ -63,23 +74,36 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
             Some(fork) => {
                 let outcome = repo.merge(&fork, tip, None)?;
                 if !outcome.conflicts.is_empty() {
-                    return Err(contradiction(worker, id, &outcome.conflicts).into());
+                    return Ok(Err(contradiction(workflow, worker, &outcome.conflicts)));
                 }
                 let message = format!("Start {} from what it builds upon\n", worker.label());
                 repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
             }
         });
     }
-    Ok(fork.unwrap_or_else(|| record.base.clone()))
+    Ok(Ok(fork.unwrap_or_else(|| record.base.clone())))
 }
 
-fn contradiction(worker: &Worker, id: &WorkerId, conflicts: &[FileConflict]) -> Failure {
-    Failure::new(
-        Code::DependencyConflict,
-        format!("{} builds upon {id} and others that do not merge", worker.id),
-    )
-    .hint("let one of these workers merge the other's branch, resolve, and complete again")
-    .details(
-        serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
-    )
+/// Those it comes after have to be merged first: their conflict is resolved there, once, and this
+/// worker begins with the result.
+fn contradiction(workflow: &Workflow, worker: &Worker, conflicts: &[FileConflict]) -> Failure {
+    let Workflow { plan, record, .. } = workflow;
+    let paths: Vec<String> =
+        conflicts.iter().take(3).map(|found| format!("`{}`", found.path)).collect();
+    let after: Vec<&str> = worker.after.iter().map(WorkerId::as_str).collect();
+    let message = format!(
+        "{} comes after {}, which do not merge: {}",
+        worker.id,
+        after.join(", "),
+        paths.join(", ")
+    );
+    let others =
+        plan.ids().filter(|id| !worker.after.contains(id) && !record.merged.contains_key(*id));
+    let choice = Choice { without: others.cloned().collect(), ..Choice::default() };
+    Failure::new(Code::DependencyConflict, message)
+        .hint("integrate these, which stops where they differ; resolve it there, continue, then advance")
+        .next(format!("pw-integrate run {}{}", plan.workflow, choice.options()))
+        .details(
+            serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
+        )
 }

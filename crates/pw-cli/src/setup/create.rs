@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Error, Result};
 use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::plan::{Problem, ProblemCode, Worker};
+use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
-use pw_core::report::NextStep;
+use pw_core::report::{NextStep, counted};
 use pw_core::setup::{Created, SetupStatus, in_the_way};
 use pw_core::time::{Seconds, rfc3339};
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
@@ -31,7 +31,7 @@ pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
     let base = ground.record.base.clone();
     let first_wave = ground.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
-    make(context, ground, wanted)
+    make(context, ground, wanted, None)
 }
 
 /// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
@@ -39,8 +39,12 @@ pub(super) fn make(
     context: &Context,
     mut ground: Ground,
     wanted: Vec<(WorkerId, Oid)>,
+    told: Option<String>,
 ) -> Result<Answer> {
     let mut journal = open_journal(&ground)?;
+    // Before the new plan is recorded: the same command does it again if this one is killed.
+    let mut notes = carry_over(&ground)?;
+    notes.extend(told);
     let begun = ground.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
@@ -71,7 +75,7 @@ pub(super) fn make(
     ground.verify(&todo)?;
     publish(&mut journal, &ground.repo)?;
     let made = made?;
-    answer(&ground, &made)
+    answer(&ground, &made, notes)
 }
 
 /// Makes one worker after the other, their files side by side; stops at the first that cannot be
@@ -147,6 +151,41 @@ fn open_journal(ground: &Ground) -> Result<Journal> {
         journal.add(repo, &Event::Replanned)?;
     }
     Ok(journal)
+}
+
+/// Copies the ignored files that only the changed plan names into the worktrees that exist; returns
+/// what was done for them, and what was not.
+fn carry_over(ground: &Ground) -> Result<Vec<String>> {
+    let Ground { repo, plan, record, record_tip, .. } = ground;
+    let Some(tip) = record_tip.as_ref().filter(|_| !record.placements.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let old = Plan::recorded(&repo.plan_text(tip)?)?;
+    let mut notes = Vec::new();
+    if old.setup != plan.setup {
+        let note = "worktrees that exist are as the old `setup` made them: run the new one there, if it matters";
+        notes.push(note.to_owned());
+    }
+    if old.copy.globs().eq(plan.copy.globs()) {
+        return Ok(notes);
+    }
+    let mut files = prepare::files_to_copy(repo, plan)?;
+    files.retain(|path| plan.copy.owns(path) && !old.copy.owns(path));
+    let is_there =
+        |worker: &&Worker| record.is_made(&worker.id) && repair::is_in_place(repo, plan, worker);
+    let there: Vec<&Worker> = plan.workers.iter().filter(is_there).collect();
+    for worker in &there {
+        prepare::copy(repo, &ground.worktree(worker), &files)?;
+    }
+    if let Some(first) = files.first().filter(|_| !there.is_empty()) {
+        let ids: Vec<&str> = there.iter().map(|worker| worker.id.as_str()).collect();
+        let count = counted(files.len(), "ignored file");
+        notes.push(format!(
+            "carried over to {}: {count}, `{first}` first; what was there stayed",
+            ids.join(", ")
+        ));
+    }
+    Ok(notes)
 }
 
 fn note(journal: &mut Journal, ground: &mut Ground, event: Event, now: Seconds) -> Result<()> {
@@ -322,7 +361,7 @@ impl Ground {
     }
 }
 
-fn answer(ground: &Ground, made: &BTreeSet<WorkerId>) -> Result<Answer> {
+fn answer(ground: &Ground, made: &BTreeSet<WorkerId>, notes: Vec<String>) -> Result<Answer> {
     let status = |worker: &Worker| match ground.record.placements.contains_key(&worker.id) {
         _ if made.contains(&worker.id) => SetupStatus::Created,
         true => SetupStatus::Exists,
@@ -342,5 +381,5 @@ fn answer(ground: &Ground, made: &BTreeSet<WorkerId>) -> Result<Answer> {
         command: format!("pw-monitor status {}", ground.plan.workflow),
     };
     let next = launches.chain([watch]).collect();
-    Answer::of(&Created { setup: ground.report(&status, next) }, view::created)
+    Answer::of(&Created { setup: ground.report(&status, next), notes }, view::created)
 }

@@ -14,6 +14,7 @@ use pw_git::Repo;
 use super::ground::Ground;
 use crate::command;
 use crate::launch;
+use crate::output::Output;
 use crate::workflow::recorded;
 
 /// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
@@ -91,7 +92,7 @@ pub(super) fn run_setup(ground: &Ground, worker: &Worker, port: Option<u16>) -> 
             "command": command,
             "exit_code": code,
             "log": log.to_string_lossy(),
-            "output_tail": command::tail(&log),
+            "output_tail": Output::of(&log).tail,
         }))
         .into())
 }

@@ -43,10 +43,15 @@ pub(super) fn commit(
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_branch(own.worker, &tree)?;
+    // Asked before the commit, which is the newer signal.
+    let standing = match signal {
+        Signal::Checkpoint => own.status()?.as_ref().and_then(rules::taken_back),
+        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
+    };
     let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
     let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
     let draft = Draft { own, signal, path: &path, named: &named };
-    let notes = match draft.save(tree, &message) {
+    let mut notes = match draft.save(tree, &message) {
         Ok(mut notes) => {
             let head = own.workflow.repo.read_head(&path)?;
             if signal.gets_out() && !is_signal(&head, signal) {
@@ -66,7 +71,9 @@ pub(super) fn commit(
     };
     // Read anew: reports the files that are left, not those that were meant to be.
     let left = own.tree()?.uncommitted();
-    own.announce(&path, signal, &message, left, notes)
+    let (note, again) = standing.unzip();
+    notes.extend(note);
+    own.announce(&path, signal, &message, left, notes, again)
 }
 
 /// Returns whether an error is about files that the worker named, and has to correct.

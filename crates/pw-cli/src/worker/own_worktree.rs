@@ -16,8 +16,10 @@ use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
+use pw_core::status::WorkerStatus;
 use pw_core::worker::{Committed, Pushed};
 
+use crate::facts::Look;
 use crate::repair;
 use crate::shell::{Answer, Context as Shell};
 use crate::view;
@@ -47,6 +49,13 @@ impl OwnWorktree<'_> {
                 .into());
         }
         self.workflow.worker(provider).map(drop)
+    }
+
+    /// Returns where the worker stands, its worktree not looked into.
+    pub(super) fn status(&self) -> Result<Option<WorkerStatus>> {
+        let facts = self.workflow.facts(self.shell.now, Look::Past)?;
+        let states = self.workflow.states(&facts);
+        Ok(states.into_iter().find(|status| status.id == self.worker.id))
     }
 
     /// Returns the worker's own files that git was told to overlook and that have changed.
@@ -159,10 +168,11 @@ impl OwnWorktree<'_> {
         message: &str,
         left: Vec<RepoPath>,
         notes: Vec<String>,
+        again: Option<NextStep>,
     ) -> Result<Answer> {
         let commit = self.workflow.repo.read_head(path)?;
         if is_signal(&commit, signal) {
-            return self.committed(path, commit, signal, left, notes);
+            return self.committed(path, commit, signal, left, notes, again);
         }
         let made = commit.message.lines().next().unwrap_or_default();
         let wanted = message.lines().next().unwrap_or_default();
@@ -202,6 +212,7 @@ impl OwnWorktree<'_> {
         signal: &Signal,
         left: Vec<RepoPath>,
         notes: Vec<String>,
+        again: Option<NextStep>,
     ) -> Result<Answer> {
         let mended = self.mend();
         let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
@@ -213,7 +224,7 @@ impl OwnWorktree<'_> {
             left,
             notes,
             pushed: self.push(path)?,
-            next: next(&self.workflow.plan, signal, mended),
+            next: again.into_iter().chain(next(&self.workflow.plan, signal, mended)).collect(),
             repaired: mended.repaired.clone(),
             gaps: mended.gaps.clone(),
         };

@@ -34,6 +34,21 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     let states = own.workflow.states(&facts);
     let needed = newest_need(own, &facts);
     let provider = provider(own, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
+    let status = states.iter().find(|status| status.id == own.worker.id);
+    let waits = status.and_then(|status| status.waits_for.as_ref());
+    if let Some(waits) = waits.filter(|waits| waits.reopen && waits.worker == provider.id) {
+        let message = format!(
+            "you had all of {}'s work when you asked for {}: it has to go on",
+            provider.id, waits.item
+        );
+        return Err(Failure::new(Code::NotReady, message)
+            .hint("its brief says so, and so does pw-monitor; tell the user to start it again")
+            .next("pw-worker brief")
+            .details(
+                serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
+            )
+            .into());
+    }
     let tip = provider
         .tip
         .clone()
