@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use pw_core::gate::{End, Gate};
-use pw_core::prompt::{ENVIRONMENT, NESTED};
+use pw_core::launcher::NESTED;
+use pw_core::session::environment::ENVIRONMENT;
 use pw_core::time::Seconds;
 
 /// What asks programs not to colour what they print, which is kept in a file.
@@ -70,7 +71,7 @@ pub(crate) fn run_gate(
     }
     let began = Instant::now();
     let starting = || format!("starting sh for `{}`", gate.command);
-    let leash = Leash::new().with_context(starting)?;
+    let leash = ProcessGroup::new().with_context(starting)?;
     let mut child = shell.process_group(leash.group()?).spawn().with_context(starting)?;
     let mut pause = Duration::from_millis(1);
     let mut unfinished = Vec::new();
@@ -122,9 +123,9 @@ fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn Fn
 
 /// The first process of a group, which ends the whole group once our end of its pipe is closed:
 /// when this is dropped, or when we are killed.
-struct Leash(Child);
+struct ProcessGroup(Child);
 
-impl Leash {
+impl ProcessGroup {
     /// A process group of its own: a Ctrl-C at the terminal ends this helper, which then ends the
     /// programs it started.
     fn new() -> std::io::Result<Self> {
@@ -139,7 +140,7 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let _ = self.0.wait();

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pw_core::facts::{Brought, Facts, TreeState, WorkerFacts, WorktreeFacts};
-use pw_core::history::{Change, History, Stretch};
+use pw_core::history::{Change, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::merge_order::{Turn, merge_order};
+use pw_core::own_commits::{own_commits, perhaps_handed_over};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Record, Stopped};
 use pw_core::status::{self, WorkerStatus};
 use pw_core::time::Seconds;
-use pw_core::turn::{Turn, turns};
-use pw_core::work::{own_work, perhaps_handed_over};
 use pw_git::{Whereabouts, both};
 
 use crate::landing;
@@ -22,19 +22,19 @@ use crate::workflow::Workflow;
 
 /// Which worktrees to look into, which costs one git process each.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look<'a> {
-    Into,
+pub(crate) enum Worktrees<'a> {
+    All,
     /// Into that of one worker.
-    At(&'a WorkerId),
-    Past,
+    Of(&'a WorkerId),
+    None,
 }
 
-impl Look<'_> {
-    fn is_into(self, worker: &Worker) -> bool {
+impl Worktrees<'_> {
+    fn includes(self, worker: &Worker) -> bool {
         match self {
-            Self::Into => true,
-            Self::At(id) => worker.id == *id,
-            Self::Past => false,
+            Self::All => true,
+            Self::Of(id) => worker.id == *id,
+            Self::None => false,
         }
     }
 }
@@ -42,8 +42,8 @@ impl Look<'_> {
 impl Workflow {
     /// Reads everything the rules need, in a number of git processes that does not grow with the
     /// history: those of the commits, and one for each worktree that is looked into.
-    pub(crate) fn facts(&self, now: Seconds, look: Look<'_>) -> Result<Facts> {
-        let (mut facts, worktrees) = both(|| self.committed(now), || self.worktree_facts(look))?;
+    pub(crate) fn facts(&self, now: Seconds, which: Worktrees<'_>) -> Result<Facts> {
+        let (mut facts, worktrees) = both(|| self.committed(now), || self.worktree_facts(which))?;
         self.add_worktrees(&mut facts, worktrees);
         Ok(facts)
     }
@@ -65,14 +65,14 @@ impl Workflow {
         let behind = {
             let known = facts.workers.values();
             let tips = known.filter_map(|known| known.tip.as_ref().zip(known.brought.as_ref()));
-            self.repo.behind(tips.map(|(tip, brought)| (tip, &brought.changes[..])))?
+            self.repo.special_entries(tips.map(|(tip, brought)| (tip, &brought.changes[..])))?
         };
-        facts.behind = behind;
-        let landings = landing::by_content(self, &facts)?;
+        facts.special_entries = behind;
+        let landings = landing::landings(self, &facts)?;
         (facts.landed_as, facts.reverted) = (landings.landed_as, landings.reverted);
         let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
         if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {
-            let changes = self.repo.changes(&[Stretch::between(since, tip)])?;
+            let changes = self.repo.changes(&[CommitRange::between(since, tip)])?;
             facts.base_changes = paths(changes.iter().flatten());
         }
         Ok(facts)
@@ -92,29 +92,30 @@ impl Workflow {
         let tips: Vec<Option<&Oid>> = self.plan.workers.iter().map(tip).collect();
         let mut history = self.commits(facts, &tips)?;
         let mut questions = Questions::default();
-        let stretches = questions.ask_all(self.stretches(facts, &history, &tips));
+        let ranges = questions.ask_all(self.ranges(facts, &history, &tips));
         let since = self.since(facts, &history, &tips);
         let between = |(since, tip): (&Option<Oid>, &Option<&Oid>)| {
-            Some(Stretch::between(since.as_ref()?, (*tip)?))
+            Some(CommitRange::between(since.as_ref()?, (*tip)?))
         };
         let brought: Vec<Option<usize>> = since
             .iter()
             .zip(&tips)
-            .map(|pair| between(pair).map(|stretch| questions.ask(stretch)))
+            .map(|pair| between(pair).map(|range| questions.ask(range)))
             .collect();
         let base = &self.record.base;
         let mut steps: Vec<Oid> = since.iter().flatten().filter(|s| *s != base).cloned().collect();
         history.sort(&mut steps);
         let before = std::iter::once(base).chain(&steps);
-        let between = before.zip(&steps).map(|(old, new)| Stretch::between(old, new));
+        let between = before.zip(&steps).map(|(old, new)| CommitRange::between(old, new));
         let between = questions.ask_all(between.collect());
         let moved = facts.base_tip.as_ref().filter(|tip| *tip != base);
         let integration = facts.integration_tip.as_ref();
         let landed = moved.and_then(|tip| integration.filter(|head| history.contains(tip, head)));
-        let drift = moved.map(|tip| questions.ask(Stretch::between(landed.unwrap_or(base), tip)));
+        let drift =
+            moved.map(|tip| questions.ask(CommitRange::between(landed.unwrap_or(base), tip)));
 
-        let answers = self.repo.changes(&questions.stretches)?;
-        for (newest, at) in &stretches {
+        let answers = self.repo.changes(&questions.ranges)?;
+        for (newest, at) in &ranges {
             history.set_changes(newest, answers[*at].clone());
         }
         facts.base_changes = drift.map(|at| paths(answers[at].iter())).unwrap_or_default();
@@ -139,9 +140,9 @@ impl Workflow {
         Ok(History::new(self.repo.history(all, base)?))
     }
 
-    /// Returns the stretches of commits whose changes tell which worker made them: on the workers'
+    /// Returns the ranges of commits whose changes tell which worker made them: on the workers'
     /// branches, on branches they merged, and on the trunk where it may have a worker's commits.
-    fn stretches(&self, facts: &Facts, history: &History, tips: &[Option<&Oid>]) -> Vec<Stretch> {
+    fn ranges(&self, facts: &Facts, history: &History, tips: &[Option<&Oid>]) -> Vec<CommitRange> {
         let Record { merged, placements, .. } = &self.record;
         let trunk: Vec<&Oid> = facts.base_tip.iter().chain(&facts.integration_tip).collect();
         let mut except = history.on_chains(trunk.iter().copied());
@@ -157,7 +158,7 @@ impl Workflow {
         let chains: Vec<&Oid> =
             known.iter().copied().chain(aside).chain(handed_over.iter().copied()).collect();
         let forks = placements.values().map(|placement| &placement.fork);
-        history.stretches(&chains, forks.chain(trunk).chain(handed_over), &except)
+        history.ranges(&chains, forks.chain(trunk).chain(handed_over), &except)
     }
 
     /// Returns for each tip the newest commit of the trunk that it contains, or the base.
@@ -172,14 +173,14 @@ impl Workflow {
 
     /// Returns the state of each worker, in the order of the plan.
     pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
-        let work = own_work(&self.plan, &self.record, facts);
+        let work = own_commits(&self.plan, &self.record, facts);
         status::worker_states(&self.plan, &self.record, facts, &work)
     }
 
     /// Returns the state of each worker, and the merge order.
-    pub(crate) fn turns(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
+    pub(crate) fn merge_order(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
         let states = self.states(facts);
-        let turns = turns(&self.plan, facts, &states, &[]);
+        let turns = merge_order(&self.plan, facts, &states, &[]);
         (states, turns)
     }
 
@@ -195,19 +196,19 @@ impl Workflow {
         Ok(state)
     }
 
-    pub(crate) fn worktree_facts(&self, look: Look<'_>) -> Result<Vec<WorktreeFacts>> {
+    pub(crate) fn worktree_facts(&self, which: Worktrees<'_>) -> Result<Vec<WorktreeFacts>> {
         let workers = &self.plan.workers;
         let is_there = |worker: &&Worker| {
             self.entry(worker).is_some() && self.repo.is_worktree_of_its_own(&self.worktree(worker))
         };
         let there: Vec<bool> = workers.iter().map(|worker| is_there(&worker)).collect();
         let wanted =
-            workers.iter().zip(&there).filter(|(worker, there)| **there && look.is_into(worker));
+            workers.iter().zip(&there).filter(|(worker, there)| **there && which.includes(worker));
         let wanted: Vec<PathBuf> = wanted.map(|(worker, _)| self.worktree(worker)).collect();
         let mut read = self.repo.tree_states(&wanted)?.into_iter();
         let fact = |(worker, is_there): (&Worker, &bool)| match is_there {
             false => self.lost(worker),
-            true if look.is_into(worker) => read.next().unwrap_or_default(),
+            true if which.includes(worker) => read.next().unwrap_or_default(),
             true => WorktreeFacts::Unread,
         };
         Ok(workers.iter().zip(&there).map(fact).collect())
@@ -234,23 +235,23 @@ impl Workflow {
 /// Questions to git, each asked once.
 #[derive(Default)]
 struct Questions {
-    stretches: Vec<Stretch>,
+    ranges: Vec<CommitRange>,
 }
 
 impl Questions {
     /// Returns the index of the answer.
-    fn ask(&mut self, stretch: Stretch) -> usize {
-        let known = self.stretches.iter().position(|known| *known == stretch);
+    fn ask(&mut self, range: CommitRange) -> usize {
+        let known = self.ranges.iter().position(|known| *known == range);
         known.unwrap_or_else(|| {
-            self.stretches.push(stretch);
-            self.stretches.len() - 1
+            self.ranges.push(range);
+            self.ranges.len() - 1
         })
     }
 
-    /// Returns the newest commit of each stretch, with the index of its answer.
-    fn ask_all(&mut self, stretches: Vec<Stretch>) -> Vec<(Oid, usize)> {
-        let ask = |stretch: Stretch| (stretch.newest.clone(), self.ask(stretch));
-        stretches.into_iter().map(ask).collect()
+    /// Returns the newest commit of each range, with the index of its answer.
+    fn ask_all(&mut self, ranges: Vec<CommitRange>) -> Vec<(Oid, usize)> {
+        let ask = |range: CommitRange| (range.newest.clone(), self.ask(range));
+        ranges.into_iter().map(ask).collect()
     }
 }
 

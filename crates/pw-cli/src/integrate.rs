@@ -24,10 +24,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use pw_core::finish::Wish;
-use pw_core::gate::Mode;
+use pw_core::finish::LandingMode;
+use pw_core::gate::GateMode;
 use pw_core::id::WorkerId;
-use pw_core::record::Choice;
+use pw_core::record::RunOptions;
 use pw_core::snapshot::SnapshotId;
 
 use self::restore::Target;
@@ -60,14 +60,14 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         #[command(flatten)]
-        choice: ChoiceArgs,
+        options: RunArgs,
     },
     /// Goes on after the conflict is resolved, or tests again after a gate failed
     Continue {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         #[command(flatten)]
-        choice: ChoiceArgs,
+        options: RunArgs,
     },
     /// Gives a stopped integration up; a resolution so far is kept
     Abort {
@@ -126,7 +126,7 @@ enum Command {
 
 /// Whom to merge.
 #[derive(Clone, Debug, Args)]
-struct ChoiceArgs {
+struct RunArgs {
     /// Leave this worker out; may be repeated
     #[arg(long, value_name = "WORKER")]
     without: Vec<WorkerId>,
@@ -167,25 +167,27 @@ struct LandingArgs {
     without: Vec<WorkerId>,
 }
 
-impl From<&LandingArgs> for finish::Asked {
+impl From<&LandingArgs> for finish::Options {
     fn from(args: &LandingArgs) -> Self {
-        let wish = match (args.ff_only, args.merge) {
-            (true, _) => Wish::FastForward,
-            (_, true) => Wish::Merge,
-            _ => Wish::Unsaid,
+        let mode = match (args.ff_only, args.merge) {
+            (true, _) => LandingMode::FastForward,
+            (_, true) => LandingMode::Merge,
+            _ => LandingMode::Unsaid,
         };
-        Self { wish, pull_request: args.pr, no_gate: args.no_gate, without: args.without.clone() }
+        Self { mode, pull_request: args.pr, no_gate: args.no_gate, without: args.without.clone() }
     }
 }
 
-impl From<&ChoiceArgs> for Choice {
-    fn from(args: &ChoiceArgs) -> Self {
-        let asked =
-            args.gate.as_deref().map(|when| if when == "each" { Mode::Each } else { Mode::Final });
+impl From<&RunArgs> for RunOptions {
+    fn from(args: &RunArgs) -> Self {
+        let asked = args
+            .gate
+            .as_deref()
+            .map(|when| if when == "each" { GateMode::Each } else { GateMode::Final });
         Self {
             without: args.without.clone(),
             allow_out_of_scope: args.allow_out_of_scope,
-            gate: if args.no_gate { Some(Mode::None) } else { asked },
+            gate: if args.no_gate { Some(GateMode::None) } else { asked },
             verify: args.verify.clone(),
             retest: args.retest,
         }
@@ -201,19 +203,19 @@ impl Cli for Integrate {
         match &self.command {
             Command::Check { workflow } => check::check(context, workflow.as_deref()),
             Command::Preview { workflow } => preview::preview(context, workflow.as_deref()),
-            Command::Run { workflow, choice } => {
-                run::run(context, workflow.as_deref(), choice.into())
+            Command::Run { workflow, options } => {
+                run::run(context, workflow.as_deref(), options.into())
             }
-            Command::Continue { workflow, choice } => {
-                resume::go_on(context, workflow.as_deref(), &choice.into())
+            Command::Continue { workflow, options } => {
+                resume::go_on(context, workflow.as_deref(), &options.into())
             }
             Command::Abort { workflow } => abort::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {
                 finish::finish(context, workflow.as_deref(), landing.into())
             }
             Command::Cleanup { workflow, workers, dry_run, snapshot } => {
-                let wish = cleanup::Wish { dry_run: *dry_run, snapshot: *snapshot };
-                cleanup::cleanup(context, workflow.as_deref(), workers, wish)
+                let options = cleanup::Options { dry_run: *dry_run, snapshot: *snapshot };
+                cleanup::cleanup(context, workflow.as_deref(), workers, options)
             }
             Command::Restore { workflow, snapshot, into, branch } => {
                 let workflow = workflow.as_deref();

@@ -6,19 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use pw_core::facts::{Facts, Reverted};
-use pw_core::history::{Change, Commit, History, Stretch};
+use pw_core::history::{Change, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::record::Record;
 use pw_core::signal::{self, Signal, Subject};
 use pw_git::{Pair, Repo, Scratch};
 
+use crate::landing::steps::{Steps, TRIED};
 use crate::workflow::Workflow;
 
-/// How many of the newest commits of a branch are searched for work that landed there.
-const SEARCHED: usize = 500;
-/// How many of these are tried.
-const TRIED: usize = 50;
+mod steps;
 
 /// How tips landed on the base branch that it does not contain as commits.
 #[derive(Default)]
@@ -29,10 +27,59 @@ pub(crate) struct Landings {
 }
 
 /// Returns the tips, of workers and of the integration branch, that the base branch has by content
-/// alone, and those it had and has no longer.
+/// alone, and those whose changes were there and were taken back.
 ///
-/// Git is asked only where the base branch has moved.
-pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
+/// Git is asked only where the base branch has moved, or the user has committed on top of us.
+pub(crate) fn landings(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
+    let mut landings = by_content(workflow, facts)?;
+    let is_in = |branch: &Option<Oid>, tip: &Oid| {
+        branch.as_ref().is_some_and(|branch| facts.history.contains(branch, tip))
+    };
+    let tips = finished(workflow, facts).chain(&facts.integration_tip).cloned();
+    let (landed, others): (Vec<Oid>, _) = tips.partition(|tip| is_in(&facts.base_tip, tip));
+    let merged = others.into_iter().filter(|tip| is_in(&facts.integration_tip, tip)).collect();
+    for (branch, tips) in [(&facts.base_tip, landed), (&facts.integration_tip, merged)] {
+        if let Some(branch) = branch {
+            landings.reverted.extend(taken_back(workflow, &facts.history, branch, tips)?);
+        }
+    }
+    Ok(landings)
+}
+
+/// Returns those of the tips, which a branch contains, whose changes it took back.
+fn taken_back(
+    workflow: &Workflow,
+    history: &History,
+    branch: &Oid,
+    tips: Vec<Oid>,
+) -> Result<BTreeMap<Oid, Reverted>> {
+    let Workflow { repo, record, .. } = workflow;
+    if is_made_by_us(record, history, branch) {
+        return Ok(BTreeMap::new());
+    }
+    if tips.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let steps = Steps::read(repo, history, branch)?;
+    let tips = changed_paths(repo, &record.base, tips)?.into_iter();
+    let reverted = tips.filter_map(|(tip, paths)| {
+        let reverted = steps.reverted_since(history, &tip, &paths)?;
+        Some((tip, reverted))
+    });
+    Ok(reverted.collect())
+}
+
+/// Returns whether the newest commit of a branch is one that landed or merged work: then no later
+/// one can have reverted any.
+fn is_made_by_us(record: &Record, history: &History, branch: &Oid) -> bool {
+    let merged = |tip: &Oid| record.merged.values().any(|(merged, _)| merged == tip);
+    let newest = history.commit(branch);
+    newest.is_none_or(|commit| commit.parents.get(1).is_some_and(merged))
+        || *branch == record.base
+        || record.finished.as_ref() == Some(branch)
+}
+
+fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
     let Workflow { repo, record, .. } = workflow;
     let mut landings = Landings::default();
     let Some(base_tip) = facts.base_tip.as_ref().filter(|tip| **tip != record.base) else {
@@ -51,7 +98,7 @@ pub(crate) fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings>
     if wanted.is_empty() {
         return Ok(landings);
     }
-    let steps = Steps::of(repo, &facts.history, base_tip)?;
+    let steps = Steps::read(repo, &facts.history, base_tip)?;
     for (tip, paths) in changed_paths(repo, &record.base, wanted)? {
         if let Some(at) = steps.first_with(repo, &tip, &paths)? {
             if !is_newer(workflow, facts, &steps, &at, &tip)? {
@@ -132,7 +179,7 @@ pub(crate) fn merge_base(
     base_tip: &Oid,
     result: &Oid,
 ) -> Result<Option<Oid>> {
-    let steps = Steps::of(&workflow.repo, &facts.history, base_tip)?;
+    let steps = Steps::read(&workflow.repo, &facts.history, base_tip)?;
     landed_before(workflow, facts, &steps, result)
 }
 
@@ -142,7 +189,7 @@ pub(crate) fn is_in(workflow: &Workflow, facts: &Facts, branch: &Oid, tip: &Oid)
     if repo.is_ancestor(tip, branch)? {
         return Ok(true);
     }
-    let steps = Steps::of(repo, &facts.history, branch)?;
+    let steps = Steps::read(repo, &facts.history, branch)?;
     for (tip, paths) in changed_paths(repo, &record.base, vec![tip.clone()])? {
         if steps.first_with(repo, &tip, &paths)?.is_some() {
             return Ok(true);
@@ -162,106 +209,10 @@ fn changed_paths(
     base: &Oid,
     tips: Vec<Oid>,
 ) -> Result<Vec<(Oid, BTreeSet<RepoPath>)>> {
-    let questions: Vec<Stretch> = tips.iter().map(|tip| Stretch::between(base, tip)).collect();
+    let questions: Vec<CommitRange> =
+        tips.iter().map(|tip| CommitRange::between(base, tip)).collect();
     let paths = |changes: Vec<Change>| changes.into_iter().map(|change| change.path).collect();
     let answers = repo.changes(&questions)?.into_iter().map(paths);
     let with = tips.into_iter().zip(answers);
     Ok(with.filter(|(_, paths): &(Oid, BTreeSet<RepoPath>)| !paths.is_empty()).collect())
-}
-
-/// The commits of a branch since the base with their changes, the oldest first.
-struct Steps {
-    steps: Vec<(Oid, BTreeMap<RepoPath, Change>)>,
-}
-
-impl Steps {
-    fn of(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
-        let commits: Vec<&Commit> = history.chain(tip).take(SEARCHED).collect();
-        let step = |commit: &&Commit| Some(Stretch::between(commit.parents.first()?, &commit.oid));
-        let steps: Vec<Stretch> = commits.iter().rev().filter_map(step).collect();
-        let changes = repo.changes(&steps)?.into_iter();
-        let changes = changes.map(|all| all.into_iter().map(|c| (c.path.clone(), c)).collect());
-        Ok(Self { steps: steps.into_iter().map(|step| step.newest).zip(changes).collect() })
-    }
-
-    /// Returns the oldest commit whose tree a merge of `tip` would leave as it is: the one that
-    /// squashed it, or the last that was picked of it. Later changes do not matter, unless they
-    /// revert all of it. Where other commits changed the same lines in between, each of its commits
-    /// must have been picked.
-    fn first_with(
-        &self,
-        repo: &Repo,
-        tip: &Oid,
-        paths: &BTreeSet<RepoPath>,
-    ) -> Result<Option<Oid>> {
-        let (tries, taken_back) = self.tries(paths);
-        let Some((last, _)) = self.steps.last().filter(|_| !tries.is_empty()) else {
-            return Ok(None);
-        };
-        let commits: Vec<Oid> = tries.iter().map(|at| self.steps[*at].0.clone()).collect();
-        if let Some(first) = repo.first_with(&commits, tip)? {
-            return Ok(Some(first));
-        }
-        let is_applied = taken_back.is_empty() && repo.is_applied(last, tip)?;
-        Ok(is_applied.then(|| last.clone()))
-    }
-
-    /// Returns the commit at which the branch had all of `tip`, and the one that reverted it.
-    ///
-    /// A change that the user made and reverted before the worker made its commit does not count.
-    fn reverted(
-        &self,
-        repo: &Repo,
-        facts: &Facts,
-        tip: &Oid,
-        paths: &BTreeSet<RepoPath>,
-    ) -> Result<Option<Reverted>> {
-        let time = |oid: &Oid| facts.history.commit(oid).map(|commit| commit.time);
-        let made = time(tip).filter(|_| facts.integration_tip.as_ref() != Some(tip));
-        let is_later = |at: &usize| time(&self.steps[*at].0) >= made;
-        let tries = self.tries(paths).1.into_iter().filter(is_later);
-        let commits: Vec<Oid> = tries.map(|at| self.steps[at].0.clone()).collect();
-        if commits.is_empty() {
-            return Ok(None);
-        }
-        let Some(landed) = repo.first_with(&commits, tip)? else { return Ok(None) };
-        let touches = |(_, changes): &&(Oid, _)| touches_any(changes, paths);
-        let by = self.steps.iter().rev().find(touches).map(|(commit, _)| commit.clone());
-        Ok(by.map(|by| Reverted { landed, by }))
-    }
-
-    /// Returns the steps after which all these files had been changed, and apart from these those
-    /// after which all was taken back.
-    fn tries(&self, paths: &BTreeSet<RepoPath>) -> (Vec<usize>, Vec<usize>) {
-        let mut open = paths.clone();
-        let mut tries: Vec<usize> = Vec::new();
-        for (at, (_, changes)) in self.steps.iter().enumerate() {
-            open.retain(|path| !changes.contains_key(path));
-            if open.is_empty() && touches_any(changes, paths) {
-                tries.push(at);
-            }
-        }
-        let is_back = |at: &usize| paths.iter().all(|path| self.is_taken_back(path, *at));
-        let (mut taken_back, mut tries): (Vec<usize>, Vec<usize>) =
-            tries.into_iter().partition(is_back);
-        tries.truncate(TRIED);
-        taken_back.truncate(TRIED);
-        (tries, taken_back)
-    }
-
-    /// Returns whether a file is again as it was before one of the changes up to this step, and was
-    /// not only renamed.
-    fn is_taken_back(&self, path: &RepoPath, at: usize) -> bool {
-        let changes = |steps: std::ops::Range<usize>| {
-            self.steps[steps].iter().filter_map(|(_, all)| Some((all, all.get(path)?)))
-        };
-        let Some((all, now)) = changes(at + 1..self.steps.len()).next_back() else { return false };
-        let is_moved = now.new.is_none()
-            && all.values().any(|other| other.old.is_none() && other.new == now.old);
-        !is_moved && changes(0..at + 1).any(|(_, change)| change.old == now.new)
-    }
-}
-
-fn touches_any(changes: &BTreeMap<RepoPath, Change>, paths: &BTreeSet<RepoPath>) -> bool {
-    changes.keys().any(|path| paths.contains(path))
 }

@@ -5,7 +5,7 @@ mod facts;
 mod identity;
 mod integrate;
 mod landing;
-mod launch;
+mod launcher;
 mod monitor;
 mod output;
 mod picture;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use pw_core::status::{self, Cursor, Status};
 use pw_core::time::{Seconds, parse_human};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
 use crate::workflow::Workflow;
@@ -58,7 +58,7 @@ impl Cli for Monitor {
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
             Command::Status { workflow, no_worktrees, stall_after, since } => {
-                let look = if *no_worktrees { Look::Past } else { Look::Into };
+                let look = if *no_worktrees { Worktrees::None } else { Worktrees::All };
                 let mut workflow = Workflow::open(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
                 let status: Status = workflow.status(context.now, look)?;

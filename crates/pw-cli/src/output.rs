@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use pw_core::gate;
-use pw_core::report::bounded;
+use pw_core::text::bounded;
 
 /// How many lines of the end an answer holds, and how many from the first failure on.
 const LINES: (usize, usize) = (60, 12);

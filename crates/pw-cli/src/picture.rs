@@ -7,40 +7,44 @@ use pw_core::status;
 use pw_core::time::Seconds;
 use pw_git::both;
 
-use crate::facts::Look;
-use crate::radar::{Prediction, Trials, predict};
+use crate::facts::Worktrees;
+use crate::radar::{Prediction, TrialMerges, predict};
 use crate::repair;
 use crate::session;
 use crate::workflow::Workflow;
 
 impl Workflow {
     /// Returns the whole picture.
-    pub(crate) fn status(&self, now: Seconds, look: Look<'_>) -> Result<status::Status> {
-        Ok(self.picture(now, look)?.0)
+    pub(crate) fn status(&self, now: Seconds, which: Worktrees<'_>) -> Result<status::Status> {
+        Ok(self.picture(now, which)?.0)
     }
 
     /// Returns the whole picture, and the facts it was made of.
-    pub(crate) fn picture(&self, now: Seconds, look: Look<'_>) -> Result<(status::Status, Facts)> {
+    pub(crate) fn picture(
+        &self,
+        now: Seconds,
+        which: Worktrees<'_>,
+    ) -> Result<(status::Status, Facts)> {
         let workers: Vec<&Worker> = self.plan.workers.iter().collect();
-        let is_into = look == Look::Into;
-        let mut trials = Trials::new(&self.repo)?;
+        let is_all = which == Worktrees::All;
+        let mut trials = TrialMerges::new(&self.repo)?;
         // Looking into worktrees takes longest: what is committed is merged meanwhile. A merge that
         // uncommitted files do not change is not tried again.
         let committed = || {
             let facts = self.committed(now)?;
-            is_into.then(|| predict(self, &facts, &mut trials)).transpose()?;
+            is_all.then(|| predict(self, &facts, &mut trials)).transpose()?;
             Ok(facts)
         };
-        let others = || match is_into {
+        let others = || match is_all {
             true => Ok((Some(self.checkout()?), session::facts(self, &workers, now))),
             false => Ok((None, Vec::new())),
         };
-        let gaps = || match is_into {
+        let gaps = || match is_all {
             true => repair::gaps(self, &workers),
             false => Ok(Vec::new()),
         };
         let others = || both(others, gaps);
-        let worktrees = || both(others, || self.worktree_facts(look));
+        let worktrees = || both(others, || self.worktree_facts(which));
         let (mut facts, (((checkout, sessions), gaps), worktrees)) = both(committed, worktrees)?;
         self.add_worktrees(&mut facts, worktrees);
         facts.checkout = checkout;

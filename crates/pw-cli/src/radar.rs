@@ -1,31 +1,31 @@
 //! What will collide: trial merges of the work as it is now, committed or not. Writes nothing to
 //! the repository.
 
-mod trials;
+mod trial_merges;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use pw_core::conflict::{Conflict, FileConflict, Trial, TrialStop};
+use pw_core::conflict::{Conflict, FileConflict, TrialMerge, TrialStop};
+use pw_core::conflict_prediction::{Branch, Footprint, possible_conflicts, sharing, touches};
 use pw_core::facts::{Facts, TreeState, WorktreeFacts};
-use pw_core::footprint::{Branch, Footprint, meetings, sharing, touches};
 use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::merge_order::merge_order;
+use pw_core::own_commits::own_commits;
 use pw_core::path::RepoPath;
 use pw_core::status::{ReasonKind, State, WorkerStatus, worker_states};
-use pw_core::turn::turns;
-use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Pair};
 
-pub(crate) use self::trials::Trials;
+pub(crate) use self::trial_merges::TrialMerges;
 use crate::workflow::Workflow;
 
 /// The state of each worker, and which of them will not merge.
 pub(crate) struct Prediction {
     pub(crate) states: Vec<WorkerStatus>,
     pub(crate) conflicts: Vec<Conflict>,
-    pub(crate) trial: Trial,
+    pub(crate) trial: TrialMerge,
 }
 
 /// Predicts conflicts from these facts. `trials` keeps the results of trial merges for the next
@@ -33,15 +33,15 @@ pub(crate) struct Prediction {
 pub(crate) fn predict(
     workflow: &Workflow,
     facts: &Facts,
-    trials: &mut Trials,
+    trials: &mut TrialMerges,
 ) -> Result<Prediction> {
     let Workflow { plan, record, .. } = workflow;
-    let work = own_work(plan, record, facts);
+    let work = own_commits(plan, record, facts);
     let states = worker_states(plan, record, facts, &work);
     let open = |status: &WorkerStatus| status.state != State::Integrated;
     let mut radar = Radar::new(workflow, facts, &states, trials)?;
     let conflicts = radar.conflicts(&open)?;
-    let turns = turns(plan, facts, &states, &[]);
+    let turns = merge_order(plan, facts, &states, &[]);
     let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
     let trial = radar.trial(&order, &conflicts)?;
     Ok(Prediction { states, conflicts, trial })
@@ -58,7 +58,7 @@ pub(crate) struct Radar<'a> {
     commits_only: Vec<WorkerId>,
     /// The commits that merges on top of the integration branch contain.
     bases: MergeBases,
-    trials: &'a mut Trials,
+    trials: &'a mut TrialMerges,
 }
 
 /// One worker's work.
@@ -85,7 +85,8 @@ impl Participant<'_> {
     /// Returns the uncommitted files that could collide with other workers' work: all of them when
     /// some were removed, since these may have been renamed.
     fn uncommitted_that_matter(&self, others: &[&Footprint<'_>]) -> Vec<RepoPath> {
-        let meets = |print: Footprint<'_>| others.iter().any(|other| print.can_meet(other));
+        let meets =
+            |footprint: Footprint<'_>| others.iter().any(|other| footprint.can_conflict(other));
         if self.uncommitted.is_empty() || !meets(Footprint::of(&self.uncommitted)) {
             return Vec::new();
         }
@@ -100,7 +101,7 @@ impl<'a> Radar<'a> {
         workflow: &'a Workflow,
         facts: &'a Facts,
         states: &'a [WorkerStatus],
-        trials: &'a mut Trials,
+        trials: &'a mut TrialMerges,
     ) -> Result<Self> {
         let base = &workflow.record.base;
         let mut radar = Self {
@@ -119,9 +120,9 @@ impl<'a> Radar<'a> {
         let branches: Vec<Branch<'_>> = radar
             .participants
             .iter()
-            .map(|side| Branch::of(&side.tip, &side.since, side.changes()))
+            .map(|side| Branch::new(&side.tip, &side.since, side.changes()))
             .collect();
-        let mut pairs = meetings(facts, &branches);
+        let mut pairs = possible_conflicts(facts, &branches);
         pairs.extend(sharing(facts, &branches));
         pairs.sort_unstable_by_key(|(first, second)| (*second, *first));
         pairs.dedup();
@@ -129,7 +130,7 @@ impl<'a> Radar<'a> {
             facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
         let in_question = |(at, side): (usize, &Participant<'_>)| {
             let others = branches.iter().enumerate().filter(|(other, _)| *other != at);
-            let others = others.map(|(_, branch)| &branch.print).chain(&steps);
+            let others = others.map(|(_, branch)| &branch.footprint).chain(&steps);
             side.uncommitted_that_matter(&others.collect::<Vec<_>>())
         };
         let in_question: Vec<Vec<RepoPath>> =
@@ -210,7 +211,7 @@ impl<'a> Radar<'a> {
         let committed = |(a, b): &&(usize, usize)| {
             let (a, b) = (&self.participants[*a], &self.participants[*b]);
             (a.now != a.tip || b.now != b.tip)
-                && Footprint::of(a.committed).can_meet(&Footprint::of(b.committed))
+                && Footprint::of(a.committed).can_conflict(&Footprint::of(b.committed))
         };
         let committed: Vec<(usize, usize)> = pairs.iter().filter(committed).copied().collect();
         let tips = committed.iter().map(|at| pair(at, |side| side.tip.clone()));
@@ -244,7 +245,11 @@ impl<'a> Radar<'a> {
     /// Merges all workers in this order upon what is integrated. A worker that meets no other one
     /// merges; a pair alone does as `conflicts` says; the other groups are merged side by side, one
     /// process for each round.
-    pub(crate) fn trial(&mut self, order: &[WorkerId], conflicts: &[Conflict]) -> Result<Trial> {
+    pub(crate) fn trial(
+        &mut self,
+        order: &[WorkerId],
+        conflicts: &[Conflict],
+    ) -> Result<TrialMerge> {
         let at = |id: &WorkerId| self.participants.iter().position(|side| side.status.id == *id);
         let places: Vec<usize> = order.iter().filter_map(at).collect();
         let rank = |at: &usize| places.iter().position(|place| place == at);
@@ -253,7 +258,7 @@ impl<'a> Radar<'a> {
         let is_foreign = self.has_foreign_head();
         let groups = match is_foreign {
             true => vec![(0..self.participants.len()).collect()],
-            false => graph::groups(&self.entangled()),
+            false => graph::groups(&self.order_dependent()),
         };
         for group in groups {
             let mut queue: Vec<usize> =
@@ -281,7 +286,7 @@ impl<'a> Radar<'a> {
             groups_left.retain(|group| !group.queue.is_empty());
         }
         stops.sort_by_key(|(at, _)| rank(at));
-        Ok(Trial {
+        Ok(TrialMerge {
             order: places.iter().map(|at| self.participants[*at].status.id.clone()).collect(),
             stops: stops.into_iter().map(|(_, stop)| stop).collect(),
             commits_only: self.commits_only.clone(),
@@ -292,7 +297,7 @@ impl<'a> Radar<'a> {
     /// collide, and, where these removed files, all workers that added some. Rename detection pairs
     /// any added file of the merged branches with any removed one, no matter which branch has
     /// which.
-    fn entangled(&self) -> Vec<(usize, usize)> {
+    fn order_dependent(&self) -> Vec<(usize, usize)> {
         let base = &self.workflow.record.base;
         let has = |at: usize, is: fn(&Change) -> bool| {
             let side = &self.participants[at];

@@ -4,18 +4,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pw_core::gap::{self, Gap};
+use pw_core::gap::Gap;
+use pw_core::next::Next;
 use pw_core::plan::{Plan, Worker};
-use pw_core::report::shell_word;
-use pw_git::{Entry, HookPlace, Repo, Whereabouts, Worktree};
+use pw_core::shell_word::shell_word;
+use pw_git::{Entry, HookFolder, Repo, Whereabouts, Worktree};
 
 use crate::identity;
-use crate::launch;
+use crate::launcher;
 use crate::workflow::Workflow;
 
-fn hooks(repo: &Repo, plan: &Plan, worker: &Worker) -> HookPlace {
+fn hooks(repo: &Repo, plan: &Plan, worker: &Worker) -> HookFolder {
     let worktree = repo.root().join(plan.worktree(worker));
-    HookPlace { worktree, folder: launch::folder(repo, plan, worker) }
+    HookFolder { worktree, folder: launcher::folder(repo, plan, worker) }
 }
 
 /// Returns what is not as it was made, for each of these workers; an empty list where there is no
@@ -28,7 +29,7 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
             && repo.is_worktree_of_its_own(&workflow.worktree(worker))
     };
     let there: Vec<&Worker> = workers.iter().copied().filter(|worker| is_there(worker)).collect();
-    let places: Vec<HookPlace> = match plan.git_hooks {
+    let places: Vec<HookFolder> = match plan.git_hooks {
         true => there.iter().map(|worker| hooks(repo, plan, worker)).collect(),
         false => Vec::new(),
     };
@@ -36,7 +37,7 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
     let mut of = |worker: &Worker| {
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
         let mut gaps = found.next().unwrap_or_default();
-        gaps.extend(launch::gaps(repo, plan, worker, port));
+        gaps.extend(launcher::gaps(repo, plan, worker, port));
         gaps
     };
     let is_there = |worker: &Worker| there.iter().any(|known| known.id == worker.id);
@@ -48,7 +49,7 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
 
 /// Makes a worker's hooks and launcher as they have to be.
 pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<()> {
-    launch::write(repo, plan, worker, port)?;
+    launcher::write(repo, plan, worker, port)?;
     if !plan.git_hooks {
         return Ok(());
     }
@@ -109,7 +110,7 @@ pub(crate) fn relink(repo: &Repo, plan: &Plan, worker: &Worker) -> Result<Option
             repo.relink(&place, &entry, Some(&branch))?;
             if is_elsewhere(repo, &entry) {
                 // The noted session is that of the original repository.
-                let _ = std::fs::remove_file(launch::folder(repo, plan, worker).join("session"));
+                let _ = std::fs::remove_file(launcher::folder(repo, plan, worker).join("session"));
             }
             Ok(Some("linked to this repository again".to_owned()))
         }
@@ -142,7 +143,7 @@ fn elsewhere<'a>(repo: &'a Repo, branch: &str) -> Option<&'a Worktree> {
 /// Says what the user has to do about a worktree that [`relink`] left as it is.
 pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
     let Workflow { repo, plan, .. } = workflow;
-    let (place, repair) = (workflow.worktree(worker), gap::repair(&plan.workflow));
+    let (place, repair) = (workflow.worktree(worker), Next::Repair(Some(&plan.workflow)));
     let word = |path: &Path| shell_word(&path.to_string_lossy());
     let (shown, branch) = (place.display(), worker.branch());
     let free = || match place.symlink_metadata() {

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use pw_core::own_commits::own_commits;
 use pw_core::retro;
 use pw_core::status::worker_states;
-use pw_core::work::own_work;
 
-use crate::facts::Look;
-use crate::radar::{Radar, Trials};
+use crate::facts::Worktrees;
+use crate::radar::{Radar, TrialMerges};
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
 use crate::workflow::Workflow;
@@ -42,11 +42,11 @@ impl Cli for RetroCli {
         match &self.command {
             Command::Report { workflow } => {
                 let workflow = Workflow::open(context, workflow.as_deref())?;
-                let facts = workflow.facts(context.now, Look::Past)?;
+                let facts = workflow.facts(context.now, Worktrees::None)?;
                 let Workflow { plan, record, .. } = &workflow;
-                let work = own_work(plan, record, &facts);
+                let work = own_commits(plan, record, &facts);
                 let states = worker_states(plan, record, &facts, &work);
-                let mut trials = Trials::new(&workflow.repo)?;
+                let mut trials = TrialMerges::new(&workflow.repo)?;
                 let mut radar = Radar::new(&workflow, &facts, &states, &mut trials)?;
                 let conflicts = radar.conflicts(&|_| true)?;
                 let retro = retro::measure(plan, record, &work, &states, conflicts);

@@ -13,18 +13,21 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
-use pw_core::launch::Living;
+use pw_core::launch::LiveSession;
+use pw_core::launcher::{ALIVE, INSTALL};
+use pw_core::next::CommandLine;
 use pw_core::plan::Worker;
-use pw_core::prompt::{ALIVE, INSTALL, SessionOf};
+use pw_core::session::environment::SessionOf;
 use pw_core::session::{
-    Agent, Domain, How, Launch, Process, Processes, Registered, SessionFacts, Sight, Traces,
+    Agent, Launch, LaunchMode, PidDomain, Process, Processes, Registered, SessionFacts, Traces,
+    Visibility,
 };
 use pw_core::time::Seconds;
 use pw_git::all;
 
 use self::files::ClientFiles;
 use crate::command::program;
-use crate::launch;
+use crate::launcher;
 use crate::workflow::Workflow;
 
 /// How long the client may take to list its sessions.
@@ -151,49 +154,49 @@ fn read_files(files: &ClientFiles, folder: &Path, began: Seconds, traces: &mut T
 
 /// Returns the id that the client gave a session in the background.
 fn background(launch: &Launch) -> Option<String> {
-    launch.id.clone().filter(|_| launch.how == How::Background)
+    launch.id.clone().filter(|_| launch.how == LaunchMode::Background)
 }
 
 /// What a launcher wrote down of the process that it became.
 struct Note {
     process: Process,
     /// The machine and container it runs in; empty in the notes of older releases.
-    domain: Option<Domain>,
+    domain: Option<PidDomain>,
     /// The file it holds a lock on.
     lock: PathBuf,
 }
 
 /// Reads the note about a worker's session.
 fn note(workflow: &Workflow, worker: &Worker) -> Option<Note> {
-    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    let folder = launcher::folder(&workflow.repo, &workflow.plan, worker);
     let text = std::fs::read_to_string(folder.join("session")).ok()?;
-    let (process, domain) = (Process::parse(&text)?, Domain::parse(&text));
+    let (process, domain) = (Process::parse(&text)?, PidDomain::parse(&text));
     Some(Note { process, domain, lock: folder.join(ALIVE) })
 }
 
 impl Note {
-    fn sight(&self, here: &Domain) -> Sight {
-        self.domain.as_ref().map_or(Sight::Process, |domain| domain.seen_from(here))
+    fn sight(&self, here: &PidDomain) -> Visibility {
+        self.domain.as_ref().map_or(Visibility::Process, |domain| domain.seen_from(here))
     }
 
-    fn is_alive(&self, here: &Domain, running: &Processes) -> Option<bool> {
+    fn is_alive(&self, here: &PidDomain, running: &Processes) -> Option<bool> {
         match self.sight(here) {
-            Sight::Process => running.is_alive(&self.process),
-            Sight::Gone => Some(false),
-            Sight::Locks => is_locked(&self.lock),
+            Visibility::Process => running.is_alive(&self.process),
+            Visibility::Gone => Some(false),
+            Visibility::Locks => is_locked(&self.lock),
             // The kernels of some machines share their locks on a common disk.
-            Sight::Nothing => is_locked(&self.lock).filter(|is_locked| *is_locked),
+            Visibility::Nothing => is_locked(&self.lock).filter(|is_locked| *is_locked),
         }
     }
 
     /// Returns where the session is, unless that is here or it is over.
-    fn elsewhere(&self, here: &Domain, alive: Option<bool>) -> Option<String> {
+    fn elsewhere(&self, here: &PidDomain, alive: Option<bool>) -> Option<String> {
         let host = self.domain.as_ref().map_or("", |domain| &domain.host);
         match self.sight(here) {
             _ if alive == Some(false) => None,
-            Sight::Process | Sight::Gone => None,
-            Sight::Locks => Some(format!("another container of this machine, {host}")),
-            Sight::Nothing => Some(format!("another container or machine, {host}")),
+            Visibility::Process | Visibility::Gone => None,
+            Visibility::Locks => Some(format!("another container of this machine, {host}")),
+            Visibility::Nothing => Some(format!("another container or machine, {host}")),
         }
     }
 
@@ -225,8 +228,8 @@ pub(crate) fn note_ended(workflow: &Workflow, worker: &Worker, now: Seconds) -> 
     if !facts(workflow, &[worker], now).iter().any(is_unseen) {
         return Ok(());
     }
-    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
-    launch::replace(&folder.join(ENDED), &format!("{now}\n"))?;
+    let folder = launcher::folder(&workflow.repo, &workflow.plan, worker);
+    launcher::replace(&folder.join(ENDED), &format!("{now}\n"))?;
     match std::fs::remove_file(folder.join("session")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).context("removing the note about a session")
@@ -237,7 +240,7 @@ pub(crate) fn note_ended(workflow: &Workflow, worker: &Worker, now: Seconds) -> 
 
 /// Returns whether the user said that what was started at that time is over.
 fn said_ended(workflow: &Workflow, worker: &Worker, started: Option<Seconds>) -> bool {
-    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    let folder = launcher::folder(&workflow.repo, &workflow.plan, worker);
     let ended = std::fs::read_to_string(folder.join(ENDED)).ok();
     let ended: Option<Seconds> = ended.and_then(|text| text.trim().parse().ok());
     ended.is_some_and(|ended| started.is_none_or(|started| started <= ended))
@@ -268,10 +271,10 @@ pub(crate) fn start_of(pid: u32) -> String {
 }
 
 /// Returns the machine and the container whose process ids we see.
-pub(crate) fn domain() -> Domain {
+pub(crate) fn domain() -> PidDomain {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    Domain {
+    PidDomain {
         system: std::env::consts::OS.to_owned(),
         boot: read("/proc/sys/kernel/random/boot_id"),
         space: space.to_string_lossy().into_owned(),
@@ -282,7 +285,7 @@ pub(crate) fn domain() -> Domain {
 
 /// Returns whether a process id means the same here, in the client's words for where it is; where
 /// we cannot tell, it does.
-fn is_seen(told: &str, here: &Domain) -> bool {
+fn is_seen(told: &str, here: &PidDomain) -> bool {
     let parts = [&here.space, &here.machine];
     !told.starts_with("linux:") || parts.into_iter().all(|part| told.contains(part))
 }
@@ -290,16 +293,17 @@ fn is_seen(told: &str, here: &Domain) -> bool {
 /// Returns the workers whose sessions are alive, and notes about those of which that is unknown.
 ///
 /// The client is asked only when it may know more than its files: it costs a second or so.
-pub(crate) fn living(
+pub(crate) fn live_sessions(
     workflow: &Workflow,
     workers: &[&Worker],
-    how: How,
+    how: LaunchMode,
     now: Seconds,
-) -> (Vec<Living>, Vec<String>) {
+) -> (Vec<LiveSession>, Vec<String>) {
     let facts = facts(workflow, workers, now);
     let launch = |worker: &Worker| workflow.record.launches.get(&worker.id);
     let may_be_listed = |worker: &Worker| {
-        how == How::Background || launch(worker).is_some_and(|l| l.how == How::Background)
+        how == LaunchMode::Background
+            || launch(worker).is_some_and(|l| l.how == LaunchMode::Background)
     };
     let mut quiet = workers.iter().zip(&facts).filter(|(_, session)| session.alive != Some(true));
     let mut notes = Vec::new();
@@ -316,14 +320,14 @@ pub(crate) fn living(
     for (worker, session) in workers.iter().zip(&facts) {
         match (session.alive, session.pid) {
             (Some(true), pid) => {
-                let window = launch(worker).filter(|launch| launch.how == How::Tmux);
+                let window = launch(worker).filter(|launch| launch.how == LaunchMode::Tmux);
                 let window = window.and_then(|launch| launch.id.clone());
                 let (id, attach) = (session.id.clone().or(window), session.attach(launch(worker)));
                 let elsewhere = session.elsewhere.clone();
                 let worker = worker.id.clone();
-                living.push(Living { worker, pid, elsewhere, is_unseen: false, id, attach });
+                living.push(LiveSession { worker, pid, elsewhere, is_unseen: false, id, attach });
             }
-            (None, _) if session.elsewhere.is_some() => living.push(Living {
+            (None, _) if session.elsewhere.is_some() => living.push(LiveSession {
                 worker: worker.id.clone(),
                 pid: None,
                 elsewhere: session.elsewhere.clone(),
@@ -340,7 +344,12 @@ pub(crate) fn living(
     (living, notes)
 }
 
-fn listed(workflow: &Workflow, worker: &Worker, agents: &[Agent], now: Seconds) -> Option<Living> {
+fn listed(
+    workflow: &Workflow,
+    worker: &Worker,
+    agents: &[Agent],
+    now: Seconds,
+) -> Option<LiveSession> {
     let launch = workflow.record.launches.get(&worker.id);
     let recorded = launch.and_then(background);
     let worktree = workflow.worktree(worker);
@@ -348,9 +357,9 @@ fn listed(workflow: &Workflow, worker: &Worker, agents: &[Agent], now: Seconds) 
         agent.is_alive_for(worker, &worktree.to_string_lossy(), recorded.as_deref(), now)
     };
     let id = agents.iter().find(is_its)?.id.clone();
-    let attach = Some(format!("claude attach {id}"));
+    let attach = Some(CommandLine::of("claude attach").word(&id));
     let worker = worker.id.clone();
-    Some(Living { worker, pid: None, elsewhere: None, is_unseen: false, id: Some(id), attach })
+    Some(LiveSession { worker, pid: None, elsewhere: None, is_unseen: false, id: Some(id), attach })
 }
 
 /// Asks the client for its sessions.

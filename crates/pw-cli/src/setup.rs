@@ -5,10 +5,10 @@ mod analyze;
 mod check;
 mod create;
 mod explain;
-mod ground;
 mod launch;
 mod list;
 mod plan_file;
+mod preflight;
 pub(crate) mod prepare;
 mod repair;
 mod tmux;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::id::WorkerId;
-use pw_core::session::How;
+use pw_core::session::LaunchMode;
 
 use crate::shell::{Answer, Cli, Context, Globals};
 
@@ -58,7 +58,7 @@ enum Command {
         workflow: Option<String>,
         /// How: print the commands, tmux, background, or custom (the plan's `launch`)
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
-        how: How,
+        how: LaunchMode,
         /// Their sessions, which cannot be seen from here, are over: you looked where they ran
         #[arg(long, requires = "workers")]
         ended: bool,

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use pw_core::failure::{Code, Failure};
+use pw_core::next::Next;
 use pw_core::report::Report;
 use pw_core::time::Seconds;
 use pw_git::{GitError, INSTALL};
@@ -206,10 +207,7 @@ fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
         Some(field) if !schema::has(helper, field) => {
             let message = format!("no answer of {helper} has a field `{field}`");
             let hint = "name a field of `data` as it stands in an answer, such as next";
-            Err(Failure::new(Code::Usage, message)
-                .hint(hint)
-                .next(format!("{helper} schema"))
-                .into())
+            Err(Failure::new(Code::Usage, message).hint(hint).next(Next::Schema(helper)).into())
         }
         _ => Ok(()),
     }
@@ -267,7 +265,7 @@ fn usage<C: Cli>(error: &clap::Error) -> Failure {
     let name = C::command().get_name().to_owned();
     Failure::new(Code::Usage, message)
         .hint("see the command's help for what it takes")
-        .next(format!("{name} --help"))
+        .next(Next::Help { helper: &name, verb: None })
         .details(json!({ "usage": text.trim_end() }))
 }
 

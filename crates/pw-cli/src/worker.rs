@@ -18,10 +18,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
+use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
 use pw_core::worker as rules;
 
-use self::commit::More;
+use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
 use crate::session;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
@@ -46,7 +47,7 @@ enum Command {
         /// What was done, one line
         text: String,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Commits what there is and says that I cannot go on
     Blocked {
@@ -55,7 +56,7 @@ enum Command {
         /// What I tried, and what would help
         text: Option<String>,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Commits what there is and says what I need from another worker
     Needs {
@@ -66,7 +67,7 @@ enum Command {
         /// What for
         text: Option<String>,
         #[command(flatten)]
-        more: More,
+        more: CommitArgs,
     },
     /// Says that all my work is done and committed
     Complete {
@@ -115,7 +116,7 @@ impl Cli for WorkerCli {
         let (workflow, id) = Workflow::open_here(shell)?;
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
-        let own = OwnWorktree { workflow: &workflow, worker, shell, mended: OnceCell::new() };
+        let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
         if !matches!(self.command, Command::Brief) {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
         }
@@ -151,6 +152,6 @@ fn argument(name: &str, text: &str) -> Result<String> {
     }
     Err(Failure::new(Code::Usage, format!("the {name} {text:?} cannot stand in a marker"))
         .hint("use 1 to 200 characters without ]")
-        .next("pw-worker --help")
+        .next(Next::Help { helper: "pw-worker", verb: None })
         .into())
 }

@@ -7,11 +7,11 @@
 pub mod advise;
 pub mod backtest;
 pub mod coupling;
-mod dice;
 pub mod emit;
 pub mod kinds;
 pub mod log;
 pub mod neighbours;
+mod random;
 pub mod report;
 mod scopes;
 mod search;

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::Worker;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::snapshot::{Changes, SnapshotId};
 
 /// The answer of `pw-integrate cleanup`.
@@ -18,7 +19,7 @@ pub struct Cleanup {
     pub removed: Vec<Removed>,
     pub kept: Vec<KeptWorker>,
     /// A command that lists what was kept of everything removed.
-    pub restore: String,
+    pub restore: CommandLine,
     /// What could not be found out, or stays beside the workers.
     pub notes: Vec<String>,
     pub next: Vec<NextStep>,
@@ -40,7 +41,7 @@ pub struct Removed {
     pub snapshot: Option<SnapshotId>,
     /// A command that brings it back; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub restore: Option<String>,
+    pub restore: Option<CommandLine>,
 }
 
 /// A worker that stays.

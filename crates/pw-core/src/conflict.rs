@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conflict_markers::Hunk;
 use crate::id::{Oid, WorkerId};
-use crate::marker::Hunk;
 use crate::path::RepoPath;
 
 /// Two workers whose work collides.
@@ -20,7 +20,7 @@ pub struct Conflict {
 
 /// The result of merging all workers, one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Trial {
+pub struct TrialMerge {
     /// The workers not yet integrated that have something to merge, in merge order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<WorkerId>,
@@ -31,7 +31,7 @@ pub struct Trial {
     pub commits_only: Vec<WorkerId>,
 }
 
-impl Trial {
+impl TrialMerge {
     /// Returns the stops that no pair tells of.
     pub fn beyond<'a>(&'a self, pairs: &'a [Conflict]) -> impl Iterator<Item = &'a TrialStop> {
         let is_pair = |stop: &TrialStop, pair: &Conflict| {

@@ -14,7 +14,7 @@ use crate::time::Seconds;
 
 /// What links and submodules in commits lead to.
 #[derive(Clone, Debug, Default)]
-pub struct Behind {
+pub struct SpecialEntries {
     /// What links say, by the object that holds it.
     pub links: BTreeMap<Oid, Vec<u8>>,
     /// The paths that `.gitmodules` names, by the commit it is in.
@@ -25,20 +25,32 @@ pub struct Behind {
     pub entries: BTreeMap<Oid, BTreeMap<RepoPath, String>>,
 }
 
-/// Work that the base branch had, until the user took it back.
+/// Work that the base branch or the integration branch had, until the user took it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reverted {
-    /// The commit of the base branch that had all of it.
+    /// The commit of that branch that had all of it.
     pub landed: Oid,
     /// The newest commit there that changed the same files.
     pub by: Oid,
+    /// Whether its commits are in that branch, so that git takes them for merged: they do not come
+    /// back with a merge. Absent where it was squashed or picked: merged, it comes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contained: bool,
 }
 
 impl Reverted {
-    /// Returns a sentence about work that comes back.
+    /// Returns a sentence about what was taken back, and whether it comes back.
     pub fn note(&self, what: &str) -> String {
         let (landed, by) = (self.landed.short(), self.by.short());
-        format!("the base branch had {what} since {landed} and took it back in {by}: it comes back")
+        match self.contained {
+            false => format!(
+                "the base branch had {what} since {landed} and took it back in {by}: it comes back"
+            ),
+            true => format!(
+                "{what} was merged in {landed} and taken back in {by}: no merge brings it back, \
+                 `git revert {by}` does"
+            ),
+        }
     }
 }
 
@@ -150,10 +162,11 @@ pub struct Facts {
     /// Tips that the base branch has by content alone, squashed or picked, each with the oldest
     /// commit there that has it.
     pub landed_as: BTreeMap<Oid, Oid>,
-    /// Tips that the base branch had in the same way, before the user took everything back.
+    /// Tips whose changes the base branch or the integration branch had, before the user took
+    /// everything back.
     pub reverted: BTreeMap<Oid, Reverted>,
     /// What the links and submodules that commits changed lead to.
-    pub behind: Behind,
+    pub special_entries: SpecialEntries,
     /// What is not committed in the user's own checkout; `None` when that was not asked.
     pub checkout: Option<TreeState>,
 }

@@ -1,6 +1,7 @@
 //! What a helper answers when it cannot do what was asked: a code from a closed set, the one next
 //! action, and a command that can be run as it is.
 
+use crate::next::CommandLine;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -209,7 +210,7 @@ pub struct Failure {
     pub hint: String,
     /// A command that can be run as it is; absent when only a person can decide.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    pub next: Option<CommandLine>,
     /// What the code's documentation promises, for example `problems`.
     pub details: serde_json::Value,
 }
@@ -245,7 +246,7 @@ impl Failure {
         }
         if says(&["lazy fetching disabled"]) {
             let what = "this clone lacks the content of some files, and no helper fetches";
-            let fetch = "git fetch --refetch --no-filter";
+            let fetch = CommandLine::of("git fetch --refetch --no-filter");
             let hint = format!("fetch it with {fetch}, {again}");
             return Some(Self::new(Code::ObjectsMissing, what).hint(hint).next(fetch));
         }
@@ -281,7 +282,7 @@ impl Failure {
     }
 
     #[must_use]
-    pub fn next(mut self, command: impl Into<String>) -> Self {
+    pub fn next(mut self, command: impl Into<CommandLine>) -> Self {
         self.next = Some(command.into());
         self
     }

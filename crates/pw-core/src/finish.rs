@@ -9,10 +9,12 @@ use crate::gate_report::{self, GateReport};
 use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;
+use crate::next::{CommandLine, Next, NextStep, Way};
+use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, Report, bounded, counted};
+use crate::report::Report;
 use crate::status::{State, WorkerStatus};
-use crate::work::Work;
+use crate::text::{bounded, counted};
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -85,7 +87,7 @@ pub struct PullRequest {
 
 /// How the user wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum LandingMode {
     /// By fast-forward where that is possible; else the user is asked.
     Unsaid,
     FastForward,
@@ -97,28 +99,34 @@ pub enum Wish {
 /// # Errors
 ///
 /// `base_moved`, with the choice there is.
-pub fn landing(plan: &Plan, base: &str, is_ahead: bool, wish: Wish) -> Result<Landed, Failure> {
-    match wish {
-        Wish::Merge => Ok(Landed::Merge),
-        Wish::Unsaid | Wish::FastForward if is_ahead => Ok(Landed::FastForward),
-        Wish::Unsaid | Wish::FastForward => Err(Failure::new(
+pub fn landing(
+    plan: &Plan,
+    base: &str,
+    is_ahead: bool,
+    mode: LandingMode,
+) -> Result<Landed, Failure> {
+    match mode {
+        LandingMode::Merge => Ok(Landed::Merge),
+        LandingMode::Unsaid | LandingMode::FastForward if is_ahead => Ok(Landed::FastForward),
+        LandingMode::Unsaid | LandingMode::FastForward => Err(Failure::new(
             Code::BaseMoved,
             format!("{base} has commits of its own since: there is no fast-forward"),
         )
         .hint("if the user agrees to a merge commit, ask for one; the result is verified first")
-        .next(format!("pw-integrate finish {} --merge", plan.workflow))),
+        .next(Next::Finish { workflow: &plan.workflow, way: Some(Way::Merge) })),
     }
 }
 
 /// Returns the refusal of a base branch that the result does not merge into: `base_conflict`.
 pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failure {
     let branch = plan.integration_branch();
+    let place = format!("{}/_landing", plan.worktrees);
     let files = counted(conflicts.len(), "file");
     Failure::new(Code::BaseConflict, format!("{branch} does not merge into {base}: conflicts in {files}"))
         .hint(format!(
             "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
         ))
-        .next(format!("git worktree add {}/_landing {branch}", plan.worktrees))
+        .next(CommandLine::of("git worktree add").word(place).word(&branch))
         .details(serde_json::json!({ "conflicts": conflicts }))
 }
 
@@ -143,7 +151,7 @@ pub fn require_all_merged(
     let workers: Vec<Readiness> = missing.iter().map(|status| Readiness::from(*status)).collect();
     Err(Failure::new(Code::NotReady, format!("not integrated: {}", names.join(", ")))
         .hint("integrate them, or leave them out with --without if the user agrees")
-        .next(format!("pw-integrate check {}", plan.workflow))
+        .next(Next::Check(&plan.workflow))
         .details(serde_json::json!({ "workers": workers })))
 }
 
@@ -155,20 +163,21 @@ pub fn require_all_merged(
 /// `not_ready`, with the first such worker.
 pub fn require_left_out(
     plan: &Plan,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     history: &History,
     range: [&Oid; 2],
     without: &[WorkerId],
 ) -> Result<(), Failure> {
     let [result, base] = range;
     let lands = history.ancestors([result]).without(&history.ancestors([base]));
-    let is_in = |work: &Work<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
+    let is_in =
+        |work: &OwnCommits<'_>| work.commits.iter().any(|commit| lands.contains(&commit.oid));
     let mut left_out = plan.ids().zip(work).filter(|(id, _)| without.contains(id));
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
     Err(Failure::new(Code::NotReady, message)
         .hint("they would land; integrate that worker, too, or take out by hand who holds its commits")
-        .next(format!("pw-integrate check {}", plan.workflow)))
+        .next(Next::Check(&plan.workflow)))
 }
 
 /// What is said of one worker.
@@ -284,12 +293,12 @@ mod tests {
         let plan =
             Plan::parse("workflow: shop\ngoal: x\nworkers:\n  - {id: a, name: a, owns: [a]}\n")
                 .unwrap();
-        assert_eq!(landing(&plan, "main", true, Wish::Unsaid), Ok(Landed::FastForward));
-        assert_eq!(landing(&plan, "main", true, Wish::Merge), Ok(Landed::Merge));
-        assert_eq!(landing(&plan, "main", false, Wish::Merge), Ok(Landed::Merge));
-        for wish in [Wish::Unsaid, Wish::FastForward] {
-            let failure = landing(&plan, "main", false, wish).unwrap_err();
-            assert_eq!(failure.next.as_deref(), Some("pw-integrate finish shop --merge"));
+        assert_eq!(landing(&plan, "main", true, LandingMode::Unsaid), Ok(Landed::FastForward));
+        assert_eq!(landing(&plan, "main", true, LandingMode::Merge), Ok(Landed::Merge));
+        assert_eq!(landing(&plan, "main", false, LandingMode::Merge), Ok(Landed::Merge));
+        for mode in [LandingMode::Unsaid, LandingMode::FastForward] {
+            let failure = landing(&plan, "main", false, mode).unwrap_err();
+            assert_eq!(&*failure.next.unwrap(), "pw-integrate finish shop --merge");
         }
     }
 }

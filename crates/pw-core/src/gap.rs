@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Slug, WorkerId};
-use crate::report::{NextStep, Report};
+use crate::next::NextStep;
+use crate::report::Report;
 
 /// One thing that is not as `pw-setup create` made it; `pw-setup repair` makes it so again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,11 +39,6 @@ impl Gap {
     pub fn new(kind: GapKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
-}
-
-/// Returns the command that closes all gaps of a workflow.
-pub fn repair(workflow: &Slug) -> String {
-    format!("pw-setup repair {workflow}")
 }
 
 /// The answer of `pw-setup repair`.

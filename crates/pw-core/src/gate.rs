@@ -37,7 +37,7 @@ impl Gate {
 /// When gates run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum GateMode {
     /// Once, on the result of all merges; when that is red, on parts of it, to find out why.
     #[default]
     Final,
@@ -47,7 +47,7 @@ pub enum Mode {
     None,
 }
 
-impl Mode {
+impl GateMode {
     /// Returns the word of the record.
     pub fn word(self) -> &'static str {
         match self {

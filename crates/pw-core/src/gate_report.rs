@@ -5,17 +5,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::{Code, Failure};
-use crate::gate::{Gate, Mode};
+use crate::gate::{Gate, GateMode};
 use crate::id::{GateName, Oid, Slug, WorkerId};
+use crate::next::Next;
 use crate::plan::Plan;
-use crate::record::Choice;
+use crate::record::RunOptions;
 use crate::report::{leave_out, list};
 use crate::time::Seconds;
 
 /// Returns the gates of one integration: those of the plan, unless the user named others.
-pub fn asked_for(plan: &Plan, choice: &Choice) -> Vec<Gate> {
-    match (choice.gate, &choice.verify) {
-        (Some(Mode::None), _) => Vec::new(),
+pub fn asked_for(plan: &Plan, options: &RunOptions) -> Vec<Gate> {
+    match (options.gate, &options.verify) {
+        (Some(GateMode::None), _) => Vec::new(),
         (_, Some(command)) => Gate::only(command).into_iter().collect(),
         (_, None) => plan.verify.clone(),
     }
@@ -32,7 +33,7 @@ pub fn terms(gate: &Gate, plan: &Plan) -> String {
 pub struct GateReport {
     pub commit: Oid,
     pub tree: Oid,
-    pub mode: Mode,
+    pub mode: GateMode,
     /// How often a gate's command was started for this answer, for any tree; what was tested
     /// before is not tested again.
     pub runs: u32,
@@ -166,8 +167,8 @@ pub struct Rest {
 }
 
 impl GateStop {
-    /// Returns the refusal of an integration that was asked for with this choice.
-    pub fn failure(self, workflow: &Slug, choice: &Choice) -> Failure {
+    /// Returns the refusal of an integration that was asked for with these options.
+    pub fn failure(self, workflow: &Slug, options: &RunOptions) -> Failure {
         let faults: Vec<String> = self.faults.iter().map(GateFault::words).collect();
         let message = match self.cause {
             None => format!("the gate {} fails", self.gate),
@@ -176,21 +177,20 @@ impl GateStop {
             }
             Some(Cause::Worker | Cause::Interaction) => faults.join("; without that, "),
         };
-        let go_on = format!("pw-integrate continue {workflow}");
+        let mut options = options.clone();
         let (hint, next) = match (&self.rest, self.cause) {
             (Some(rest), _) => {
-                let mut choice = choice.clone();
-                choice.without.extend(rest.without.iter().cloned());
+                options.without.extend(rest.without.iter().cloned());
                 (
                     "have it corrected and continue; or, if the user agrees, integrate the others, which pass",
-                    format!("pw-integrate run {workflow}{}", choice.options()),
+                    Next::Run { workflow, options: options.options() },
                 )
             }
             (None, Some(Cause::Start)) => (
                 "correct what the output shows in the plan's `verify`, in what it needs or in the base, then test again",
-                format!("{go_on} --retest"),
+                Next::Continue { workflow, retest: true },
             ),
-            (None, _) => ("have it corrected, then continue", go_on),
+            (None, _) => ("have it corrected, then continue", Next::go_on(workflow)),
         };
         Failure::new(Code::GateFailed, format!("{message}; nothing was published"))
             .hint(hint)

@@ -19,7 +19,7 @@ pub struct Commit {
     pub time: Seconds,
     pub message: String,
     /// Against the parent; for a merge, against git's own merge of its parents. Where only
-    /// [stretches](Stretch) were asked about, the newest commit of each has the changes of all.
+    /// [ranges](CommitRange) were asked about, the newest commit of each has the changes of all.
     pub changes: Vec<Change>,
 }
 
@@ -33,15 +33,15 @@ pub struct Change {
 
 /// Consecutive commits of a branch that no rule has to tell apart: one diff of all of them will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct CommitRange {
     pub newest: Oid,
     /// What the oldest began from: none for a first commit, several for a merge, which is alone.
     pub parents: Vec<Oid>,
 }
 
-impl Stretch {
+impl CommitRange {
     /// Returns one commit by itself.
-    pub fn of(commit: &Commit) -> Self {
+    pub fn one(commit: &Commit) -> Self {
         Self { newest: commit.oid.clone(), parents: commit.parents.clone() }
     }
 
@@ -62,7 +62,7 @@ pub struct History {
 impl History {
     pub fn new(commits: impl IntoIterator<Item = Commit>) -> Self {
         let commits: Vec<Commit> = commits.into_iter().collect();
-        let graph = Arc::new(Graph::of(&commits));
+        let graph = Arc::new(Graph::new(&commits));
         Self { commits, graph }
     }
 
@@ -70,17 +70,17 @@ impl History {
         self.commits.get(*self.graph.nodes.get(oid)?)
     }
 
-    /// Cuts the first-parent chains of `tips` into stretches, without the commits in `except`.
+    /// Cuts the first-parent chains of `tips` into ranges, without the commits in `except`.
     ///
-    /// A stretch ends at each commit where a branch forks, that was merged, or that is in `ends`.
-    /// So a branch that contains one commit of a stretch contains all of it, and sums of changes
+    /// A range ends at each commit where a branch forks, that was merged, or that is in `ends`.
+    /// So a branch that contains one commit of a range contains all of it, and sums of changes
     /// come out the same.
-    pub fn stretches<'a>(
+    pub fn ranges<'a>(
         &'a self,
         tips: &[&'a Oid],
         ends: impl IntoIterator<Item = &'a Oid>,
         except: &HashSet<&Oid>,
-    ) -> Vec<Stretch> {
+    ) -> Vec<CommitRange> {
         let mut ends: HashSet<&Oid> = ends.into_iter().chain(tips.iter().copied()).collect();
         let mut seen = HashSet::new();
         for commit in &self.commits {
@@ -96,20 +96,20 @@ impl History {
             let parent = parent(commit).filter(|_| is_plain(commit));
             parent.filter(|parent| is_plain(parent) && !ends.contains(&parent.oid))
         };
-        let (mut stretches, mut known) = (Vec::new(), HashSet::new());
+        let (mut ranges, mut known) = (Vec::new(), HashSet::new());
         for tip in tips {
             let mut begin = self.commit(tip).filter(|tip| !except.contains(&tip.oid));
             while let Some(newest) = begin.filter(|newest| known.insert(&newest.oid)) {
                 let oldest = std::iter::successors(Some(newest), next).last().unwrap_or(newest);
                 let parents = oldest.parents.clone();
-                stretches.push(Stretch { newest: newest.oid.clone(), parents });
+                ranges.push(CommitRange { newest: newest.oid.clone(), parents });
                 begin = parent(oldest);
             }
         }
-        stretches
+        ranges
     }
 
-    /// Sets what a stretch changed.
+    /// Sets what a range changed.
     pub fn set_changes(&mut self, newest: &Oid, changes: Vec<Change>) {
         let at = self.graph.nodes.get(newest).copied();
         if let Some(commit) = at.and_then(|at| self.commits.get_mut(at)) {
@@ -199,7 +199,7 @@ struct Graph {
 }
 
 impl Graph {
-    fn of(commits: &[Commit]) -> Self {
+    fn new(commits: &[Commit]) -> Self {
         let mut graph = Self::default();
         for commit in commits {
             graph.number(&commit.oid);
@@ -368,15 +368,15 @@ mod tests {
         History::new(lines.iter().map(commit))
     }
 
-    fn stretches(history: &History, tips: &[&str], end: &str, except: &str) -> Vec<String> {
+    fn ranges(history: &History, tips: &[&str], end: &str, except: &str) -> Vec<String> {
         let tips: Vec<Oid> = tips.iter().map(|name| oid(name)).collect();
         let (end, except) = (oid(end), oid(except));
         let tips: Vec<&Oid> = tips.iter().collect();
         let short = |oid: &Oid| oid.as_str().trim_start_matches('0').to_owned();
-        let found = history.stretches(&tips, [&end], &HashSet::from([&except]));
-        let line = |stretch: Stretch| {
-            let parents: Vec<String> = stretch.parents.iter().map(short).collect();
-            format!("{} {}", short(&stretch.newest), parents.join(" "))
+        let found = history.ranges(&tips, [&end], &HashSet::from([&except]));
+        let line = |range: CommitRange| {
+            let parents: Vec<String> = range.parents.iter().map(short).collect();
+            format!("{} {}", short(&range.newest), parents.join(" "))
         };
         found.into_iter().map(line).collect()
     }
@@ -388,14 +388,14 @@ mod tests {
             "a1 f", "a2 a1", "a3 a2", "a4 a3", "a5 a4", "b1 f", "b2 b1", "b3 b2", "c1 a3", "c2 c1",
             "c3 c2 b2", "c4 c3", "c5 c4", "d1", "d2 d1", "d3 d2",
         ]);
-        assert_eq!(stretches(&history, &["a5"], "99", "98"), ["a5 a3", "a3 f"]);
-        assert_eq!(stretches(&history, &["a5", "a3"], "a1", "98"), ["a5 a3", "a3 a1", "a1 f"]);
-        assert_eq!(stretches(&history, &["a5"], "99", "a2"), ["a5 a3", "a3 a2"]);
+        assert_eq!(ranges(&history, &["a5"], "99", "98"), ["a5 a3", "a3 f"]);
+        assert_eq!(ranges(&history, &["a5", "a3"], "a1", "98"), ["a5 a3", "a3 a1", "a1 f"]);
+        assert_eq!(ranges(&history, &["a5"], "99", "a2"), ["a5 a3", "a3 a2"]);
         assert_eq!(
-            stretches(&history, &["c5", "b3"], "99", "98"),
+            ranges(&history, &["c5", "b3"], "99", "98"),
             ["c5 c3", "c3 c2 b2", "c2 a3", "a3 f", "b3 b2", "b2 f"]
         );
-        assert_eq!(stretches(&history, &["d3"], "99", "98"), ["d3 d1", "d1 "]);
+        assert_eq!(ranges(&history, &["d3"], "99", "98"), ["d3 d1", "d1 "]);
     }
 
     #[test]

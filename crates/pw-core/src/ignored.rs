@@ -2,7 +2,7 @@
 
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::report::counted;
+use crate::text::counted;
 
 /// The line of an ignore file that makes git ignore a path.
 #[derive(Clone, Debug, PartialEq, Eq)]

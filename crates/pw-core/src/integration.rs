@@ -10,11 +10,12 @@ use crate::failure::{Code, Failure};
 use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::merge_order::Turn;
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
-use crate::turn::Turn;
 
 /// The answer of `pw-integrate check`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +150,7 @@ pub struct Aborted {
     pub snapshot: Option<String>,
     /// A command that brings it back into a new worktree; absent like `snapshot`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub restore: Option<String>,
+    pub restore: Option<CommandLine>,
 }
 
 impl Report for Aborted {
@@ -199,7 +200,7 @@ pub fn require_ready(
     };
     Err(Failure::new(code, format!("{} is not ready: {why}{more}", first.worker))
         .hint(hint)
-        .next(format!("pw-monitor status {}", plan.workflow))
+        .next(Next::Status(&plan.workflow))
         .details(serde_json::json!({ "workers": waiting })))
 }
 
@@ -221,7 +222,7 @@ pub fn require_no_return(
     let message = format!("{} would bring `{first}` back: {}", status.id, reason.message);
     Err(Failure::new(Code::OutOfScope, message)
         .hint("have it take in what the owner has now, or, if the user agrees, use --allow-out-of-scope")
-        .next(format!("pw-monitor status {}", plan.workflow))
+        .next(Next::Status(&plan.workflow))
         .details(serde_json::json!({ "workers": [Readiness::from(status)], "paths": returned })))
 }
 

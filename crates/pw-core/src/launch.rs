@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::plan::Worker;
-use crate::report::{NextStep, Report, shell_word};
-use crate::session::How;
+use crate::report::Report;
+use crate::session::LaunchMode;
+use crate::shell_word::shell_word;
 use crate::snapshot::SnapshotId;
 use crate::status::State;
 
@@ -22,7 +24,7 @@ pub struct Launched {
     pub skipped: Vec<Skipped>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
     /// What could not be found out.
     pub notes: Vec<String>,
     pub next: Vec<NextStep>,
@@ -36,7 +38,7 @@ impl Report for Launched {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLaunch {
     pub worker: WorkerId,
-    pub how: How,
+    pub how: LaunchMode,
     /// The shell command that starts its session, from any folder.
     pub command: String,
     pub status: LaunchStatus,
@@ -94,7 +96,7 @@ pub fn skip(
     worker: &Worker,
     state: Option<State>,
     is_created: bool,
-    living: Option<&Living>,
+    living: Option<&LiveSession>,
 ) -> Option<Skipped> {
     let id = &worker.id;
     let (reason, message) = match (state, living) {
@@ -109,7 +111,7 @@ pub fn skip(
 
 /// A session that is alive, as `details.sessions` of `session_alive` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Living {
+pub struct LiveSession {
     pub worker: WorkerId,
     /// Absent for a background session, and where its process is not seen from here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,10 +127,10 @@ pub struct Living {
     pub id: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
 }
 
-impl fmt::Display for Living {
+impl fmt::Display for LiveSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.elsewhere, self.is_unseen) {
             (Some(place), true) => {
@@ -160,16 +162,15 @@ impl fmt::Display for Living {
 /// # Errors
 ///
 /// `session_alive`, with the living sessions.
-pub fn refuse_living(living: &[Living]) -> Result<(), Failure> {
+pub fn refuse_live_sessions(living: &[LiveSession]) -> Result<(), Failure> {
     let Some(first) = living.first() else { return Ok(()) };
     let failure = Failure::new(Code::SessionAlive, first.to_string())
         .details(serde_json::json!({ "sessions": living }));
     Err(match &first.attach {
-        Some(command) => failure.hint(format!("attach to it with {command}")).next(command),
+        Some(command) => failure.hint(format!("attach to it with {command}")).next(command.clone()),
         None if first.is_unseen => failure.hint(format!(
-            "go on there, or end it there; only when you saw that it is over, say so: \
-             pw-setup launch {} --ended",
-            first.worker
+            "go on there, or end it there; only when you saw that it is over, say so: {}",
+            Next::Ended(&first.worker)
         )),
         None => failure.hint("go on in the terminal it runs in, or end it there first"),
     })

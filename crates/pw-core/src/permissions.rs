@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, Worker};
-use crate::prompt;
+use crate::session::environment::environment;
 
 /// Commands that cannot write outside the scope with any arguments: a session's helper refuses to
 /// work in another worker's worktree, and `git status` only reads. `git log`, `diff` and `show`
@@ -74,7 +74,7 @@ pub fn settings(
     deny.extend(excluded.iter().chain(&unshared).map(|glob| edit(worktree, glob)));
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     deny.extend(others.map(|other| edit(root, &format!("{}/**", literal(&plan.worktree(other))))));
-    let environment = prompt::environment(plan, worker, port);
+    let environment = environment(plan, worker, port);
     json!({ "permissions": { "allow": allow, "deny": deny }, "env": environment })
 }
 

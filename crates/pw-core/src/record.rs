@@ -3,15 +3,15 @@
 //! It holds only what git cannot know: where workers were forked, which tips were merged, what an
 //! integration stopped at. Everything else is derived from branches and worktrees.
 
-mod choice;
 mod event;
 mod refs;
+mod run_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::choice::Choice;
 pub use self::event::{Event, Proof, Red, Stopped};
 pub use self::refs::Refs;
+pub use self::run_options::RunOptions;
 use crate::gate::Verdict;
 use crate::id::{Oid, WorkerId};
 use crate::session::Launch;
@@ -177,7 +177,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::How;
+    use crate::session::LaunchMode;
 
     #[test]
     fn the_newest_launch_of_a_worker_counts() {
@@ -190,10 +190,10 @@ mod tests {
         };
         let events = [
             (Event::Planned { branch: None, base: oid }, 1),
-            (launched(How::Background, Some("ab")), 2),
-            (launched(How::Tmux, None), 3),
+            (launched(LaunchMode::Background, Some("ab")), 2),
+            (launched(LaunchMode::Tmux, None), 3),
         ];
         let record = Record::replay(events).unwrap();
-        assert_eq!(record.launches[&worker], Launch { how: How::Tmux, id: None, at: 3 });
+        assert_eq!(record.launches[&worker], Launch { how: LaunchMode::Tmux, id: None, at: 3 });
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::Conflict;
 use crate::history::{Change, Commit};
 use crate::id::{Slug, WorkerId};
+use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size, Worker};
 use crate::record::Record;
@@ -13,7 +14,6 @@ use crate::report::Report;
 use crate::signal::{self, Signal, Subject};
 use crate::status::{State, WorkerStatus};
 use crate::time::{Seconds, rfc3339};
-use crate::work::Work;
 
 /// The answer of `pw-retro report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -78,7 +78,7 @@ pub struct Overlap {
 pub fn measure(
     plan: &Plan,
     record: &Record,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     states: &[WorkerStatus],
     conflicts: Vec<Conflict>,
 ) -> Retro {
@@ -87,7 +87,7 @@ pub fn measure(
         .iter()
         .zip(work)
         .zip(states)
-        .map(|((worker, Work { commits: own, changes, .. }), status)| {
+        .map(|((worker, OwnCommits { commits: own, changes, .. }), status)| {
             let (blocked, waiting) = idle(own);
             let created = record.placements.get(&worker.id).map(|placement| placement.at);
             let started = created.or(own.last().map(|commit| commit.time));
@@ -161,7 +161,7 @@ fn idle(own: &[&Commit]) -> (Seconds, Seconds) {
     (blocked, waiting)
 }
 
-fn overlaps(workers: &[Worker], work: &[Work<'_>]) -> Vec<Overlap> {
+fn overlaps(workers: &[Worker], work: &[OwnCommits<'_>]) -> Vec<Overlap> {
     let mut touched: std::collections::BTreeMap<RepoPath, Vec<WorkerId>> = Default::default();
     for (worker, work) in workers.iter().zip(work) {
         for Change { path, .. } in &work.changes {

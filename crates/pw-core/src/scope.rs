@@ -8,14 +8,14 @@
 //! Unicode form, since a clone on another system cannot tell such files apart. A wildcard's names
 //! are spelled as the other scope spells them, so an exclusion holds for the spelling it names.
 
+mod automaton;
 mod fold;
 mod glob;
-mod machine;
 mod name;
 mod overlap;
 mod parse;
 mod subtract;
-mod wild;
+mod wildcards;
 
 use glob::Pattern;
 pub use overlap::{Meeting, overlaps};

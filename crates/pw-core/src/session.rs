@@ -4,7 +4,8 @@
 //! became. Here are the parsers of both, and the rule that makes one answer of all traces. What no
 //! trace tells is unknown, never healthy.
 
-mod domain;
+pub mod environment;
+mod pid_domain;
 mod process;
 mod registry;
 mod start;
@@ -13,13 +14,13 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use domain::{Domain, Sight};
+pub use pid_domain::{PidDomain, Visibility};
 pub use process::{Process, Processes};
 pub use registry::{Agent, Job, Registered, folder_name};
-pub use start::{How, Launch, UnknownWay};
+pub use start::{Launch, LaunchMode, UnknownLaunchMode};
 pub use transcript::{ApiError, ErrorKind, Ledger, Tail, Usage};
 
-use crate::report::shell_word;
+use crate::next::CommandLine;
 use crate::time::Seconds;
 
 /// How long a session may take from its start until it is in the client's registry.
@@ -64,13 +65,13 @@ pub struct SessionFacts {
 impl SessionFacts {
     /// Returns a command that shows the living session in this terminal; `None` when it has a
     /// terminal of its own.
-    pub fn attach(&self, launch: Option<&Launch>) -> Option<String> {
-        let window = launch.filter(|launch| launch.how == How::Tmux);
+    pub fn attach(&self, launch: Option<&Launch>) -> Option<CommandLine> {
+        let window = launch.filter(|launch| launch.how == LaunchMode::Tmux);
         let window = window.and_then(|launch| launch.id.as_deref());
         match (self.alive?, &self.id, window) {
             (false, ..) | (true, None, None) => None,
-            (true, Some(id), _) => Some(format!("claude attach {}", shell_word(id))),
-            (true, None, Some(window)) => Some(format!("tmux attach -t {}", shell_word(window))),
+            (true, Some(id), _) => Some(CommandLine::of("claude attach").word(id)),
+            (true, None, Some(window)) => Some(CommandLine::of("tmux attach -t").word(window)),
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::analyze::neighbours::Neighbour;
 use crate::failure::{Code, Failure};
 use crate::history::Commit;
 use crate::id::{Oid, Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Problem, ProblemCode, Problems, Size, Worker};
 use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::scope::Scope;
 use crate::status::Base;
 
@@ -71,7 +72,7 @@ pub struct WorkerSetup {
     pub branch: String,
     /// Relative to the repository.
     pub worktree: String,
-    pub launch: Launch,
+    pub launch: LaunchCommand,
     pub status: SetupStatus,
     /// Its own TCP port, `PW_PORT` in its session; absent while it is not created.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,11 +85,11 @@ pub struct WorkerSetup {
 
 /// How to start a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Launch {
+pub struct LaunchCommand {
     /// The launcher script, relative to the repository where it lies in it.
     pub script: String,
     /// A shell command that runs it from any folder.
-    pub command: String,
+    pub command: CommandLine,
 }
 
 /// What was done for a worker; in `check`, what `create` would do.
@@ -230,10 +231,9 @@ pub fn obstacles(plan: &Plan, make: &[&Worker], is_new: bool, taken: &Taken<'_>)
         if let Some(workflow) = (taken.label)(&worker.label()) {
             let message =
                 format!("{} would be {}, which workflow {workflow} has", worker.id, worker.label());
-            let hint = format!(
-                "{}; or end that one first: pw-integrate cleanup {workflow}",
-                taken.rename(plan, worker)
-            );
+            let (workflow, workers) = (&workflow, &[]);
+            let end = Next::Cleanup { workflow, workers, dry_run: false, snapshot: false };
+            let hint = format!("{}; or end that one first: {end}", taken.rename(plan, worker));
             problems
                 .push(Problem::new(ProblemCode::LabelTaken, message, hint).workers([&worker.id]));
             continue;

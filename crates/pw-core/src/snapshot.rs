@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BadName, Oid, Slug, WorkerId};
+use crate::next::NextStep;
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report, counted};
+use crate::report::Report;
+use crate::text::counted;
 use crate::time::{Seconds, rfc3339};
 
 /// How many paths a report names of each kind; the count is always whole.

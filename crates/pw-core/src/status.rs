@@ -8,24 +8,25 @@ mod short;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod waiting;
+mod wait_graph;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cursor::{Awaited, Cursor, Waited, news, since};
 pub use derive::{derive, signal_lines, worker_states};
-pub use news::{Change, ChangeKind};
+pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
-pub use waiting::{Outlook, Waiting};
+pub use wait_graph::{Outlook, Waiting};
 
-use crate::conflict::{Conflict, Trial};
+use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::session::{Activity, Usage};
 use crate::time::Seconds;
 
@@ -47,14 +48,14 @@ pub struct Status {
     pub unchanged: Option<usize>,
     /// With `--since`: what the user or an agent must act on and was not told before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub changes: Option<Vec<Change>>,
+    pub changes: Option<Vec<NewsItem>>,
     /// Everything told so far: give it to `--since` of the next look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
     /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
     /// The result of merging all workers, in merge order.
-    pub trial: Trial,
+    pub trial: TrialMerge,
     /// What the base branch did meanwhile; absent when it has not moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -245,7 +246,7 @@ pub struct Session {
     pub elsewhere: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
 }
 
 /// Where a worker is.
@@ -413,10 +414,11 @@ pub struct NearMiss {
     pub fix: String,
 }
 
-/// Returns what there is to say of the workers whose work the base branch had and took back.
-pub fn comes_back(states: &[WorkerStatus], order: &[WorkerId]) -> Vec<String> {
-    let wanted = states.iter().filter(|status| order.contains(&status.id));
-    wanted
+/// Returns what there is to say of those workers whose work was in and was taken back.
+pub fn taken_back(states: &[WorkerStatus], is_in: impl Fn(&WorkerId) -> bool) -> Vec<String> {
+    states
+        .iter()
+        .filter(|status| is_in(&status.id))
         .filter_map(|status| {
             let reverted = status.reverted.as_ref()?;
             Some(reverted.note(&format!("what {} did", status.id)))

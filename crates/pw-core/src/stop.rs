@@ -4,16 +4,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, Stages};
+use crate::conflict_markers::Hunk;
 use crate::history::{Commit, History};
 use crate::id::{Oid, WorkerId};
 use crate::integration::{Readiness, merged_worker};
-use crate::marker::Hunk;
+use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Stopped;
-use crate::report::{Report, bounded};
+use crate::report::Report;
 use crate::status::WorkerStatus;
-use crate::work::Work;
+use crate::text::bounded;
 
 /// Longest text of the plan or of a worker that is repeated, in characters.
 const MAX_TEXT: usize = 500;
@@ -135,9 +136,9 @@ pub struct Sides<'a> {
 
 impl<'a> Sides<'a> {
     /// `history` holds what both sides have since the base, with the changes of each commit.
-    pub fn of(
+    pub fn new(
         plan: &'a Plan,
-        work: &[Work<'_>],
+        work: &[OwnCommits<'_>],
         history: &'a History,
         stopped: &'a Stopped,
     ) -> Self {

@@ -8,19 +8,18 @@ use serde_json::Value;
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
-use crate::gap::{self, Gap};
+use crate::gap::Gap;
 use crate::gate::Gate;
-use crate::hollow::{self, Hollow, Why};
+use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{
-    NextStep, Report, cut, is_nothing, leave_out, list, requires_nothing, shell_word,
-};
+use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::signal::Signal;
 use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
-use crate::unfit::Unfit;
+use crate::unstageable::Unstageable;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -66,7 +65,7 @@ pub struct Brief {
     /// What others asked of it and do not have; absent when nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
-    pub others: Vec<Other>,
+    pub others: Vec<OtherWorker>,
     /// How many of them are left out; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_others: Option<usize>,
@@ -140,7 +139,7 @@ fn shorten_others(others: &mut Vec<Value>, related: &[Value]) -> usize {
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = requires_nothing)]
-pub struct Other {
+pub struct OtherWorker {
     pub worker: WorkerId,
     pub name: WorkerId,
     pub branch: String,
@@ -226,7 +225,7 @@ pub fn brief(
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
     let other = |other: &Worker| {
         let state = statuses.iter().find(|status| status.id == other.id)?.state;
-        Some(Other {
+        Some(OtherWorker {
             worker: other.id.clone(),
             name: other.name.clone(),
             branch: other.branch(),
@@ -269,22 +268,15 @@ pub fn brief(
 }
 
 fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus, asked: &[Asked]) -> Vec<NextStep> {
-    let step = |action: &str, command: &str| NextStep {
-        action: action.to_owned(),
-        worker: None,
-        command: command.to_owned(),
-    };
-    let repair = gap::repair(&plan.workflow);
-    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
-    let reopen = asked.iter().find(|asked| asked.reopen);
-    steps.extend(reopen.map(|asked| {
-        let text = shell_word(&format!("{} for {}", asked.item, asked.worker));
-        step("reopen", &format!("pw-worker checkpoint {text}"))
-    }));
+    let repair = NextStep::new("repair", Next::Repair(Some(&plan.workflow)));
+    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then_some(repair));
+    if asked.iter().any(|asked| asked.reopen) {
+        steps.push(NextStep::new("reopen", Next::Checkpoint("what was asked for")));
+    }
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
-        steps.push(step("save", "pw-worker checkpoint \"what was done\""));
+        steps.push(NextStep::new("save", Next::Checkpoint("what was done")));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
-        steps.push(step("finish", "pw-worker complete \"what was done\""));
+        steps.push(NextStep::new("finish", Next::Complete));
     }
     steps
 }
@@ -306,27 +298,28 @@ pub fn require_item(provider: &Worker, item: &str) -> Result<(), Failure> {
     let near = provides.iter().find(|name| name.eq_ignore_ascii_case(item)).unwrap_or(&provides[0]);
     Err(Failure::new(Code::UnknownItem, message)
         .hint("ask for one of these, or for a file it owns; what is missing in the plan, ask for with pw-worker blocked")
-        .next(format!("pw-worker needs {} {}", provider.id, shell_word(near)))
+        .next(Next::Needs { worker: &provider.id, item: near })
         .details(serde_json::json!({ "worker": provider.id, "provides": provides })))
 }
 
 /// Says that a checkpoint takes the worker's standing question back, and how to ask it anew;
 /// nothing when it has none.
-pub fn taken_back(status: &WorkerStatus) -> Option<(String, NextStep)> {
+pub fn withdrawn(status: &WorkerStatus) -> Option<(String, NextStep)> {
     let signal = status.signal.as_ref()?;
-    let text = Some(&signal.text).filter(|text| !text.is_empty());
-    let text = text.map(|text| format!(" {}", shell_word(text))).unwrap_or_default();
     let (what, command) = match (status.state, &status.waits_for) {
         (State::Blocked, _) => {
-            let reason = signal.reason.clone().unwrap_or_default();
-            let command = format!("pw-worker blocked {}{text}", shell_word(&reason));
-            (format!("[BLOCKED:{reason}]"), command)
+            let reason = signal.reason.as_deref().unwrap_or_default();
+            (format!("[BLOCKED:{reason}]"), Next::Blocked { reason })
         }
         (State::Waiting, Some(WaitsFor { worker, item, satisfied: false, .. })) => {
-            let command = format!("pw-worker needs {worker} {}{text}", shell_word(item));
-            (format!("[NEEDS:{worker}/{item}]"), command)
+            (format!("[NEEDS:{worker}/{item}]"), Next::Needs { worker, item })
         }
         _ => return None,
+    };
+    let command = CommandLine::from(command);
+    let command = match signal.text.is_empty() {
+        true => command,
+        false => command.word(&signal.text),
     };
     let note = format!("this takes back {what}; if it still holds, say it again");
     Some((note, NextStep::new("say again", command)))
@@ -360,7 +353,7 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     let message = format!("HEAD is on {head}, not on {}", worker.branch());
     Err(Failure::new(Code::WrongBranch, message)
         .hint("go back to your branch before you commit")
-        .next(format!("git switch {}", worker.branch())))
+        .next(CommandLine::of("git switch").word(worker.branch())))
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
@@ -375,12 +368,12 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
             .hint(format!("finish it, or give it up with git {operation} --abort"))
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
-            .next("git status")
+            .next(CommandLine::of("git status"))
             .details(serde_json::json!({ "paths": tree.unmerged })));
     }
     Ok(())
@@ -414,7 +407,7 @@ pub fn select(
     if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
         return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
             .hint("name changed files, relative to the folder you are in")
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     let is_asked =
         |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
@@ -469,9 +462,9 @@ pub fn set_apart(
     let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
     let mut take = selection.take.clone();
     take.retain(|path| !paths.contains(&path.without_slash()));
-    let is_open = |hollow: &Hollow| hollow.why == Why::Open;
+    let is_open = |hollow: &Hollow| hollow.why == HollowReason::Open;
     let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
-    if let Some(failure) = hollow::refusal(hollow).filter(|_| !may_leave) {
+    if let Some(failure) = hollow_entries::refusal(hollow).filter(|_| !may_leave) {
         return Err(failure);
     }
     selection.keep(take);
@@ -480,12 +473,16 @@ pub fn set_apart(
 }
 
 /// Takes what git does not take out of a selection, and says so.
-pub fn leave_unfit(selection: &mut Selection, unfit: &[Unfit]) -> Vec<String> {
+pub fn leave_unstageable(selection: &mut Selection, unstageable: &[Unstageable]) -> Vec<String> {
     let mut take = selection.take.clone();
-    take.retain(|path| unfit.iter().all(|unfit| unfit.path != path.without_slash()));
+    take.retain(|path| {
+        unstageable.iter().all(|unstageable| unstageable.path != path.without_slash())
+    });
     selection.keep(take);
-    let note = |unfit: &Unfit| format!("left: {}; {}", unfit.message(), unfit.hint());
-    unfit.iter().map(note).collect()
+    let note = |unstageable: &Unstageable| {
+        format!("left: {}; {}", unstageable.message(), unstageable.hint())
+    };
+    unstageable.iter().map(note).collect()
 }
 
 /// Says that git was told to overlook a changed file, and how to have it looked at again.
@@ -493,6 +490,16 @@ pub fn overlooked(path: &RepoPath) -> String {
     format!(
         "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
     )
+}
+
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
 }
 
 /// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.
@@ -510,6 +517,6 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
 }

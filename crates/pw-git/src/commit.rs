@@ -13,9 +13,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use pw_core::facts::TreeState;
 use pw_core::history::Commit;
-use pw_core::hollow::{self, Held};
+use pw_core::hollow_entries::{self, WorktreeEntry};
 use pw_core::path::RepoPath;
-use pw_core::unfit::{self, Unfit};
+use pw_core::unstageable::{self, Unstageable};
 use tempfile::TempDir;
 
 use crate::Repo;
@@ -24,7 +24,7 @@ use crate::hook_trace;
 use crate::process::{Call, GitError, records};
 
 /// How many files that git does not take are looked for.
-const MAX_UNFIT: usize = 20;
+const MAX_UNSTAGEABLE: usize = 20;
 
 /// Never --remove here: it takes what a sparse checkout leaves out for deleted.
 const STAGE: [&str; 5] = ["update-index", "--add", "--replace", "-z", "--stdin"];
@@ -37,12 +37,12 @@ impl Repo {
         worktree: &Path,
         tree: &TreeState,
         paths: &BTreeSet<RepoPath>,
-    ) -> Result<BTreeMap<RepoPath, Held>> {
+    ) -> Result<BTreeMap<RepoPath, WorktreeEntry>> {
         let [removed, untracked] =
             [&tree.removed, &tree.untracked].map(|paths| paths.iter().collect::<HashSet<_>>());
         // A file that only the index lost is still on disk, and counts unless it is ignored.
         let is_there = |path: &&RepoPath| !removed.contains(path) || untracked.contains(path);
-        let held = |path: &RepoPath| -> Result<Option<(RepoPath, Held)>> {
+        let held = |path: &RepoPath| -> Result<Option<(RepoPath, WorktreeEntry)>> {
             let place = worktree.join(path.to_path());
             let about = match place.symlink_metadata() {
                 // Gone since git listed it.
@@ -57,15 +57,15 @@ impl Repo {
                     let target = worktree.join(path.to_path()).read_link().ok()?;
                     Some(target.as_os_str().as_bytes().to_vec())
                 };
-                let end = hollow::end(path, &target, &link_at);
-                Held::Link { target, end }
+                let end = hollow_entries::end(path, &target, &link_at);
+                WorktreeEntry::Link { target, end }
             } else if about.is_dir() {
                 let born = tree.gitlinks.contains(path) || self.is_born(&place)?;
-                Held::Repository { born }
+                WorktreeEntry::Repository { born }
             } else if about.is_file() {
-                Held::File
+                WorktreeEntry::File
             } else {
-                Held::Special
+                WorktreeEntry::Special
             };
             Ok(Some((path.clone(), held)))
         };
@@ -84,8 +84,8 @@ impl Repo {
         &self,
         worktree: &Path,
         paths: &BTreeSet<RepoPath>,
-        held: &BTreeMap<RepoPath, Held>,
-    ) -> Result<Vec<Unfit>> {
+        held: &BTreeMap<RepoPath, WorktreeEntry>,
+    ) -> Result<Vec<Unstageable>> {
         let git = self.git.at(worktree);
         let (there, gone): (Vec<RepoPath>, Vec<RepoPath>) =
             paths.iter().cloned().partition(|path| held.contains_key(path));
@@ -99,25 +99,25 @@ impl Repo {
         // name.
         let remove = || feed(git.user(UNSTAGE), &gone);
         let Err(error) = add() else { return remove().map(|()| Vec::new()) };
-        let unfit = self.unfit(worktree, there.clone(), &gone, error)?;
-        if unfit.is_empty() {
+        let unstageable = self.unstageable(worktree, there.clone(), &gone, error)?;
+        if unstageable.is_empty() {
             // What goes was in the way: an attribute that the index still had.
             remove()?;
             add()?;
         }
-        Ok(unfit)
+        Ok(unstageable)
     }
 
     /// Returns all files that git does not take, the one it named first among them: it says so of
     /// one at a time, so a copy of the index is tried without those that are known, and without
     /// what goes.
-    fn unfit(
+    fn unstageable(
         &self,
         worktree: &Path,
         mut paths: Vec<RepoPath>,
         gone: &[RepoPath],
         mut error: anyhow::Error,
-    ) -> Result<Vec<Unfit>> {
+    ) -> Result<Vec<Unstageable>> {
         let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
         let index = folder.path().join("index");
         if let Some(own) = self.own_git_dir(worktree) {
@@ -134,16 +134,17 @@ impl Repo {
                 Err(next) => error = next,
             }
         }
-        let mut unfit = Vec::new();
-        while let Some(found) = told(&error, &paths).filter(|_| unfit.len() < MAX_UNFIT) {
+        let mut unstageable = Vec::new();
+        while let Some(found) = told(&error, &paths).filter(|_| unstageable.len() < MAX_UNSTAGEABLE)
+        {
             paths.retain(|path| *path != found.path);
-            unfit.push(found);
+            unstageable.push(found);
             match tried(STAGE, &paths) {
                 Ok(()) => break,
                 Err(next) => error = next,
             }
         }
-        if unfit.is_empty() { Err(error) } else { Ok(unfit) }
+        if unstageable.is_empty() { Err(error) } else { Ok(unstageable) }
     }
 
     /// Returns those of the paths that git allows in no index. Of these, `update-index` says
@@ -152,8 +153,8 @@ impl Repo {
         &self,
         worktree: &Path,
         paths: &[RepoPath],
-        held: &BTreeMap<RepoPath, Held>,
-    ) -> Result<Vec<Unfit>> {
+        held: &BTreeMap<RepoPath, WorktreeEntry>,
+    ) -> Result<Vec<Unstageable>> {
         let is_doubtful = |path: &&RepoPath| path.segments().any(may_be_gits_own);
         let doubtful: Vec<RepoPath> =
             paths.iter().filter(is_doubtful).map(RepoPath::without_slash).collect();
@@ -161,7 +162,7 @@ impl Repo {
         let Some(head) = head.filter(|_| !doubtful.is_empty()) else { return Ok(Vec::new()) };
         let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
         let entry = |path: &RepoPath| {
-            let is_link = matches!(held.get(path), Some(Held::Link { .. }));
+            let is_link = matches!(held.get(path), Some(WorktreeEntry::Link { .. }));
             let mode = if is_link { "120000" } else { "100644" };
             [format!("{mode} {head}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
         };
@@ -173,8 +174,10 @@ impl Repo {
             let line = [b"\nIgnoring path ", path.as_bytes(), b"\n"].concat();
             said.windows(line.len()).any(|found| found == line)
         };
-        let passed_over = doubtful.into_iter().filter(is_passed_over).take(MAX_UNFIT);
-        Ok(passed_over.map(|path| Unfit { path, why: unfit::Why::Name }).collect())
+        let passed_over = doubtful.into_iter().filter(is_passed_over).take(MAX_UNSTAGEABLE);
+        Ok(passed_over
+            .map(|path| Unstageable { path, why: unstageable::UnstageableReason::Name })
+            .collect())
     }
 
     /// Commits the index of a worktree with the user's hooks; of what differs from HEAD there, only
@@ -336,8 +339,8 @@ fn may_be_gits_own(name: &[u8]) -> bool {
 }
 
 /// Returns the file, one of `paths`, that git did not take.
-fn told(error: &anyhow::Error, paths: &[RepoPath]) -> Option<Unfit> {
-    unfit::told(&error.downcast_ref::<GitError>()?.stderr, paths)
+fn told(error: &anyhow::Error, paths: &[RepoPath]) -> Option<Unstageable> {
+    unstageable::from_stderr(&error.downcast_ref::<GitError>()?.stderr, paths)
 }
 
 /// Returns what `update-index --index-info` takes for those of the lines of `diff-index --raw`.

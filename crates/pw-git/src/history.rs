@@ -1,10 +1,10 @@
-//! History: every commit of the workflow with its message, and what stretches of them changed.
+//! History: every commit of the workflow with its message, and what ranges of them changed.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use pw_core::history::{Change, Commit, Stretch};
+use pw_core::history::{Change, Commit, CommitRange};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -58,47 +58,47 @@ impl Repo {
         base: &Oid,
     ) -> Result<Vec<Commit>> {
         let mut commits = self.history(tips, base)?;
-        let changes = self.changes(&commits.iter().map(Stretch::of).collect::<Vec<_>>())?;
+        let changes = self.changes(&commits.iter().map(CommitRange::one).collect::<Vec<_>>())?;
         for (commit, changes) in commits.iter_mut().zip(changes) {
             commit.changes = changes;
         }
         Ok(commits)
     }
 
-    /// Returns what stretches of commits changed, in one process; in another if there are merges.
-    pub fn changes(&self, stretches: &[Stretch]) -> Result<Vec<Vec<Change>>> {
-        let is_merge = |stretch: &Stretch| stretch.parents.len() == 2;
-        let plain: Vec<Stretch> =
-            stretches.iter().filter(|stretch| !is_merge(stretch)).flat_map(comparisons).collect();
+    /// Returns what ranges of commits changed, in one process; in another if there are merges.
+    pub fn changes(&self, ranges: &[CommitRange]) -> Result<Vec<Vec<Change>>> {
+        let is_merge = |range: &CommitRange| range.parents.len() == 2;
+        let plain: Vec<CommitRange> =
+            ranges.iter().filter(|range| !is_merge(range)).flat_map(comparisons).collect();
         let mut plain = self.compare(&plain)?.into_iter();
-        let merges = stretches.iter().filter(|stretch| is_merge(stretch));
+        let merges = ranges.iter().filter(|range| is_merge(range));
         let merges: String = merges.map(|merge| format!("{}\n", merge.newest)).collect();
         let mut merges = match merges.is_empty() {
             true => Vec::new(),
             false => self.log_with_changes(&["--no-walk=unsorted", "--stdin"], merges)?,
         }
         .into_iter();
-        let answer = |stretch: &Stretch| {
-            let changes = match stretch.parents.len() {
+        let answer = |range: &CommitRange| {
+            let changes = match range.parents.len() {
                 0 | 1 => plain.next(),
                 2 => merges.next().map(|merge| merge.changes),
                 parents => in_all(plain.by_ref().take(parents)),
             };
-            changes.with_context(|| format!("git told no changes of {}", stretch.newest))
+            changes.with_context(|| format!("git told no changes of {}", range.newest))
         };
-        stretches.iter().map(answer).collect()
+        ranges.iter().map(answer).collect()
     }
 
-    /// Compares the ends of stretches, all in one process.
-    fn compare(&self, stretches: &[Stretch]) -> Result<Vec<Vec<Change>>> {
-        if stretches.is_empty() {
+    /// Compares the ends of ranges, all in one process.
+    fn compare(&self, ranges: &[CommitRange]) -> Result<Vec<Vec<Change>>> {
+        if ranges.is_empty() {
             return Ok(Vec::new());
         }
-        let line = |stretch: &Stretch| {
-            let ends = std::iter::once(&stretch.newest).chain(&stretch.parents);
+        let line = |range: &CommitRange| {
+            let ends = std::iter::once(&range.newest).chain(&range.parents);
             ends.map(Oid::as_str).collect::<Vec<_>>().join(" ") + "\n"
         };
-        let questions: String = stretches.iter().map(line).collect();
+        let questions: String = ranges.iter().map(line).collect();
         let args = ["diff-tree", "--stdin", "--always", "-r"];
         let call = self.git.plumbing(args.iter().chain(RAW)).reader().input(questions);
         let mut answers: Vec<Vec<Change>> = Vec::new();
@@ -173,12 +173,12 @@ impl Repo {
     }
 }
 
-/// Returns what to compare for a stretch. Git merges no more than two anew: a merge of more is
+/// Returns what to compare for a range. Git merges no more than two anew: a merge of more is
 /// compared with each of them.
-fn comparisons(stretch: &Stretch) -> Vec<Stretch> {
-    let Stretch { newest, parents } = stretch;
-    let with = |parent: &Oid| Stretch { newest: newest.clone(), parents: vec![parent.clone()] };
-    if parents.is_empty() { vec![stretch.clone()] } else { parents.iter().map(with).collect() }
+fn comparisons(range: &CommitRange) -> Vec<CommitRange> {
+    let CommitRange { newest, parents } = range;
+    let with = |parent: &Oid| CommitRange { newest: newest.clone(), parents: vec![parent.clone()] };
+    if parents.is_empty() { vec![range.clone()] } else { parents.iter().map(with).collect() }
 }
 
 /// Returns the changes that a merge makes against each of its parents.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
+use pw_core::next::Next;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -60,7 +61,7 @@ fn refused(hook: &str, said: &str) -> Failure {
     let first = output.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     Failure::new(Code::HookRefused, format!("the hook {hook} refused the commit: {first}"))
         .hint("do what details.output asks for, then run the same command again; if that is not yours to do, say so")
-        .next(format!("pw-worker blocked \"the hook {hook} refuses\""))
+        .next(Next::BlockedByHook(hook))
         .details(serde_json::json!({ "hook": hook, "output": output, "git": output }))
 }
 

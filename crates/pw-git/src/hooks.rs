@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::gap::{Gap, GapKind};
-use pw_core::prompt::{HOOK, HOOK_BEGINS, KEPT};
+use pw_core::git_hook::{HOOK, HOOK_BEGINS, KEPT};
 
 use crate::Repo;
 use crate::own_settings::{MainOnly, SETTINGS, include, is_true, quoted};
@@ -41,7 +41,7 @@ const ON_DEMAND: &[&str] = &["post-index-change", "sendemail-validate"];
 
 /// Where the hooks of one worktree are.
 #[derive(Clone, Debug)]
-pub struct HookPlace {
+pub struct HookFolder {
     /// The top of the worktree.
     pub worktree: PathBuf,
     /// Our own folder about its worker: it holds the folder of hooks, and beside that what hook
@@ -49,7 +49,7 @@ pub struct HookPlace {
     pub folder: PathBuf,
 }
 
-impl HookPlace {
+impl HookFolder {
     fn hooks(&self) -> PathBuf {
         self.folder.join("hooks")
     }
@@ -60,12 +60,12 @@ impl HookPlace {
         let real = |path: &Path| {
             path.canonicalize().with_context(|| format!("finding {}", path.display()))
         };
-        Ok(way(&real(&self.worktree)?, &real(&self.hooks())?))
+        Ok(relative_path(&real(&self.worktree)?, &real(&self.hooks())?))
     }
 }
 
 /// Returns the way from one folder to another; both are absolute and without links.
-pub fn way(from: &Path, to: &Path) -> PathBuf {
+pub fn relative_path(from: &Path, to: &Path) -> PathBuf {
     let common = from.components().zip(to.components()).take_while(|(one, other)| one == other);
     let common = common.count();
     let up = from.components().skip(common).map(|_| Component::ParentDir);
@@ -80,14 +80,14 @@ impl Repo {
 
     /// Returns for each worktree what is not as [`Self::write_hooks`] and [`Self::use_hooks`] leave
     /// it; an empty list for a folder that is no worktree of ours. Costs one process for all.
-    pub fn hook_gaps(&self, places: &[HookPlace]) -> Result<Vec<Vec<Gap>>> {
+    pub fn hook_gaps(&self, places: &[HookFolder]) -> Result<Vec<Vec<Gap>>> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
         let own: Vec<Option<PathBuf>> =
             places.iter().map(|place| self.own_git_dir(&place.worktree)).collect();
         let (shared, named) = self.hook_settings(&own)?;
-        let gaps = |((place, own), named): ((&HookPlace, &Option<PathBuf>), Named)| {
+        let gaps = |((place, own), named): ((&HookFolder, &Option<PathBuf>), Named)| {
             if own.is_none() {
                 return Vec::new();
             }
@@ -144,7 +144,7 @@ impl Repo {
         Ok((all, found))
     }
 
-    fn file_gaps(&self, place: &HookPlace) -> Vec<Gap> {
+    fn file_gaps(&self, place: &HookFolder) -> Vec<Gap> {
         let folder = place.hooks();
         if !folder.is_dir() {
             let message = format!("the folder of its hooks is gone: {}", folder.display());
@@ -177,7 +177,7 @@ impl Repo {
 
     /// Writes the dispatcher under every hook name. What else is found in the folder is kept beside
     /// it, where the dispatcher runs it.
-    pub fn write_hooks(&self, place: &HookPlace) -> Result<()> {
+    pub fn write_hooks(&self, place: &HookFolder) -> Result<()> {
         let folder = place.hooks();
         if folder.is_symlink() {
             // A hook manager put a link there: the folder it leads to is not ours to write into.
@@ -203,7 +203,7 @@ impl Repo {
     }
 
     /// Makes git look for hooks there, in this worktree alone; the setting goes with it.
-    pub fn use_hooks(&self, place: &HookPlace) -> Result<()> {
+    pub fn use_hooks(&self, place: &HookFolder) -> Result<()> {
         let way = place.way()?;
         let own = [self.own_git_dir(&place.worktree)];
         let read = || -> Result<(Shared, Option<Gap>)> {
@@ -284,11 +284,11 @@ fn append(settings: &Path, way: &Path) -> Result<()> {
 
 /// Returns what is wrong with the folder of hooks that git uses in a worktree; any way there will
 /// do.
-fn path_gap(place: &HookPlace, named: &Named) -> Option<Gap> {
+fn path_gap(place: &HookFolder, named: &Named) -> Option<Gap> {
     setting_gap(place, named).or_else(environment_gap)
 }
 
-fn setting_gap(place: &HookPlace, named: &Named) -> Option<Gap> {
+fn setting_gap(place: &HookFolder, named: &Named) -> Option<Gap> {
     let gap = |message: String| Some(Gap::new(GapKind::HooksPath, message));
     if let Some((include, file)) = &named.include {
         return gap(format!(
@@ -397,7 +397,7 @@ mod tests {
             ("/big/a", "/r/.git/h", "../../r/.git/h"),
             ("/r", "/r/.git", ".git"),
         ] {
-            assert_eq!(way(Path::new(from), Path::new(to)), Path::new(expected));
+            assert_eq!(relative_path(Path::new(from), Path::new(to)), Path::new(expected));
         }
     }
 }

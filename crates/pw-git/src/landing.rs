@@ -7,7 +7,7 @@ use std::process::ChildStdout;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::conflict::Blob;
-use pw_core::history::{Change, Stretch};
+use pw_core::history::{Change, CommitRange};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -167,7 +167,7 @@ impl Repo {
 
     /// Returns the files that differ between two commits, without submodules.
     fn changed_files(&self, from: &Oid, to: &Oid) -> Result<Vec<Changed>> {
-        let whole = Stretch { newest: to.clone(), parents: vec![from.clone()] };
+        let whole = CommitRange { newest: to.clone(), parents: vec![from.clone()] };
         let changes = self.changes(&[whole])?.into_iter().flatten();
         let changed = |change: Change| {
             let side = |side: Option<String>| side.map(|side| blob(&side)).transpose();

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 
-use crate::links::is_link_to;
 use crate::own_settings::{MainOnly, SETTINGS};
 use crate::process::Git;
 use crate::worktree::Worktree;
+use crate::worktree_links::is_link_to;
 
 /// Both folders.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 use anyhow::{Context as _, Result};
-use pw_core::analyze::log::{BULK, Entry, How, Log, PathId, Touch};
+use pw_core::analyze::log::{BULK, Entry, Log, PathId, Touch, TouchKind};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -126,17 +126,17 @@ fn touch(
     };
     let first = path()?;
     let touch = match status {
-        Some(b'A' | b'C') => Touch { path: first, how: How::Added },
-        Some(b'D') => Touch { path: first, how: How::Deleted },
-        Some(b'R') => Touch { path: path()?, how: How::RenamedFrom(first) },
-        _ => Touch { path: first, how: How::Edited },
+        Some(b'A' | b'C') => Touch { path: first, how: TouchKind::Added },
+        Some(b'D') => Touch { path: first, how: TouchKind::Deleted },
+        Some(b'R') => Touch { path: path()?, how: TouchKind::RenamedFrom(first) },
+        _ => Touch { path: first, how: TouchKind::Edited },
     };
     entry.files += 1;
     if entry.files > BULK {
         if entry.files == BULK + 1 {
-            entry.touches.retain(|touch| touch.how != How::Edited);
+            entry.touches.retain(|touch| touch.how != TouchKind::Edited);
         }
-        if touch.how == How::Edited {
+        if touch.how == TouchKind::Edited {
             return Ok(0);
         }
     }
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!([entry(0), entry(1), entry(2)], [(true, true), (false, false), (false, true)]);
         let names: Vec<String> = log.paths.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["a", "old", "new", "b c"]);
-        let touches = [(2, How::RenamedFrom(1)), (3, How::Added)];
+        let touches = [(2, TouchKind::RenamedFrom(1)), (3, TouchKind::Added)];
         assert_eq!(log.entries[1].touches, touches.map(|(path, how)| Touch { path, how }));
     }
 

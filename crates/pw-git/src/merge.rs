@@ -12,7 +12,7 @@ use pw_core::worker::FileStat;
 use tempfile::TempDir;
 
 use crate::hook_trace;
-use crate::merger::Merger;
+use crate::merge_process::MergeProcess;
 use crate::process::Call;
 use crate::{Author, CommitWriter, Repo};
 
@@ -144,7 +144,7 @@ impl Repo {
         scratch: Option<&'a Scratch>,
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
-        let merger = Merger::begin(self.merge_tree(scratch)?, &onto).ok();
+        let merger = MergeProcess::begin(self.merge_tree(scratch)?, &onto).ok();
         Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger })
     }
 
@@ -279,7 +279,7 @@ pub struct Merges<'a> {
     head: Oid,
     bases: MergeBases,
     /// `None` once it failed: git before 2.40 takes no merge base from us.
-    merger: Option<Merger>,
+    merger: Option<MergeProcess>,
 }
 
 impl Merges<'_> {

@@ -187,7 +187,7 @@ impl Call {
         self.env("GIT_OPTIONAL_LOCKS", "0")
     }
 
-    /// Leaves the times of all files as they are, see [`crate::untouched`].
+    /// Leaves the times of all files as they are, see [`crate::keep_mtimes`].
     pub(crate) fn touching_nothing(mut self) -> Self {
         self.touches = false;
         self
@@ -276,7 +276,7 @@ impl Call {
     fn start(&mut self, shown: &str) -> Result<Child> {
         let child = match self.touches {
             true => self.command.spawn(),
-            false => crate::untouched::spawn(&mut self.command),
+            false => crate::keep_mtimes::spawn(&mut self.command),
         };
         child.with_context(|| format!("starting git {shown}"))
     }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
-use pw_core::report::shell_word;
+use pw_core::next::Next;
 
 use crate::layout::Layout;
-use crate::links::Lost;
 use crate::lock::Lock;
 use crate::objects::Author;
 use crate::process::{Git, GitError, both};
 use crate::worktree::Worktree;
+use crate::worktree_links::Lost;
 
 /// A git repository.
 #[derive(Clone, Debug)]
@@ -203,14 +203,12 @@ fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     let Some(git) = error.downcast_ref::<GitError>() else { return error };
     let is_nowhere = git.stderr.contains("not a git repository");
     let failure = if (is_nowhere || git.stderr.contains("invalid gitfile format"))
-        && let Some((lost, root)) = crate::links::lost(dir)
+        && let Some((lost, root)) = crate::worktree_links::lost(dir)
     {
         let (message, hint) = explain(&lost);
         let failure = Failure::new(Code::NotARepository, message).hint(hint);
-        let repair =
-            |root: &Path| format!("pw-setup -C {} repair", shell_word(&root.to_string_lossy()));
         match root {
-            Some(root) => failure.next(repair(&root)),
+            Some(root) => failure.next(Next::Repair(None).at(&root)),
             None => failure,
         }
     } else if is_nowhere {

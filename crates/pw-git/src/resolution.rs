@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use pw_core::conflict::Blob;
+use pw_core::conflict_markers::MARKER_SIZE;
 use pw_core::id::Oid;
-use pw_core::marker::MARKER_SIZE;
 use pw_core::path::RepoPath;
 
 use crate::Repo;

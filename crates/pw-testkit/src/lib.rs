@@ -5,4 +5,5 @@ pub mod faults;
 pub mod plans;
 pub mod real_client;
 pub mod repo;
+pub mod rows;
 pub mod scripted_api;

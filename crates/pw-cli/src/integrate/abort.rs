@@ -12,7 +12,7 @@ use super::resolution::{Progress, Resolution};
 use super::stopped_merge::StoppedMerge;
 use super::stopping::stopped;
 use crate::shell::{Answer, Context};
-use crate::snapshot::{Keeping, restore_command};
+use crate::snapshot::{KeptSnapshot, restore_command};
 use crate::view;
 use crate::workflow::Workflow;
 
@@ -37,14 +37,17 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     if stopped.resolution.is_none()
         && matches!(resolution.progress(repo, stopped)?, Progress::Merging | Progress::Concluded)
     {
-        transaction =
-            StoppedMerge::of(&workflow, stopped)?.remember(&workflow, &resolution, transaction)?;
+        transaction = StoppedMerge::read(&workflow, stopped)?.remember(
+            &workflow,
+            &resolution,
+            transaction,
+        )?;
     }
     let (aside, keeping) = match &stopped.resolution {
         Some(commit) => {
             let why = format!("resolution of {}, given up", stopped.worker);
             let of = RESOLUTIONS.parse()?;
-            (None, Some(Keeping::of_commit(&workflow, &of, commit, None, &why)?))
+            (None, Some(KeptSnapshot::of_commit(&workflow, &of, commit, None, &why)?))
         }
         None => match resolution.keep(&workflow, stopped)? {
             Some((aside, keeping)) => (Some(aside), keeping),
@@ -59,7 +62,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     }
     journal.add(repo, &Event::Aborted { worker: Some(stopped.worker.clone()) })?;
     journal.publish(repo, transaction)?;
-    aside.map_or(Ok(()), pw_git::Aside::discard)?;
+    aside.map_or(Ok(()), pw_git::PendingRemoval::discard)?;
     let aborted = Aborted {
         workflow: plan.workflow.clone(),
         worker: Some(stopped.worker.clone()),

@@ -8,15 +8,15 @@ use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Merged};
+use pw_core::merge_order::{Turn, merge_order};
+use pw_core::next::CommandLine;
+use pw_core::own_commits::own_commits;
 use pw_core::path::RepoPath;
-use pw_core::record::Choice;
-use pw_core::report::shell_word;
+use pw_core::record::RunOptions;
 use pw_core::status::{ReasonKind, WorkerStatus, signal_lines, worker_states};
-use pw_core::turn::{Turn, turns};
-use pw_core::work::own_work;
 use pw_git::{Merges, unshallow};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
@@ -24,7 +24,7 @@ use crate::workflow::Workflow;
 pub(super) struct MergeChain<'a> {
     pub(super) workflow: &'a Workflow,
     pub(super) context: &'a Context,
-    pub(super) choice: Choice,
+    pub(super) options: RunOptions,
     pub(super) facts: Facts,
     pub(super) states: Vec<WorkerStatus>,
     /// The signals of each worker since it was merged before.
@@ -40,12 +40,12 @@ impl<'a> MergeChain<'a> {
     pub(super) fn new(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: Choice,
+        options: RunOptions,
         commit: Oid,
     ) -> Result<Self> {
         require_own_branch(workflow)?;
-        let allow = choice.allow_out_of_scope;
-        let chain = Self::begin(workflow, context, choice, commit)?;
+        let allow = options.allow_out_of_scope;
+        let chain = Self::begin(workflow, context, options, commit)?;
         let ready =
             integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow);
         let is_cut = workflow.repo.is_shallow() && chain.is_rewritten();
@@ -58,16 +58,16 @@ impl<'a> MergeChain<'a> {
     pub(super) fn anew(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: Choice,
+        options: RunOptions,
     ) -> Result<Self> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
-        let chain = Self::new(workflow, context, choice.clone(), start.clone())?;
+        let chain = Self::new(workflow, context, options.clone(), start.clone())?;
         let Some(red) = &workflow.record.red else { return Ok(chain) };
         let history = &chain.facts.history;
         let known = integration::merges_since(history, &red.candidate, start);
         let known = integration::still_wanted(known, &chain.order(), &chain.states, history, start);
         match known.last() {
-            Some(merged) => Self::begin(workflow, context, choice, merged.commit.clone()),
+            Some(merged) => Self::begin(workflow, context, options, merged.commit.clone()),
             None => Ok(chain),
         }
     }
@@ -76,17 +76,17 @@ impl<'a> MergeChain<'a> {
     pub(super) fn begin(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: Choice,
+        options: RunOptions,
         commit: Oid,
     ) -> Result<Self> {
-        for id in &choice.without {
+        for id in &options.without {
             workflow.worker(id)?;
         }
-        let facts = workflow.facts(context.now, Look::Into)?;
+        let facts = workflow.facts(context.now, Worktrees::All)?;
         let Workflow { plan, record, .. } = workflow;
-        let work = own_work(plan, record, &facts);
+        let work = own_commits(plan, record, &facts);
         let states = worker_states(plan, record, &facts, &work);
-        let turns = turns(plan, &facts, &states, &choice.without);
+        let turns = merge_order(plan, &facts, &states, &options.without);
         let since = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
         let signals = signal_lines(plan, &facts, &work, since);
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
@@ -94,7 +94,7 @@ impl<'a> MergeChain<'a> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, bases, None)?;
-        Ok(Self { workflow, context, choice, facts, states, signals, turns, merges, merged })
+        Ok(Self { workflow, context, options, facts, states, signals, turns, merges, merged })
     }
 
     pub(super) fn order(&self) -> Vec<WorkerId> {
@@ -172,7 +172,7 @@ pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
         let message = format!("{branch} is checked out in {}", worktree.path.display());
         return Err(Failure::new(Code::IntegrationMoved, message)
             .hint("switch that checkout to another branch; moving the branch under it would confuse it")
-            .next(format!("git -C {} switch --detach", shell_word(&worktree.path.to_string_lossy())))
+            .next(CommandLine::git(&worktree.path, "switch --detach"))
             .into());
     }
     own_result(workflow).map(drop)
@@ -188,7 +188,7 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
         (Some(ours), None) => {
             Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
                 .hint("bring it back where it was")
-                .next(format!("git branch {branch} {ours}"))
+                .next(CommandLine::of("git branch").word(&branch).word(ours))
                 .into())
         }
         _ => Err(Failure::new(
@@ -196,7 +196,7 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
             format!("{branch} was moved by somebody else"),
         )
         .hint("keep those commits under another name, then run again to put the branch back")
-        .next(format!("git branch -m {branch} {branch}-by-hand"))
+        .next(CommandLine::of("git branch -m").word(&branch).word(format!("{branch}-by-hand")))
         .into()),
     }
 }

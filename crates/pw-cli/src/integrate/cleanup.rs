@@ -10,30 +10,30 @@ use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Remo
 use pw_core::facts::Facts;
 use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
-use pw_core::report::NextStep;
-use pw_core::session::How;
+use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{Journal, Survey, Transaction};
 
 use super::gate_worktree::GateWorktree;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::landing;
-use crate::launch;
+use crate::launcher;
 use crate::processes;
 use crate::session;
 use crate::shell::{Answer, Context};
-use crate::snapshot::{Keeping, restore_command};
+use crate::snapshot::{KeptSnapshot, restore_command};
 use crate::view;
 use crate::workflow::Workflow;
 
 /// How a cleanup was asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Wish {
+pub(super) struct Options {
     pub(super) dry_run: bool,
     /// Uncommitted files alone are no reason to keep a worker: the snapshot holds them.
     pub(super) snapshot: bool,
@@ -44,21 +44,21 @@ pub(super) fn cleanup(
     context: &Context,
     name: Option<&str>,
     ids: &[WorkerId],
-    wish: Wish,
+    options: Options,
 ) -> Result<Answer> {
-    let (mut workflow, _lock) = match wish.dry_run {
+    let (mut workflow, _lock) = match options.dry_run {
         true => (Workflow::open(context, name)?, None),
         false => {
             Workflow::open_alone(context, name).map(|(workflow, lock)| (workflow, Some(lock)))?
         }
     };
     ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
-    let mut journal = if wish.dry_run { None } else { Some(workflow.journal()?) };
+    let mut journal = if options.dry_run { None } else { Some(workflow.journal()?) };
     if let Some(journal) = &mut journal {
         take_up(&mut workflow, journal, context.now)?;
         workflow.repo.refresh()?;
     }
-    let facts = workflow.facts(context.now, Look::Past)?;
+    let facts = workflow.facts(context.now, Worktrees::None)?;
     if let Some(journal) = &mut journal {
         note_landing(&mut workflow, journal, &facts)?;
     }
@@ -67,52 +67,53 @@ pub(super) fn cleanup(
     let (workers, others): (Vec<&Worker>, Vec<&Worker>) =
         workflow.plan.workers.iter().partition(asked);
     let others_stay = others.into_iter().any(|worker| is_there(&workflow, worker));
-    let (living, mut notes) = session::living(&workflow, &workers, How::Print, context.now);
+    let (living, mut notes) =
+        session::live_sessions(&workflow, &workers, LaunchMode::Print, context.now);
     let (mut removed, mut kept) = (Vec::new(), Vec::new());
     for worker in workers {
         let Some(status) = states.iter().find(|status| status.id == worker.id) else { continue };
         if !is_there(&workflow, worker) {
             continue;
         }
-        let mut ground = Ground::of(&workflow, worker, status, &facts);
+        let mut candidate = CleanupCandidate::new(&workflow, worker, status, &facts);
         context.progress(&format!("looking at {}", worker.label()));
         if living.iter().any(|living| living.worker == worker.id) {
-            ground.keep(KeepKind::SessionAlive, "its session is alive");
+            candidate.keep(KeepKind::SessionAlive, "its session is alive");
         }
-        ground.examine(ids.contains(&worker.id), wish.snapshot, &mut notes)?;
-        if ground.reasons.is_empty() {
+        candidate.examine(ids.contains(&worker.id), options.snapshot, &mut notes)?;
+        if candidate.reasons.is_empty() {
             let snapshot = match &mut journal {
                 None => None,
-                Some(journal) => ground.remove(journal)?,
+                Some(journal) => candidate.remove(journal)?,
             };
             // The last survey may have found a reason to keep it.
-            if ground.reasons.is_empty() {
-                removed.push(ground.removed(snapshot));
+            if candidate.reasons.is_empty() {
+                removed.push(candidate.removed(snapshot));
             }
         }
-        if !ground.reasons.is_empty() {
-            kept.push(KeptWorker { worker: worker.id.clone(), reasons: ground.reasons });
+        if !candidate.reasons.is_empty() {
+            kept.push(KeptWorker { worker: worker.id.clone(), reasons: candidate.reasons });
         }
     }
-    if !wish.dry_run {
+    if !options.dry_run {
         notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
     }
     let slug = &workflow.plan.workflow;
-    let next = if wish.dry_run && !removed.is_empty() {
-        let words: String = ids.iter().map(|id| format!(" {id}")).collect();
-        let option = if wish.snapshot { " --snapshot" } else { "" };
-        NextStep::new("clean up", format!("pw-integrate cleanup {slug}{words}{option}"))
+    let next = if options.dry_run && !removed.is_empty() {
+        let (workflow, snapshot) = (slug, options.snapshot);
+        let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
+        NextStep::new("clean up", again)
     } else if kept.is_empty() {
-        NextStep::new("review", format!("pw-retro report {slug}"))
+        NextStep::new("review", Next::Report(slug))
     } else {
-        NextStep::new("look", format!("pw-monitor status {slug}"))
+        NextStep::new("look", Next::Status(slug))
     };
     let answer = Cleanup {
         workflow: slug.clone(),
-        dry_run: wish.dry_run,
+        dry_run: options.dry_run,
         removed,
         kept,
-        restore: format!("pw-integrate restore {slug}"),
+        restore: Next::Snapshots(slug).into(),
         notes,
         next: vec![next],
     };
@@ -120,7 +121,7 @@ pub(super) fn cleanup(
 }
 
 /// One worker to remove: what exists of it, and the reasons to keep it.
-struct Ground<'a> {
+struct CleanupCandidate<'a> {
     workflow: &'a Workflow,
     worker: &'a Worker,
     status: &'a WorkerStatus,
@@ -132,8 +133,8 @@ struct Ground<'a> {
     reasons: Vec<KeepReason>,
 }
 
-impl<'a> Ground<'a> {
-    fn of(
+impl<'a> CleanupCandidate<'a> {
+    fn new(
         workflow: &'a Workflow,
         worker: &'a Worker,
         status: &'a WorkerStatus,
@@ -250,17 +251,17 @@ impl<'a> Ground<'a> {
         let Workflow { repo, plan, record, refs, .. } = self.workflow;
         let (id, names) = (&self.worker.id, Refs(&plan.workflow));
         let keeping = match (&self.survey, &self.tip) {
-            (Some(survey), _) => Some(Keeping::of_worktree(
+            (Some(survey), _) => Some(KeptSnapshot::of_worktree(
                 self.workflow,
                 id,
                 &self.path,
                 survey,
                 "before its removal",
             )?),
-            (None, _) if record.cleaning.contains(id) => Keeping::newest(self.workflow, id),
+            (None, _) if record.cleaning.contains(id) => KeptSnapshot::newest(self.workflow, id),
             (None, Some(tip)) => {
                 let branch = self.worker.branch();
-                Some(Keeping::of_commit(
+                Some(KeptSnapshot::of_commit(
                     self.workflow,
                     id,
                     tip,
@@ -295,7 +296,7 @@ impl<'a> Ground<'a> {
             journal.try_publish(repo, Transaction::default())?;
             return Ok(None);
         }
-        let folder = launch::folder(repo, plan, self.worker);
+        let folder = launcher::folder(repo, plan, self.worker);
         if folder.is_dir() {
             std::fs::remove_dir_all(&folder)
                 .with_context(|| format!("removing {}", folder.display()))?;
@@ -320,7 +321,7 @@ impl<'a> Ground<'a> {
         let Some(survey) = &self.survey else {
             return repo.forget_missing_worktree(&self.path).map(|()| true);
         };
-        let Some(aside) = repo.put_aside(&self.path)? else { return Ok(true) };
+        let Some(aside) = repo.begin_removal(&self.path)? else { return Ok(true) };
         let again = repo.survey(&aside.path(), &plan.disposable);
         let is_quiet = processes::inside(&aside.path()).is_none_or(|ids| ids.is_empty());
         if is_quiet && again.is_ok_and(|again| survey.is_same(&again)) {
@@ -349,7 +350,7 @@ fn take_up(workflow: &mut Workflow, journal: &mut Journal, now: Seconds) -> Resu
     let mut stayed = Vec::new();
     for worker in plan.workers.iter().filter(|worker| record.cleaning.contains(&worker.id)) {
         let path = workflow.worktree(worker);
-        repo.take_back(&path)?;
+        repo.recover_removal(&path)?;
         if path.symlink_metadata().is_ok() {
             stayed.push(Event::Stayed { worker: worker.id.clone() });
         }

@@ -1,11 +1,11 @@
 //! After a red gate: which workers are at fault, found by testing some of them without the rest.
 
 use anyhow::{Context as _, Result};
-use pw_core::attribution::{Attribution, Fault, Said, Seen, Set, attribute, closed};
+use pw_core::culprits::{Culprits, Fault, GateOutcome, Seen, Set, closed, find_culprits};
 use pw_core::failure::Failure;
 use pw_core::gate_report::{Cause, GateFault, GateStop, Rest};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::record::{Choice, Event, Red};
+use pw_core::record::{Event, Red, RunOptions};
 use pw_git::Transaction;
 
 use super::chain::MergeChain;
@@ -26,14 +26,14 @@ pub(super) fn red(
         candidate: judgement.commit.clone(),
         gate: result.name.clone(),
         workers: Vec::new(),
-        choice: Choice { retest: false, ..chain.choice.clone() },
+        options: RunOptions { retest: false, ..chain.options.clone() },
     };
     if known.is_none_or(|known| *known != Red { workers: known.workers.clone(), ..red.clone() }) {
         keeper.record(&Event::Red(red.clone()), Transaction::default())?;
     }
     let parts = Parts { chain, members: &members };
     let seen = Seen { passes: parts.passed(keeper), fails: chain.merged.len() };
-    let found = attribute(&parts.after(), index, seen, |set, gate, retry| {
+    let found = find_culprits(&parts.after(), index, seen, |set, gate, retry| {
         parts.say(keeper, set, gate, retry)
     })?;
     let rest = parts.rest(&found)?;
@@ -57,7 +57,7 @@ pub(super) fn red(
     };
     let stop = keeper.stop(judgement).context("a red gate without a result")?;
     let stop = GateStop { cause: Some(cause), workers, faults, rest, ..stop };
-    Ok(stop.failure(&chain.workflow.plan.workflow, &chain.choice))
+    Ok(stop.failure(&chain.workflow.plan.workflow, &chain.options))
 }
 
 /// Merges some of the workers of an integration without the rest.
@@ -98,15 +98,15 @@ impl Parts<'_> {
         set: &Set,
         gate: Option<usize>,
         retry: bool,
-    ) -> Result<Said> {
-        let Some(commit) = self.merge(set)? else { return Ok(Said::Unknown) };
+    ) -> Result<GateOutcome> {
+        let Some(commit) = self.merge(set)? else { return Ok(GateOutcome::Unknown) };
         let names: Vec<String> = self.names(set).iter().map(ToString::to_string).collect();
         let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         self.chain.context.progress(&format!("who is at fault? testing with {who}"));
         Ok(match gate {
-            Some(gate) if keeper.passes(gate, &commit, retry)? => Said::Passes,
-            Some(gate) => Said::Fails(gate),
-            None => keeper.judge(&commit)?.red.map_or(Said::Passes, Said::Fails),
+            Some(gate) if keeper.passes(gate, &commit, retry)? => GateOutcome::Passes,
+            Some(gate) => GateOutcome::Fails(gate),
+            None => keeper.judge(&commit)?.red.map_or(GateOutcome::Passes, GateOutcome::Fails),
         })
     }
 
@@ -133,7 +133,7 @@ impl Parts<'_> {
     }
 
     /// Returns the workers that can be integrated without those at fault.
-    fn rest(&self, found: &Attribution) -> Result<Option<Rest>> {
+    fn rest(&self, found: &Culprits) -> Result<Option<Rest>> {
         let Some(without) = &found.without else { return Ok(None) };
         let others: Set = (0..self.members.len()).filter(|w| !without.contains(w)).collect();
         let commit = self.merge(&others)?.context("the others do not merge any more")?;

@@ -1,46 +1,48 @@
 //! Landing the integration branch on the base branch, or proposing that to a forge.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::finish::{self, Finished, Landed, Share, Wish};
-use pw_core::gate::Mode;
+use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
+use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::record::{Choice, Event};
-use pw_core::report::{NextStep, counted, shell_word};
-use pw_core::status::{WorkerStatus, comes_back, signal_lines, worker_states};
-use pw_core::work::own_work;
+use pw_core::next::{CommandLine, Next, NextStep, Way};
+use pw_core::own_commits::own_commits;
+use pw_core::record::{Event, RunOptions};
+use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
+use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::chain::own_result;
 use super::gate::Gatekeeper;
 use super::pull_request::{self, Proposal};
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::landing;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// What was asked for.
-pub(super) struct Asked {
-    pub(super) wish: Wish,
+/// How the result is to land.
+pub(super) struct Options {
+    pub(super) mode: LandingMode,
     pub(super) pull_request: bool,
     /// Land without any test.
     pub(super) no_gate: bool,
     pub(super) without: Vec<WorkerId>,
 }
 
-pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Result<Answer> {
+pub(super) fn finish(context: &Context, name: Option<&str>, options: Options) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let finish = Finish::new(&workflow, context, asked)?;
+    let finish = Finish::new(&workflow, context, options)?;
     let has_landed = workflow.repo.is_ancestor(&finish.result, &finish.before)?;
     if !has_landed {
         finish.require_something_new()?;
     }
-    let answer = match finish.asked.pull_request {
+    let answer = match finish.options.pull_request {
         _ if has_landed => finish.take_note()?,
         true => finish.propose()?,
         false => finish.land()?,
@@ -52,7 +54,7 @@ pub(super) fn finish(context: &Context, name: Option<&str>, asked: Asked) -> Res
 pub(super) struct Finish<'a> {
     pub(super) workflow: &'a Workflow,
     context: &'a Context,
-    asked: Asked,
+    options: Options,
     signals: BTreeMap<WorkerId, Vec<String>>,
     states: Vec<WorkerStatus>,
     /// The base branch, and where it is.
@@ -71,16 +73,16 @@ pub(super) struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    fn new(workflow: &'a Workflow, context: &'a Context, asked: Asked) -> Result<Self> {
-        for id in &asked.without {
+    fn new(workflow: &'a Workflow, context: &'a Context, options: Options) -> Result<Self> {
+        for id in &options.without {
             workflow.worker(id)?;
         }
         require_nothing_stopped(workflow)?;
         let result = require_result(workflow)?;
         let (base, before) = require_base(workflow)?;
-        let facts = workflow.facts(context.now, Look::Past)?;
+        let facts = workflow.facts(context.now, Worktrees::None)?;
         let Workflow { plan, record, .. } = workflow;
-        let work = own_work(plan, record, &facts);
+        let work = own_commits(plan, record, &facts);
         let signals = signal_lines(plan, &facts, &work, |_| None);
         let states = worker_states(plan, record, &facts, &work);
         let landed_as = facts.landed_as.get(&result).cloned();
@@ -89,25 +91,31 @@ impl<'a> Finish<'a> {
             true => None,
             false => landing::merge_base(workflow, &facts, &before, &result)?,
         };
-        finish::require_left_out(plan, &work, &facts.history, [&result, &before], &asked.without)?;
+        finish::require_left_out(
+            plan,
+            &work,
+            &facts.history,
+            [&result, &before],
+            &options.without,
+        )?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer =
-            finish::require_all_merged(&workflow.plan, &states, &is_merged, &asked.without)?;
-        let mode = asked.no_gate.then_some(Mode::None);
-        let mut keeper =
-            Gatekeeper::new(workflow, context, &Choice { gate: mode, ..Choice::default() })?;
+            finish::require_all_merged(&workflow.plan, &states, &is_merged, &options.without)?;
+        let mode = options.no_gate.then_some(GateMode::None);
+        let mut keeper = Gatekeeper::new(
+            workflow,
+            context,
+            &RunOptions { gate: mode, ..RunOptions::default() },
+        )?;
         keeper.notes.extend(match facts.reverted.get(&result) {
             Some(reverted) => vec![reverted.note("all of this")],
-            None => {
-                let merged: Vec<WorkerId> = workflow.record.merged.keys().cloned().collect();
-                comes_back(&states, &merged)
-            }
+            None => taken_back(&states, is_merged),
         });
         let gate = None;
         Ok(Self {
             workflow,
             context,
-            asked,
+            options,
             signals,
             states,
             base,
@@ -129,14 +137,14 @@ impl<'a> Finish<'a> {
         if let Some(newer) = self.newer.first() {
             return Err(Failure::new(Code::NothingToLand, message)
                 .hint(format!("{newer} has newer work: integrate it, then finish"))
-                .next(format!("pw-integrate run {name}"))
+                .next(Next::run(name))
                 .details(
                     serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
                 ));
         }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
-            .next(format!("pw-integrate cleanup {name}"))
+            .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
             .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
@@ -157,7 +165,7 @@ impl<'a> Finish<'a> {
     fn land(mut self) -> Result<Finished> {
         let repo = &self.workflow.repo;
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
-        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.asked.wish)?;
+        let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.options.mode)?;
         let commit = match how {
             Landed::Merge => self.merge(is_ahead)?,
             _ => self.result.clone(),
@@ -216,7 +224,7 @@ impl<'a> Finish<'a> {
 
     /// Returns what a pull request lists of each worker whose work lands.
     pub(super) fn shares(&self) -> Result<Vec<Share<'_>>> {
-        let lands = self.states.iter().filter(|s| !self.asked.without.contains(&s.id));
+        let lands = self.states.iter().filter(|s| !self.options.without.contains(&s.id));
         lands
             .map(|status| {
                 let worker = self.workflow.worker(&status.id)?;
@@ -226,12 +234,24 @@ impl<'a> Finish<'a> {
             .collect()
     }
 
+    /// Returns the commands that put uncommitted changes away, land, and bring them back.
+    fn put_away_and_land(&self, checkout: &Path) -> Vec<CommandLine> {
+        let workflow = &self.workflow.plan.workflow;
+        let way = (self.options.mode == LandingMode::Merge).then_some(Way::Merge);
+        let land = CommandLine::from(Next::Finish { workflow, way });
+        let without = self.options.without.iter();
+        let land = without.fold(land, |land, worker| land.and("--without").word(worker));
+        let land = if self.options.no_gate { land.and("--no-gate") } else { land };
+        let stash = CommandLine::git(checkout, "stash push --message");
+        let stash = stash.word(format!("before landing {workflow}"));
+        vec![stash, land, CommandLine::git(checkout, "stash pop")]
+    }
+
     /// Refuses to move a checkout with uncommitted files or an operation in progress.
     fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
         let repo = &self.workflow.repo;
-        let place = shell_word(&checkout.path.to_string_lossy());
         let refuse = |code, message: String, hint: &str| {
-            Failure::new(code, message).hint(hint).next(format!("git -C {place} status"))
+            Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
         };
         let WorktreeFacts::Present(tree) = repo.tree_state(&checkout.path)? else {
             let message = format!(
@@ -260,13 +280,23 @@ impl<'a> Finish<'a> {
                 "{shown} has {} with uncommitted changes, `{first}` among them",
                 counted(changed.len(), "file")
             );
-            return Err(refuse(
-                Code::DirtyTree,
-                message,
-                "commit or put away the changes there first",
-            )
-            .details(serde_json::json!({ "paths": changed }))
-            .into());
+            // A conflict cannot be put away.
+            let commands = match tree.unmerged.is_empty() {
+                true => self.put_away_and_land(&checkout.path),
+                false => Vec::new(),
+            };
+            let shown: Vec<String> =
+                commands.iter().map(|command| format!("`{command}`")).collect();
+            let hint = match shown.is_empty() {
+                true => "finish the merge there first".to_owned(),
+                false => format!(
+                    "the user commits them, or puts them away and brings them back: {}",
+                    shown.join(", ")
+                ),
+            };
+            return Err(refuse(Code::DirtyTree, message, &hint)
+                .details(serde_json::json!({ "paths": changed, "commands": commands }))
+                .into());
         }
         let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;
         if let Some(first) = in_the_way.first() {
@@ -285,7 +315,7 @@ impl<'a> Finish<'a> {
     /// Refuses unless the plan's gates pass on exactly what is to land.
     fn verify(&mut self, commit: &Oid) -> Result<()> {
         if self.keeper.is_absent() {
-            let note = match self.asked.no_gate {
+            let note = match self.options.no_gate {
                 true => "nothing was tested: --no-gate",
                 false => "nothing was tested: the plan has no `verify`",
             };
@@ -302,7 +332,7 @@ impl<'a> Finish<'a> {
         let message = format!("the gate {} does not pass; nothing has landed", stop.gate);
         Err(Failure::new(Code::GateFailed, message)
             .hint("have it corrected and integrated, then finish again")
-            .next(format!("pw-integrate check {name}"))
+            .next(Next::Check(name))
             .details(stop)
             .into())
     }
@@ -326,12 +356,12 @@ impl<'a> Finish<'a> {
             before: self.before,
             landed,
             checkout: checkout.map(|checkout| checkout.path.to_string_lossy().into_owned()),
-            without: self.asked.without,
+            without: self.options.without,
             newer: self.newer,
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", format!("pw-retro report {name}"))],
+            next: vec![NextStep::new("look back", Next::Report(name))],
         }
     }
 
@@ -360,7 +390,7 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
     };
     Err(Failure::new(Code::NotReady, message)
         .hint("continue it, or give it up")
-        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+        .next(Next::go_on(&workflow.plan.workflow))
         .into())
 }
 
@@ -370,7 +400,7 @@ fn require_result(workflow: &Workflow) -> Result<Oid> {
     let nobody = || {
         Failure::new(Code::NothingToLand, "nobody is integrated yet")
             .hint("integrate first")
-            .next(format!("pw-integrate run {}", workflow.plan.workflow))
+            .next(Next::run(&workflow.plan.workflow))
     };
     Ok(own.flatten().ok_or_else(nobody)?)
 }
@@ -380,7 +410,9 @@ fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
     let refuse = |message: String| {
         Failure::new(Code::NoBase, message)
             .hint("land it by hand, on the branch the user names")
-            .next(format!("git log --first-parent {}", workflow.plan.integration_branch()))
+            .next(
+                CommandLine::of("git log --first-parent").word(workflow.plan.integration_branch()),
+            )
     };
     let Some(base) = &workflow.record.base_branch else {
         let began = workflow.record.base.short();

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pw_core::gate::{Gate, Mode, Verdict};
+use pw_core::gate::{Gate, GateMode, Verdict};
 use pw_core::gate_report::{GateReport, GateResult, GateStop, asked_for, terms};
 use pw_core::id::{GateName, Oid};
-use pw_core::record::{Choice, Event, Refs};
+use pw_core::record::{Event, Refs, RunOptions};
 use pw_git::{Journal, Transaction};
 
 use super::gate_worktree::GateWorktree;
@@ -21,7 +21,7 @@ use crate::workflow::Workflow;
 pub(super) struct Gatekeeper<'a> {
     workflow: &'a Workflow,
     context: &'a Context,
-    mode: Mode,
+    mode: GateMode,
     /// Each with the id of its terms.
     gates: Vec<(Gate, Oid)>,
     verdicts: BTreeMap<(Oid, Oid), Verdict>,
@@ -55,17 +55,17 @@ impl<'a> Gatekeeper<'a> {
     pub(super) fn new(
         workflow: &'a Workflow,
         context: &'a Context,
-        choice: &Choice,
+        options: &RunOptions,
     ) -> Result<Self> {
         let Workflow { repo, plan, record, refs, .. } = workflow;
         let with_terms = |gate: Gate| Ok((gate.clone(), repo.blob_id(&terms(&gate, plan))?));
-        let gates: Result<Vec<_>> = asked_for(plan, choice).into_iter().map(with_terms).collect();
+        let gates: Result<Vec<_>> = asked_for(plan, options).into_iter().map(with_terms).collect();
         Ok(Self {
             workflow,
             context,
-            mode: choice.gate.unwrap_or_default(),
+            mode: options.gate.unwrap_or_default(),
             gates: gates?,
-            verdicts: if choice.retest { BTreeMap::new() } else { record.verdicts.clone() },
+            verdicts: if options.retest { BTreeMap::new() } else { record.verdicts.clone() },
             fresh: BTreeSet::new(),
             worktree: None,
             journal: workflow.journal()?,
@@ -114,7 +114,7 @@ impl<'a> Gatekeeper<'a> {
 
     /// Whether to test after every merge.
     pub(super) fn tests_each(&self) -> bool {
-        self.mode == Mode::Each && !self.gates.is_empty()
+        self.mode == GateMode::Each && !self.gates.is_empty()
     }
 
     /// Returns what a gate says about a commit; asks it only when that is not known, and, with

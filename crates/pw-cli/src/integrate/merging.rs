@@ -3,15 +3,15 @@
 
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
-use pw_core::gate::Mode;
+use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
-use pw_core::history::Stretch;
+use pw_core::history::CommitRange;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Integrated, Merged};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Proof, Refs, Stopped};
-use pw_core::report::NextStep;
-use pw_core::status::{ReasonKind, State, WorkerStatus, comes_back};
+use pw_core::status::{ReasonKind, State, WorkerStatus, taken_back};
 use pw_git::Transaction;
 
 use super::chain::MergeChain;
@@ -26,12 +26,15 @@ impl MergeChain<'_> {
     /// Merges the workers that are left, tests, publishes, and answers; or stops at the first
     /// conflict, or when a gate fails.
     pub(super) fn carry_out(mut self) -> Result<Answer> {
-        let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.choice)?;
-        let mergiraf = Mergiraf::of(self.workflow);
+        let mut keeper = Gatekeeper::new(self.workflow, self.context, &self.options)?;
+        let mergiraf = Mergiraf::new(self.workflow);
         if matches!(mergiraf, Mergiraf::Missing) {
             keeper.notes.push(mergiraf::MISSING.to_owned());
         }
-        keeper.notes.extend(comes_back(&self.states, &self.order()));
+        let (order, merged) = (self.order(), &self.workflow.record.merged);
+        keeper
+            .notes
+            .extend(taken_back(&self.states, |id| order.contains(id) || merged.contains_key(id)));
         for id in self.order() {
             let Some(tip) = self.tip(&id) else { continue };
             self.context.progress(&format!("merging {id}"));
@@ -42,8 +45,8 @@ impl MergeChain<'_> {
                 outcome.conflicts.clear();
             }
             if !outcome.conflicts.is_empty() {
-                let (onto, choice) = (self.commit().clone(), self.choice);
-                let stopped = Stopped { worker: id, tip, onto, choice, resolution: None };
+                let (onto, options) = (self.commit().clone(), self.options);
+                let stopped = Stopped { worker: id, tip, onto, options, resolution: None };
                 return Err(
                     stopping::stop(self.workflow, self.context, stopped, &mut keeper)?.into()
                 );
@@ -67,11 +70,11 @@ impl MergeChain<'_> {
             status.reasons.iter().any(|reason| reason.kind == ReasonKind::OutdatedCommits)
         };
         let Some(status) = status.filter(is_outdated) else { return Ok(()) };
-        if self.choice.allow_out_of_scope {
+        if self.options.allow_out_of_scope {
             return Ok(());
         }
         let before = self.merged.iter().rev().nth(1).map_or(self.start(), |merged| &merged.commit);
-        let changes = self.workflow.repo.changes(&[Stretch::between(before, self.commit())])?;
+        let changes = self.workflow.repo.changes(&[CommitRange::between(before, self.commit())])?;
         let changed: Vec<RepoPath> =
             changes.into_iter().flatten().map(|change| change.path).collect();
         Ok(integration::require_no_return(&self.workflow.plan, status, &changed)?)
@@ -83,8 +86,8 @@ impl MergeChain<'_> {
             return Ok(None);
         }
         if keeper.is_absent() {
-            let note = match self.choice.gate {
-                Some(Mode::None) => "nothing was tested: --no-gate",
+            let note = match self.options.gate {
+                Some(GateMode::None) => "nothing was tested: --no-gate",
                 _ => "nothing was tested: the plan has no `verify`",
             };
             keeper.notes.push(note.to_owned());
@@ -121,9 +124,9 @@ impl MergeChain<'_> {
             transaction = transaction.set(&name, tip, refs.get(&name));
             journal.add(repo, &Event::Merged { worker: worker.clone(), tip: tip.clone() })?;
         }
-        let proof = match self.choice.gate {
+        let proof = match self.options.gate {
             _ if passed => Proof::Passed,
-            Some(Mode::None) => Proof::NoGate,
+            Some(GateMode::None) => Proof::NoGate,
             _ => Proof::NoVerify,
         };
         journal.add(repo, &Event::Integrated { commit: self.commit().clone(), proof })?;
@@ -138,7 +141,7 @@ impl MergeChain<'_> {
             format!("{} moved while this ran", plan.integration_branch()),
         )
         .hint("nothing was changed; run the command again")
-        .next(format!("pw-integrate run {}", plan.workflow))
+        .next(Next::run(&plan.workflow))
         .into())
     }
 
@@ -159,15 +162,16 @@ impl MergeChain<'_> {
             }
         }
         let (base, branch) = (record.base.short(), plan.integration_branch());
-        let review = NextStep::new("review", format!("git log --first-parent {base}..{branch}"));
-        let retro = NextStep::new("look back", format!("pw-retro report {}", plan.workflow));
+        let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
+        let review = NextStep::new("review", review);
+        let retro = NextStep::new("look back", Next::Report(&plan.workflow));
         let answer = Integrated {
             workflow: plan.workflow.clone(),
             branch: plan.integration_branch(),
             commit: self.commit().clone(),
             merged: self.merged,
             turns: self.turns,
-            without: self.choice.without,
+            without: self.options.without,
             newer,
             gate,
             notes: keeper.notes,

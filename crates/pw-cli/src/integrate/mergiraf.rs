@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
+use pw_core::conflict_markers;
 use pw_core::gate::{End, Gate};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::marker;
 use pw_core::path::RepoPath;
-use pw_core::report::shell_word;
+use pw_core::shell_word::shell_word;
 use pw_git::{MergeOutcome, Scratch};
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ pub(super) enum Mergiraf<'a> {
 }
 
 impl<'a> Mergiraf<'a> {
-    pub(super) fn of(workflow: &'a Workflow) -> Self {
+    pub(super) fn new(workflow: &'a Workflow) -> Self {
         match which::which("mergiraf") {
             _ if !workflow.plan.uses_mergiraf => Self::Unwanted,
             Ok(program) => Self::Here(workflow, program),
@@ -102,7 +102,8 @@ fn merge_file(
         std::fs::write(folder.path().join(name), content).context("writing a side of a merge")?;
     }
     let Ok(shown) = std::str::from_utf8(path.as_bytes()).map(shell_word) else { return Ok(None) };
-    let length = if size == marker::MARKER_SIZE { String::new() } else { format!(" -l {size}") };
+    let length =
+        if size == conflict_markers::MARKER_SIZE { String::new() } else { format!(" -l {size}") };
     let command = format!(
         "{} merge --git base ours theirs -s base -x {} -y {} -p {shown}{length}",
         shell_word(&program.to_string_lossy()),
@@ -116,6 +117,6 @@ fn merge_file(
     let (end, _) = command::run_gate(&gate, folder.path(), &log, [], None, &mut |_| {})?;
     let merged = std::fs::read(folder.path().join("ours")).unwrap_or_default();
     let sides: Vec<&[u8]> = sides.iter().map(Vec::as_slice).collect();
-    let is_merged = end == End::Exit(0) && !marker::is_left_over(&merged, size, &sides);
+    let is_merged = end == End::Exit(0) && !conflict_markers::is_left_over(&merged, size, &sides);
     Ok(is_merged.then_some(merged))
 }

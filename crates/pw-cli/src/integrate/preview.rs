@@ -3,11 +3,11 @@
 use anyhow::Result;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Preview, PreviewStep, Skipped};
-use pw_core::report::NextStep;
+use pw_core::next::{Next, NextStep};
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus};
 use pw_git::{Author, Scratch};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -15,8 +15,8 @@ use crate::workflow::Workflow;
 /// Merges step upon step in a temporary object folder.
 pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
-    let (states, turns) = workflow.turns(&facts);
+    let facts = workflow.facts(context.now, Worktrees::All)?;
+    let (states, turns) = workflow.merge_order(&facts);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let rewritten = |reason: &Reason| reason.kind == ReasonKind::HistoryRewritten;
     let can_merge = |status: &&WorkerStatus| {
@@ -47,8 +47,8 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let all_ready =
         skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
     let next = match all_ready {
-        true => NextStep::new("integrate", format!("pw-integrate run {}", workflow.plan.workflow)),
-        false => NextStep::new("wait", format!("pw-monitor status {}", workflow.plan.workflow)),
+        true => NextStep::new("integrate", Next::run(&workflow.plan.workflow)),
+        false => NextStep::new("wait", Next::Status(&workflow.plan.workflow)),
     };
     let preview = Preview {
         workflow: workflow.plan.workflow.clone(),

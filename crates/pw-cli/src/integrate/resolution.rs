@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::gap;
 use pw_core::id::Oid;
+use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
-use pw_core::report::shell_word;
 use pw_core::snapshot::RESOLUTIONS;
-use pw_git::{Aside, Journal, Repo, Transaction};
+use pw_git::{Journal, PendingRemoval, Repo, Transaction};
 
-use crate::snapshot::Keeping;
+use crate::snapshot::KeptSnapshot;
 use crate::workflow::Workflow;
 
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
@@ -55,7 +54,7 @@ impl Resolution {
     ) -> Result<Option<String>> {
         let repo = &workflow.repo;
         let Some((aside, keeping)) = self.keep(workflow, stopped)? else { return Ok(None) };
-        let is_known = |keeping: &Keeping| match known {
+        let is_known = |keeping: &KeptSnapshot| match known {
             Some(known) => Ok(repo.tree_of(known)? == repo.tree_of(keeping.commit())?),
             None => anyhow::Ok(false),
         };
@@ -70,7 +69,7 @@ impl Resolution {
     }
 
     pub(super) fn progress(&self, repo: &Repo, stopped: &Stopped) -> Result<Progress> {
-        repo.take_back(&self.path)?;
+        repo.recover_removal(&self.path)?;
         if self.path.symlink_metadata().is_err() {
             return Ok(Progress::Absent);
         }
@@ -99,9 +98,9 @@ impl Resolution {
         &self,
         workflow: &Workflow,
         stopped: &Stopped,
-    ) -> Result<Option<(Aside, Option<Keeping>)>> {
+    ) -> Result<Option<(PendingRemoval, Option<KeptSnapshot>)>> {
         let Workflow { repo, plan, .. } = workflow;
-        let Some(aside) = repo.put_aside(&self.path)? else {
+        let Some(aside) = repo.begin_removal(&self.path)? else {
             repo.forget_missing_worktree(&self.path)?;
             return Ok(None);
         };
@@ -121,16 +120,20 @@ impl Resolution {
         }
         let why = format!("resolution of {}, given up", stopped.worker);
         let of = RESOLUTIONS.parse()?;
-        let keeping = Keeping::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
+        let keeping = KeptSnapshot::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
         Ok(Some((aside, Some(keeping))))
     }
 
-    pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> String {
-        let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
-        format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
+    pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> CommandLine {
+        paths.iter().fold(CommandLine::git(&self.path, words), CommandLine::word)
     }
 
-    fn without_a_link(&self, workflow: &Workflow, aside: &Aside, file: &RepoPath) -> Failure {
+    fn without_a_link(
+        &self,
+        workflow: &Workflow,
+        aside: &PendingRemoval,
+        file: &RepoPath,
+    ) -> Failure {
         let repo = &workflow.repo;
         let file = self.path.join(file.to_path());
         let message = format!("{} lies in a folder that is no worktree any more", file.display());
@@ -141,7 +144,7 @@ impl Resolution {
         }
         failure
             .hint("repair the worktree, then run the command again")
-            .next(gap::repair(&workflow.plan.workflow))
+            .next(Next::Repair(Some(&workflow.plan.workflow)))
     }
 }
 

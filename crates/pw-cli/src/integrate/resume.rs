@@ -4,12 +4,13 @@ use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::history::{Change, Stretch};
-use pw_core::hollow;
+use pw_core::history::{Change, CommitRange};
+use pw_core::hollow_entries;
 use pw_core::id::Oid;
 use pw_core::integration::Readiness;
+use pw_core::next::Next;
 use pw_core::path::RepoPath;
-use pw_core::record::{Choice, Event, Refs, Stopped};
+use pw_core::record::{Event, Refs, RunOptions, Stopped};
 use pw_core::stop::Stop;
 use pw_git::Transaction;
 
@@ -21,17 +22,17 @@ use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
 /// Takes the resolution in and goes on with the workers that are left.
-pub(super) fn go_on(context: &Context, name: Option<&str>, choice: &Choice) -> Result<Answer> {
+pub(super) fn go_on(context: &Context, name: Option<&str>, options: &RunOptions) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     if let Some(red) = &workflow.record.red {
-        return MergeChain::anew(&workflow, context, red.choice.and(choice))?.carry_out();
+        return MergeChain::anew(&workflow, context, red.options.and(options))?.carry_out();
     }
-    let choice = stopped(&workflow)?.choice.and(choice);
-    resume(context, workflow, choice)
+    let options = stopped(&workflow)?.options.and(options);
+    resume(context, workflow, options)
 }
 
 /// Goes on with a workflow that is stopped.
-pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> Result<Answer> {
+pub(super) fn resume(context: &Context, workflow: Workflow, options: RunOptions) -> Result<Answer> {
     let stopped = stopped(&workflow)?.clone();
     require_own_branch(&workflow)?;
     require_nothing_beside(&workflow, &stopped)?;
@@ -40,7 +41,7 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> R
         Some(commit) => commit.clone(),
         None => match resolution.progress(&workflow.repo, &stopped)? {
             Progress::Merging | Progress::Concluded => {
-                take(&workflow, context, &stopped, &resolution, &choice)?
+                take(&workflow, context, &stopped, &resolution, &options)?
             }
             _ => return Err(stay_stopped(&workflow, context, &stopped)?.into()),
         },
@@ -52,7 +53,7 @@ pub(super) fn resume(context: &Context, workflow: Workflow, choice: Choice) -> R
     if resolution.clear(&workflow, &stopped, Some(&resolved), &mut workflow.journal()?)?.is_some() {
         workflow = Workflow::open(context, Some(&name))?;
     }
-    let chain = MergeChain::new(&workflow, context, choice, resolved);
+    let chain = MergeChain::new(&workflow, context, options, resolved);
     chain.map_err(|error| waiting(error, &stopped, &resolution))?.carry_out()
 }
 
@@ -70,7 +71,7 @@ fn require_nothing_beside(workflow: &Workflow, stopped: &Stopped) -> Result<()> 
     );
     Err(Failure::new(Code::IntegrationMoved, message)
         .hint("give the stopped merge up and run again on top of them; what is resolved and added is remembered")
-        .next(format!("pw-integrate abort {}", workflow.plan.workflow))
+        .next(Next::Abort(&workflow.plan.workflow))
         .into())
 }
 
@@ -80,11 +81,11 @@ fn take(
     context: &Context,
     stopped: &Stopped,
     resolution: &Resolution,
-    choice: &Choice,
+    options: &RunOptions,
 ) -> Result<Oid> {
-    let merge = StoppedMerge::of(workflow, stopped)?;
+    let merge = StoppedMerge::read(workflow, stopped)?;
     let tree = resolved_tree(workflow, context, stopped, resolution, &merge)?;
-    let mut chain = MergeChain::begin(workflow, context, choice.clone(), stopped.onto.clone())?;
+    let mut chain = MergeChain::begin(workflow, context, options.clone(), stopped.onto.clone())?;
     chain.take(&stopped.worker, &stopped.tip, &tree, merge.paths_by_mergiraf())?;
     let resolved = chain.commit().clone();
     require_content(workflow, stopped, resolution, &resolved)?;
@@ -108,14 +109,14 @@ fn require_content(
 ) -> Result<()> {
     let Workflow { repo, plan, .. } = workflow;
     let parents = vec![stopped.onto.clone(), stopped.tip.clone()];
-    let merge = Stretch { newest: resolved.clone(), parents };
+    let merge = CommitRange { newest: resolved.clone(), parents };
     let changes: Vec<Change> = repo.changes(&[merge])?.into_iter().flatten().collect();
-    let behind = repo.behind(std::iter::once((resolved, &changes[..])))?;
-    let hollow = hollow::committed(&changes, resolved, &behind);
-    let Some(failure) = hollow::refusal(&hollow) else { return Ok(()) };
+    let behind = repo.special_entries(std::iter::once((resolved, &changes[..])))?;
+    let hollow = hollow_entries::committed(&changes, resolved, &behind);
+    let Some(failure) = hollow_entries::refusal(&hollow) else { return Ok(()) };
     Err(failure
         .hint(format!("take it out of the resolution in {}, then continue", resolution.shown))
-        .next(format!("pw-integrate continue {}", plan.workflow))
+        .next(Next::go_on(&plan.workflow))
         .into())
 }
 

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
+use pw_core::conflict_markers;
 use pw_core::history::History;
 use pw_core::id::Oid;
 use pw_core::integration::merges_since;
-use pw_core::marker;
+use pw_core::own_commits::own_commits;
 use pw_core::path::RepoPath;
 use pw_core::record::{Refs, Stopped};
 use pw_core::status::worker_states;
 use pw_core::stop::{self, Sides, Stop, StoppedFile};
-use pw_core::work::own_work;
 use pw_git::{MergeOutcome, Scratch, Transaction, Unmerged};
 
 use super::mergiraf::{self, Mergiraf};
 use super::resolution::Resolution;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
@@ -37,11 +37,11 @@ pub(super) struct StoppedMerge {
 }
 
 impl StoppedMerge {
-    pub(super) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
+    pub(super) fn read(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
         let repo = &workflow.repo;
         let scratch = Scratch::new()?;
         let mut outcome = repo.merge(&stopped.onto, &stopped.tip, Some(&scratch))?;
-        let mergiraf = Mergiraf::of(workflow);
+        let mergiraf = Mergiraf::new(workflow);
         let tips = [&stopped.onto, &stopped.tip];
         let by_mergiraf = mergiraf.merge(&stopped.worker, &outcome, tips, Some(&scratch))?;
         outcome.conflicts.retain(|conflict| by_mergiraf.iter().all(|(p, _)| *p != conflict.path));
@@ -76,7 +76,7 @@ impl StoppedMerge {
 
     /// Returns the length of a file's conflict markers.
     fn size(&self, path: &RepoPath) -> usize {
-        self.unmerged.get(path).map_or(marker::MARKER_SIZE, |file| file.size)
+        self.unmerged.get(path).map_or(conflict_markers::MARKER_SIZE, |file| file.size)
     }
 
     /// Returns whether `content` is no resolution of a file: a marker of the merge is left in it.
@@ -87,7 +87,7 @@ impl StoppedMerge {
         content: &[u8],
     ) -> Result<bool> {
         let size = self.size(path);
-        if !marker::is_left_over(content, size, &[]) {
+        if !conflict_markers::is_left_over(content, size, &[]) {
             return Ok(false);
         }
         let stages = self.outcome.stages.get(path).cloned().unwrap_or_default();
@@ -95,7 +95,7 @@ impl StoppedMerge {
             stages.ours.into_iter().chain(stages.theirs).map(|blob| blob.oid).collect();
         let sides = workflow.repo.contents(&sides, None)?;
         let sides: Vec<&[u8]> = sides.iter().map(Vec::as_slice).collect();
-        Ok(marker::is_left_over(content, size, &sides))
+        Ok(conflict_markers::is_left_over(content, size, &sides))
     }
 
     /// Adds the worktree's resolutions to the rerere ref in a transaction, for the next conflict of
@@ -144,18 +144,18 @@ impl StoppedMerge {
         left: &[FileConflict],
     ) -> Result<Stop> {
         let Workflow { repo, plan, record, .. } = workflow;
-        let facts = workflow.facts(context.now, Look::Past)?;
-        let work = own_work(plan, record, &facts);
+        let facts = workflow.facts(context.now, Worktrees::None)?;
+        let work = own_commits(plan, record, &facts);
         let states = worker_states(plan, record, &facts, &work);
         let tips = [&stopped.onto, &stopped.tip];
         let history = History::new(repo.history_with_changes(tips, &record.base)?);
         let start = workflow.integration().unwrap_or(&record.base);
         let merged = merges_since(&history, &stopped.onto, start);
-        let sides = Sides::of(plan, &work, &history, stopped);
+        let sides = Sides::new(plan, &work, &history, stopped);
         let labels = [stopped.onto.as_str(), stopped.tip.as_str()];
         let file = |FileConflict { path, kind, .. }: &FileConflict| {
             let hunks = self.unmerged.get(path);
-            let hunks = hunks.map(|file| marker::hunks(&file.marked, file.size, labels));
+            let hunks = hunks.map(|file| conflict_markers::hunks(&file.marked, file.size, labels));
             let (hunks, hunk_count) = hunks.unwrap_or_default();
             Ok(StoppedFile {
                 path: path.clone(),

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
-use pw_core::report::{NextStep, shell_word};
+use pw_core::next::{Next, NextStep};
 use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
 
 use super::notice::Notices;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -118,24 +118,21 @@ impl Wait {
     fn look(&self, context: &Context, notices: &mut Notices, now: Seconds) -> Result<Status> {
         let workflow = Workflow::open(context, self.workflow.as_deref())?;
         notices.watch(&workflow);
-        workflow.status(now, Look::Into)
+        workflow.status(now, Worktrees::All)
     }
 
     /// Returns the status's next steps, and how to wait on while anything can still happen.
     fn next(&self, status: &Status, cursor: &Cursor) -> Vec<NextStep> {
         let mut next = status.next.clone();
         if status.workers.iter().any(|worker| worker.state != State::Integrated) {
-            let mut command = format!("pw-monitor wait {}", status.workflow);
-            if let Some(value) = self.awaited.to_possible_value().filter(|v| v.get_name() != "any")
-            {
-                command += &format!(" --for {}", value.get_name());
-            }
-            command += &format!(
-                " --timeout {}s --since {}",
-                self.timeout,
-                shell_word(&cursor.to_string())
-            );
-            next.push(NextStep { action: "wait".to_owned(), worker: None, command });
+            let value = self.awaited.to_possible_value();
+            let wait = Next::Wait {
+                workflow: &status.workflow,
+                awaited: value.as_ref().map(|v| v.get_name()).filter(|name| *name != "any"),
+                seconds: self.timeout,
+                since: &cursor.to_string(),
+            };
+            next.push(NextStep::new("wait", wait));
         }
         next
     }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use crossterm::event::Event;
+use pw_core::own_commits::{OwnCommits, own_commits};
 use pw_core::time::Seconds;
-use pw_core::work::{Work, own_work};
 
 use super::notice::Notices;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context, Live, Screen};
 use crate::view::{Picture, Step, Watch};
 use crate::workflow::Workflow;
@@ -30,49 +30,50 @@ const HINT: &str =
 
 pub(super) fn run(context: &Context, workflow: Option<&str>) -> Result<Answer> {
     context.require_terminal(HINT)?;
-    let looker = Looker {
+    let poller = Poller {
         context: context.at(&context.directory),
         workflow: workflow.map(str::to_owned),
         notices: Notices::new(),
         begin: Instant::now(),
     };
-    Ok(Answer::Live(Box::new(Watching::start(looker)?)))
+    Ok(Answer::Live(Box::new(Watching::start(poller)?)))
 }
 
 /// Reads the workflow whenever there is a reason to.
-struct Looker {
+struct Poller {
     context: Context,
     workflow: Option<String>,
     notices: Notices,
     begin: Instant,
 }
 
-impl Looker {
+impl Poller {
     fn look(&mut self) -> Result<Picture> {
         let now = now(&self.context, self.begin);
         let workflow = Workflow::open(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
-        let (status, facts) = workflow.picture(now, Look::Into)?;
+        let (status, facts) = workflow.picture(now, Worktrees::All)?;
         let (plan, record) = (&workflow.plan, &workflow.record);
-        let own = |work: &Work<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
-        let work = own_work(plan, record, &facts);
+        let own =
+            |work: &OwnCommits<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
+        let work = own_commits(plan, record, &facts);
         let commits: BTreeMap<_, Vec<_>> = plan.ids().cloned().zip(work.iter().map(own)).collect();
         Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
     }
 
-    /// Polls again and again, until the view closes the gate or drops the receiver.
-    fn run(mut self, gate: &Mutex<Gate>, pictures: &Sender<Result<Picture, String>>) {
+    /// Polls again and again, until the view closes the polling or drops the receiver.
+    fn run(mut self, polling: &Mutex<Polling>, pictures: &Sender<Result<Picture, String>>) {
         let mut took = self.begin.elapsed();
         loop {
             self.notices.wait(took, Instant::now() + SECOND * 3600);
-            let gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
-            if *gate == Gate::Closed {
+            let polling = polling.lock().unwrap_or_else(PoisonError::into_inner);
+            if *polling == Polling::Closed {
                 return;
             }
             let begin = Instant::now();
             let picture = self.look().map_err(|error| format!("{error:#}"));
             took = begin.elapsed();
-            drop(gate);
+            drop(polling);
             if picture.is_err() {
                 std::thread::sleep(PAUSE);
                 let _ = self.notices.sender().try_send(());
@@ -86,7 +87,7 @@ impl Looker {
 
 /// Held during a poll: once the view has closed it, no poll is under way and none will begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
+enum Polling {
     Open,
     Closed,
 }
@@ -97,22 +98,22 @@ struct Watching {
     watch: Watch,
     pictures: Receiver<Result<Picture, String>>,
     ask: SyncSender<()>,
-    gate: Arc<Mutex<Gate>>,
+    polling: Arc<Mutex<Polling>>,
     clock: (Seconds, Instant),
 }
 
 impl Watching {
     /// Takes the first look, which may be refused, and leaves the next ones to a thread.
-    fn start(mut looker: Looker) -> Result<Self> {
+    fn start(mut poller: Poller) -> Result<Self> {
         let has_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let watch = Watch::new(looker.look()?, has_colour);
+        let watch = Watch::new(poller.look()?, has_colour);
         let (send, pictures) = channel();
-        let gate = Arc::new(Mutex::new(Gate::Open));
-        let ask = looker.notices.sender();
-        let clock = (looker.context.now, looker.begin);
-        let held = Arc::clone(&gate);
-        std::thread::spawn(move || looker.run(&held, &send));
-        Ok(Self { watch, pictures, ask, gate, clock })
+        let polling = Arc::new(Mutex::new(Polling::Open));
+        let ask = poller.notices.sender();
+        let clock = (poller.context.now, poller.begin);
+        let held = Arc::clone(&polling);
+        std::thread::spawn(move || poller.run(&held, &send));
+        Ok(Self { watch, pictures, ask, polling, clock })
     }
 
     /// Takes over what was seen since; returns whether there was anything.
@@ -145,7 +146,7 @@ impl Live for Watching {
             if let Event::Key(key) = event {
                 match self.watch.on_key(key) {
                     Step::Stay => {}
-                    Step::Look => drop(self.ask.try_send(())),
+                    Step::Refresh => drop(self.ask.try_send(())),
                     Step::Quit => return Ok(()),
                 }
             }
@@ -156,7 +157,7 @@ impl Live for Watching {
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        *self.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::Closed;
+        *self.polling.lock().unwrap_or_else(PoisonError::into_inner) = Polling::Closed;
     }
 }
 

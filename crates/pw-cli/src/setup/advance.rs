@@ -5,21 +5,21 @@ use pw_core::conflict::FileConflict;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, Options};
 use pw_core::plan::{Plan, Worker};
-use pw_core::record::Choice;
 use pw_core::status::openable;
 
 use super::create::make;
-use super::ground::Ground;
 use super::plan_file::PlanFile;
-use crate::facts::Look;
+use super::preflight::PlannedWorkflow;
+use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
 /// Opens the workers whose dependencies are ready or integrated, forked from those results.
 pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let facts = workflow.facts(context.now, Look::Into)?;
+    let facts = workflow.facts(context.now, Worktrees::All)?;
     let states = workflow.states(&facts);
     let (mut wanted, mut refused) = (Vec::new(), None);
     for worker in openable(&workflow.plan, &states) {
@@ -33,12 +33,13 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
         return Err(failure.into());
     }
     let told = refused.map(|failure| {
-        format!("{}; {}: {}", failure.message, failure.hint, failure.next.unwrap_or_default())
+        let next = failure.next.map(|next| format!(": {next}")).unwrap_or_default();
+        format!("{}; {}{next}", failure.message, failure.hint)
     });
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
-    let ground = Ground::survey(context, file)?;
-    make(context, ground, wanted, told)
+    let planned = PlannedWorkflow::survey(context, file)?;
+    make(context, planned, wanted, told)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base
@@ -99,10 +100,11 @@ fn contradiction(workflow: &Workflow, worker: &Worker, conflicts: &[FileConflict
     );
     let others =
         plan.ids().filter(|id| !worker.after.contains(id) && !record.merged.contains_key(*id));
-    let choice = Choice { without: others.cloned().collect(), ..Choice::default() };
+    let without: Vec<WorkerId> = others.cloned().collect();
+    let options = Options { without: &without, ..Options::default() };
     Failure::new(Code::DependencyConflict, message)
         .hint("integrate these, which stops where they differ; resolve it there, continue, then advance")
-        .next(format!("pw-integrate run {}{}", plan.workflow, choice.options()))
+        .next(Next::Run { workflow: &plan.workflow, options })
         .details(
             serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
         )

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use pw_core::analyze::advise::{Advised, Trial, advise, best};
+use pw_core::analyze::advise::{Advised, Evaluation, advise, best};
 use pw_core::analyze::backtest::Past;
 use pw_core::analyze::emit;
 use pw_core::analyze::kinds::Kind;
 use pw_core::analyze::log::{Log, PathId};
 use pw_core::analyze::report::Advice;
 use pw_core::failure::{Code, Failure};
-use pw_core::report::{NextStep, shell_word};
+use pw_core::next::{Next, NextStep};
 use pw_git::Repo;
 
 use crate::shell::{Answer, Context};
@@ -48,7 +48,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     }
     let repo = Repo::open(&context.directory)?;
     let (log, files) = read(&repo, options.commits)?;
-    let past = Past::of(log.changes(), |path| Kind::of(path).is_shared());
+    let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
     let mut trials = trials(&past, &windows, options.workers.map(usize::from));
     let workers = best(&trials).map_or(2, |trial| trial.workers);
@@ -61,8 +61,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
         write(&mut advised, &path, shown)?;
     } else if advised.analysis.verdict.advice == Advice::Split {
-        let command = format!("pw-setup analyze --workers {workers} --emit-plan plan.yaml");
-        advised.analysis.next = vec![step("plan", command)];
+        advised.analysis.next = vec![NextStep::new("plan", Next::EmitPlan { workers })];
     }
     let view = if options.row { view::row } else { view::analysis };
     Answer::of(&advised.analysis, view)
@@ -83,12 +82,12 @@ fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
 }
 
 /// Plays the newest windows with every number of workers in question, on all processors.
-fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Trial> {
+fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Evaluation> {
     let numbers: Vec<usize> = wanted.map_or(NUMBERS.collect(), |number| vec![number]);
     let all: Vec<(usize, &Vec<usize>)> =
         numbers.iter().flat_map(|n| windows.iter().map(move |window| (*n, window))).collect();
     let mut played = pw_git::all(&all, |(n, window)| past.play(window, *n)).into_iter();
-    let trial = |workers| Trial {
+    let trial = |workers| Evaluation {
         workers,
         played: played.by_ref().take(windows.len()).collect(),
         bounds: Vec::new(),
@@ -109,9 +108,8 @@ fn write(advised: &mut Advised, path: &Path, shown: &Path) -> Result<()> {
     };
     file.write_all(emit::plan(advised).as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
-    let shown = shown.to_string_lossy();
-    advised.analysis.next = vec![step("check", format!("pw-setup check {}", shell_word(&shown)))];
-    advised.analysis.plan = Some(shown.into_owned());
+    advised.analysis.next = vec![NextStep::new("check", Next::CheckPlan(shown))];
+    advised.analysis.plan = Some(shown.to_string_lossy().into_owned());
     Ok(())
 }
 
@@ -120,8 +118,4 @@ fn in_the_way(path: &Path) -> Failure {
     Failure::new(Code::InTheWay, format!("{} exists", path.display()))
         .hint("name a file that does not exist: a plan may be the user's own work")
         .details(problems)
-}
-
-fn step(action: &str, command: String) -> NextStep {
-    NextStep { action: action.to_owned(), worker: None, command }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 use anyhow::Result;
 use pw_core::analyze::neighbours::neighbours;
 use pw_core::ignored;
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::report::{NextStep, shell_word};
 use pw_core::setup::{self, Check, SetupStatus};
 
-use super::ground::Ground;
 use super::plan_file::PlanFile;
+use super::preflight::PlannedWorkflow;
 use crate::shell::{Answer, Context};
 use crate::view;
 
@@ -24,34 +24,33 @@ const HOT_FILES: usize = 10;
 const NEIGHBOURS: usize = 6;
 
 pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
-    let ground = Ground::survey(context, PlanFile::read(context, path)?)?;
-    let status = |worker: &Worker| match (ground.is_new(worker), worker.after.is_empty()) {
+    let planned = PlannedWorkflow::survey(context, PlanFile::read(context, path)?)?;
+    let status = |worker: &Worker| match (planned.is_new(worker), worker.after.is_empty()) {
         (false, _) => SetupStatus::Exists,
         (true, true) => SetupStatus::Created,
         (true, false) => SetupStatus::Waiting,
     };
-    let command = format!("pw-setup create {}", shell_word(&path.to_string_lossy()));
-    let next = vec![NextStep::new("create", command)];
-    let commits = ground.repo.recent(&ground.record.base, HOT_COMMITS)?;
+    let next = vec![NextStep::new("create", Next::Create(path))];
+    let commits = planned.repo.recent(&planned.record.base, HOT_COMMITS)?;
     let folders: BTreeSet<RepoPath> =
-        ground.repo.folders(&ground.record.base)?.into_iter().collect();
-    let mut warnings = setup::warnings(&ground.plan, &folders);
-    let examples = ignored::examples(&ground.plan);
+        planned.repo.folders(&planned.record.base)?.into_iter().collect();
+    let mut warnings = setup::warnings(&planned.plan, &folders);
+    let examples = ignored::examples(&planned.plan);
     let paths: Vec<RepoPath> = examples.iter().map(|example| example.path.clone()).collect();
-    warnings.extend(ignored::warnings(&examples, &ground.repo.ignored_by(&paths)?));
-    warnings.extend(standing(&ground).filter(|_| ground.record_tip.is_none()));
+    warnings.extend(ignored::warnings(&examples, &planned.repo.ignored_by(&paths)?));
+    warnings.extend(base_warning(&planned).filter(|_| planned.record_tip.is_none()));
     let check = Check {
-        setup: ground.report(&status, next),
-        hot_files: setup::hot_files(&ground.plan, &commits, HOT_FILES),
-        neighbours: neighbours(&ground.plan, &commits, NEIGHBOURS),
+        setup: planned.report(&status, next),
+        hot_files: setup::hot_files(&planned.plan, &commits, HOT_FILES),
+        neighbours: neighbours(&planned.plan, &commits, NEIGHBOURS),
         warnings,
     };
     Answer::of(&check, view::check)
 }
 
 /// Says what is not to be expected of the base, since nothing in the plan names it.
-fn standing(ground: &Ground) -> Option<String> {
-    let Ground { repo, plan, record, .. } = ground;
+fn base_warning(planned: &PlannedWorkflow) -> Option<String> {
+    let PlannedWorkflow { repo, plan, record, .. } = planned;
     let Some(base) = record.base_branch.as_deref() else {
         return Some(
             "HEAD is on no branch, so that pw-integrate finish will have none to land on; name one \

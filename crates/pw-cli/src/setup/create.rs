@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
 use pw_core::record::{Event, Placement};
-use pw_core::report::{NextStep, counted};
 use pw_core::setup::{Created, SetupStatus, in_the_way};
+use pw_core::text::counted;
 use pw_core::time::{Seconds, rfc3339};
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
-use super::ground::Ground;
 use super::plan_file::PlanFile;
+use super::preflight::PlannedWorkflow;
 use super::prepare;
-use crate::launch;
+use crate::launcher;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -26,84 +26,84 @@ use crate::view;
 /// Makes the first wave, and finishes later workers that were begun.
 pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
     let file = PlanFile::read(context, path)?;
-    let ground = Ground::survey(context, file)?;
-    let _lock = Lock::take(ground.repo.common(), &context.command, &rfc3339(context.now))?;
-    let base = ground.record.base.clone();
-    let first_wave = ground.plan.workers.iter().filter(|worker| worker.after.is_empty());
+    let planned = PlannedWorkflow::survey(context, file)?;
+    let _lock = Lock::take(planned.repo.common(), &context.command, &rfc3339(context.now))?;
+    let base = planned.record.base.clone();
+    let first_wave = planned.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
-    make(context, ground, wanted, None)
+    make(context, planned, wanted, None)
 }
 
 /// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
 pub(super) fn make(
     context: &Context,
-    mut ground: Ground,
+    mut planned: PlannedWorkflow,
     wanted: Vec<(WorkerId, Oid)>,
     told: Option<String>,
 ) -> Result<Answer> {
-    let mut journal = open_journal(&ground)?;
+    let mut journal = open_journal(&planned)?;
     // Before the new plan is recorded: the same command does it again if this one is killed.
-    let mut notes = carry_over(&ground)?;
+    let mut notes = carry_over(&planned)?;
     notes.extend(told);
-    let begun = ground.record.placements.iter().filter(|(_, placement)| !placement.created);
+    let begun = planned.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
-    todo.extend(wanted.into_iter().filter(|(id, _)| !ground.record.placements.contains_key(id)));
-    refuse_lost_branches(&ground)?;
-    refuse_moved_worktrees(&ground)?;
+    todo.extend(wanted.into_iter().filter(|(id, _)| !planned.record.placements.contains_key(id)));
+    refuse_lost_branches(&planned)?;
+    refuse_moved_worktrees(&planned)?;
 
-    let known = ground.record.placements.clone();
+    let known = planned.record.placements.clone();
     for (worker, fork) in todo.iter().filter(|(id, _)| !known.contains_key(id)) {
         let event = Event::Creating { worker: worker.clone(), fork: fork.clone() };
-        note(&mut journal, &mut ground, event, context.now)?;
+        note(&mut journal, &mut planned, event, context.now)?;
     }
-    publish(&mut journal, &ground.repo)?;
-    ground.repo.exclude(&ground.plan.worktrees)?;
+    publish(&mut journal, &planned.repo)?;
+    planned.repo.exclude(&planned.plan.worktrees)?;
 
-    let made = make_each(context, &mut ground, &mut journal, &todo);
+    let made = make_each(context, &mut planned, &mut journal, &todo);
     // Workers made before a failure are handed over all the same.
-    for worker in &ground.plan.workers {
-        let placement = ground.record.placements.get(&worker.id).filter(|p| p.created);
-        if let Some(placement) = placement.filter(|_| ground.record.has(&worker.id)) {
-            reattach(&ground, worker)?;
+    for worker in &planned.plan.workers {
+        let placement = planned.record.placements.get(&worker.id).filter(|p| p.created);
+        if let Some(placement) = placement.filter(|_| planned.record.has(&worker.id)) {
+            reattach(&planned, worker)?;
             // A worker that was merged and cleaned up needs no hooks and no launcher any more.
-            if repair::is_in_place(&ground.repo, &ground.plan, worker) {
-                repair::write(&ground.repo, &ground.plan, worker, placement.port)?;
+            if repair::is_in_place(&planned.repo, &planned.plan, worker) {
+                repair::write(&planned.repo, &planned.plan, worker, placement.port)?;
             }
         }
     }
-    ground.verify(&todo)?;
-    publish(&mut journal, &ground.repo)?;
+    planned.verify(&todo)?;
+    publish(&mut journal, &planned.repo)?;
     let made = made?;
-    answer(&ground, &made, notes)
+    answer(&planned, &made, notes)
 }
 
 /// Makes one worker after the other, their files side by side; stops at the first that cannot be
 /// made.
 fn make_each(
     context: &Context,
-    ground: &mut Ground,
+    planned: &mut PlannedWorkflow,
     journal: &mut Journal,
     todo: &[(WorkerId, Oid)],
 ) -> Result<BTreeSet<WorkerId>> {
     let files = if todo.is_empty() {
         Vec::new()
     } else {
-        prepare::files_to_copy(&ground.repo, &ground.plan)?
+        prepare::files_to_copy(&planned.repo, &planned.plan)?
     };
-    let lost = |worker: &&Worker| ground.is_detached(worker);
+    let lost = |worker: &&Worker| planned.is_detached(worker);
     let mut made: BTreeSet<WorkerId> =
-        ground.plan.workers.iter().filter(lost).map(|worker| worker.id.clone()).collect();
-    let (placed, trouble) = place_each(context, ground, todo);
-    let filled = all(&placed, |(worker, fork)| fill(ground, worker, fork));
+        planned.plan.workers.iter().filter(lost).map(|worker| worker.id.clone()).collect();
+    let (placed, trouble) = place_each(context, planned, todo);
+    let filled = all(&placed, |(worker, fork)| fill(planned, worker, fork));
     for ((worker, fork), filled) in placed.into_iter().zip(filled) {
         filled?;
-        widen(ground, &worker)?;
-        prepare::copy(&ground.repo, &ground.worktree(&worker), &files)?;
-        let port = prepare::free_port(ground, &worker);
-        prepare::run_setup(ground, &worker, port)?;
+        widen(planned, &worker)?;
+        prepare::copy(&planned.repo, &planned.worktree(&worker), &files)?;
+        let port = prepare::free_port(planned, &worker);
+        prepare::run_setup(planned, &worker, port)?;
         let event = Event::Created { worker: worker.id.clone(), fork, port };
-        note(journal, ground, event, context.now)?;
+        note(journal, planned, event, context.now)?;
         made.insert(worker.id);
     }
     trouble.map_or(Ok(made), Err)
@@ -112,14 +112,14 @@ fn make_each(
 /// Makes worktrees up to the first that cannot be made, and returns why that is.
 fn place_each(
     context: &Context,
-    ground: &Ground,
+    planned: &PlannedWorkflow,
     todo: &[(WorkerId, Oid)],
 ) -> (Vec<(Worker, Oid)>, Option<Error>) {
     let mut placed = Vec::new();
     for (id, fork) in todo {
-        let Some(worker) = ground.plan.worker(id) else { continue };
+        let Some(worker) = planned.plan.worker(id) else { continue };
         context.progress(&format!("creating {}", worker.label()));
-        match place(ground, worker, fork) {
+        match place(planned, worker, fork) {
             Ok(()) => placed.push((worker.clone(), fork.clone())),
             Err(error) => return (placed, Some(error)),
         }
@@ -128,8 +128,8 @@ fn place_each(
 }
 
 /// Writes a worker's files, unless they are there. Where that fails, nothing is left of it.
-fn fill(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
-    let (repo, path) = (&ground.repo, ground.worktree(worker));
+fn fill(planned: &PlannedWorkflow, worker: &Worker, fork: &Oid) -> Result<()> {
+    let (repo, path) = (&planned.repo, planned.worktree(worker));
     if repo.is_checked_out(&path) {
         return Ok(());
     }
@@ -140,14 +140,14 @@ fn fill(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
 }
 
 /// Opens the record to append events, with `planned` or `replanned` first.
-fn open_journal(ground: &Ground) -> Result<Journal> {
-    let Ground { repo, plan, plan_text, record, record_tip, .. } = ground;
+fn open_journal(planned: &PlannedWorkflow) -> Result<Journal> {
+    let PlannedWorkflow { repo, plan, plan_text, record, record_tip, .. } = planned;
     let mut journal =
         Journal::new(repo, repo.author()?, &plan.workflow, record_tip.clone(), plan_text)?;
     if record_tip.is_none() {
         let (branch, base) = (record.base_branch.clone(), record.base.clone());
         journal.add(repo, &Event::Planned { branch, base })?;
-    } else if ground.is_replanned()? {
+    } else if planned.is_replanned()? {
         journal.add(repo, &Event::Replanned)?;
     }
     Ok(journal)
@@ -155,8 +155,8 @@ fn open_journal(ground: &Ground) -> Result<Journal> {
 
 /// Copies the ignored files that only the changed plan names into the worktrees that exist; returns
 /// what was done for them, and what was not.
-fn carry_over(ground: &Ground) -> Result<Vec<String>> {
-    let Ground { repo, plan, record, record_tip, .. } = ground;
+fn carry_over(planned: &PlannedWorkflow) -> Result<Vec<String>> {
+    let PlannedWorkflow { repo, plan, record, record_tip, .. } = planned;
     let Some(tip) = record_tip.as_ref().filter(|_| !record.placements.is_empty()) else {
         return Ok(Vec::new());
     };
@@ -175,7 +175,7 @@ fn carry_over(ground: &Ground) -> Result<Vec<String>> {
         |worker: &&Worker| record.is_made(&worker.id) && repair::is_in_place(repo, plan, worker);
     let there: Vec<&Worker> = plan.workers.iter().filter(is_there).collect();
     for worker in &there {
-        prepare::copy(repo, &ground.worktree(worker), &files)?;
+        prepare::copy(repo, &planned.worktree(worker), &files)?;
     }
     if let Some(first) = files.first().filter(|_| !there.is_empty()) {
         let ids: Vec<&str> = there.iter().map(|worker| worker.id.as_str()).collect();
@@ -188,9 +188,14 @@ fn carry_over(ground: &Ground) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-fn note(journal: &mut Journal, ground: &mut Ground, event: Event, now: Seconds) -> Result<()> {
-    journal.add(&ground.repo, &event)?;
-    ground.record.apply(event, now);
+fn note(
+    journal: &mut Journal,
+    planned: &mut PlannedWorkflow,
+    event: Event,
+    now: Seconds,
+) -> Result<()> {
+    journal.add(&planned.repo, &event)?;
+    planned.record.apply(event, now);
     Ok(())
 }
 
@@ -202,7 +207,7 @@ fn publish(journal: &mut Journal, repo: &Repo) -> Result<()> {
     }
 }
 
-impl Ground {
+impl PlannedWorkflow {
     fn is_replanned(&self) -> Result<bool> {
         match &self.record_tip {
             Some(tip) => Ok(self.repo.plan_text(tip)? != self.plan_text),
@@ -213,19 +218,21 @@ impl Ground {
 
 /// Refuses when the branch of a worker that was handed over is gone: making it anew would hide
 /// that its commits are.
-fn refuse_lost_branches(ground: &Ground) -> Result<()> {
+fn refuse_lost_branches(planned: &PlannedWorkflow) -> Result<()> {
     let lost = |worker: &&Worker| {
         let placed =
-            ground.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
-        placed && !ground.record.merged.contains_key(&worker.id) && ground.branch(worker).is_none()
+            planned.record.placements.get(&worker.id).is_some_and(|placement| placement.created);
+        placed
+            && !planned.record.merged.contains_key(&worker.id)
+            && planned.branch(worker).is_none()
     };
-    let problems: Vec<Problem> = ground
+    let problems: Vec<Problem> = planned
         .plan
         .workers
         .iter()
         .filter(lost)
         .map(|worker| {
-            let fork = ground
+            let fork = planned
                 .record
                 .placements
                 .get(&worker.id)
@@ -245,11 +252,11 @@ fn refuse_lost_branches(ground: &Ground) -> Result<()> {
 /// Refuses when git does not find a worktree that was handed over and that is there, or finds
 /// something else at its path: made anew, the old one would be cut off, with what is not committed
 /// in it.
-fn refuse_moved_worktrees(ground: &Ground) -> Result<()> {
-    let Ground { repo, plan, record, .. } = ground;
+fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
+    let PlannedWorkflow { repo, plan, record, .. } = planned;
     let lost = |worker: &Worker| -> Option<String> {
         if !record.is_made(&worker.id)
-            || ground.branch(worker).is_none()
+            || planned.branch(worker).is_none()
             || repair::is_in_place(repo, plan, worker)
         {
             return None;
@@ -273,20 +280,20 @@ fn refuse_moved_worktrees(ground: &Ground) -> Result<()> {
     let hint = "run pw-setup repair, then the same command again";
     let folder = plan.worktree(worker).as_str().into();
     let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
-    Err(in_the_way(vec![problem.path(folder)]).next(gap::repair(&plan.workflow)).into())
+    Err(in_the_way(vec![problem.path(folder)]).next(Next::Repair(Some(&plan.workflow))).into())
 }
 
 /// Makes branch and worktree, the files of a new branch left out. What an earlier run finished
 /// before it was killed stays, with what a session did there since; only a checkout that never got
 /// whole is rolled back.
-fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
-    let Ground { repo, plan, .. } = ground;
-    let (path, branch) = (ground.worktree(worker), worker.branch());
+fn place(planned: &PlannedWorkflow, worker: &Worker, fork: &Oid) -> Result<()> {
+    let PlannedWorkflow { repo, plan, .. } = planned;
+    let (path, branch) = (planned.worktree(worker), worker.branch());
     let there = path.symlink_metadata().is_ok();
     if there && repo.is_checked_out(&path) {
         return Ok(());
     }
-    if !there && ground.branch(worker).is_some_and(|tip| tip != fork) {
+    if !there && planned.branch(worker).is_some_and(|tip| tip != fork) {
         repo.forget_missing_worktree(&path)?;
         return repo.attach_worktree(&path, &branch, &plan.lock_reason(worker));
     }
@@ -298,19 +305,19 @@ fn place(ground: &Ground, worker: &Worker, fork: &Oid) -> Result<()> {
         let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
         return Err(in_the_way(vec![problem]).into());
     }
-    if there || ground.branch(worker).is_some() {
+    if there || planned.branch(worker).is_some() {
         repo.roll_back_worktree(&path, Some((&branch, fork)))?;
     }
     repo.add_empty_worktree(&path, &branch, fork, &plan.lock_reason(worker))
 }
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.
-fn reattach(ground: &Ground, worker: &Worker) -> Result<()> {
-    if !ground.is_detached(worker) {
+fn reattach(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
+    if !planned.is_detached(worker) {
         return Ok(());
     }
-    let Ground { repo, plan, .. } = ground;
-    let (path, branch) = (ground.worktree(worker), worker.branch());
+    let PlannedWorkflow { repo, plan, .. } = planned;
+    let (path, branch) = (planned.worktree(worker), worker.branch());
     let elsewhere =
         repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch) && w.path != path);
     if let Some(elsewhere) = elsewhere {
@@ -321,18 +328,18 @@ fn reattach(ground: &Ground, worker: &Worker) -> Result<()> {
     }
     repo.forget_missing_worktree(&path)?;
     repo.attach_worktree(&path, &branch, &plan.lock_reason(worker))?;
-    widen(ground, worker)
+    widen(planned, worker)
 }
 
 /// Sees to it that a worker has its files where the user's own checkout is sparse.
-fn widen(ground: &Ground, worker: &Worker) -> Result<()> {
-    let Ground { repo, plan, .. } = ground;
+fn widen(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
+    let PlannedWorkflow { repo, plan, .. } = planned;
     let folders = worker.owns.folders().zip(plan.shared.folders());
     let folders = folders.map(|(owned, shared)| [owned, shared].concat());
-    repo.widen(&ground.worktree(worker), folders.as_deref())
+    repo.widen(&planned.worktree(worker), folders.as_deref())
 }
 
-impl Ground {
+impl PlannedWorkflow {
     /// Returns whether a worker that was handed over has a branch to go on with and no worktree.
     fn is_detached(&self, worker: &Worker) -> bool {
         let merged = self.record.merged.get(&worker.id).map(|(tip, _)| tip);
@@ -361,25 +368,22 @@ impl Ground {
     }
 }
 
-fn answer(ground: &Ground, made: &BTreeSet<WorkerId>, notes: Vec<String>) -> Result<Answer> {
-    let status = |worker: &Worker| match ground.record.placements.contains_key(&worker.id) {
+fn answer(
+    planned: &PlannedWorkflow,
+    made: &BTreeSet<WorkerId>,
+    notes: Vec<String>,
+) -> Result<Answer> {
+    let status = |worker: &Worker| match planned.record.placements.contains_key(&worker.id) {
         _ if made.contains(&worker.id) => SetupStatus::Created,
         true => SetupStatus::Exists,
         false => SetupStatus::Waiting,
     };
     let launches =
-        ground.plan.workers.iter().filter(|worker| made.contains(&worker.id)).map(|worker| {
-            NextStep {
-                action: "launch".to_owned(),
-                worker: Some(worker.id.clone()),
-                command: launch::of(&ground.repo, &ground.plan, worker).command,
-            }
+        planned.plan.workers.iter().filter(|worker| made.contains(&worker.id)).map(|worker| {
+            let launch = launcher::command(&planned.repo, &planned.plan, worker);
+            NextStep::of(&worker.id, "launch", launch.command)
         });
-    let watch = NextStep {
-        action: "watch".to_owned(),
-        worker: None,
-        command: format!("pw-monitor status {}", ground.plan.workflow),
-    };
+    let watch = NextStep::new("watch", Next::Status(&planned.plan.workflow));
     let next = launches.chain([watch]).collect();
-    Answer::of(&Created { setup: ground.report(&status, next), notes }, view::created)
+    Answer::of(&Created { setup: planned.report(&status, next), notes }, view::created)
 }

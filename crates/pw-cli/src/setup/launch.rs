@@ -11,24 +11,24 @@ use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
-    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_living, skip,
+    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_live_sessions, skip,
 };
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::plan::Worker;
 use pw_core::record::Event;
-use pw_core::report::NextStep;
-use pw_core::session::How;
+use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
 use pw_git::{Journal, Transaction};
 
 use super::tmux::{self, Tmux};
 use crate::command::program;
-use crate::facts::Look;
-use crate::launch;
+use crate::facts::Worktrees;
+use crate::launcher;
 use crate::output::Output;
 use crate::repair;
 use crate::session;
 use crate::shell::{Answer, Context as Call};
-use crate::snapshot::Keeping;
+use crate::snapshot::KeptSnapshot;
 use crate::view;
 use crate::workflow::Workflow;
 
@@ -42,13 +42,13 @@ pub(super) fn launch(
     call: &Call,
     ids: &[WorkerId],
     name: Option<&str>,
-    how: How,
+    how: LaunchMode,
     ended: bool,
 ) -> Result<Answer> {
     // Held until all launches are recorded. The workflow is read under the lock, so that the record
     // does not move.
     let (workflow, _lock) = match how {
-        How::Print => (Workflow::open(call, name)?, None),
+        LaunchMode::Print => (Workflow::open(call, name)?, None),
         _ => Workflow::open_alone(call, name).map(|(workflow, lock)| (workflow, Some(lock)))?,
     };
     if ended {
@@ -56,19 +56,19 @@ pub(super) fn launch(
             session::note_ended(&workflow, workflow.worker(id)?, call.now)?;
         }
     }
-    let Choice { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
+    let Selection { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
-        How::Print => {
+        LaunchMode::Print => {
             commands.into_iter().map(|(worker, command)| printed(worker, command)).collect()
         }
         _ => start(call, &workflow, commands, how)?,
     };
-    let attach = format!("tmux attach -t {}", tmux::name(&workflow.plan.workflow));
+    let attach = CommandLine::of("tmux attach -t").word(tmux::name(&workflow.plan.workflow));
     let launched = Launched {
         next: next(&workflow, &workers),
         workflow: workflow.plan.workflow,
-        attach: (how == How::Tmux && !workers.is_empty()).then_some(attach),
+        attach: (how == LaunchMode::Tmux && !workers.is_empty()).then_some(attach),
         workers,
         skipped,
         notes,
@@ -77,7 +77,7 @@ pub(super) fn launch(
 }
 
 /// Which workers to start, which not, and what could not be found out.
-struct Choice<'a> {
+struct Selection<'a> {
     workers: Vec<&'a Worker>,
     skipped: Vec<Skipped>,
     notes: Vec<String>,
@@ -88,8 +88,8 @@ fn choose<'a>(
     call: &Call,
     workflow: &'a Workflow,
     ids: &[WorkerId],
-    how: How,
-) -> Result<Choice<'a>> {
+    how: LaunchMode,
+) -> Result<Selection<'a>> {
     ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
     let is_asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
     let asked: Vec<&Worker> = workflow.plan.workers.iter().filter(is_asked).collect();
@@ -99,45 +99,45 @@ fn choose<'a>(
             && workflow.entry(worker).is_some()
             && repair::is_in_place(&workflow.repo, &workflow.plan, worker)
     };
-    let (living, notes) = session::living(workflow, &asked, how, call.now);
+    let (living, notes) = session::live_sessions(workflow, &asked, how, call.now);
     if !ids.is_empty() {
         let missing = asked.iter().find(|worker| !is_created(worker));
         missing.map_or(Ok(()), |worker| Err(not_created(&workflow.plan.workflow, worker)))?;
-        refuse_living(&living)?;
-        return Ok(Choice { workers: asked, skipped: Vec::new(), notes });
+        refuse_live_sessions(&living)?;
+        return Ok(Selection { workers: asked, skipped: Vec::new(), notes });
     }
-    let facts = workflow.facts(call.now, Look::Past)?;
+    let facts = workflow.facts(call.now, Worktrees::None)?;
     let states = workflow.states(&facts);
-    let mut choice = Choice { workers: Vec::new(), skipped: Vec::new(), notes };
+    let mut selection = Selection { workers: Vec::new(), skipped: Vec::new(), notes };
     for worker in asked {
         let state = states.iter().find(|status| status.id == worker.id).map(|status| status.state);
         let living = living.iter().find(|living| living.worker == worker.id);
         match skip(worker, state, is_created(worker), living) {
-            Some(skipped) => choice.skipped.push(skipped),
-            None => choice.workers.push(worker),
+            Some(skipped) => selection.skipped.push(skipped),
+            None => selection.workers.push(worker),
         }
     }
-    Ok(choice)
+    Ok(selection)
 }
 
 /// Returns what starts each worker, as a shell command; refuses when something it needs is missing.
 fn commands<'a>(
     workflow: &Workflow,
     workers: &[&'a Worker],
-    how: How,
+    how: LaunchMode,
 ) -> Result<Vec<(&'a Worker, String)>> {
-    if matches!(how, How::Tmux | How::Background) {
+    if matches!(how, LaunchMode::Tmux | LaunchMode::Background) {
         session::require_client()?;
     }
-    if how == How::Tmux {
+    if how == LaunchMode::Tmux {
         Tmux::require()?;
     }
     let command = |worker: &Worker| -> Result<String> {
-        let plain = launch::of(&workflow.repo, &workflow.plan, worker).command;
+        let plain = launcher::command(&workflow.repo, &workflow.plan, worker).command;
         Ok(match how {
-            How::Print | How::Tmux => plain,
-            How::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
-            How::Custom => custom(workflow, worker)?,
+            LaunchMode::Print | LaunchMode::Tmux => plain.to_string(),
+            LaunchMode::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
+            LaunchMode::Custom => custom(workflow, worker)?,
         })
     };
     workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()
@@ -157,7 +157,7 @@ fn custom(workflow: &Workflow, worker: &Worker) -> Result<String> {
     let template = workflow.plan.launch.as_deref().ok_or_else(|| {
         Failure::new(Code::Usage, "the plan has no `launch` command")
             .hint("add `launch:` to the plan and create again, or launch in another way")
-            .next("pw-setup launch --help")
+            .next(Next::Help { helper: "pw-setup", verb: Some("launch") })
     })?;
     let script = script(workflow, worker);
     let worktree = workflow.worktree(worker);
@@ -173,18 +173,18 @@ fn custom(workflow: &Workflow, worker: &Worker) -> Result<String> {
 }
 
 fn script(workflow: &Workflow, worker: &Worker) -> PathBuf {
-    launch::folder(&workflow.repo, &workflow.plan, worker).join("launch.sh")
+    launcher::folder(&workflow.repo, &workflow.plan, worker).join("launch.sh")
 }
 
 fn not_created(workflow: &Slug, worker: &Worker) -> Failure {
     Failure::new(Code::NotCreated, format!("{} has no worktree", worker.id))
         .hint("create it when the workers in its `after` are complete")
-        .next(format!("pw-setup advance {workflow}"))
+        .next(Next::Advance(workflow))
         .details(serde_json::json!({ "worker": worker.id, "after": worker.after }))
 }
 
 fn printed(worker: &Worker, command: String) -> WorkerLaunch {
-    let (how, status) = (How::Print, LaunchStatus::Printed);
+    let (how, status) = (LaunchMode::Print, LaunchStatus::Printed);
     WorkerLaunch { worker: worker.id.clone(), how, command, status, id: None, snapshot: None }
 }
 
@@ -193,12 +193,12 @@ fn start(
     call: &Call,
     workflow: &Workflow,
     commands: Vec<(&Worker, String)>,
-    how: How,
+    how: LaunchMode,
 ) -> Result<Vec<WorkerLaunch>> {
     let Workflow { repo, plan, record, .. } = workflow;
     let mut journal = workflow.journal()?;
     let mut tmux = match how {
-        How::Tmux if !commands.is_empty() => Some(Tmux::open(&plan.workflow, repo.root())?),
+        LaunchMode::Tmux if !commands.is_empty() => Some(Tmux::open(&plan.workflow, repo.root())?),
         _ => None,
     };
     let mut started = Vec::new();
@@ -206,10 +206,12 @@ fn start(
         call.progress(&format!("starting {}", worker.label()));
         let snapshot = keep(workflow, worker, &mut journal)?;
         let port = record.placements.get(&worker.id).and_then(|placement| placement.port);
-        launch::write(repo, plan, worker, port)?;
+        launcher::write(repo, plan, worker, port)?;
         let (status, id) = match (&mut tmux, how) {
             (Some(tmux), _) => window(tmux, workflow, worker)?,
-            (None, How::Background) => (LaunchStatus::Started, Some(background(workflow, worker)?)),
+            (None, LaunchMode::Background) => {
+                (LaunchStatus::Started, Some(background(workflow, worker)?))
+            }
             _ => (LaunchStatus::Started, run_custom(workflow, worker, &command)?),
         };
         if status == LaunchStatus::Started {
@@ -237,7 +239,7 @@ fn keep(workflow: &Workflow, worker: &Worker, journal: &mut Journal) -> Result<O
         return Ok(None);
     }
     let keeping =
-        Keeping::of_worktree(workflow, &worker.id, &worktree, &survey, "before a launch")?;
+        KeptSnapshot::of_worktree(workflow, &worker.id, &worktree, &survey, "before a launch")?;
     let transaction = keeping.join(workflow, journal, Transaction::default())?;
     journal.publish(repo, transaction)?;
     Ok(Some(keeping.id))
@@ -321,7 +323,7 @@ fn run(
     limit: Duration,
     on_limit: OnLimit,
 ) -> Result<Ended> {
-    let log = launch::folder(&workflow.repo, &workflow.plan, worker).join("launch.log");
+    let log = launcher::folder(&workflow.repo, &workflow.plan, worker).join("launch.log");
     let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
     let mut child = program
         // A terminal it opens outlives us, and an interrupt meant for us.
@@ -342,14 +344,10 @@ fn run(
 
 fn next(workflow: &Workflow, workers: &[WorkerLaunch]) -> Vec<NextStep> {
     let attach =
-        workers.iter().filter(|launch| launch.how == How::Background).filter_map(|launch| {
-            let command = format!("claude attach {}", launch.id.as_ref()?);
-            Some(NextStep {
-                action: "attach".to_owned(),
-                worker: Some(launch.worker.clone()),
-                command,
-            })
+        workers.iter().filter(|launch| launch.how == LaunchMode::Background).filter_map(|launch| {
+            let command = CommandLine::of("claude attach").word(launch.id.as_ref()?);
+            Some(NextStep::of(&launch.worker, "attach", command))
         });
-    let command = format!("pw-monitor status {}", workflow.plan.workflow);
-    attach.chain([NextStep { action: "watch".to_owned(), worker: None, command }]).collect()
+    let status = Next::Status(&workflow.plan.workflow);
+    attach.chain([NextStep::new("watch", status)]).collect()
 }

@@ -8,12 +8,13 @@ use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
-use pw_core::{prompt, setup};
+use pw_core::session::environment::environment;
+use pw_core::setup;
 use pw_git::Repo;
 
-use super::ground::Ground;
+use super::preflight::PlannedWorkflow;
 use crate::command;
-use crate::launch;
+use crate::launcher;
 use crate::output::Output;
 use crate::workflow::recorded;
 
@@ -64,23 +65,27 @@ pub(crate) fn copy(repo: &Repo, worktree: &Path, files: &[RepoPath]) -> Result<(
 }
 
 /// Returns a port that nothing listens on now and no worker of this repository has.
-pub(super) fn free_port(ground: &Ground, worker: &Worker) -> Option<u16> {
-    let others = recorded(&ground.refs).into_iter();
-    let others = others.filter_map(|(_, tip)| Some(ground.repo.record(&tip).ok()?.1.placements));
-    let placements = others.chain([ground.record.placements.clone()]);
+pub(super) fn free_port(planned: &PlannedWorkflow, worker: &Worker) -> Option<u16> {
+    let others = recorded(&planned.refs).into_iter();
+    let others = others.filter_map(|(_, tip)| Some(planned.repo.record(&tip).ok()?.1.placements));
+    let placements = others.chain([planned.record.placements.clone()]);
     let taken: BTreeSet<u16> =
         placements.flat_map(|placements| placements.into_values()).filter_map(|p| p.port).collect();
-    let root = ground.repo.root().as_os_str().as_encoded_bytes();
+    let root = planned.repo.root().as_os_str().as_encoded_bytes();
     let binds = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     setup::port(root, &worker.label(), &|port| !taken.contains(&port) && binds(port))
 }
 
 /// Runs the plan's setup command in a new worktree, its output kept beside the launcher.
-pub(super) fn run_setup(ground: &Ground, worker: &Worker, port: Option<u16>) -> Result<()> {
-    let Some(command) = &ground.plan.setup else { return Ok(()) };
-    let log = launch::folder(&ground.repo, &ground.plan, worker).join("setup.log");
-    let environment = prompt::environment(&ground.plan, worker, port);
-    let code = command::run(command, &ground.worktree(worker), &log, environment)?;
+pub(super) fn run_setup(
+    planned: &PlannedWorkflow,
+    worker: &Worker,
+    port: Option<u16>,
+) -> Result<()> {
+    let Some(command) = &planned.plan.setup else { return Ok(()) };
+    let log = launcher::folder(&planned.repo, &planned.plan, worker).join("setup.log");
+    let environment = environment(&planned.plan, worker, port);
+    let code = command::run(command, &planned.worktree(worker), &log, environment)?;
     if code == Some(0) {
         return Ok(());
     }

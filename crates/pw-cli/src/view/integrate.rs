@@ -3,8 +3,8 @@
 use pw_core::conflict::FileConflict;
 use pw_core::finish::{Finished, Landed};
 use pw_core::integration::{Aborted, Check, Integrated, Preview};
+use pw_core::merge_order::Turn;
 use pw_core::path::RepoPath;
-use pw_core::turn::Turn;
 
 use super::table::{cell, drawn, next, paths, plain, state, table};
 

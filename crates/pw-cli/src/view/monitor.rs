@@ -3,9 +3,9 @@
 use comfy_table::Color;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
-use pw_core::report::counted;
 use pw_core::session::Usage;
 use pw_core::status::{Drift, Outlook, State, Status, Waited, Waiting, WorkerStatus};
+use pw_core::text::counted;
 use pw_core::time::human;
 
 use super::condition::{age, condition, said};

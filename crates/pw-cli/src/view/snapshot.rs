@@ -36,7 +36,7 @@ pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
 pub(crate) fn restore(restore: &Restore) -> String {
     if let Some(restored) = &restore.restored {
         let place = restored.worktree.as_deref().or(restored.branch.as_deref()).unwrap_or_default();
-        let files = pw_core::report::counted(restored.files, "file");
+        let files = pw_core::text::counted(restored.files, "file");
         return format!("{} is back in {}: {files}\n", restored.snapshot, plain(place))
             + &next(&restore.next);
     }

@@ -38,7 +38,7 @@ pub struct Picture {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Stay,
-    Look,
+    Refresh,
     Quit,
 }
 
@@ -98,7 +98,7 @@ impl Watch {
             }
             KeyCode::Char('r') => {
                 self.is_looking = true;
-                return Step::Look;
+                return Step::Refresh;
             }
             KeyCode::Char('j') | KeyCode::Down => self.select(1),
             KeyCode::Char('k') | KeyCode::Up => self.select(-1),

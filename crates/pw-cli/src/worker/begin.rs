@@ -7,12 +7,12 @@ use std::os::fd::AsFd as _;
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
-use pw_core::launch::Living;
-use pw_core::session::How;
+use pw_core::launch::LiveSession;
+use pw_core::session::LaunchMode;
 
-use crate::launch;
+use crate::launcher;
 use crate::processes;
-use crate::session::{domain, facts, living, start_of};
+use crate::session::{domain, facts, live_sessions, start_of};
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
 
@@ -36,18 +36,18 @@ fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
             .into());
     }
     let worker = workflow.worker(id)?;
-    let folder = launch::folder(&workflow.repo, &workflow.plan, worker);
+    let folder = launcher::folder(&workflow.repo, &workflow.plan, worker);
     // Of two launchers at once, the second finds the note of the first.
     let lock = OpenOptions::new().create(true).append(true).open(folder.join("begin"));
     let lock = lock.context("opening the lock of sessions")?;
     lock.lock().context("waiting for another launcher")?;
-    let (mut alive, _) = living(&workflow, &[worker], How::Print, shell.now);
+    let (mut alive, _) = live_sessions(&workflow, &[worker], LaunchMode::Print, shell.now);
     // Where the system does not tell when a process began, its working folder tells whose it is.
     let unsure = facts(&workflow, &[worker], shell.now).into_iter().next();
     let unsure = unsure.filter(|facts| facts.alive.is_none()).and_then(|facts| facts.pid);
     let inside = || processes::inside(&workflow.worktree(worker)).unwrap_or_default();
     if let Some(pid) = unsure.filter(|pid| inside().contains(pid)) {
-        alive.push(Living {
+        alive.push(LiveSession {
             worker: id.clone(),
             pid: Some(pid),
             elsewhere: None,
@@ -56,11 +56,11 @@ fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
             attach: None,
         });
     }
-    pw_core::launch::refuse_living(&alive)?;
+    pw_core::launch::refuse_live_sessions(&alive)?;
     // A program that a dead session left behind may hold the old lock: that proves nothing, since
     // here the process itself is seen.
     let _ = hold();
-    launch::replace(&folder.join("session"), &format!("{pid} {}\n{}", start_of(pid), domain()))
+    launcher::replace(&folder.join("session"), &format!("{pid} {}\n{}", start_of(pid), domain()))
 }
 
 /// Locks what the launcher has for our stdin. The lock stays with the launcher, and with the client

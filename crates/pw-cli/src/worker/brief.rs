@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use pw_core::worker as rules;
 
 use super::own_worktree::OwnWorktree;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::repair;
 use crate::shell::Answer;
 use crate::view;
@@ -12,7 +12,7 @@ use crate::workflow::Workflow;
 
 pub(super) fn brief(own: &OwnWorktree<'_>) -> Result<Answer> {
     let Workflow { plan, record, .. } = own.workflow;
-    let mut facts = own.workflow.facts(own.shell.now, Look::At(&own.worker.id))?;
+    let mut facts = own.workflow.facts(own.shell.now, Worktrees::Of(&own.worker.id))?;
     let gaps = repair::gaps(own.workflow, &[own.worker])?.into_iter().flatten().collect();
     facts.workers.entry(own.worker.id.clone()).or_default().gaps = gaps;
     let states = own.workflow.states(&facts);

@@ -8,10 +8,11 @@ use anyhow::Result;
 use clap::Args;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
-use pw_core::hollow::{self, Held, Hollow, Why};
+use pw_core::hollow_entries::{self, Hollow, HollowReason, WorktreeEntry};
+use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
-use pw_core::unfit::{self, Unfit};
+use pw_core::unstageable::{self, Unstageable};
 use pw_core::worker::{self as rules, Selection};
 
 use super::own_worktree::{OwnWorktree, is_signal};
@@ -21,7 +22,7 @@ use crate::workflow::Workflow;
 
 /// What to commit besides everything changed that the worker owns.
 #[derive(Debug, Args)]
-pub(super) struct More {
+pub(super) struct CommitArgs {
     /// A line for the body of the commit message; may be repeated
     #[arg(long, value_name = "LINE")]
     pub(super) detail: Vec<String>,
@@ -37,7 +38,7 @@ pub(super) fn commit(
     own: &OwnWorktree<'_>,
     signal: &Signal,
     text: &str,
-    more: &More,
+    more: &CommitArgs,
 ) -> Result<Answer> {
     let message = OwnWorktree::message(signal, text, &more.detail)?;
     let path = own.workflow.worktree(own.worker);
@@ -45,7 +46,7 @@ pub(super) fn commit(
     rules::require_branch(own.worker, &tree)?;
     // Asked before the commit, which is the newer signal.
     let standing = match signal {
-        Signal::Checkpoint => own.status()?.as_ref().and_then(rules::taken_back),
+        Signal::Checkpoint => own.status()?.as_ref().and_then(rules::withdrawn),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
     };
     let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
@@ -152,7 +153,7 @@ struct Draft<'a> {
 struct Chosen {
     take: BTreeSet<RepoPath>,
     leave: BTreeSet<RepoPath>,
-    held: BTreeMap<RepoPath, Held>,
+    held: BTreeMap<RepoPath, WorktreeEntry>,
     /// Whether the index holds something else that is not to be committed.
     is_part: bool,
     notes: Vec<String>,
@@ -198,11 +199,11 @@ impl Draft<'_> {
     /// Decides what to commit, and puts it into the index.
     fn prepare(&self, tree: &TreeState, may_be_empty: bool) -> Result<Chosen> {
         let Workflow { repo, .. } = self.own.workflow;
-        self.own.mend();
+        self.own.repair();
         let chosen = self.choose(tree, &[])?;
-        let unfit = repo.stage(self.path, &chosen.take, &chosen.held)?;
-        if !unfit.is_empty() {
-            return self.prepare_without(unfit);
+        let unstageable = repo.stage(self.path, &chosen.take, &chosen.held)?;
+        if !unstageable.is_empty() {
+            return self.prepare_without(unstageable);
         }
         let is_new = |path: &RepoPath| !tree.changed.contains(path);
         if may_be_empty || chosen.take.iter().any(is_new) {
@@ -212,28 +213,33 @@ impl Draft<'_> {
         let staged = repo.staged(self.path, "HEAD", None)?;
         match staged.iter().any(|path| chosen.take.contains(path)) {
             true => Ok(chosen),
-            false => Err(nothing(&self.own.overlooked()?, self.own.unseen()?.1).into()),
+            false => {
+                let told = rules::still_there(tree).into_iter().chain(self.own.unseen()?.1);
+                Err(nothing(&self.own.overlooked()?, told.collect()).into())
+            }
         }
     }
 
     /// Stages the files that git takes, so that `blocked` and `needs` are committed all the same; a
     /// checkpoint refuses.
-    fn prepare_without(&self, mut unfit: Vec<Unfit>) -> Result<Chosen> {
+    fn prepare_without(&self, mut unstageable: Vec<Unstageable>) -> Result<Chosen> {
         // A program that still runs may have removed a file since we looked.
         let tree = self.own.tree()?;
         let there: BTreeSet<RepoPath> =
             tree.uncommitted().iter().map(RepoPath::without_slash).collect();
-        unfit.retain(|unfit| there.contains(&unfit.path));
-        if let Some(failure) = unfit::refusal(&unfit).filter(|_| !self.signal.gets_out()) {
+        unstageable.retain(|unstageable| there.contains(&unstageable.path));
+        if let Some(failure) =
+            unstageable::refusal(&unstageable).filter(|_| !self.signal.gets_out())
+        {
             return Err(failure.into());
         }
-        let chosen = self.choose(&tree, &unfit)?;
-        let unfit = self.own.workflow.repo.stage(self.path, &chosen.take, &chosen.held)?;
-        unfit::refusal(&unfit).map_or(Ok(chosen), |failure| Err(failure.into()))
+        let chosen = self.choose(&tree, &unstageable)?;
+        let unstageable = self.own.workflow.repo.stage(self.path, &chosen.take, &chosen.held)?;
+        unstageable::refusal(&unstageable).map_or(Ok(chosen), |failure| Err(failure.into()))
     }
 
     /// Decides what to commit, without what git does not take; nothing is changed.
-    fn choose(&self, tree: &TreeState, unfit: &[Unfit]) -> Result<Chosen> {
+    fn choose(&self, tree: &TreeState, unstageable: &[Unstageable]) -> Result<Chosen> {
         let Self { own, signal, path, named } = *self;
         let Workflow { repo, plan, .. } = own.workflow;
         rules::require_own_branch(own.worker, tree)?;
@@ -253,15 +259,16 @@ impl Draft<'_> {
             }
         }
         let mut selection = rules::select(plan, own.worker, tree, named, &differing)?;
-        let apart = rules::leave_unfit(&mut selection, unfit);
+        let apart = rules::leave_unstageable(&mut selection, unstageable);
         let held = repo.held(path, tree, &selection.take)?;
         let hollow = self.hollow(tree, &selection, &held, merging)?;
         let mut notes = rules::set_apart(signal, &mut selection, &hollow)?;
         notes.extend(apart);
-        if let Some(failure) = hollow::refusal(&hollow).filter(|_| merging) {
+        if let Some(failure) = hollow_entries::refusal(&hollow).filter(|_| merging) {
             // A merge is concluded with everything that is in the index.
             return Err(failure.into());
         }
+        notes.extend(rules::still_there(tree));
         notes.extend(self.only_here(&selection.take, &held)?);
         if *signal == Signal::Checkpoint {
             let overlooked = own.overlooked()?;
@@ -284,12 +291,12 @@ impl Draft<'_> {
     fn only_here(
         &self,
         take: &BTreeSet<RepoPath>,
-        held: &BTreeMap<RepoPath, Held>,
+        held: &BTreeMap<RepoPath, WorktreeEntry>,
     ) -> Result<Vec<String>> {
         let repo = &self.own.workflow.repo;
         let taken = || held.iter().filter(|(path, _)| take.contains(path));
-        let end = |held: &Held| match held {
-            Held::Link { end, .. } => end.clone(),
+        let end = |held: &WorktreeEntry| match held {
+            WorktreeEntry::Link { end, .. } => end.clone(),
             _ => None,
         };
         let is_there = |path: &RepoPath| self.path.join(path.to_path()).symlink_metadata().is_ok();
@@ -299,11 +306,11 @@ impl Draft<'_> {
         let mut notes = Vec::new();
         for (path, held) in taken() {
             if let Some(end) = end(held).filter(|end| ignored.contains(end)) {
-                notes.push(hollow::leads_to_ignored(path, &end));
+                notes.push(hollow_entries::leads_to_ignored(path, &end));
             }
-            let is_repository = matches!(held, Held::Repository { .. });
+            let is_repository = matches!(held, WorktreeEntry::Repository { .. });
             if is_repository && !repo.is_published(&self.path.join(path.to_path()), "HEAD")? {
-                notes.push(hollow::unpublished(path));
+                notes.push(hollow_entries::unpublished(path));
             }
         }
         Ok(notes)
@@ -314,11 +321,11 @@ impl Draft<'_> {
         &self,
         tree: &TreeState,
         selection: &Selection,
-        held: &BTreeMap<RepoPath, Held>,
+        held: &BTreeMap<RepoPath, WorktreeEntry>,
         merging: bool,
     ) -> Result<Vec<Hollow>> {
         let Workflow { repo, .. } = self.own.workflow;
-        let is_repository = |held: &Held| matches!(held, Held::Repository { .. });
+        let is_repository = |held: &WorktreeEntry| matches!(held, WorktreeEntry::Repository { .. });
         let committed = if merging { ":.gitmodules" } else { "HEAD:.gitmodules" };
         let takes_modules = selection.take.contains(&MODULES.into());
         let mut modules = BTreeSet::new();
@@ -326,7 +333,7 @@ impl Draft<'_> {
             let source = (!takes_modules).then_some(committed);
             modules = repo.modules(self.path, source)?;
         }
-        let mut hollow = hollow::among(tree, held, &modules);
+        let mut hollow = hollow_entries::among(tree, held, &modules);
         if takes_modules {
             // Submodules that `.gitmodules` no longer names and that are still there.
             let lost = repo.modules(self.path, Some(committed))?;
@@ -335,7 +342,7 @@ impl Draft<'_> {
             let lost = lost
                 .into_iter()
                 .filter(|path| there.contains_key(path) && !selection.take.contains(path));
-            let why = Why::Repository { tracked: true };
+            let why = HollowReason::Repository { tracked: true };
             hollow.extend(lost.map(|path| Hollow { path, why: why.clone() }));
         }
         if merging && !hollow.is_empty() {
@@ -357,8 +364,6 @@ fn nothing(overlooked: &[RepoPath], unseen: Vec<String>) -> Failure {
         Failure::new(Code::NothingToCommit, "nothing you own has changed since the last commit");
     match overlooked.first().map(rules::overlooked).into_iter().chain(unseen).next() {
         Some(hint) => failure.hint(hint),
-        None => {
-            failure.hint("go on working, or finish with pw-worker complete").next("pw-worker brief")
-        }
+        None => failure.hint("go on working, or finish with pw-worker complete").next(Next::Brief),
     }
 }

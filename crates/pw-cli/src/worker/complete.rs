@@ -7,19 +7,21 @@ use anyhow::Result;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::Change;
+use pw_core::hollow_entries;
+use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
-use pw_core::report::counted;
+use pw_core::session::environment::environment;
 use pw_core::signal::Signal;
 use pw_core::status::{ReasonKind, State};
+use pw_core::text::counted;
 use pw_core::worker as rules;
-use pw_core::{hollow, prompt};
 
 use super::own_worktree::{OwnWorktree, is_signal};
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::output::Output;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
-use crate::{command, launch};
+use crate::{command, launcher};
 
 pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
     let message = OwnWorktree::message(&Signal::Complete, text, detail)?;
@@ -36,7 +38,7 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
     if is_signal(&head, &Signal::Complete) {
         return own.committed(&path, head, &Signal::Complete, Vec::new(), notes, None);
     }
-    own.mend();
+    own.repair();
     repo.commit(&path, &message, None)?;
     notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
     own.announce(&path, &Signal::Complete, &message, Vec::new(), notes, None)
@@ -47,7 +49,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
     if tree.operation.is_some() {
         return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
             .hint("conclude it first")
-            .next("pw-worker checkpoint \"what was taken in\"")
+            .next(Next::Checkpoint("what was taken in"))
             .into());
     }
     let Workflow { repo, plan, .. } = own.workflow;
@@ -57,14 +59,14 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
         let Some(first) = overlooked.first() else { return Ok(()) };
         return Err(Failure::new(Code::DirtyTree, rules::overlooked(first))
             .hint("then commit it with pw-worker checkpoint, or undo it with git restore")
-            .next("pw-worker brief")
+            .next(Next::Brief)
             .details(serde_json::json!({ "paths": overlooked }))
             .into());
     };
     let own = open.iter().filter(|path| plan.allows(own.worker, path)).cloned();
     let held = repo.held(path, tree, &own.clone().collect())?;
     let modules = repo.modules(path, None)?;
-    if let Some(failure) = hollow::refusal(&hollow::among(tree, &held, &modules)) {
+    if let Some(failure) = hollow_entries::refusal(&hollow_entries::among(tree, &held, &modules)) {
         return Err(failure.into());
     }
     let failure = Failure::new(
@@ -72,8 +74,10 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
         format!("{} not committed, `{first}` first", counted(open.len(), "file")),
     );
     let failure = match own.count() {
-        0 => failure.hint("they are not yours: remove them or undo the change").next("git status"),
-        _ => failure.hint("commit them first").next("pw-worker checkpoint \"what was done\""),
+        0 => failure
+            .hint("they are not yours: remove them or undo the change")
+            .next(CommandLine::of("git status")),
+        _ => failure.hint("commit them first").next(Next::Checkpoint("what was done")),
     };
     Err(failure.details(serde_json::json!({ "paths": open })).into())
 }
@@ -81,7 +85,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
 /// Refuses to call work complete that could not be merged; returns notes about it.
 fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
     let Workflow { plan, .. } = own.workflow;
-    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
     let states = own.workflow.states(&facts);
     let Some(status) = states.iter().find(|status| status.id == own.worker.id) else {
         return Ok(Vec::new());
@@ -100,7 +104,7 @@ fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
             .hint(
                 "take it out of the branch: git rm -f --cached it, then checkpoint what is to stay",
             )
-            .next("pw-worker brief")
+            .next(Next::Brief)
             .details(serde_json::json!({ "paths": reason.paths }))
             .into()),
         None => Ok(notes),
@@ -116,7 +120,7 @@ fn unpublished(own: &OwnWorktree<'_>, changes: &[Change]) -> Result<Vec<String>>
         let Some(id) = id else { continue };
         let path = &change.path;
         if !own.workflow.repo.is_published(&worktree.join(path.to_path()), id)? {
-            notes.push(hollow::unpublished(path));
+            notes.push(hollow_entries::unpublished(path));
         }
     }
     Ok(notes)
@@ -130,9 +134,9 @@ fn nothing_changed() -> String {
 fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
     let Workflow { repo, plan, record, .. } = own.workflow;
     let port = record.placements.get(&own.worker.id).and_then(|placement| placement.port);
-    let environment = prompt::environment(plan, own.worker, port);
+    let environment = environment(plan, own.worker, port);
     for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
-        let folder = launch::folder(repo, plan, own.worker);
+        let folder = launcher::folder(repo, plan, own.worker);
         let log = folder.join(format!("gate-{}.log", gate.name));
         let follow = &mut |line: &str| own.shell.progress(line);
         let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);

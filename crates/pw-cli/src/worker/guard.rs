@@ -11,13 +11,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use pw_core::guard::{self, Decision};
 use pw_core::plan::Worker;
-use pw_core::prompt::{self, SessionOf};
+use pw_core::prompt;
+use pw_core::session::environment::SessionOf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::hook::{self, Event, is_outside};
 use super::surroundings::Around;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::session;
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
@@ -213,7 +214,7 @@ fn tool_decision(word: &str, reason: &str) -> Value {
 }
 
 fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<Option<Value>> {
-    let facts = workflow.facts(shell.now, Look::At(&worker.id))?;
+    let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
     let states = workflow.states(&facts);
     let own =
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
@@ -233,7 +234,7 @@ fn stop(
     if input.stop_hook_active == Some(true) {
         return Ok(None);
     }
-    let facts = workflow.facts(shell.now, Look::At(&worker.id))?;
+    let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
     let states = workflow.states(&facts);
     let own =
         states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;

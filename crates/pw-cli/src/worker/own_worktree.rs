@@ -8,18 +8,19 @@ use std::path::Path;
 use anyhow::Result;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
-use pw_core::gap::{self, Gap};
-use pw_core::history::{Commit, Stretch};
+use pw_core::gap::Gap;
+use pw_core::history::{Commit, CommitRange};
 use pw_core::id::WorkerId;
 use pw_core::ignored::{self, Unseen};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
-use pw_core::report::{NextStep, counted};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::WorkerStatus;
+use pw_core::text::counted;
 use pw_core::worker::{Committed, Pushed};
 
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::repair;
 use crate::shell::{Answer, Context as Shell};
 use crate::view;
@@ -27,7 +28,7 @@ use crate::workflow::Workflow;
 
 /// Hooks and launcher files that were not as they were made: repaired, or still not.
 #[derive(Default)]
-pub(super) struct Mended {
+pub(super) struct Repairs {
     pub(super) repaired: Vec<Gap>,
     pub(super) gaps: Vec<Gap>,
 }
@@ -37,7 +38,7 @@ pub(super) struct OwnWorktree<'a> {
     pub(super) workflow: &'a Workflow,
     pub(super) worker: &'a Worker,
     pub(super) shell: &'a Shell,
-    pub(super) mended: OnceCell<Mended>,
+    pub(super) repairs: OnceCell<Repairs>,
 }
 
 impl OwnWorktree<'_> {
@@ -53,7 +54,7 @@ impl OwnWorktree<'_> {
 
     /// Returns where the worker stands, its worktree not looked into.
     pub(super) fn status(&self) -> Result<Option<WorkerStatus>> {
-        let facts = self.workflow.facts(self.shell.now, Look::Past)?;
+        let facts = self.workflow.facts(self.shell.now, Worktrees::None)?;
         let states = self.workflow.states(&facts);
         Ok(states.into_iter().find(|status| status.id == self.worker.id))
     }
@@ -96,7 +97,7 @@ impl OwnWorktree<'_> {
         if commit.parents.len() != 1 {
             return Ok(None);
         }
-        let changes = repo.changes(&[Stretch::of(&commit)])?.into_iter().flatten();
+        let changes = repo.changes(&[CommitRange::one(&commit)])?.into_iter().flatten();
         let paths: Vec<RepoPath> = changes.map(|change| change.path).collect();
         if paths.is_empty() && !may_be_empty {
             repo.undo_commit(path, &self.worker.branch(), &commit)?;
@@ -122,7 +123,7 @@ impl OwnWorktree<'_> {
                 format!("{} is no worktree any more", path.display()),
             )
             .hint("ask the user to run pw-setup create with the plan again")
-            .next("pw-setup list")
+            .next(Next::List)
             .into()),
         }
     }
@@ -178,7 +179,7 @@ impl OwnWorktree<'_> {
         let wanted = message.lines().next().unwrap_or_default();
         Err(Failure::new(Code::SignalLost, format!("a hook changed the subject to {made:?}"))
             .hint("make the repository's commit-msg hook leave subjects that begin with [ alone")
-            .next("git log -1")
+            .next(CommandLine::of("git log -1"))
             .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
             .into())
     }
@@ -186,8 +187,8 @@ impl OwnWorktree<'_> {
     /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot
     /// be repaired keeps no worker from its work: the helper itself checks the scope, and says what
     /// is missing.
-    pub(super) fn mend(&self) -> &Mended {
-        self.mended.get_or_init(|| {
+    pub(super) fn repair(&self) -> &Repairs {
+        self.repairs.get_or_init(|| {
             let Workflow { repo, plan, record, .. } = self.workflow;
             let look = || {
                 let gaps = repair::gaps(self.workflow, &[self.worker]).unwrap_or_default();
@@ -195,13 +196,13 @@ impl OwnWorktree<'_> {
             };
             let mut repaired = look();
             if repaired.is_empty() {
-                return Mended::default();
+                return Repairs::default();
             }
             let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
             let _ = repair::write(repo, plan, self.worker, port);
             let gaps = look();
             repaired.retain(|gap| !gaps.contains(gap));
-            Mended { repaired, gaps }
+            Repairs { repaired, gaps }
         })
     }
 
@@ -214,8 +215,8 @@ impl OwnWorktree<'_> {
         notes: Vec<String>,
         again: Option<NextStep>,
     ) -> Result<Answer> {
-        let mended = self.mend();
-        let changes = self.workflow.repo.changes(&[Stretch::of(&commit)])?;
+        let repairs = self.repair();
+        let changes = self.workflow.repo.changes(&[CommitRange::one(&commit)])?;
         let committed = Committed {
             worker: self.worker.id.clone(),
             subject: commit.message.lines().next().unwrap_or_default().to_owned(),
@@ -224,9 +225,9 @@ impl OwnWorktree<'_> {
             left,
             notes,
             pushed: self.push(path)?,
-            next: again.into_iter().chain(next(&self.workflow.plan, signal, mended)).collect(),
-            repaired: mended.repaired.clone(),
-            gaps: mended.gaps.clone(),
+            next: again.into_iter().chain(next(&self.workflow.plan, signal, repairs)).collect(),
+            repaired: repairs.repaired.clone(),
+            gaps: repairs.gaps.clone(),
         };
         Answer::of(&committed, view::committed)
     }
@@ -237,18 +238,18 @@ fn taken_back() -> Failure {
         "the repository's hook pre-commit took the change back: nothing is left to commit";
     Failure::new(Code::NothingToCommit, message)
         .hint("look with git status at what it made of your files, then go on")
-        .next("pw-worker brief")
+        .next(Next::Brief)
 }
 
 pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
     matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
 }
 
-fn next(plan: &Plan, signal: &Signal, mended: &Mended) -> Vec<NextStep> {
-    let repair = gap::repair(&plan.workflow);
-    let repair = (!mended.gaps.is_empty()).then(|| NextStep::new("repair", repair));
+fn next(plan: &Plan, signal: &Signal, repairs: &Repairs) -> Vec<NextStep> {
+    let repair = Next::Repair(Some(&plan.workflow));
+    let repair = (!repairs.gaps.is_empty()).then(|| NextStep::new("repair", repair));
     let finish = match signal {
-        Signal::Checkpoint => Some(NextStep::new("finish", "pw-worker complete \"what was done\"")),
+        Signal::Checkpoint => Some(NextStep::new("finish", Next::Complete)),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
     };
     repair.into_iter().chain(finish).collect()

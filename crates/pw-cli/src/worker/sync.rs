@@ -5,15 +5,15 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
-use pw_core::report::{NextStep, shell_word};
+use pw_core::next::{CommandLine, Next, NextStep};
+use pw_core::own_commits::own_commits;
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::WorkerStatus;
-use pw_core::work::own_work;
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
 use super::own_worktree::OwnWorktree;
-use crate::facts::Look;
+use crate::facts::Worktrees;
 use crate::shell::Answer;
 use crate::view;
 use crate::workflow::Workflow;
@@ -26,11 +26,11 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     if let Some(first) = open.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
             .hint("commit your work first, so that nothing can get mixed up")
-            .next("pw-worker checkpoint \"what was done\"")
+            .next(Next::Checkpoint("what was done"))
             .details(serde_json::json!({ "paths": open }))
             .into());
     }
-    let facts = own.workflow.facts(own.shell.now, Look::Past)?;
+    let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
     let states = own.workflow.states(&facts);
     let needed = newest_need(own, &facts);
     let provider = provider(own, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
@@ -43,7 +43,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         );
         return Err(Failure::new(Code::NotReady, message)
             .hint("its brief says so, and so does pw-monitor; tell the user to start it again")
-            .next("pw-worker brief")
+            .next(Next::Brief)
             .details(
                 serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
             )
@@ -62,11 +62,12 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
         return Err(Failure::new(Code::DependencyConflict, message)
             .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
-            .next(format!(
-                "git restore --source {} -- {}",
-                provider.branch,
-                shell_word(&first.path.to_string())
-            ))
+            .next(
+                CommandLine::of("git restore --source")
+                    .word(&provider.branch)
+                    .and("--")
+                    .word(&first.path),
+            )
             .details(serde_json::json!({ "worker": own.worker.id, "from": provider.id, "conflicts": conflicts }))
             .into());
     }
@@ -89,11 +90,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         from: provider.id.clone(),
         files: repo.stat(&head, &commit)?,
         commit,
-        next: vec![NextStep {
-            action: "go on".to_owned(),
-            worker: None,
-            command: "pw-worker brief".to_owned(),
-        }],
+        next: vec![NextStep::new("go on", Next::Brief)],
     };
     Answer::of(&synced, view::synced)
 }
@@ -102,7 +99,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
 fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
     let Workflow { plan, record, .. } = own.workflow;
     let at = plan.ids().position(|id| *id == own.worker.id)?;
-    let work = own_work(plan, record, facts);
+    let work = own_commits(plan, record, facts);
     work.get(at)?.commits.iter().find_map(|commit| match signal::read(&commit.message) {
         Subject::Signal { signal: Signal::Needs { worker, item }, .. } => Some((worker, item)),
         _ => None,
@@ -118,7 +115,7 @@ fn provider<'a>(
     let id = wanted.cloned().ok_or_else(|| {
         Failure::new(Code::Usage, "you wait for nobody")
             .hint("name the worker to take in")
-            .next("pw-worker brief")
+            .next(Next::Brief)
     })?;
     own.require_other(&id)?;
     let provider =
@@ -128,7 +125,7 @@ fn provider<'a>(
     }
     Err(Failure::new(Code::NotReady, format!("{id} is {}, not complete", provider.state.word()))
         .hint("go on with what does not depend on it; sync when it is complete")
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(
             serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
         )

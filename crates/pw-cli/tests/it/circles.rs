@@ -143,6 +143,14 @@ fn providers_that_do_not_merge_are_integrated_first_and_the_next_wave_starts_fro
     ));
     repo.worker("base-model").write("deps.txt", "model\n").commit("[COMPLETE] model");
     repo.worker("side-extra").write("deps.txt", "extra\n").commit("[COMPLETE] extra");
+    let actions = |repo: &TestRepo| -> Vec<(Value, Value)> {
+        let now = status(repo);
+        let next = now["next"].as_array().unwrap().iter();
+        next.map(|step| (step["action"].clone(), step["command"].clone())).collect()
+    };
+    let first = "pw-integrate run waves --without top --without late";
+    let run = (json!("integrate"), json!(first));
+    assert_eq!(actions(&repo), [(json!("advance"), json!("pw-setup advance waves")), run.clone()]);
     // Who does not depend on their agreement is opened.
     let opened = repo.pw("pw-setup advance").data();
     let of = |id: &str| {
@@ -152,14 +160,41 @@ fn providers_that_do_not_merge_are_integrated_first_and_the_next_wave_starts_fro
     assert_eq!((of("late"), of("top")), (json!("created"), json!("waiting")));
     assert!(opened["notes"][0].as_str().unwrap().contains("deps.txt"), "{opened:#}");
 
+    // What would be refused is not offered.
+    let offered = actions(&repo);
+    assert!(offered.contains(&run) && !offered.iter().any(|(action, _)| action == "advance"));
     let error = repo.pw("pw-setup advance").error(3, "dependency_conflict");
-    assert_eq!(error["next"], "pw-integrate run waves --without top --without late");
-    let stopped =
-        repo.pw("pw-integrate run waves --without top --without late").error(4, "merge_conflict");
+    assert_eq!(error["next"], first);
+    let stopped = repo.pw(first).error(4, "merge_conflict");
     let place = repo.root().join(stopped["details"]["worktree"].as_str().unwrap());
     std::fs::write(place.join("deps.txt"), "extra\nmodel\n").unwrap();
     repo.git_in(&place, &["add", "deps.txt"]);
     repo.pw("pw-integrate continue waves").data();
     repo.pw("pw-setup advance").data();
     assert_eq!(repo.read("worktrees/top-api/deps.txt"), "extra\nmodel\n");
+}
+
+#[test]
+fn changes_in_the_users_checkout_are_put_away_around_the_landing_by_three_commands() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("shared.txt", "users\n").commit("[COMPLETE] users");
+    repo.pw("pw-integrate run --without task-2 --without task-3").data();
+    repo.write("mine", "1\n");
+    repo.git(&["add", "mine"]);
+    let land = "pw-integrate finish rest-api --without task-2 --without task-3";
+    let error = repo.pw(land).error(3, "dirty_tree");
+    let commands = error["details"]["commands"].as_array().unwrap().clone();
+    assert_eq!((commands.len(), &commands[1]), (3, &json!(land)), "{error:#}");
+    for command in &commands {
+        assert!(error["hint"].as_str().unwrap().contains(command.as_str().unwrap()));
+        repo.follow(command);
+    }
+    assert_eq!(
+        (repo.read("mine"), repo.read("shared.txt")),
+        ("1\n".to_owned(), "users\n".to_owned())
+    );
+    assert_eq!(
+        repo.git(&["log", "-1", "--format=%s"]),
+        "Merge task-1-users into integration/rest-api"
+    );
 }

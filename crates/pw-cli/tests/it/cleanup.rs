@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::{TestRepo, Worker};
+use pw_testkit::rows::rows;
 use serde_json::{Value, json};
 
 use crate::created;
@@ -176,7 +177,7 @@ fn work_that_git_would_delete_silently_is_kept_and_named() {
         assert!(repo.shell(&format!("cd / && {line}")).output().unwrap().status.success());
     };
     copy(&repo.root(), &fresh);
-    for (number, (kind, plant)) in PLANTS.iter().enumerate() {
+    for (number, (kind, plant)) in rows(PLANTS).enumerate() {
         copy(&fresh, &repo.root());
         drop(std::fs::remove_dir_all(repo.beside("away")));
         let worker = repo.worker("task-1-users");

@@ -222,6 +222,20 @@ fn the_users_own_hooks_still_run_wherever_they_are() {
     assert!(commit(&repo, &users.path, &["-m", "stray"]).unwrap().contains("stray"));
     // The main checkout sees nothing of this.
     assert_eq!(repo.git(&["config", "core.hooksPath"]), ".husky");
+
+    // Named in a file that the user's settings include.
+    let dotfiles = repo.beside("dotfiles");
+    std::fs::create_dir(&dotfiles).unwrap();
+    write_program(&dotfiles.join("commit-msg"), &hook("included-commit-msg"));
+    let text = format!("[core]\n\thooksPath = {}\n", dotfiles.display());
+    std::fs::write(dotfiles.join("config"), text).unwrap();
+    repo.git(&["config", "--unset", "core.hooksPath"]);
+    repo.git(&["config", "include.path", dotfiles.join("config").to_str().unwrap()]);
+    users.write("api/users.py", "3").git(&["clean", "-qfd", "."]);
+    users.git(&["reset", "-q", "stray"]);
+    std::fs::remove_file(users.path.join("stray")).ok();
+    users.pw(&["checkpoint", "z"]).data();
+    assert!(std::fs::read_to_string(&log).unwrap().ends_with("included-commit-msg\n"));
 }
 
 #[test]

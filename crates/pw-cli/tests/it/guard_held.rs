@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::{Answer, TestRepo};
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::created;
@@ -143,7 +144,7 @@ fn a_branch_is_moved_by_its_own_session_and_by_people_alone() {
     };
     let clean = "for verb in rebase am cherry-pick revert merge; do git $verb --abort 2>/dev/null; done; \
                  git reset -q --hard";
-    for verb in MOVING {
+    for verb in rows(MOVING) {
         for (session, may) in [
             (vec![], true),
             (session_of("task-2").to_vec(), true),

@@ -1,7 +1,10 @@
 //! Is it in already? However the user took the result, it is landed once.
 
+use std::path::Path;
+
 use pw_testkit::plans::{THREE, WAVES};
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::created;
@@ -72,7 +75,7 @@ fn take(repo: &TestRepo, how: &str) {
 
 #[test]
 fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
-    for how in [
+    for how in rows(&[
         "squash",
         "squash after others' commits",
         "squash, then changes of the same lines",
@@ -80,7 +83,7 @@ fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
         "pick",
         "pick with commits between, then changes of the same lines",
         "squash on a renamed base",
-    ] {
+    ]) {
         let repo = integrated();
         take(&repo, how);
         let head = repo.git(&["rev-parse", "HEAD"]);
@@ -88,7 +91,7 @@ fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
         assert_eq!(status["integration"]["landed"], true, "{how}: {:#}", status["next"]);
         assert!(!status["next"].to_string().contains("finish"), "{how}");
         let options =
-            if how == "squash" { [" --merge", " --ff-only", " --pr"].as_slice() } else { &[""] };
+            if *how == "squash" { [" --merge", " --ff-only", " --pr"].as_slice() } else { &[""] };
         for option in options {
             let error =
                 repo.pw(&format!("pw-integrate finish{option}")).error(3, "nothing_to_land");
@@ -178,6 +181,61 @@ fn what_the_base_had_and_took_back_is_not_in_it_and_does_not_come_back_without_a
     assert!(run["notes"].to_string().contains("what task-1 did"), "{run:#}");
     let finished = repo.pw("pw-integrate finish --merge --without task-2").data();
     assert!(finished["notes"].to_string().contains("what task-1 did"), "{finished:#}");
+}
+
+#[test]
+fn what_a_branch_contains_and_took_back_is_said_wherever_somebody_looks() {
+    let revert = |repo: &TestRepo, folder: &Path, subject: &str| {
+        let commit = repo.git_in(folder, &["log", "--format=%H", "-1", "--grep", subject]);
+        let parents = repo.git_in(folder, &["rev-list", "--parents", "-1", &commit]);
+        let mainline: &[&str] = if parents.split(' ').count() > 2 { &["-m", "1"] } else { &[] };
+        let args = [&["revert", "--no-edit"], mainline, &[commit.as_str()]].concat();
+        repo.git_in(folder, &args);
+        json!({
+            "landed": commit, "by": repo.git_in(folder, &["rev-parse", "HEAD"]), "contained": true
+        })
+    };
+    // One worker of a result that landed, then what landed as a whole.
+    let repo = integrated();
+    repo.pw("pw-integrate finish").data();
+    let reverted = revert(&repo, &repo.root(), "Merge task-1");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][0]["reverted"], reverted);
+    assert_eq!(status["workers"][1].get("reverted"), None);
+    assert_eq!(status["integration"].get("reverted"), None);
+    let again = repo.pw("pw-integrate finish").data();
+    assert!(again["notes"].to_string().contains("no merge brings it back"), "{again:#}");
+    let repo = integrated();
+    repo.write("later.txt", "the base moved");
+    repo.git(&["add", "later.txt"]);
+    repo.git(&["commit", "-qm", "later"]);
+    repo.pw("pw-integrate finish --merge").data();
+    let reverted = revert(&repo, &repo.root(), "Merge integration/rest-api");
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["reverted"], reverted);
+    repo.git(&["revert", "--no-edit", "HEAD"]);
+    let status = repo.pw("pw-monitor status").data();
+    assert!(!status.to_string().contains("reverted"), "brought back: {status:#}");
+
+    // On the integration branch, before it landed.
+    let repo = integrated();
+    let side = repo.beside("side");
+    repo.git(&["worktree", "add", "-q", side.to_str().unwrap(), "integration/rest-api"]);
+    let reverted = revert(&repo, &side, "Merge task-1");
+    repo.git_in(&side, &["switch", "-q", "--detach"]);
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["reverted"], reverted);
+    let run = repo.pw("pw-integrate run").data();
+    assert!(run["notes"].to_string().contains("what task-1 did"), "{run:#}");
+    let finished = repo.pw("pw-integrate finish").data();
+    assert!(finished["notes"].to_string().contains("what task-1 did"), "{finished:#}");
+
+    // A branch that the user merged by fast-forward, whose newest commit changes nothing.
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1").commit("[CHECKPOINT] users");
+    users.git(&["commit", "-q", "--allow-empty", "-m", "[COMPLETE] users"]);
+    repo.git(&["merge", "-q", "--ff-only", "work/task-1-users"]);
+    let by = revert(&repo, &repo.root(), "CHECKPOINT")["by"].clone();
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["reverted"]["by"], by);
 }
 
 #[test]

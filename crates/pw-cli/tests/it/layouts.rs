@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::repo;
@@ -116,10 +117,10 @@ fn in_every_layout_the_five_steps_end_well() {
         let thread = std::thread::Builder::new().name((*name).to_owned());
         thread.spawn(|| five_steps(name, *make)).unwrap()
     };
-    let played: Vec<_> = LAYOUTS.iter().map(play).collect();
+    let played: Vec<_> = rows(LAYOUTS).map(play).collect();
     let failed = played
         .into_iter()
-        .zip(LAYOUTS)
+        .zip(rows(LAYOUTS))
         .filter_map(|(thread, (name, _))| thread.join().is_err().then_some(*name));
     assert_eq!(failed.collect::<Vec<_>>(), [""; 0]);
 }

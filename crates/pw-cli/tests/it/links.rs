@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pw_testkit::plans::{THREE, TWO};
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::{Value, json};
 
 use crate::created;
@@ -129,7 +130,7 @@ const HARMS: &[(&str, Harm)] = &[
 
 #[test]
 fn however_a_worktree_and_its_entry_were_parted_repair_brings_them_together() {
-    for (name, harm) in HARMS {
+    for (name, harm) in rows(HARMS) {
         let repo = created(TWO);
         let worker = repo.worker("a-x");
         worker.write("a/one", "committed").pw(&["checkpoint", "one"]).data();

@@ -8,6 +8,7 @@ mod readme;
 use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
+pub(crate) use page::root;
 use page::{HELPERS, Page, pages};
 use pw_core::failure::{Code, Failure};
 use pw_core::gate_report::GateStop;
@@ -257,7 +258,7 @@ fn words(command: &str) -> Vec<String> {
     words.into_iter().filter(|word| !word.is_empty()).map(placeholder).collect()
 }
 
-fn helper(name: &str) -> Option<clap::Command> {
+pub(crate) fn helper(name: &str) -> Option<clap::Command> {
     Some(match name {
         "pw-setup" => pw_cli::Setup::command(),
         "pw-monitor" => pw_cli::Monitor::command(),

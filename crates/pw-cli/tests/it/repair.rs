@@ -8,6 +8,7 @@ use std::process::Command;
 
 use pw_testkit::plans::{THREE, TWO};
 use pw_testkit::repo::{Answer, TestRepo, Worker, write_program};
+use pw_testkit::rows::rows;
 use serde_json::{Value, json};
 
 use crate::{created, repo};
@@ -150,7 +151,7 @@ fn whatever_becomes_of_a_workers_hooks_is_said_and_one_command_puts_it_right() {
     let repo = created(THREE);
     let [users, posts] = ["task-1-users", "task-2-posts"].map(|label| repo.worker(label));
     let folder = ours(&repo, "task-1-users");
-    for (number, (kind, harm)) in HARMS.iter().enumerate() {
+    for (number, (kind, harm)) in rows(HARMS).enumerate() {
         let place = || format!("harm {number}, {kind}");
         harm(&repo, &users, &folder);
         assert_eq!(gaps(&repo, 0), [*kind], "{}", place());
@@ -421,7 +422,7 @@ fn a_worktree_that_was_moved_is_found_and_brought_back() {
             "../repaired"
         },
     ];
-    for (number, moved) in moves.iter().enumerate() {
+    for (number, moved) in rows(&moves).enumerate() {
         let repo = created(TWO);
         let place = repo.worker("a-x");
         place.write("a", "not committed");

@@ -7,6 +7,7 @@ use pw_core::scope::Scope;
 use pw_git::Repo;
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::repo;
@@ -132,7 +133,7 @@ fn each_state(verb: impl Fn(usize) -> (&'static [&'static str], &'static str)) {
     let repo = prepared();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
-    for (number, (state, script)) in STATES.iter().enumerate() {
+    for (number, (state, script)) in rows(STATES).enumerate() {
         repo.sh(&worker.path, script);
         let (wanted, before) =
             (everything(&repo, &worker.path), worker.git(&["rev-parse", "HEAD"]));
@@ -189,7 +190,7 @@ fn complete_and_sync_wait_for_a_commit_in_every_state() {
     let repo = prepared();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
-    for (number, (state, script)) in STATES.iter().enumerate() {
+    for (number, (state, script)) in rows(STATES).enumerate() {
         repo.sh(&worker.path, script);
         let before = picture(&repo, &worker.path);
         let words = [&["complete", "all"][..], &["sync", "b"]][number % 2];
@@ -208,7 +209,7 @@ fn a_part_is_committed_whatever_else_is_staged() {
     // The user, or the worker's tools, staged something of nobody's and another own file.
     let others = "echo 9 >stray; echo 9 >a/g; git add stray a/g; git rm -q --cached README.md";
     let staged = "M\ta/g\nD\tREADME.md\nA\tstray";
-    for (state, script) in STATES.iter().filter(|(_, script)| !script.contains("add -A")) {
+    for (state, script) in rows(STATES).filter(|(_, script)| !script.contains("add -A")) {
         if script.contains("ignoreCase") || script.contains("cd a") || script.contains("mv a/d a/e")
         {
             continue;
@@ -256,12 +257,13 @@ fn a_snapshot_brings_every_state_back() {
     let start: Oid = worker.git(&["rev-parse", "HEAD"]).parse().unwrap();
     let back = repo.beside("back");
     let files = |folder: &Path| {
-        let list = "find . -path ./.git -prune -o \\( -type l -printf '%p -> %l\\n' \\) \
-                    -o -type f -printf '%p %m ' -exec cat {} \\; | LC_ALL=C sort";
+        // Sorted, since file systems list a folder in an order of their own.
+        let list = "find . -path ./.git -prune -o \\( -type l -o -type f \\) -print0 | LC_ALL=C sort -z | \
+                    tar --null --no-recursion --files-from=- --mtime=@0 --create";
         let output = repo.shell(list).current_dir(folder).output().unwrap();
         (output.status.success(), output.stdout)
     };
-    for (state, script) in STATES {
+    for (state, script) in rows(STATES) {
         repo.sh(&worker.path, script);
         let head: Oid = worker.git(&["rev-parse", "HEAD"]).parse().unwrap();
         let ours = Repo::open(&repo.root()).unwrap();

@@ -10,6 +10,7 @@ use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
 use pw_cli::{Picture, Step, Watch};
 use pw_core::history::Commit;
+use pw_core::next::CommandLine;
 use pw_core::status::Status;
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::{START, TestRepo};
@@ -80,7 +81,7 @@ fn a_row_for_each_worker_and_everything_about_one() {
     insta::assert_snapshot!("details", drawn(&mut watch, 80, 14));
 
     assert_eq!(press(&mut watch, KeyCode::Esc), Step::Stay);
-    assert_eq!(press(&mut watch, KeyCode::Char('r')), Step::Look);
+    assert_eq!(press(&mut watch, KeyCode::Char('r')), Step::Refresh);
     assert!(drawn(&mut watch, 80, 24).contains("looking"));
     watch.fail("git status failed\nwith code 128".to_owned());
     let later = lines(&cells(&mut watch, 80, 24, 120));
@@ -123,7 +124,7 @@ fn no_size_and_no_text_breaks_the_view() {
     worker.signal.as_mut().unwrap().item = Some(hostile.clone());
     picture.status.workers[2].near_misses[0].subject = hostile.clone();
     picture.status.summary = hostile.clone();
-    picture.status.next[0].command = hostile.clone();
+    picture.status.next[0].command = CommandLine::of(&hostile);
     picture.commits.values_mut().for_each(|commits| commits[0].message = hostile.clone());
     let mut watch = Watch::new(picture.clone(), false);
     for (width, height) in [(80, 24), (60, 10), (20, 5), (10, 3), (3, 1), (1, 1), (200, 60)] {

@@ -6,13 +6,13 @@ use super::backtest::{Bounds, Outcome, Past, Played, choose, chosen, interval, m
 use super::coupling;
 use super::log::{Known, PathId, share};
 use super::report::{
-    Advice, Analysis, Backtest, Coverage, Estimate, Hub, Other, Part, Score, Verdict,
+    Advice, Analysis, Backtest, Coverage, Estimate, Hub, OtherCount, Part, Recommendation, Score,
 };
 use super::scopes::{self, Unsaid};
 use super::split::{WAYS, Way};
 use super::tree::{Node, Split};
 use crate::path::RepoPath;
-use crate::report::counted;
+use crate::text::counted;
 
 /// Below this speed-up a split costs more than it brings: sessions to start, watch and merge.
 pub const WORTH_IT: f64 = 1.3;
@@ -28,14 +28,14 @@ const LISTED: usize = 6;
 
 /// A number of workers, and how the windows went with it.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct Evaluation {
     pub workers: usize,
     pub played: Vec<Played>,
     /// Window by window; empty for a number of workers that is not taken.
     pub bounds: Vec<Bounds>,
 }
 
-impl Trial {
+impl Evaluation {
     fn outcome(&self) -> Outcome {
         mean(chosen(&self.played))
     }
@@ -43,7 +43,7 @@ impl Trial {
 
 /// Returns the number of workers to take: the next one only while it makes the whole clearly
 /// faster.
-pub fn best(trials: &[Trial]) -> Option<&Trial> {
+pub fn best(trials: &[Evaluation]) -> Option<&Evaluation> {
     let mut best = trials.first()?;
     for trial in &trials[1..] {
         if trial.outcome().speedup > best.outcome().speedup * ONE_MORE {
@@ -63,7 +63,7 @@ pub struct Advised {
 
 /// Answers from a past, the files of today, and the numbers of workers that were tried; `wanted` is
 /// the number to split for.
-pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Trial], wanted: usize) -> Advised {
+pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: usize) -> Advised {
     let mut notes = notes(past);
     let trial = trials.iter().find(|trial| trial.workers == wanted);
     let backtest = trial.filter(|t| !t.played.is_empty()).map(|trial| backtest(trial, trials));
@@ -155,7 +155,7 @@ fn notes(past: &Past<'_>) -> Vec<String> {
     notes
 }
 
-fn backtest(trial: &Trial, trials: &[Trial]) -> Backtest {
+fn backtest(trial: &Evaluation, trials: &[Evaluation]) -> Backtest {
     let outcomes = chosen(&trial.played);
     let outcome = mean(outcomes.iter().copied());
     let estimate = |mean: f64, of: &dyn Fn(&Outcome) -> f64| {
@@ -166,7 +166,7 @@ fn backtest(trial: &Trial, trials: &[Trial]) -> Backtest {
     let (top, sub) = (way(0), way(1));
     let others = trials.iter().filter(|other| other.workers != trial.workers).map(|other| {
         let Outcome { speedup, crossing, .. } = other.outcome();
-        Other { workers: other.workers, speedup: round(speedup), crossing: round(crossing) }
+        OtherCount { workers: other.workers, speedup: round(speedup), crossing: round(crossing) }
     });
     Backtest {
         windows: trial.played.len(),
@@ -187,8 +187,8 @@ fn score(outcomes: impl Iterator<Item = Outcome>) -> Score {
     Score { speedup: round(speedup), inside: round(inside) }
 }
 
-fn verdict(past: &Past<'_>, files: &[PathId], backtest: Option<&Backtest>) -> Verdict {
-    let one = |reason: String| Verdict { advice: Advice::OneSession, reason };
+fn verdict(past: &Past<'_>, files: &[PathId], backtest: Option<&Backtest>) -> Recommendation {
+    let one = |reason: String| Recommendation { advice: Advice::OneSession, reason };
     if files.len() < 2 {
         return one(format!(
             "there is nothing to split: the repository has {}",
@@ -198,7 +198,7 @@ fn verdict(past: &Past<'_>, files: &[PathId], backtest: Option<&Backtest>) -> Ve
     let Some(Backtest { speedup, crossing, folders, best_possible, .. }) = backtest else {
         let changes = counted(past.changes.plain().len(), "change");
         let reason = format!("{changes} say too little about what belongs together");
-        return Verdict { advice: Advice::Unknown, reason };
+        return Recommendation { advice: Advice::Unknown, reason };
     };
     let numbers = format!(
         "past changes would have run {:.2} times as fast as in one session (top folders {:.2}, best possible {:.2}), {:.0} % of them alone because they cross workers",
@@ -212,7 +212,7 @@ fn verdict(past: &Past<'_>, files: &[PathId], backtest: Option<&Backtest>) -> Ve
     } else if *crossing > MOST_CROSSING {
         one(format!("{numbers}; most changes need several parts at once"))
     } else {
-        Verdict { advice: Advice::Split, reason: numbers }
+        Recommendation { advice: Advice::Split, reason: numbers }
     }
 }
 

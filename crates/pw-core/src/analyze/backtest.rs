@@ -14,8 +14,8 @@
 
 use std::collections::HashSet;
 
-use super::dice::Dice;
-use super::log::{Changes, How, Known, PathId, share};
+use super::log::{Changes, Known, PathId, TouchKind, share};
+use super::random::Rng;
 use super::search::Training;
 use super::split::{WAYS, Way};
 use super::tree::{Node, Owner, Split, Tree};
@@ -29,7 +29,7 @@ pub const PRACTICE: usize = 2_000;
 /// Fewer changes than this are no history to learn from.
 pub const FEWEST: usize = 20;
 
-/// How often the dice are thrown for the random baseline.
+/// How many random splits make the random baseline.
 const THROWS: u64 = 5;
 
 /// How much better another way must have been than the search to be chosen.
@@ -67,7 +67,7 @@ pub struct Bounds {
 type Written = (Node, bool);
 
 /// What a change wrote, shared files left out, and how many files it touched with them.
-struct Change {
+struct PastChange {
     written: Vec<Written>,
     files: usize,
 }
@@ -82,7 +82,7 @@ pub struct Past<'a> {
 }
 
 impl<'a> Past<'a> {
-    pub fn of(changes: Changes<'a>, shared: impl Fn(&[u8]) -> bool) -> Self {
+    pub fn new(changes: Changes<'a>, shared: impl Fn(&[u8]) -> bool) -> Self {
         let tree = Tree::of(changes.log);
         let shared = changes.log.paths.iter().map(|path| shared(path.as_bytes())).collect();
         Self { changes, tree, shared }
@@ -117,22 +117,22 @@ impl<'a> Past<'a> {
         Played { changes: window.len(), ways }
     }
 
-    /// Says what the dice and who knows the future make of a window that was played.
+    /// Returns how random splits, and a split made with knowledge of the window's changes, do in it.
     pub fn bounds(&self, window: &[usize], workers: usize, played: &Played) -> Bounds {
         let known = self.changes.until(window[0], PRACTICE);
         let training = self.training(&known);
         let changes = self.written(window);
         let throws = (0..THROWS).map(|seed| {
-            let mut dice = Dice::new(seed);
-            let owner = |_: &usize| Owner::try_from(dice.roll(workers)).unwrap_or(0);
+            let mut rng = Rng::new(seed);
+            let owner = |_: &usize| Owner::try_from(rng.below(workers)).unwrap_or(0);
             let owners: Vec<Owner> = training.walk.iter().map(owner).collect();
             self.outcome(&training.split(owners, workers), &changes)
         });
         Bounds { random: mean(throws), oracle: self.oracle(&changes, workers, &played.ways) }
     }
 
-    fn oracle(&self, changes: &[Change], workers: usize, ways: &[Outcome]) -> Outcome {
-        let files = |change: &Change| change.written.iter().map(|(node, _)| *node).collect();
+    fn oracle(&self, changes: &[PastChange], workers: usize, ways: &[Outcome]) -> Outcome {
+        let files = |change: &PastChange| change.written.iter().map(|(node, _)| *node).collect();
         let future: Vec<Vec<Node>> = changes.iter().map(files).collect();
         let training = Training::of_future(&self.tree, &future);
         let found = self.outcome(&Way::Search.split(&training, workers), changes);
@@ -140,7 +140,7 @@ impl<'a> Past<'a> {
         all.max_by(|a, b| a.speedup.total_cmp(&b.speedup)).unwrap_or_default()
     }
 
-    fn written(&self, window: &[usize]) -> Vec<Change> {
+    fn written(&self, window: &[usize]) -> Vec<PastChange> {
         let mut made = HashSet::new();
         let mut changes = Vec::new();
         for entry in window.iter().map(|at| self.changes.entries[*at]) {
@@ -148,13 +148,13 @@ impl<'a> Past<'a> {
             made.extend(makes.map(|touch| touch.path));
             let files = entry.written().filter(|path| !self.is_shared(*path));
             let written = files.map(|path| (self.tree.node(path), !made.contains(&path)));
-            changes.push(Change { written: written.collect(), files: entry.files });
+            changes.push(PastChange { written: written.collect(), files: entry.files });
         }
         changes
     }
 
     /// Plays changes with a split.
-    fn outcome(&self, split: &Split, changes: &[Change]) -> Outcome {
+    fn outcome(&self, split: &Split, changes: &[PastChange]) -> Outcome {
         let mut load = vec![0; split.workers];
         let (mut several, mut inside, mut crossing) = (0, 0, 0);
         for change in changes {
@@ -180,7 +180,7 @@ impl<'a> Past<'a> {
     }
 }
 
-impl How {
+impl TouchKind {
     /// Returns whether the file has its name since this change.
     fn makes(self) -> bool {
         matches!(self, Self::Added | Self::RenamedFrom(_))
@@ -222,10 +222,10 @@ pub fn mean(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
 /// again, some twice and some not at all.
 pub fn interval(values: &[f64]) -> (f64, f64) {
     const DRAWS: usize = 1_000;
-    let mut dice = Dice::new(7);
+    let mut rng = Rng::new(7);
     let mut means: Vec<f64> = (0..DRAWS)
         .map(|_| {
-            let drawn = values.iter().map(|_| values[dice.roll(values.len())]);
+            let drawn = values.iter().map(|_| values[rng.below(values.len())]);
             drawn.sum::<f64>() / share(values.len().max(1), 1)
         })
         .collect();

@@ -42,12 +42,12 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
     pub path: PathId,
-    pub how: How,
+    pub how: TouchKind,
 }
 
 /// What a commit did to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum TouchKind {
     Added,
     Edited,
     Deleted,
@@ -72,7 +72,7 @@ impl Entry {
     pub fn written(&self) -> impl Iterator<Item = PathId> {
         self.touches.iter().flat_map(|touch| {
             let from = match touch.how {
-                How::RenamedFrom(from) => Some(from),
+                TouchKind::RenamedFrom(from) => Some(from),
                 _ => None,
             };
             from.into_iter().chain([touch.path])
@@ -113,7 +113,7 @@ impl Changes<'_> {
             let mut files = Vec::new();
             for touch in &entry.touches {
                 let (name, is_first) = names.now(touch.path);
-                let gone = touch.how == How::Deleted;
+                let gone = touch.how == TouchKind::Deleted;
                 if is_first {
                     names.set(touch.path, name.filter(|_| !gone));
                     known.extend(name.filter(|_| !gone));
@@ -122,10 +122,10 @@ impl Changes<'_> {
             }
             for touch in &entry.touches {
                 match touch.how {
-                    How::RenamedFrom(from) => names.rename(from, touch.path),
+                    TouchKind::RenamedFrom(from) => names.rename(from, touch.path),
                     // Before this the name may have been another file's.
-                    How::Added => names.set(touch.path, None),
-                    How::Edited | How::Deleted => {}
+                    TouchKind::Added => names.set(touch.path, None),
+                    TouchKind::Edited | TouchKind::Deleted => {}
                 }
             }
             if !entry.is_bulk() && changes.len() < most {

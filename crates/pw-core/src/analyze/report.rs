@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::coupling::Pair;
 use super::split::Way;
+use crate::next::NextStep;
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 
 /// What the history says about splitting this repository.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Analysis {
-    pub verdict: Verdict,
+    pub verdict: Recommendation,
     pub history: Coverage,
     /// What the split would have made of past changes; absent without enough of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +39,7 @@ impl Report for Analysis {
 
 /// Whether to split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Verdict {
+pub struct Recommendation {
     pub advice: Advice,
     /// One sentence, with the numbers.
     pub reason: String,
@@ -88,7 +89,7 @@ pub struct Backtest {
     /// A split that knew the future.
     pub best_possible: Score,
     /// The same for other numbers of workers.
-    pub others: Vec<Other>,
+    pub others: Vec<OtherCount>,
 }
 
 /// A mean over windows.
@@ -108,7 +109,7 @@ pub struct Score {
 
 /// What another number of workers came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Other {
+pub struct OtherCount {
     pub workers: usize,
     pub speedup: f64,
     pub crossing: f64,

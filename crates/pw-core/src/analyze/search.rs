@@ -5,8 +5,8 @@
 //! plus the changes that cross workers (no other worker works meanwhile), plus a price for every
 //! folder or file whose owner is not its folder's: a split that is simple to say is one that holds.
 
-use super::dice::Dice;
 use super::log::{Known, PathId};
+use super::random::Rng;
 use super::tree::{Node, Owner, ROOT, Split, Tree};
 
 /// After how many changes one counts half.
@@ -18,28 +18,28 @@ const BOUNDARY: f64 = 0.004;
 /// How much an even load is worth beside the load of the busiest.
 const EVENNESS: f64 = 0.05;
 
-/// How many changes one after the other are looked at as one: no worker should be idle in any of
+/// How many consecutive changes are treated as one: no worker should be idle in any of
 /// them.
-const STRETCH: usize = 30;
+const BATCH: usize = 30;
 
 /// Past changes, prepared for the search: nodes in the order of a walk, so that what lies below a
-/// folder is one stretch.
+/// folder is one range.
 #[derive(Clone, Debug)]
 pub struct Training<'a> {
     pub tree: &'a Tree,
     /// The node of each place of the walk.
     pub walk: Vec<Node>,
-    /// By place: the place of the folder, and where its stretch ends.
+    /// By place: the place of the folder, and where its range ends.
     parent: Vec<usize>,
     end: Vec<usize>,
-    /// By place: where its uses begin; those of a stretch are one stretch, too.
+    /// By place: where its uses begin; those of a range are one range, too.
     first_use: Vec<usize>,
     /// Which change touched the file at a place, place after place.
     uses: Vec<(usize, usize)>,
     weight: Vec<f64>,
     boundary: f64,
-    /// How many changes one after the other are looked at as one.
-    stretch: usize,
+    /// How many consecutive changes are treated as one.
+    batch: usize,
 }
 
 impl<'a> Training<'a> {
@@ -59,7 +59,7 @@ impl<'a> Training<'a> {
             .collect();
         // Folders at the top that no change touched lately have an owner all the same.
         let tops = known.files.iter().map(|file| tree.at_depth(tree.node(*file), 1));
-        Self::prepare(tree, &changes, tops, (BOUNDARY, STRETCH))
+        Self::prepare(tree, &changes, tops, (BOUNDARY, BATCH))
     }
 
     /// Prepares changes that all weigh the same, for a search that knows the future: then no split
@@ -74,7 +74,7 @@ impl<'a> Training<'a> {
         tree: &'a Tree,
         changes: &[(f64, Vec<Node>)],
         more: impl Iterator<Item = Node>,
-        (boundary, stretch): (f64, usize),
+        (boundary, batch): (f64, usize),
     ) -> Self {
         let total: f64 = changes.iter().map(|(weight, _)| weight).sum();
         let mut uses: Vec<(Node, usize)> = Vec::new();
@@ -91,7 +91,7 @@ impl<'a> Training<'a> {
         let first_use =
             (0..=walk.len()).map(|at| uses.partition_point(|(place, _)| *place < at)).collect();
         let weight = changes.iter().map(|(weight, _)| weight / total).collect();
-        Self { tree, walk, parent, end, first_use, uses, weight, boundary, stretch }
+        Self { tree, walk, parent, end, first_use, uses, weight, boundary, batch }
     }
 
     pub fn changes(&self) -> usize {
@@ -168,14 +168,14 @@ impl<'a> Training<'a> {
         owners: Vec<Owner>,
         workers: usize,
         sweeps: usize,
-        dice: &mut Dice,
+        rng: &mut Rng,
     ) -> (f64, Vec<Owner>) {
         let mut state = State::new(self, owners, workers);
         let mut order: Vec<usize> = (1..self.walk.len()).filter(|at| self.is_used(*at)).collect();
         for _ in 0..sweeps {
             let before = state.cost();
             for at in 0..order.len() {
-                let other = at + dice.roll(order.len() - at);
+                let other = at + rng.below(order.len() - at);
                 order.swap(at, other);
                 state.improve(order[at]);
             }
@@ -229,9 +229,9 @@ struct State<'t> {
     owners: Vec<Owner>,
     /// By change and worker: how many of its files are the worker's.
     counts: Vec<u16>,
-    /// By stretch of changes and worker: the weight of what runs at the worker.
+    /// By batch of changes and worker: the weight of what runs at the worker.
     load: Vec<f64>,
-    /// The busiest worker's load, over all stretches.
+    /// The busiest worker's load, over all batches.
     most: f64,
     crossing: f64,
     boundaries: f64,
@@ -240,8 +240,8 @@ struct State<'t> {
 impl<'t> State<'t> {
     fn new(training: &'t Training<'t>, owners: Vec<Owner>, workers: usize) -> Self {
         let counts = vec![0; training.changes() * workers];
-        let stretches = training.changes().div_ceil(training.stretch);
-        let load = vec![0.0; stretches * workers];
+        let batches = training.changes().div_ceil(training.batch);
+        let load = vec![0.0; batches * workers];
         let mut state = Self {
             training,
             workers,
@@ -267,8 +267,8 @@ impl<'t> State<'t> {
         let mut owners = counts.iter().enumerate().filter(|(_, files)| **files > 0);
         match (owners.next(), owners.next()) {
             (Some((owner, _)), None) => {
-                let stretch = change / self.training.stretch * self.workers;
-                let load = &mut self.load[stretch..stretch + self.workers];
+                let first = change / self.training.batch * self.workers;
+                let load = &mut self.load[first..first + self.workers];
                 let before = Self::busiest(load);
                 load[owner] += weight;
                 self.most += Self::busiest(load) - before;
@@ -302,10 +302,10 @@ impl<'t> State<'t> {
     /// worker with whom it costs least.
     fn improve(&mut self, place: usize) {
         let old = self.owners[place];
-        let stretch = self.training.below(place);
-        let is_mixed = self.owners[stretch.clone()].iter().any(|owner| *owner != old);
+        let range = self.training.below(place);
+        let is_mixed = self.owners[range.clone()].iter().any(|owner| *owner != old);
         let mut best = (self.cost() - 1e-9, None);
-        let before: Vec<Owner> = self.owners[stretch.clone()].to_vec();
+        let before: Vec<Owner> = self.owners[range.clone()].to_vec();
         for to in 0..self.workers {
             let to = u8::try_from(to).unwrap_or(Owner::MAX);
             for whole in [true, false] {
@@ -314,24 +314,24 @@ impl<'t> State<'t> {
                 }
                 let wanted = |owner: &Owner| if whole || *owner == old { to } else { *owner };
                 let owners: Vec<Owner> = before.iter().map(wanted).collect();
-                self.set(stretch.clone(), &owners);
+                self.set(range.clone(), &owners);
                 if self.cost() < best.0 {
                     best = (self.cost(), Some(owners));
                 }
-                self.set(stretch.clone(), &before);
+                self.set(range.clone(), &before);
             }
         }
         if let (_, Some(owners)) = best {
-            self.set(stretch, &owners);
+            self.set(range, &owners);
         }
     }
 
-    fn set(&mut self, stretch: std::ops::Range<usize>, owners: &[Owner]) {
-        self.boundaries -= self.boundaries_in(stretch.clone());
+    fn set(&mut self, range: std::ops::Range<usize>, owners: &[Owner]) {
+        self.boundaries -= self.boundaries_in(range.clone());
         let training = self.training;
-        let uses = training.first_use[stretch.start]..training.first_use[stretch.end];
+        let uses = training.first_use[range.start]..training.first_use[range.end];
         for (place, change) in &training.uses[uses] {
-            let (from, to) = (self.owners[*place], owners[place - stretch.start]);
+            let (from, to) = (self.owners[*place], owners[place - range.start]);
             if from != to {
                 self.count(*change, -1.0);
                 self.counts[change * self.workers + usize::from(from)] -= 1;
@@ -339,7 +339,7 @@ impl<'t> State<'t> {
                 self.count(*change, 1.0);
             }
         }
-        self.owners[stretch.clone()].copy_from_slice(owners);
-        self.boundaries += self.boundaries_in(stretch);
+        self.owners[range.clone()].copy_from_slice(owners);
+        self.boundaries += self.boundaries_in(range);
     }
 }

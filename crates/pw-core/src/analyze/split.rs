@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
+use super::random::Rng;
 use super::search::Training;
 use super::tree::{Owner, Split};
 
@@ -52,7 +52,7 @@ impl Way {
 
 /// Begins the search at every start, and keeps what would have made the past fastest.
 fn search(training: &Training<'_>, workers: usize) -> Vec<Owner> {
-    let mut dice = Dice::new(1);
+    let mut rng = Rng::new(1);
     let starts = [
         folders(training, 1, workers),
         folders(training, 2, workers),
@@ -60,11 +60,11 @@ fn search(training: &Training<'_>, workers: usize) -> Vec<Owner> {
         cuts(training, workers),
     ];
     let tries = starts.iter().flat_map(|start| std::iter::repeat_n(start, TRIES));
-    let tries = tries.map(|start| training.refine(start.clone(), workers, FIRST, &mut dice));
+    let tries = tries.map(|start| training.refine(start.clone(), workers, FIRST, &mut rng));
     let mut tries: Vec<(f64, Vec<Owner>)> = tries.collect();
     tries.sort_by(|a, b| a.0.total_cmp(&b.0));
     let ends = tries.into_iter().take(FINALISTS);
-    let ends = ends.map(|(_, owners)| training.refine(owners, workers, SWEEPS, &mut dice));
+    let ends = ends.map(|(_, owners)| training.refine(owners, workers, SWEEPS, &mut rng));
     ends.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, owners)| owners).unwrap_or_default()
 }
 

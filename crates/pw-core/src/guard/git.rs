@@ -6,7 +6,7 @@ use super::judge::Judge;
 use super::session;
 use super::surroundings::Target;
 use super::verbs::{self, Verdict};
-use crate::report::shell_word;
+use crate::shell_word::shell_word;
 
 /// Where a git command runs.
 #[derive(Clone, Copy, PartialEq, Eq)]

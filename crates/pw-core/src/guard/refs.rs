@@ -1,7 +1,7 @@
 //! Which refs a worker's session may move: its own branch, in its own worktree.
 
 use crate::id::{Slug, WorkerId};
-use crate::prompt::SessionOf;
+use crate::session::environment::SessionOf;
 
 /// Where git is about to move refs, and for whom.
 #[derive(Clone, Copy)]

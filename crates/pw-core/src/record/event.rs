@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::choice::Choice;
+use super::run_options::RunOptions;
 use crate::gate::End;
 use crate::id::{GateName, Oid, WorkerId};
-use crate::session::How;
+use crate::session::LaunchMode;
 use crate::snapshot::SnapshotId;
 use crate::time::Seconds;
 
@@ -21,7 +21,7 @@ pub enum Event {
     /// They are there, ready to be handed to an agent, with a port of its own.
     Created { worker: WorkerId, fork: Oid, port: Option<u16> },
     /// A session was started for the worker; the client or tmux may have given it an id.
-    Launched { worker: WorkerId, how: How, id: Option<String> },
+    Launched { worker: WorkerId, how: LaunchMode, id: Option<String> },
     /// This tip of the worker is in the integration branch.
     Merged { worker: WorkerId, tip: Oid },
     /// The integration branch was moved here, by us, after this proof.
@@ -74,13 +74,13 @@ impl fmt::Display for Event {
             Self::Gated { tree, terms, end, seconds } => {
                 write!(f, "gated {tree} {terms} {end} {seconds}")
             }
-            Self::Red(Red { candidate, gate, workers, choice }) => {
+            Self::Red(Red { candidate, gate, workers, options }) => {
                 write!(f, "red {candidate} {gate}")?;
                 workers.iter().try_for_each(|id| write!(f, " worker={id}"))?;
-                write!(f, "{choice}")
+                write!(f, "{options}")
             }
-            Self::Stopped(Stopped { worker, tip, onto, choice, resolution: _ }) => {
-                write!(f, "stopped {worker} {tip} {onto}{choice}")
+            Self::Stopped(Stopped { worker, tip, onto, options, resolution: _ }) => {
+                write!(f, "stopped {worker} {tip} {onto}{options}")
             }
             Self::Resolved { worker, commit } => write!(f, "resolved {worker} {commit}"),
             Self::Aborted { worker: Some(worker) } => write!(f, "aborted {worker}"),
@@ -137,15 +137,15 @@ impl Event {
                 Self::Red(Red {
                     candidate: candidate.parse().ok()?,
                     gate: gate.parse().ok()?,
-                    choice: Choice::parse(&words[workers.len()..])?,
+                    options: RunOptions::parse(&words[workers.len()..])?,
                     workers,
                 })
             }
-            ["stopped", worker, tip, onto, choice @ ..] => Self::Stopped(Stopped {
+            ["stopped", worker, tip, onto, options @ ..] => Self::Stopped(Stopped {
                 worker: worker.parse().ok()?,
                 tip: tip.parse().ok()?,
                 onto: onto.parse().ok()?,
-                choice: Choice::parse(choice)?,
+                options: RunOptions::parse(options)?,
                 resolution: None,
             }),
             ["resolved", worker, commit] => {
@@ -176,7 +176,7 @@ pub struct Stopped {
     /// The merges before it.
     pub onto: Oid,
     /// What was asked for when it began; going on keeps to it.
-    pub choice: Choice,
+    pub options: RunOptions,
     /// The merge as it was resolved, while further workers are still to be merged.
     pub resolution: Option<Oid>,
 }
@@ -197,7 +197,7 @@ pub struct Red {
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,
     /// What was asked for when it began; going on keeps to it.
-    pub choice: Choice,
+    pub options: RunOptions,
 }
 
 /// What was known of a commit when the integration branch moved to it.
@@ -229,7 +229,7 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Mode;
+    use crate::gate::GateMode;
 
     #[test]
     fn events_read_back_as_they_were_written() {
@@ -243,8 +243,12 @@ mod tests {
             Event::Creating { worker: worker.clone(), fork: oid.clone() },
             Event::Created { worker: worker.clone(), fork: oid.clone(), port: None },
             Event::Created { worker: worker.clone(), fork: oid.clone(), port: Some(20_000) },
-            Event::Launched { worker: worker.clone(), how: How::Custom, id: None },
-            Event::Launched { worker: worker.clone(), how: How::Background, id: Some("ab".into()) },
+            Event::Launched { worker: worker.clone(), how: LaunchMode::Custom, id: None },
+            Event::Launched {
+                worker: worker.clone(),
+                how: LaunchMode::Background,
+                id: Some("ab".into()),
+            },
             Event::Merged { worker: worker.clone(), tip: oid.clone() },
             Event::Integrated { commit: oid.clone(), proof: Proof::Passed },
             Event::Integrated { commit: oid.clone(), proof: Proof::NoGate },
@@ -255,27 +259,27 @@ mod tests {
                 candidate: oid.clone(),
                 gate: "lint".parse().unwrap(),
                 workers: vec![worker.clone(), worker.clone()],
-                choice: Choice {
-                    gate: Some(Mode::Each),
+                options: RunOptions {
+                    gate: Some(GateMode::Each),
                     verify: Some("test  -f \"a b\"\n\\u0020".to_owned()),
-                    ..Choice::default()
+                    ..RunOptions::default()
                 },
             }),
             Event::Stopped(Stopped {
                 worker: worker.clone(),
                 tip: oid.clone(),
                 onto: oid.clone(),
-                choice: Choice::default(),
+                options: RunOptions::default(),
                 resolution: None,
             }),
             Event::Stopped(Stopped {
                 worker: worker.clone(),
                 tip: oid.clone(),
                 onto: oid.clone(),
-                choice: Choice {
+                options: RunOptions {
                     without: vec![worker.clone()],
                     allow_out_of_scope: true,
-                    ..Choice::default()
+                    ..RunOptions::default()
                 },
                 resolution: None,
             }),

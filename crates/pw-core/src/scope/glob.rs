@@ -1,6 +1,6 @@
 //! What a glob means, and whether a real path matches it.
 
-use super::wild::{self, Wild};
+use super::wildcards::{self, Wild};
 
 /// A character of a path; a byte that is not UTF-8 becomes a symbol above all characters.
 pub(super) type Symbol = u32;
@@ -131,7 +131,7 @@ impl Segment {
 impl Pattern {
     /// Returns whether the pattern matches a path given as the symbols of its segments.
     pub(super) fn matches(&self, path: &[Vec<Symbol>]) -> bool {
-        wild::matches(&self.segments, path, |segment, name| match segment {
+        wildcards::matches(&self.segments, path, |segment, name| match segment {
             Segment::Any => true,
             Segment::One(tokens) => tokens_match(tokens, name),
         })
@@ -168,7 +168,7 @@ impl Pattern {
 }
 
 pub(super) fn tokens_match(tokens: &[Token], name: &[Symbol]) -> bool {
-    wild::matches(tokens, name, |token, symbol| token.accepts(*symbol))
+    wildcards::matches(tokens, name, |token, symbol| token.accepts(*symbol))
 }
 
 /// Returns the symbols of one segment of a real path.

@@ -1,7 +1,7 @@
 //! The name that one segment of a glob stands for.
 
 use super::glob::{Symbol, Token, tokens_match};
-use super::wild;
+use super::wildcards;
 
 /// The tokens of a segment, and the letters they start and end with.
 #[derive(Default)]
@@ -29,13 +29,13 @@ impl Name {
         let tail = self.tail.len().min(other.tail.len());
         self.head[..head] == other.head[..head]
             && self.tail[self.tail.len() - tail..] == other.tail[other.tail.len() - tail..]
-            && wild::meet(&self.tokens, &other.tokens, Token::meets)
+            && wildcards::meet(&self.tokens, &other.tokens, Token::meets)
     }
 
     /// Returns a file name that both match, if they meet.
     pub(super) fn common(&self, other: &Self) -> Vec<Symbol> {
         let (a, b) = (&self.tokens, &other.tokens);
-        let pairs = wild::common(a, b, Token::meets);
+        let pairs = wildcards::common(a, b, Token::meets);
         let mut name: Vec<Symbol> = pairs.iter().filter_map(|(a, b)| common_symbol(a, b)).collect();
         // No file is called "", "." or "..": the stars that allow these allow a longer name, too.
         let dots = name.len() < 3 && name.iter().all(|symbol| *symbol == u32::from('.'));

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use super::fold::fold;
 use super::glob::{Pattern, Segment};
 use super::name::{Name, utf8};
-use super::subtract::{PLAN_STEPS, Remainder, Side, Spelling, remainder};
-use super::wild::{self, Wild};
+use super::subtract::{OwnedPattern, PLAN_STEPS, Remainder, Spelling, remainder};
+use super::wildcards::{self, Wild};
 use super::{Glob, Scope};
 use crate::path::RepoPath;
 
@@ -143,7 +143,7 @@ impl Table {
         let relevant = |not: &&Numbered<'_>| {
             pair.iter().all(|pattern| self.patterns_meet(not, pattern, Spelling::Any))
         };
-        let sides = [0, 1].map(|side| Side {
+        let sides = [0, 1].map(|side| OwnedPattern {
             owned: pair[side].pattern,
             excluded: excluded[side].iter().filter(relevant).map(|not| not.pattern).collect(),
         });
@@ -165,7 +165,7 @@ impl Table {
     }
 
     fn patterns_meet(&self, a: &Numbered<'_>, b: &Numbered<'_>, spelling: Spelling) -> bool {
-        wild::meet(&a.numbers, &b.numbers, |a, b| self.segments_meet(*a, *b, spelling))
+        wildcards::meet(&a.numbers, &b.numbers, |a, b| self.segments_meet(*a, *b, spelling))
     }
 
     fn segments_meet(&self, a: Number, b: Number, spelling: Spelling) -> bool {
@@ -185,7 +185,7 @@ impl Table {
         let meets_exactly = self.patterns_meet(a, b, Spelling::Same);
         let spelling = if meets_exactly { Spelling::Same } else { Spelling::Any };
         let meets = |a: &Number, b: &Number| self.segments_meet(*a, *b, spelling);
-        let pairs = wild::common(&a.numbers, &b.numbers, meets);
+        let pairs = wildcards::common(&a.numbers, &b.numbers, meets);
         let names: Vec<Vec<u8>> = pairs.into_iter().map(|(a, b)| self.name(*a, *b)).collect();
         RepoPath::new(names.join(&b'/'))
     }

@@ -11,9 +11,9 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
+use super::automaton::{Automaton, Letter, SEPARATOR, State};
 use super::fold::SPELLINGS;
 use super::glob::{Pattern, Symbol, Token};
-use super::machine::{Letter, Machine, SEPARATOR, State};
 use super::name::utf8;
 use crate::path::RepoPath;
 
@@ -22,7 +22,7 @@ const PAIR_STEPS: usize = 500_000;
 pub(super) const PLAN_STEPS: usize = 2_000_000;
 
 /// A pattern, and what its scope excludes.
-pub(super) struct Side<'a> {
+pub(super) struct OwnedPattern<'a> {
     pub(super) owned: &'a Pattern,
     pub(super) excluded: Vec<&'a Pattern>,
 }
@@ -46,26 +46,26 @@ pub(super) enum Remainder {
 
 /// Returns what both sides match and neither excludes; takes its steps from `plan_steps`.
 pub(super) fn remainder(
-    sides: &[Side<'_>; 2],
+    sides: &[OwnedPattern<'_>; 2],
     spelling: Spelling,
     plan_steps: &mut usize,
 ) -> Remainder {
-    let machines = machines(sides);
-    let letters = letters(&machines, spelling);
+    let automata = automata(sides);
+    let letters = letters(&automata, spelling);
     if spelling == Spelling::Any && letters.iter().all(|[x, y]| x == y) {
         return Remainder::Apart;
     }
     let start: Joint =
-        machines.iter().map(|machine| machine.closure([State::segment(0)])).collect();
+        automata.iter().map(|automaton| automaton.closure([State::segment(0)])).collect();
     // Every joint state seen, with the one it came from and the symbol that led to it.
     let mut trail: Vec<(usize, Symbol)> = vec![(0, 0)];
     let mut seen: HashSet<Joint> = HashSet::from([start.clone()]);
     let mut queue = VecDeque::from([(start, 0)]);
     let (mut is_taken, mut pair_steps) = (false, PAIR_STEPS);
     while let Some((joint, number)) = queue.pop_front() {
-        let accepted = |index: usize| machines[index].accepts(&joint[index]);
+        let accepted = |index: usize| automata[index].accepts(&joint[index]);
         if accepted(0) && accepted(1) {
-            if !(2..machines.len()).any(accepted) {
+            if !(2..automata.len()).any(accepted) {
                 return Remainder::Path(RepoPath::new(utf8(&spell(&trail, number))));
             }
             is_taken = true;
@@ -77,9 +77,10 @@ pub(super) fn remainder(
         pair_steps -= cost;
         *plan_steps -= cost;
         for letter in &letters {
-            let step =
-                |(machine, states): (&Machine<'_>, &Vec<State>)| machine.step(states, *letter);
-            let next: Joint = machines.iter().zip(&joint).map(step).collect();
+            let step = |(automaton, states): (&Automaton<'_>, &Vec<State>)| {
+                automaton.step(states, *letter)
+            };
+            let next: Joint = automata.iter().zip(&joint).map(step).collect();
             if next[0].is_empty() || next[1].is_empty() || seen.contains(&next) {
                 continue;
             }
@@ -92,17 +93,17 @@ pub(super) fn remainder(
 }
 
 /// Returns the two owners, then all exclusions.
-fn machines<'a>(sides: &[Side<'a>; 2]) -> Vec<Machine<'a>> {
+fn automata<'a>(sides: &[OwnedPattern<'a>; 2]) -> Vec<Automaton<'a>> {
     let owners = sides.iter().enumerate().map(|(side, from)| (side, from.owned, true));
     let excluded = sides
         .iter()
         .enumerate()
         .flat_map(|(side, from)| from.excluded.iter().map(move |pattern| (side, *pattern, false)));
-    let machine = |(side, pattern, is_owner)| Machine { pattern, side, is_owner };
-    owners.chain(excluded).map(machine).collect()
+    let automaton = |(side, pattern, is_owner)| Automaton { pattern, side, is_owner };
+    owners.chain(excluded).map(automaton).collect()
 }
 
-/// The states every machine can be in, machine by machine.
+/// The states every automaton can be in, automaton by automaton.
 type Joint = Vec<Vec<State>>;
 
 fn spell(trail: &[(usize, Symbol)], mut number: usize) -> Vec<Symbol> {
@@ -116,8 +117,8 @@ fn spell(trail: &[(usize, Symbol)], mut number: usize) -> Vec<Symbol> {
 }
 
 /// Returns one letter for every set of letters that no token tells apart.
-fn letters(machines: &[Machine<'_>], spelling: Spelling) -> Vec<Letter> {
-    let starts = starts(machines);
+fn letters(automata: &[Automaton<'_>], spelling: Spelling) -> Vec<Letter> {
+    let starts = starts(automata);
     let ends = starts.iter().skip(1).copied().chain([Symbol::MAX]);
     let small =
         |from: Symbol, to: Symbol| ('a'..='z').map(u32::from).find(|c| (from..to).contains(c));
@@ -130,8 +131,8 @@ fn letters(machines: &[Machine<'_>], spelling: Spelling) -> Vec<Letter> {
         let mut differing = BTreeMap::new();
         for spellings in SPELLINGS.iter() {
             let written = |side: usize| {
-                let machine = &machines[side];
-                spellings.iter().filter(move |symbol| machine.writes(**symbol))
+                let automaton = &automata[side];
+                spellings.iter().filter(move |symbol| automaton.writes(**symbol))
             };
             for (x, y) in written(0).flat_map(|x| written(1).map(move |y| (x, y))) {
                 differing.entry((set(x), set(y))).or_insert([*x, *y]);
@@ -143,9 +144,9 @@ fn letters(machines: &[Machine<'_>], spelling: Spelling) -> Vec<Letter> {
 }
 
 /// Returns where the sets of symbols that no token tells apart start.
-fn starts(machines: &[Machine<'_>]) -> Vec<Symbol> {
+fn starts(automata: &[Automaton<'_>]) -> Vec<Symbol> {
     let mut starts = vec![1, SEPARATOR, SEPARATOR + 1];
-    for token in machines.iter().flat_map(Machine::tokens) {
+    for token in automata.iter().flat_map(Automaton::tokens) {
         match token {
             Token::Literal(symbol) => starts.extend([*symbol, symbol + 1]),
             Token::Class(class) => {

@@ -11,7 +11,7 @@ use crate::time::Seconds;
 /// How workers are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum LaunchMode {
     /// Not at all: the commands are printed for the user to run.
     Print,
     /// In windows of one detached tmux session.
@@ -22,7 +22,7 @@ pub enum How {
     Custom,
 }
 
-impl How {
+impl LaunchMode {
     const ALL: [Self; 4] = [Self::Print, Self::Tmux, Self::Background, Self::Custom];
 
     /// Returns the word of the command line, of JSON and of the record.
@@ -38,28 +38,28 @@ impl How {
 
 /// A word that is no way to start workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownWay;
+pub struct UnknownLaunchMode;
 
-impl fmt::Display for UnknownWay {
+impl fmt::Display for UnknownLaunchMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("use print, tmux, background or custom")
     }
 }
 
-impl std::error::Error for UnknownWay {}
+impl std::error::Error for UnknownLaunchMode {}
 
-impl FromStr for How {
-    type Err = UnknownWay;
+impl FromStr for LaunchMode {
+    type Err = UnknownLaunchMode;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWay> {
-        Self::ALL.into_iter().find(|how| how.word() == text).ok_or(UnknownWay)
+    fn from_str(text: &str) -> Result<Self, UnknownLaunchMode> {
+        Self::ALL.into_iter().find(|how| how.word() == text).ok_or(UnknownLaunchMode)
     }
 }
 
 /// How a worker's newest session was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
-    pub how: How,
+    pub how: LaunchMode,
     pub id: Option<String>,
     pub at: Seconds,
 }

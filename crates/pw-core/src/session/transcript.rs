@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::bounded;
+use crate::text::bounded;
 use crate::time::{Seconds, parse_rfc3339};
 
 /// Longest text of a session that a report repeats, in characters.

@@ -12,10 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use super::news::{Change, ChangeKind, current_news, worker_mark};
+use super::news::{NewsItem, NewsKind, current_news, worker_mark};
 use super::short;
 use crate::id::Slug;
-use crate::report::{NextStep, Report};
+use crate::next::NextStep;
+use crate::report::Report;
 use crate::time::Seconds;
 
 /// What waiting came to.
@@ -25,7 +26,7 @@ pub struct Waited {
     /// False when the time was up.
     pub happened: bool,
     /// What the user or an agent must act on and was not told before.
-    pub changes: Vec<Change>,
+    pub changes: Vec<NewsItem>,
     /// Everything told so far: give it to `--since` of the next wait.
     pub cursor: Cursor,
     pub waited_seconds: Seconds,
@@ -59,8 +60,8 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    fn includes(self, kind: ChangeKind) -> bool {
-        use ChangeKind::{
+    fn includes(self, kind: NewsKind) -> bool {
+        use NewsKind::{
             Advance, Blocked, Completed, Conflict, Deadlock, Integrated, Missing, NearMiss, Needs,
             NotReady, Ready, Reopened, Satisfied, Stalled, Stopped,
         };
@@ -130,7 +131,7 @@ pub fn news(
     before: Option<&Status>,
     status: &Status,
     now: Seconds,
-) -> (Vec<Change>, Cursor) {
+) -> (Vec<NewsItem>, Cursor) {
     let (mut changes, mut cursor) = (Vec::new(), Cursor::default());
     for (mark, mut change) in current_news(status, now) {
         let is_known = told.0.contains(&mark);
@@ -168,24 +169,27 @@ pub fn since(mut status: Status, told: Option<&Cursor>, now: Seconds) -> Status 
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
-    use crate::conflict::Trial;
+    use crate::conflict::TrialMerge;
     use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
     use crate::history::{Commit, History};
     use crate::id::{Oid, WorkerId};
+    use crate::next::CommandLine;
+    use crate::own_commits::own_commits;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
     use crate::status::{Places, Stall, StallCause, State, derive, worker_states};
-    use crate::work::own_work;
 
     struct Nowhere;
 
     impl Places for Nowhere {
-        fn launch(&self, worker: &Worker) -> String {
-            format!("launch {}", worker.id)
+        fn launch(&self, worker: &Worker) -> CommandLine {
+            CommandLine::of("launch").word(&worker.id)
         }
-        fn worktree(&self, _: &Worker) -> String {
-            String::new()
+        fn worktree(&self, _: &Worker) -> PathBuf {
+            PathBuf::new()
         }
     }
 
@@ -228,18 +232,18 @@ mod tests {
                 .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
-        let states = worker_states(&plan, &record, &facts, &own_work(&plan, &record, &facts));
-        derive(&plan, &record, &facts, states, Vec::new(), Trial::default(), &Nowhere)
+        let states = worker_states(&plan, &record, &facts, &own_commits(&plan, &record, &facts));
+        derive(&plan, &record, &facts, states, Vec::new(), TrialMerge::default(), &Nowhere)
     }
 
-    fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<ChangeKind>, Cursor) {
+    fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<NewsKind>, Cursor) {
         let (changes, cursor) = news(told, awaited, None, now, 0);
         (changes.iter().map(|change| change.kind).collect(), cursor)
     }
 
     #[test]
     fn what_was_told_is_no_news_and_what_happens_anew_is() {
-        use ChangeKind::{Blocked, Needs};
+        use NewsKind::{Blocked, Needs};
         let first = status(&[&["[BLOCKED:key] which?"], &["[NEEDS:a/x] for y"]]);
         let (told, cursor) = kinds(&Cursor::default(), Awaited::Any, &first);
         assert_eq!(told, [Blocked, Needs]);
@@ -260,7 +264,7 @@ mod tests {
 
     #[test]
     fn one_worker_that_finishes_makes_others_matter() {
-        use ChangeKind::{Advance, Completed, Reopened, Satisfied};
+        use NewsKind::{Advance, Completed, Reopened, Satisfied};
         let before = status(&[&["[CHECKPOINT] half"], &["[NEEDS:a/x] for y"]]);
         let (_, cursor) = kinds(&Cursor::default(), Awaited::Any, &before);
         let now = status(&[&["[CHECKPOINT] half", "[COMPLETE] all"], &["[NEEDS:a/x] for y"]]);
@@ -282,7 +286,7 @@ mod tests {
 
     #[test]
     fn what_was_not_awaited_stays_untold() {
-        use ChangeKind::{Blocked, Completed, NearMiss};
+        use NewsKind::{Blocked, Completed, NearMiss};
         let now = status(&[&["[BLOCKED:key] which?"], &["[COMPLETE] all"], &["[complete] all"]]);
         let (told, cursor) = kinds(&Cursor::default(), Awaited::Complete, &now);
         assert_eq!(told, [Completed]);
@@ -293,7 +297,7 @@ mod tests {
     fn a_stall_is_told_once_for_as_long_as_it_lasts() {
         let mut status = status(&[&["[CHECKPOINT] half"]]);
         let mut stalled = |cause, now, since| {
-            let (message, remedy) = ("silent".to_owned(), "look".to_owned());
+            let (message, remedy) = ("silent".to_owned(), CommandLine::of("look"));
             status.workers[0].stall =
                 Some(Stall { cause, message, since_seconds: Some(now - since), remedy });
             (status.clone(), now)
@@ -314,7 +318,7 @@ mod tests {
     fn circles_are_told_once() {
         let now = status(&[&["[NEEDS:b/x] 1"], &["[NEEDS:a/y] 2"]]);
         let (told, cursor) = kinds(&Cursor::default(), Awaited::Any, &now);
-        assert_eq!(told[0], ChangeKind::Deadlock);
+        assert_eq!(told[0], NewsKind::Deadlock);
         assert_eq!(kinds(&cursor, Awaited::Any, &now).0, []);
     }
 

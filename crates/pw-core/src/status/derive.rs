@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use super::next::{self, Places};
 use super::{
     Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, Session, SignalKind,
-    SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, waiting,
+    SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, wait_graph,
 };
-use crate::conflict::{Conflict, Trial};
+use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::{Facts, Reverted, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Change, Commit};
-use crate::hollow;
+use crate::hollow_entries;
 use crate::id::{Oid, WorkerId};
+use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{self, counted};
 use crate::session::{SessionFacts, Usage};
 use crate::signal::{self, Signal, Subject};
+use crate::text::{self, counted};
 use crate::time;
-use crate::work::Work;
 
 /// Longest text of a worker that a report repeats, in characters.
 const MAX_TEXT: usize = 500;
@@ -33,13 +33,13 @@ pub fn derive(
     facts: &Facts,
     mut workers: Vec<WorkerStatus>,
     conflicts: Vec<Conflict>,
-    trial: Trial,
+    trial: TrialMerge,
     places: &dyn Places,
 ) -> Status {
     for (status, worker) in workers.iter_mut().zip(&plan.workers) {
         status.stall = stall::stall(plan, record, facts, worker, status, places);
     }
-    let (waiting, deadlocks) = waiting::waiting(plan, &workers);
+    let (waiting, deadlocks) = wait_graph::waiting(plan, &workers);
     let mut status = Status {
         workflow: plan.workflow.clone(),
         summary: String::new(),
@@ -111,7 +111,7 @@ pub fn worker_states(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
 ) -> Vec<WorkerStatus> {
     let status = |(worker, work)| worker_status(plan, record, facts, worker, work);
     let mut workers: Vec<WorkerStatus> = plan.workers.iter().zip(work).map(status).collect();
@@ -124,11 +124,11 @@ pub fn worker_states(
 pub fn signal_lines<'r>(
     plan: &Plan,
     facts: &Facts,
-    work: &[Work<'_>],
+    work: &[OwnCommits<'_>],
     since: impl Fn(&WorkerId) -> Option<&'r Oid>,
 ) -> BTreeMap<WorkerId, Vec<String>> {
     let line = |(_, signal, text): &Announced<'_>| bounded(&format!("{} {text}", signal.marker()));
-    let lines = |(id, work): (&WorkerId, &Work<'_>)| {
+    let lines = |(id, work): (&WorkerId, &OwnCommits<'_>)| {
         let before = facts.history.ancestors(since(id));
         let mut own = work.commits.clone();
         own.retain(|commit| !before.contains(&commit.oid));
@@ -142,7 +142,7 @@ fn worker_status(
     record: &Record,
     facts: &Facts,
     worker: &Worker,
-    work: &Work<'_>,
+    work: &OwnCommits<'_>,
 ) -> WorkerStatus {
     let unknown = WorkerFacts::default();
     let known = facts.workers.get(&worker.id).unwrap_or(&unknown);
@@ -202,16 +202,16 @@ fn reverted(facts: &Facts, tip: Option<&Oid>) -> Option<Reverted> {
 /// Returns the entries of a branch whose content is in no commit.
 fn hollow(facts: &Facts, known: &WorkerFacts) -> Option<Reason> {
     let (tip, brought) = known.tip.as_ref().zip(known.brought.as_ref())?;
-    let hollow = hollow::committed(&brought.changes, tip, &facts.behind);
+    let hollow = hollow_entries::committed(&brought.changes, tip, &facts.special_entries);
     (!hollow.is_empty()).then(|| Reason {
         kind: ReasonKind::HollowEntry,
-        message: hollow::reason(&hollow),
+        message: hollow_entries::reason(&hollow),
         paths: hollow.into_iter().map(|hollow| hollow.path).collect(),
     })
 }
 
 /// Returns what speaks against merging a branch for the commits it holds.
-fn doubts(work: &Work<'_>) -> Vec<Reason> {
+fn doubts(work: &OwnCommits<'_>) -> Vec<Reason> {
     let mut doubts = Vec::new();
     if work.contested {
         let message = "its commits are on another worker's branch, too, and the scopes do not tell whose they are";
@@ -291,7 +291,7 @@ fn session(record: &Record, worker: &Worker, known: &SessionFacts) -> Option<Ses
 }
 
 fn bounded(text: &str) -> String {
-    report::bounded(text, MAX_TEXT)
+    text::bounded(text, MAX_TEXT)
 }
 
 fn state(
@@ -299,7 +299,7 @@ fn state(
     facts: &Facts,
     worker: &Worker,
     known: &WorkerFacts,
-    work: &Work<'_>,
+    work: &OwnCommits<'_>,
     newest: Option<&Signal>,
 ) -> State {
     let merged = record.merged.get(&worker.id).map(|(tip, _)| tip);

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outlook, SignalKind, SignalReport, State, Status, Waiting, WorkerStatus};
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::NextStep;
 use crate::time::Seconds;
 
 /// Something that the user or an agent must act on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
-    pub kind: ChangeKind,
+pub struct NewsItem {
+    pub kind: NewsKind,
     /// Absent when it is not about one worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
@@ -30,13 +30,13 @@ pub struct Change {
     pub text: String,
     /// What to run, when a command is the way to act on it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub command: Option<CommandLine>,
 }
 
 /// The kinds of things that the user or an agent must act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
+pub enum NewsKind {
     /// The integration waits for a resolution.
     Stopped,
     /// Workers wait for each other.
@@ -70,18 +70,18 @@ pub enum ChangeKind {
 }
 
 /// Returns all news at the time of `status`, each with its mark.
-pub(super) fn current_news(status: &Status, now: Seconds) -> Vec<(u32, Change)> {
+pub(super) fn current_news(status: &Status, now: Seconds) -> Vec<(u32, NewsItem)> {
     let mut list = News { status, found: Vec::new() };
     if let Some(worker) = &status.integration.stopped_at {
         let text = format!("the integration waits at {worker} for its resolution");
-        list.add(ChangeKind::Stopped, "resolve", (worker, &status.integration.commit), text);
+        list.add(NewsKind::Stopped, "resolve", (worker, &status.integration.commit), text);
     }
     for group in &status.deadlocks {
         let members = status.workers.iter().filter(|worker| group.contains(&worker.id));
         let said: Vec<_> = members.map(|worker| (&worker.id, commit(worker))).collect();
         let names: Vec<&str> = group.iter().map(WorkerId::as_str).collect();
         let text = format!("{} wait for each other", names.join(", "));
-        list.add(ChangeKind::Deadlock, "decide", said, text);
+        list.add(NewsKind::Deadlock, "decide", said, text);
     }
     for worker in &status.workers {
         list.add_state(worker);
@@ -92,7 +92,7 @@ pub(super) fn current_news(status: &Status, now: Seconds) -> Vec<(u32, Change)> 
             // Since when, not for how long: the same stall, however often it is looked at.
             let since = stall.since_seconds.map(|seconds| now - seconds);
             let text = format!("is stalled: {}", stall.message);
-            list.add_of(worker, ChangeKind::Stalled, (stall.cause, since, &worker.tip), &text);
+            list.add_of(worker, NewsKind::Stalled, (stall.cause, since, &worker.tip), &text);
             if let Some((_, change)) = list.found.last_mut() {
                 change.command = Some(stall.remedy.clone());
             }
@@ -118,36 +118,30 @@ fn checksum(about: &impl Serialize) -> u32 {
 
 struct News<'a> {
     status: &'a Status,
-    found: Vec<(u32, Change)>,
+    found: Vec<(u32, NewsItem)>,
 }
 
 impl News<'_> {
     /// Adds what is about several workers; `action` is the next step that deals with it.
-    fn add(&mut self, kind: ChangeKind, action: &str, about: impl Serialize, text: String) {
+    fn add(&mut self, kind: NewsKind, action: &str, about: impl Serialize, text: String) {
         let command = self.command(|step| step.action == action);
-        let change = Change { kind, worker: None, from: None, to: None, text, command };
+        let change = NewsItem { kind, worker: None, from: None, to: None, text, command };
         self.found.push((self.mark(kind, about), change));
     }
 
-    fn add_of(
-        &mut self,
-        worker: &WorkerStatus,
-        kind: ChangeKind,
-        about: impl Serialize,
-        text: &str,
-    ) {
+    fn add_of(&mut self, worker: &WorkerStatus, kind: NewsKind, about: impl Serialize, text: &str) {
         let command = self.command(|step| step.worker.as_ref() == Some(&worker.id));
         let text = format!("{} {text}", worker.id);
         let (id, to) = (Some(worker.id.clone()), Some(worker.state));
-        let change = Change { kind, worker: id, from: None, to, text, command };
+        let change = NewsItem { kind, worker: id, from: None, to, text, command };
         self.found.push((self.mark(kind, (&worker.id, about)), change));
     }
 
-    fn command(&self, is_its: impl Fn(&NextStep) -> bool) -> Option<String> {
+    fn command(&self, is_its: impl Fn(&NextStep) -> bool) -> Option<CommandLine> {
         self.status.next.iter().find(|step| is_its(step)).map(|step| step.command.clone())
     }
 
-    fn mark(&self, kind: ChangeKind, about: impl Serialize) -> u32 {
+    fn mark(&self, kind: NewsKind, about: impl Serialize) -> u32 {
         checksum(&(&self.status.workflow, kind, about))
     }
 
@@ -155,21 +149,21 @@ impl News<'_> {
         let (commit, said) = (commit(worker), said(worker));
         let is_satisfied = worker.waits_for.as_ref().is_some_and(|waits| waits.satisfied);
         let kind_and_text = match worker.state {
-            State::Complete => (ChangeKind::Completed, format!("is complete{said}")),
-            State::Reopened => (ChangeKind::Reopened, "went on after it was complete".to_owned()),
-            State::Blocked => (ChangeKind::Blocked, format!("is blocked{said}")),
+            State::Complete => (NewsKind::Completed, format!("is complete{said}")),
+            State::Reopened => (NewsKind::Reopened, "went on after it was complete".to_owned()),
+            State::Blocked => (NewsKind::Blocked, format!("is blocked{said}")),
             State::Waiting if is_satisfied => {
-                (ChangeKind::Satisfied, format!("can go on, what it needs is there{said}"))
+                (NewsKind::Satisfied, format!("can go on, what it needs is there{said}"))
             }
             State::Waiting => {
                 let reopen = worker.waits_for.as_ref().filter(|waits| waits.reopen);
                 let end =
                     reopen.map(|waits| format!("; {} is complete and has to go on", waits.worker));
-                (ChangeKind::Needs, format!("waits{said}{}", end.unwrap_or_default()))
+                (NewsKind::Needs, format!("waits{said}{}", end.unwrap_or_default()))
             }
             State::Missing => {
                 let text = format!("is missing: {}", reasons(worker));
-                return self.add_of(worker, ChangeKind::Missing, &worker.tip, &text);
+                return self.add_of(worker, NewsKind::Missing, &worker.tip, &text);
             }
             State::Planned | State::Starting | State::InProgress | State::Integrated => return,
         };
@@ -178,14 +172,14 @@ impl News<'_> {
         if worker.state == State::Complete && !worker.ready {
             let kinds: Vec<_> = worker.reasons.iter().map(|reason| reason.kind).collect();
             let text = format!("cannot be merged yet: {}", reasons(worker));
-            self.add_of(worker, ChangeKind::NotReady, (commit, kinds), &text);
+            self.add_of(worker, NewsKind::NotReady, (commit, kinds), &text);
         }
     }
 
     fn add_near_misses(&mut self, worker: &WorkerStatus) {
         for miss in &worker.near_misses {
             let text = format!("wrote \"{}\", which counts only as \"{}\"", miss.subject, miss.fix);
-            self.add_of(worker, ChangeKind::NearMiss, &miss.commit, &text);
+            self.add_of(worker, NewsKind::NearMiss, &miss.commit, &text);
         }
     }
 
@@ -196,13 +190,13 @@ impl News<'_> {
             let lasting = Some(&conflict.paths).filter(|_| !conflict.uncommitted);
             let when = if conflict.uncommitted { "will not merge" } else { "do not merge" };
             let text = format!("{first} and {second} {when}: {}", listed(&conflict.paths));
-            self.add(ChangeKind::Conflict, "", (&conflict.workers, lasting), text);
+            self.add(NewsKind::Conflict, "", (&conflict.workers, lasting), text);
         }
         for stop in self.status.trial.beyond(&self.status.conflicts) {
             let paths: Vec<RepoPath> = stop.findings.iter().map(|f| f.path.clone()).collect();
             let (worker, after) = (&stop.worker, stop.after());
             let text = format!("{worker} does not merge after {after}: {}", listed(&paths));
-            self.add(ChangeKind::Conflict, "", (&stop.worker, &stop.with, paths), text);
+            self.add(NewsKind::Conflict, "", (&stop.worker, &stop.with, paths), text);
         }
     }
 
@@ -217,14 +211,14 @@ impl News<'_> {
         if !opening.is_empty() {
             let names: Vec<&str> = opening.iter().map(|id| id.as_str()).collect();
             let text = format!("it is the turn of {}", names.join(", "));
-            self.add(ChangeKind::Advance, "advance", opening, text);
+            self.add(NewsKind::Advance, "advance", opening, text);
         }
         if all(|worker| worker.state == State::Integrated) {
             let text = "every worker is merged".to_owned();
-            self.add(ChangeKind::Integrated, "review", tips, text);
+            self.add(NewsKind::Integrated, "review", tips, text);
         } else if all(WorkerStatus::is_usable) {
             let text = "every worker is ready to be merged".to_owned();
-            self.add(ChangeKind::Ready, "integrate", tips, text);
+            self.add(NewsKind::Ready, "integrate", tips, text);
         }
     }
 }

@@ -7,7 +7,10 @@
 use schemars::Schema;
 use serde_json::{Value, json};
 
-use crate::report::{bounded, is_nothing, keep, leave_out, list};
+use crate::id::Slug;
+use crate::next::{Next, NextStep};
+use crate::report::{is_nothing, keep, leave_out, list};
+use crate::text::bounded;
 
 /// How many workers are told of in full, also when nothing is wrong with them.
 const IN_FULL: usize = 10;
@@ -47,7 +50,8 @@ pub(super) fn shorten(status: &mut Value) {
 
 /// Many workers that were never started are one step, which prints how to start each.
 pub(super) fn shorten_next(answer: &mut Value) {
-    let workflow = answer["workflow"].as_str().unwrap_or_default().to_owned();
+    let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
+    let Some(workflow) = workflow else { return };
     let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
     let is_launch = |step: &Value| step["action"] == "launch";
     let first = next.iter().position(is_launch);
@@ -55,8 +59,8 @@ pub(super) fn shorten_next(answer: &mut Value) {
         && next.iter().filter(|step| is_launch(step)).count() > LAUNCHES
     {
         next.retain(|step| !is_launch(step));
-        let command = format!("pw-setup launch --workflow {workflow}");
-        next.insert(first, json!({ "action": "launch", "command": command }));
+        let step = NextStep::new("launch", Next::LaunchAll(&workflow));
+        next.insert(first, json!(step));
     }
 }
 

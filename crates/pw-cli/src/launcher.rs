@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::gap::{Gap, GapKind};
+use pw_core::launcher::{HELPER, launcher};
+use pw_core::next::CommandLine;
 use pw_core::permissions;
 use pw_core::plan::{Plan, Worker};
-use pw_core::prompt::{self, HELPER};
-use pw_core::report::shell_word;
-use pw_core::setup::Launch;
-use pw_git::{Repo, way};
+use pw_core::prompt;
+use pw_core::setup::LaunchCommand;
+use pw_git::{Repo, relative_path};
 
 /// Returns the folder of our files about a worker, in no worktree and in no commit.
 pub(crate) fn folder(repo: &Repo, plan: &Plan, worker: &Worker) -> PathBuf {
@@ -17,12 +18,12 @@ pub(crate) fn folder(repo: &Repo, plan: &Plan, worker: &Worker) -> PathBuf {
 }
 
 /// Returns how a worker is started.
-pub(crate) fn of(repo: &Repo, plan: &Plan, worker: &Worker) -> Launch {
+pub(crate) fn command(repo: &Repo, plan: &Plan, worker: &Worker) -> LaunchCommand {
     let script = folder(repo, plan, worker).join("launch.sh");
     let shown = script.strip_prefix(repo.root()).unwrap_or(&script);
-    Launch {
+    LaunchCommand {
         script: shown.to_string_lossy().into_owned(),
-        command: format!("sh {}", shell_word(&script.to_string_lossy())),
+        command: CommandLine::of("sh").path(&script),
     }
 }
 
@@ -99,8 +100,8 @@ fn place(repo: &Repo, plan: &Plan, worker: &Worker) -> String {
 
 fn script(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<String> {
     let here = folder(repo, plan, worker).canonicalize().context("finding our own folder")?;
-    let way = way(&here, &repo.root().join(plan.worktree(worker)));
-    Ok(prompt::launcher(plan, worker, &way.to_string_lossy(), port))
+    let way = relative_path(&here, &repo.root().join(plan.worktree(worker)));
+    Ok(launcher(plan, worker, &way.to_string_lossy(), port))
 }
 
 /// Returns the program that hooks and launchers ask: the one beside us.

@@ -12,7 +12,7 @@ use crate::signal::{self, Subject};
 
 /// What one worker did itself, and what else its branch holds.
 #[derive(Clone, Debug, Default)]
-pub struct Work<'a> {
+pub struct OwnCommits<'a> {
     /// The newest first: its first-parent chain since the fork, without what it took over by
     /// fast-forward from the base, the integration branch, the workers it builds upon, or another
     /// worker.
@@ -33,13 +33,13 @@ pub struct Work<'a> {
 }
 
 /// Returns the work of every worker, in the order of the plan.
-pub fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<'a>> {
-    let chains = Chains::of(plan, record, facts);
+pub fn own_commits<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<OwnCommits<'a>> {
+    let chains = Chains::new(plan, record, facts);
     let own = |(at, worker)| {
         let (commits, contested) = chains.own(at, worker);
-        Work { changes: net_changes(&commits), commits, contested, ..Work::default() }
+        OwnCommits { changes: net_changes(&commits), commits, contested, ..OwnCommits::default() }
     };
-    let mut work: Vec<Work<'a>> = plan.workers.iter().enumerate().map(own).collect();
+    let mut work: Vec<OwnCommits<'a>> = plan.workers.iter().enumerate().map(own).collect();
     let trunk = facts.trunk();
     let beyond =
         |worker: &Worker| facts.history.ancestors(tip(record, facts, &worker.id)).without(&trunk);
@@ -60,8 +60,8 @@ pub fn own_work<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<Work<
     work
 }
 
-/// Returns the commits of the trunk for whose changes [`own_work`] asks one by one: on the chain of
-/// a worker whose branch became the trunk by fast-forward, which a signal among them tells.
+/// Returns the commits of the trunk for whose changes [`own_commits`] asks one by one: on the chain
+/// of a worker whose branch became the trunk by fast-forward, which a signal among them tells.
 pub fn perhaps_handed_over<'a>(
     record: &Record,
     history: &'a History,
@@ -143,7 +143,7 @@ struct Chains<'a, 'p> {
 }
 
 impl<'a, 'p> Chains<'a, 'p> {
-    fn of(plan: &'p Plan, record: &'p Record, facts: &'a Facts) -> Self {
+    fn new(plan: &'p Plan, record: &'p Record, facts: &'a Facts) -> Self {
         let chain = |worker: &Worker| {
             let tip = tip(record, facts, &worker.id);
             tip.map(|tip| facts.history.chain(tip).collect()).unwrap_or_default()
@@ -203,7 +203,7 @@ impl<'a, 'p> Chains<'a, 'p> {
         let perhaps = perhaps_handed_over(self.record, history, &self.trunk, &worker.id, tip);
         let (mut own, mut before, mut uncertain) = (Vec::new(), Maker::Unknown, false);
         for commit in perhaps.into_iter().rev().filter(|commit| !foreign.contains(&commit.oid)) {
-            let made_by = Maker::of(self.plan, worker, commit);
+            let made_by = Maker::guess(self.plan, worker, commit);
             before = made_by.unwrap_or(before);
             let is_shared = self.count.get(&commit.oid).is_some_and(|count| *count > 1);
             match before {
@@ -244,7 +244,7 @@ enum Maker {
 
 impl Maker {
     /// Returns nothing for a commit without changes, or of shared files alone.
-    fn of(plan: &Plan, worker: &Worker, commit: &Commit) -> Option<Self> {
+    fn guess(plan: &Plan, worker: &Worker, commit: &Commit) -> Option<Self> {
         let paths = || commit.changes.iter().map(|change| &change.path);
         let mut others = plan.workers.iter().filter(|other| other.id != worker.id);
         if others.any(|other| paths().any(|path| other.owns.owns(path))) {

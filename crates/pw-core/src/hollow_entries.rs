@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{Behind, TreeState};
+use crate::facts::{SpecialEntries, TreeState};
 use crate::failure::{Code, Failure};
 use crate::history::Change;
 use crate::id::Oid;
 use crate::path::RepoPath;
-use crate::report::counted;
+use crate::text::counted;
 
 /// What a worktree holds at a path that git reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum WorktreeEntry {
     File,
     Link {
         /// What it says.
@@ -32,12 +32,12 @@ pub enum Held {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hollow {
     pub path: RepoPath,
-    pub why: Why,
+    pub why: HollowReason,
 }
 
 /// Why an entry is hollow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum HollowReason {
     /// A repository of its own, which `.gitmodules` does not name. `tracked` when the index has it.
     Repository { tracked: bool },
     /// A submodule without a commit that an entry could name.
@@ -55,15 +55,17 @@ impl Hollow {
     pub fn message(&self) -> String {
         let path = &self.path;
         match &self.why {
-            Why::Repository { .. } => {
+            HollowReason::Repository { .. } => {
                 format!("`{path}` is a repository of its own: a commit would hold its name alone")
             }
-            Why::Unborn => format!("the repository in `{path}` has no commit yet"),
-            Why::Open => format!("`{path}` is a submodule with changes that it has not committed"),
-            Why::Leads(target) => {
+            HollowReason::Unborn => format!("the repository in `{path}` has no commit yet"),
+            HollowReason::Open => {
+                format!("`{path}` is a submodule with changes that it has not committed")
+            }
+            HollowReason::Leads(target) => {
                 format!("the link `{path}` leads to `{target}`, which is not in the repository")
             }
-            Why::Special => format!("`{path}` is neither a file nor a link"),
+            HollowReason::Special => format!("`{path}` is neither a file nor a link"),
         }
     }
 
@@ -71,20 +73,24 @@ impl Hollow {
     pub fn hint(&self) -> String {
         let path = &self.path;
         match &self.why {
-            Why::Repository { tracked: false } => format!(
+            HollowReason::Repository { tracked: false } => format!(
                 "remove {path}/.git, then checkpoint; its history goes with it: if that matters, move the repository out of the worktree instead"
             ),
-            Why::Repository { tracked: true } => format!(
+            HollowReason::Repository { tracked: true } => format!(
                 "run git rm -f --cached {path} and remove {path}/.git, or name it in .gitmodules, then checkpoint; its history goes with the .git: if that matters, move the repository out of the worktree instead"
             ),
-            Why::Unborn => format!("commit in {path} first, or move it out, then checkpoint"),
-            Why::Open => format!("commit in {path}, or undo its changes there, then checkpoint"),
-            Why::Leads(_) => {
+            HollowReason::Unborn => {
+                format!("commit in {path} first, or move it out, then checkpoint")
+            }
+            HollowReason::Open => {
+                format!("commit in {path}, or undo its changes there, then checkpoint")
+            }
+            HollowReason::Leads(_) => {
                 format!(
                     "replace {path} by a file, or by a link to a file of the repository, then checkpoint"
                 )
             }
-            Why::Special => format!("remove {path}, or put a file there, then checkpoint"),
+            HollowReason::Special => format!("remove {path}, or put a file there, then checkpoint"),
         }
     }
 }
@@ -93,31 +99,31 @@ impl Hollow {
 /// the commit's own `.gitmodules` names.
 pub fn among(
     tree: &TreeState,
-    held: &BTreeMap<RepoPath, Held>,
+    held: &BTreeMap<RepoPath, WorktreeEntry>,
     modules: &BTreeSet<RepoPath>,
 ) -> Vec<Hollow> {
-    let why = |path: &RepoPath, held: &Held| match held {
-        Held::File => None,
-        Held::Special => Some(Why::Special),
-        Held::Link { target, end } => end.is_none().then(|| Why::leads(target)),
-        Held::Repository { .. } if !modules.contains(&path.without_slash()) => {
-            Some(Why::Repository { tracked: tree.gitlinks.contains(path) })
+    let why = |path: &RepoPath, held: &WorktreeEntry| match held {
+        WorktreeEntry::File => None,
+        WorktreeEntry::Special => Some(HollowReason::Special),
+        WorktreeEntry::Link { target, end } => end.is_none().then(|| HollowReason::leads(target)),
+        WorktreeEntry::Repository { .. } if !modules.contains(&path.without_slash()) => {
+            Some(HollowReason::Repository { tracked: tree.gitlinks.contains(path) })
         }
-        Held::Repository { born: false } => Some(Why::Unborn),
-        Held::Repository { .. } => tree.open.contains(path).then_some(Why::Open),
+        WorktreeEntry::Repository { born: false } => Some(HollowReason::Unborn),
+        WorktreeEntry::Repository { .. } => tree.open.contains(path).then_some(HollowReason::Open),
     };
     let hollow = |(path, held)| Some(Hollow { why: why(path, held)?, path: path.without_slash() });
     held.iter().filter_map(hollow).collect()
 }
 
-impl Why {
+impl HollowReason {
     fn leads(target: &[u8]) -> Self {
         Self::Leads(String::from_utf8_lossy(target).into_owned())
     }
 }
 
 /// Returns those of a worker's changes that are hollow in its commit `tip`.
-pub fn committed(changes: &[Change], tip: &Oid, behind: &Behind) -> Vec<Hollow> {
+pub fn committed(changes: &[Change], tip: &Oid, behind: &SpecialEntries) -> Vec<Hollow> {
     let was_there = |content: &str| changes.iter().any(|c| c.old.as_deref() == Some(content));
     let entries = behind.entries.get(tip);
     let link_at = |path: &RepoPath| {
@@ -125,7 +131,7 @@ pub fn committed(changes: &[Change], tip: &Oid, behind: &Behind) -> Vec<Hollow> 
         behind.links.get(&id.parse::<Oid>().ok()?).cloned()
     };
     let is_named = |path: &RepoPath| behind.modules.get(tip).is_none_or(|m| m.contains(path));
-    let repository = || Why::Repository { tracked: true };
+    let repository = || HollowReason::Repository { tracked: true };
     let hollow = |change: &Change| {
         let content = change.new.as_deref()?;
         let (mode, id) = content.split_once(' ')?;
@@ -135,7 +141,7 @@ pub fn committed(changes: &[Change], tip: &Oid, behind: &Behind) -> Vec<Hollow> 
             // A link that only got another name was there before.
             "120000" if !was_there(content) => {
                 let target = behind.links.get(&id.parse::<Oid>().ok()?)?;
-                end(path, target, &link_at).is_none().then(|| Why::leads(target))
+                end(path, target, &link_at).is_none().then(|| HollowReason::leads(target))
             }
             _ => None,
         };
@@ -285,10 +291,10 @@ mod tests {
             change("in", None, link(&two)),
             change("file", None, Some(format!("100644 {one}"))),
         ];
-        let behind = Behind {
+        let behind = SpecialEntries {
             links: [(one.clone(), b"/x".to_vec()), (two, b"file".to_vec())].into(),
             modules: [(tip.clone(), ["lib".into()].into())].into(),
-            ..Behind::default()
+            ..SpecialEntries::default()
         };
         let paths = |changes: &[Change]| -> Vec<String> {
             committed(changes, &tip, &behind).iter().map(|h| h.path.to_string()).collect()
@@ -302,14 +308,14 @@ mod tests {
     #[test]
     fn a_file_to_be_committed_is_hollow_unless_git_keeps_what_is_there() {
         let held = [
-            ("a", Held::File),
-            ("app/", Held::Repository { born: true }),
-            ("lib", Held::Repository { born: true }),
-            ("new/", Held::Repository { born: false }),
-            ("open", Held::Repository { born: true }),
-            ("in", Held::Link { target: b"a".to_vec(), end: Some("a".into()) }),
-            ("out", Held::Link { target: b"/x".to_vec(), end: None }),
-            ("pipe", Held::Special),
+            ("a", WorktreeEntry::File),
+            ("app/", WorktreeEntry::Repository { born: true }),
+            ("lib", WorktreeEntry::Repository { born: true }),
+            ("new/", WorktreeEntry::Repository { born: false }),
+            ("open", WorktreeEntry::Repository { born: true }),
+            ("in", WorktreeEntry::Link { target: b"a".to_vec(), end: Some("a".into()) }),
+            ("out", WorktreeEntry::Link { target: b"/x".to_vec(), end: None }),
+            ("pipe", WorktreeEntry::Special),
         ];
         let held = held.into_iter().map(|(path, held)| (path.into(), held)).collect();
         let modules = ["lib", "new", "open"].map(RepoPath::from).into();
@@ -320,16 +326,16 @@ mod tests {
             ..TreeState::default()
         };
         let found = among(&tree, &held, &modules);
-        let found: Vec<(String, &Why)> =
+        let found: Vec<(String, &HollowReason)> =
             found.iter().map(|hollow| (hollow.path.to_string(), &hollow.why)).collect();
         assert_eq!(
             found,
             [
-                ("app".to_owned(), &Why::Repository { tracked: false }),
-                ("new".to_owned(), &Why::Unborn),
-                ("open".to_owned(), &Why::Open),
-                ("out".to_owned(), &Why::Leads("/x".to_owned())),
-                ("pipe".to_owned(), &Why::Special),
+                ("app".to_owned(), &HollowReason::Repository { tracked: false }),
+                ("new".to_owned(), &HollowReason::Unborn),
+                ("open".to_owned(), &HollowReason::Open),
+                ("out".to_owned(), &HollowReason::Leads("/x".to_owned())),
+                ("pipe".to_owned(), &HollowReason::Special),
             ]
         );
     }

@@ -12,9 +12,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::Repo;
 
-/// A worktree's folder that was put aside; dropping this without [`Aside::discard`] moves it back.
+/// A worktree's folder under another name; dropping this without [`PendingRemoval::discard`] moves
+/// it back.
 #[derive(Debug)]
-pub struct Aside {
+pub struct PendingRemoval {
     repo: Repo,
     original: PathBuf,
     is_over: bool,
@@ -22,12 +23,12 @@ pub struct Aside {
 
 impl Repo {
     /// Moves a worktree's folder to a name of its own; returns `None` if there is no folder.
-    pub fn put_aside(&self, path: &Path) -> Result<Option<Aside>> {
-        self.take_back(path)?;
+    pub fn begin_removal(&self, path: &Path) -> Result<Option<PendingRemoval>> {
+        self.recover_removal(path)?;
         if path.symlink_metadata().is_err() {
             return Ok(None);
         }
-        let aside = waiting(path);
+        let aside = pending_path(path);
         ensure!(
             aside.symlink_metadata().is_err(),
             "{} is in the way of {}",
@@ -37,16 +38,16 @@ impl Repo {
         std::fs::rename(path, &aside)
             .with_context(|| format!("moving {} aside", path.display()))?;
         let (repo, original) = (self.clone(), path.to_owned());
-        Ok(Some(Aside { repo, original, is_over: false }))
+        Ok(Some(PendingRemoval { repo, original, is_over: false }))
     }
 
     /// Finishes what a killed run began with a folder: moves it back, or removes it if it was
     /// discarded.
-    pub fn take_back(&self, path: &Path) -> Result<()> {
-        if over(path).symlink_metadata().is_ok() {
+    pub fn recover_removal(&self, path: &Path) -> Result<()> {
+        if discarded_path(path).symlink_metadata().is_ok() {
             self.remove_folder(path)?;
         }
-        if waiting(path).symlink_metadata().is_ok() {
+        if pending_path(path).symlink_metadata().is_ok() {
             self.put_back(path)?;
         }
         Ok(())
@@ -54,7 +55,7 @@ impl Repo {
 
     fn put_back(&self, path: &Path) -> Result<()> {
         ensure!(path.symlink_metadata().is_err(), "{} is there again", path.display());
-        let aside = waiting(path);
+        let aside = pending_path(path);
         std::fs::rename(&aside, path)
             .with_context(|| format!("moving {} back", aside.display()))?;
         // git may have recorded the other path.
@@ -70,7 +71,7 @@ impl Repo {
         if path.symlink_metadata().is_err() {
             self.forget_missing_worktree(path)?;
         }
-        let (waiting, over) = (waiting(path), over(path));
+        let (waiting, over) = (pending_path(path), discarded_path(path));
         if waiting.symlink_metadata().is_err() {
             self.forget_missing_worktree(&waiting)?;
         }
@@ -78,10 +79,10 @@ impl Repo {
     }
 }
 
-impl Aside {
+impl PendingRemoval {
     /// Returns where the folder is while it is put aside.
     pub fn path(&self) -> PathBuf {
-        waiting(&self.original)
+        pending_path(&self.original)
     }
 
     /// Puts the folder back where it was.
@@ -92,14 +93,14 @@ impl Aside {
 
     /// Removes the folder, whose content is kept elsewhere, and its registration as a worktree.
     pub fn discard(mut self) -> Result<()> {
-        let (path, over) = (self.path(), over(&self.original));
+        let (path, over) = (self.path(), discarded_path(&self.original));
         std::fs::rename(&path, over).with_context(|| format!("removing {}", path.display()))?;
         self.is_over = true;
         self.repo.remove_folder(&self.original)
     }
 }
 
-impl Drop for Aside {
+impl Drop for PendingRemoval {
     fn drop(&mut self) {
         if !self.is_over {
             // Where it cannot be moved back, the next run finds it.
@@ -109,12 +110,12 @@ impl Drop for Aside {
 }
 
 /// The name of a folder that is put aside and surveyed for the last time.
-fn waiting(path: &Path) -> PathBuf {
+fn pending_path(path: &Path) -> PathBuf {
     named(".removing-", path)
 }
 
 /// The name of a discarded folder, whose content is kept elsewhere.
-fn over(path: &Path) -> PathBuf {
+fn discarded_path(path: &Path) -> PathBuf {
     named(".removed-", path)
 }
 

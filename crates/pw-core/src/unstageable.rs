@@ -2,19 +2,19 @@
 //! the C locale.
 
 use crate::failure::{Code, Failure};
+use crate::next::Next;
 use crate::path::RepoPath;
-use crate::report::shell_word;
 
 /// A file that git does not take as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfit {
+pub struct Unstageable {
     pub path: RepoPath,
-    pub why: Why,
+    pub why: UnstageableReason,
 }
 
 /// Why git does not take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum UnstageableReason {
     /// `core.safecrlf` forbids what would become of its line ends; those that git would write.
     LineEnds(&'static str),
     /// A clean filter that is `required` failed; its name.
@@ -31,21 +31,27 @@ pub enum Why {
 
 /// The text before and after a path in each of git's messages about one file, the most specific
 /// first.
-type Sentence = (&'static str, &'static str, fn(&str) -> Why);
+type Sentence = (&'static str, &'static str, fn(&str) -> UnstageableReason);
 
 const SENTENCES: &[Sentence] = &[
-    ("CRLF would be replaced by LF in ", "\n", |_| Why::LineEnds("LF")),
-    ("LF would be replaced by CRLF in ", "\n", |_| Why::LineEnds("CRLF")),
-    ("fatal: ", ": clean filter '", |rest| Why::Filter(until(rest, "'"))),
-    ("BOM is required in '", "' if encoded as ", |rest| Why::Encoding(until(rest, "\n"))),
-    ("BOM is prohibited in '", "' if encoded as ", |rest| Why::Encoding(until(rest, "\n"))),
-    ("failed to encode '", "' from ", |rest| Why::Encoding(until(rest, " to "))),
-    ("encoding '", "' from ", |rest| Why::Encoding(until(rest, " to "))),
-    ("error: open(\"", "\"): ", |rest| Why::Unreadable(until(rest, "\n"))),
-    ("error: readlink(\"", "\"): ", |rest| Why::Unreadable(until(rest, "\n"))),
-    ("error: ", ": ", |rest| Why::Other(until(rest, "\n"))),
-    ("error: '", "' ", |rest| Why::Other(until(rest, "\n"))),
-    ("Unable to process path ", "\n", |_| Why::Other("it does not say why".to_owned())),
+    ("CRLF would be replaced by LF in ", "\n", |_| UnstageableReason::LineEnds("LF")),
+    ("LF would be replaced by CRLF in ", "\n", |_| UnstageableReason::LineEnds("CRLF")),
+    ("fatal: ", ": clean filter '", |rest| UnstageableReason::Filter(until(rest, "'"))),
+    ("BOM is required in '", "' if encoded as ", |rest| {
+        UnstageableReason::Encoding(until(rest, "\n"))
+    }),
+    ("BOM is prohibited in '", "' if encoded as ", |rest| {
+        UnstageableReason::Encoding(until(rest, "\n"))
+    }),
+    ("failed to encode '", "' from ", |rest| UnstageableReason::Encoding(until(rest, " to "))),
+    ("encoding '", "' from ", |rest| UnstageableReason::Encoding(until(rest, " to "))),
+    ("error: open(\"", "\"): ", |rest| UnstageableReason::Unreadable(until(rest, "\n"))),
+    ("error: readlink(\"", "\"): ", |rest| UnstageableReason::Unreadable(until(rest, "\n"))),
+    ("error: ", ": ", |rest| UnstageableReason::Other(until(rest, "\n"))),
+    ("error: '", "' ", |rest| UnstageableReason::Other(until(rest, "\n"))),
+    ("Unable to process path ", "\n", |_| {
+        UnstageableReason::Other("it does not say why".to_owned())
+    }),
 ];
 
 fn until(text: &str, end: &str) -> String {
@@ -54,8 +60,11 @@ fn until(text: &str, end: &str) -> String {
 
 /// Returns the file, one of `paths`, that git named when it refused to go on; `None` when its
 /// message is about the repository or the disk.
-pub fn told(said: &str, paths: &[RepoPath]) -> Option<Unfit> {
-    let said = format!("{said}\n");
+pub fn from_stderr(stderr: &str, paths: &[RepoPath]) -> Option<Unstageable> {
+    let said = format!(
+        "{stderr}
+"
+    );
     let about = |(before, after, why): &Sentence| {
         let rests = said.match_indices(before).filter_map(|(at, _)| said.get(at + before.len()..));
         let named = |rest: &str| {
@@ -63,14 +72,14 @@ pub fn told(said: &str, paths: &[RepoPath]) -> Option<Unfit> {
             let found = paths.iter().filter_map(|path| Some((path, after_it(path)?)));
             // Of two that fit, one is the beginning of the other.
             let (path, rest) = found.max_by_key(|(path, _)| path.as_bytes().len())?;
-            Some(Unfit { path: path.clone(), why: why(rest) })
+            Some(Unstageable { path: path.clone(), why: why(rest) })
         };
         rests.into_iter().find_map(named)
     };
-    let unfit = SENTENCES.iter().find_map(about)?;
+    let unstageable = SENTENCES.iter().find_map(about)?;
     // A full disk is no fault of the file that was to be stored.
-    let is_telling = !matches!(unfit.why, Why::Other(_));
-    (is_telling || Failure::of_system(&said).is_none()).then_some(unfit)
+    let is_telling = !matches!(unstageable.why, UnstageableReason::Other(_));
+    (is_telling || Failure::of_system(&said).is_none()).then_some(unstageable)
 }
 
 /// Returns a path as git prints it in a message.
@@ -80,20 +89,22 @@ fn shown(path: &RepoPath) -> String {
     text.chars().map(|c| if is_kept(c) { c } else { '?' }).collect()
 }
 
-impl Unfit {
+impl Unstageable {
     pub fn message(&self) -> String {
         let path = &self.path;
         match &self.why {
-            Why::LineEnds(wanted) => format!(
+            UnstageableReason::LineEnds(wanted) => format!(
                 "core.safecrlf is set, and git would turn line ends of `{path}` into {wanted}"
             ),
-            Why::Filter(name) => format!("the clean filter {name:?} fails for `{path}`"),
-            Why::Encoding(name) => format!(
+            UnstageableReason::Filter(name) => {
+                format!("the clean filter {name:?} fails for `{path}`")
+            }
+            UnstageableReason::Encoding(name) => format!(
                 "`{path}` is not in the encoding {name}, which its attribute working-tree-encoding names"
             ),
-            Why::Unreadable(said) => format!("git cannot read `{path}`: {said}"),
-            Why::Name => format!("git takes no file of the name `{path}`"),
-            Why::Other(said) => format!("git does not take `{path}`: {said}"),
+            UnstageableReason::Unreadable(said) => format!("git cannot read `{path}`: {said}"),
+            UnstageableReason::Name => format!("git takes no file of the name `{path}`"),
+            UnstageableReason::Other(said) => format!("git does not take `{path}`: {said}"),
         }
     }
 
@@ -101,16 +112,20 @@ impl Unfit {
     pub fn hint(&self) -> String {
         let path = &self.path;
         let remedy = match &self.why {
-            Why::LineEnds(wanted) => format!("end every line of {path} with {wanted}"),
-            Why::Filter(name) => format!(
+            UnstageableReason::LineEnds(wanted) => {
+                format!("end every line of {path} with {wanted}")
+            }
+            UnstageableReason::Filter(name) => format!(
                 "see what filter.{name}.clean or filter.{name}.process runs, and correct that or the file"
             ),
-            Why::Encoding(name) => {
+            UnstageableReason::Encoding(name) => {
                 format!("save {path} as {name}, or correct its line in .gitattributes")
             }
-            Why::Unreadable(_) => format!("make {path} readable, or remove it"),
-            Why::Name => format!("give {path} another name"),
-            Why::Other(_) => format!("correct {path}, or move it out of the worktree"),
+            UnstageableReason::Unreadable(_) => format!("make {path} readable, or remove it"),
+            UnstageableReason::Name => format!("give {path} another name"),
+            UnstageableReason::Other(_) => {
+                format!("correct {path}, or move it out of the worktree")
+            }
         };
         format!("{remedy}, then the same command again")
     }
@@ -118,24 +133,24 @@ impl Unfit {
 
 /// Returns the refusal of a commit with files that git does not take: `program_failed` when a clean
 /// filter failed, else `file_refused`; `None` without any.
-pub fn refusal(unfit: &[Unfit]) -> Option<Failure> {
-    let first = unfit.first()?;
+pub fn refusal(unstageable: &[Unstageable]) -> Option<Failure> {
+    let first = unstageable.first()?;
     let code = match first.why {
-        Why::Filter(_) => Code::ProgramFailed,
+        UnstageableReason::Filter(_) => Code::ProgramFailed,
         _ => Code::FileRefused,
     };
-    let more = match unfit.len() {
+    let more = match unstageable.len() {
         1 => String::new(),
         n => format!(" ({} more like it)", n - 1),
     };
-    let paths: Vec<&RepoPath> = unfit.iter().map(|unfit| &unfit.path).collect();
-    let messages: Vec<String> = unfit.iter().map(Unfit::message).collect();
+    let paths: Vec<&RepoPath> = unstageable.iter().map(|unstageable| &unstageable.path).collect();
+    let messages: Vec<String> = unstageable.iter().map(Unstageable::message).collect();
     let reason = format!("git does not take {}", first.path).replace([']', '\n'], "?");
     let reason: String = reason.chars().filter(|c| !c.is_control()).take(120).collect();
     let failure = Failure::new(code, format!("{}{more}", first.message())).hint(first.hint());
     Some(
         failure
-            .next(format!("pw-worker blocked {}", shell_word(&reason)))
+            .next(Next::Blocked { reason: &reason })
             .details(serde_json::json!({ "paths": paths, "reasons": messages })),
     )
 }
@@ -148,34 +163,37 @@ mod tests {
     fn what_git_says_names_the_file() {
         let paths =
             ["a", "a/x", "a/x y", "a/it's: here", "a/\u{1}", "new\nline"].map(RepoPath::from);
-        let told = |said: &str| told(said, &paths).map(|unfit| (unfit.path.to_string(), unfit.why));
+        let told = |said: &str| {
+            from_stderr(said, &paths)
+                .map(|unstageable| (unstageable.path.to_string(), unstageable.why))
+        };
         let x = |why| Some(("a/x".to_owned(), why));
         for (said, wanted) in [
-            ("fatal: CRLF would be replaced by LF in a/x", x(Why::LineEnds("LF"))),
-            ("fatal: LF would be replaced by CRLF in a/x", x(Why::LineEnds("CRLF"))),
+            ("fatal: CRLF would be replaced by LF in a/x", x(UnstageableReason::LineEnds("LF"))),
+            ("fatal: LF would be replaced by CRLF in a/x", x(UnstageableReason::LineEnds("CRLF"))),
             (
                 "error: external filter 'false' failed 1\nfatal: a/x: clean filter 'lfs' failed",
-                x(Why::Filter("lfs".to_owned())),
+                x(UnstageableReason::Filter("lfs".to_owned())),
             ),
             (
                 "hint: The file 'a' is missing a byte order mark\nfatal: BOM is required in 'a/x' if encoded as UTF-16",
-                x(Why::Encoding("UTF-16".to_owned())),
+                x(UnstageableReason::Encoding("UTF-16".to_owned())),
             ),
             (
                 "fatal: failed to encode 'a/x' from UTF-16LE-BOM to UTF-8",
-                x(Why::Encoding("UTF-16LE-BOM".to_owned())),
+                x(UnstageableReason::Encoding("UTF-16LE-BOM".to_owned())),
             ),
             (
                 "error: open(\"a/x\"): Permission denied\nerror: unable to index file 'a/x'\nfatal: Unable to process path a/x",
-                x(Why::Unreadable("Permission denied".to_owned())),
+                x(UnstageableReason::Unreadable("Permission denied".to_owned())),
             ),
             (
                 "error: a/x: unsupported file type\nfatal: Unable to process path a/x",
-                x(Why::Other("unsupported file type".to_owned())),
+                x(UnstageableReason::Other("unsupported file type".to_owned())),
             ),
             (
                 "error: 'a/x' is beyond a symbolic link\nfatal: Unable to process path a/x",
-                x(Why::Other("is beyond a symbolic link".to_owned())),
+                x(UnstageableReason::Other("is beyond a symbolic link".to_owned())),
             ),
             // Not of a file.
             (

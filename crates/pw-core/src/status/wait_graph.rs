@@ -47,7 +47,7 @@ struct Graph<'a> {
 
 /// Returns the workers that wait, in the order of the plan, and the circles among them.
 pub(super) fn waiting(plan: &Plan, workers: &[WorkerStatus]) -> (Vec<Waiting>, Vec<Vec<WorkerId>>) {
-    let graph = Graph::of(plan, workers);
+    let graph = Graph::new(plan, workers);
     let circles = graph::cycles(&graph.edges);
     let waits = (0..workers.len()).filter_map(|at| graph.wait(at, &circles)).collect();
     let name = |group: Vec<usize>| group.into_iter().map(|at| workers[at].id.clone()).collect();
@@ -55,7 +55,7 @@ pub(super) fn waiting(plan: &Plan, workers: &[WorkerStatus]) -> (Vec<Waiting>, V
 }
 
 impl<'a> Graph<'a> {
-    fn of(plan: &'a Plan, workers: &'a [WorkerStatus]) -> Self {
+    fn new(plan: &'a Plan, workers: &'a [WorkerStatus]) -> Self {
         let index = |id: &WorkerId| workers.iter().position(|worker| worker.id == *id);
         let edges = workers.iter().map(|worker| {
             let needs = worker.waits_for.iter().filter(|waits| !waits.satisfied);

@@ -10,7 +10,7 @@ pub type Set = BTreeSet<usize>;
 
 /// What there is to say about a set of workers, merged upon the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum GateOutcome {
     Passes,
     /// This gate fails.
     Fails(usize),
@@ -33,7 +33,7 @@ pub struct Fault {
 
 /// What a search came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attribution {
+pub struct Culprits {
     pub faults: Vec<Fault>,
     /// The gate that fails with no worker merged at all, so that no worker is at fault.
     pub start: Option<usize>,
@@ -73,14 +73,14 @@ pub fn closed(mut after: Vec<Set>) -> Vec<Set> {
 /// about a set that is closed under `after`; a question is asked once, or, with `true`, until the
 /// gate passes or has failed twice. No worker is at fault for a single failure, since the gate may
 /// be flaky: a fault has failed twice, or as part of another set, too.
-pub fn attribute<E>(
+pub fn find_culprits<E>(
     after: &[Set],
     gate: usize,
     seen: Seen,
-    ask: impl FnMut(&Set, Option<usize>, bool) -> Result<Said, E>,
-) -> Result<Attribution, E> {
+    ask: impl FnMut(&Set, Option<usize>, bool) -> Result<GateOutcome, E>,
+) -> Result<Culprits, E> {
     let mut search = Search { after, ask, known: BTreeMap::new(), is_careful: false };
-    let mut found = Attribution::default();
+    let mut found = Culprits::default();
     let mut members: Vec<usize> = (0..after.len()).collect();
     let (mut gate, mut seen) = (gate, seen);
     let mut left_out = Set::new();
@@ -102,14 +102,14 @@ pub fn attribute<E>(
             return Ok(found);
         }
         match search.says(&members.iter().copied().collect(), None)? {
-            Said::Passes => {
+            GateOutcome::Passes => {
                 found.without = Some(left_out);
                 return Ok(found);
             }
-            Said::Fails(other) => {
+            GateOutcome::Fails(other) => {
                 (gate, seen) = (other, Seen { passes: None, fails: members.len() });
             }
-            Said::Unknown => return Ok(found),
+            GateOutcome::Unknown => return Ok(found),
         }
     }
 }
@@ -117,14 +117,14 @@ pub fn attribute<E>(
 struct Search<'a, F> {
     after: &'a [Set],
     ask: F,
-    known: BTreeMap<(Set, Option<usize>), Said>,
+    known: BTreeMap<(Set, Option<usize>), GateOutcome>,
     /// Whether the gate has failed once where it does not fail again: from then on one failure
     /// tells nothing.
     is_careful: bool,
 }
 
-impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
-    fn says(&mut self, set: &Set, gate: Option<usize>) -> Result<Said, E> {
+impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<GateOutcome, E>> Search<'_, F> {
+    fn says(&mut self, set: &Set, gate: Option<usize>) -> Result<GateOutcome, E> {
         let key = (set.clone(), gate);
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
@@ -138,20 +138,20 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<Said, E>> Search<'_, F> {
     /// seen so far counts.
     fn fails_again(&mut self, set: &Set, gate: usize) -> Result<bool, E> {
         let said = (self.ask)(set, Some(gate), true)?;
-        if said == Said::Passes {
+        if said == GateOutcome::Passes {
             self.is_careful = true;
-            self.known.retain(|_, said| !matches!(said, Said::Fails(_)));
+            self.known.retain(|_, said| !matches!(said, GateOutcome::Fails(_)));
         }
         self.known.insert((set.clone(), Some(gate)), said);
-        Ok(said != Said::Passes)
+        Ok(said != GateOutcome::Passes)
     }
 
     /// Returns whether a gate fails with a set; `None` when that cannot be known.
     fn fails(&mut self, set: &Set, gate: usize) -> Result<Option<bool>, E> {
         Ok(match self.says(set, Some(gate))? {
-            Said::Passes => Some(false),
-            Said::Fails(_) => Some(true),
-            Said::Unknown => None,
+            GateOutcome::Passes => Some(false),
+            GateOutcome::Fails(_) => Some(true),
+            GateOutcome::Unknown => None,
         })
     }
 
@@ -291,9 +291,9 @@ mod tests {
 
     /// Searches with an oracle; returns the result and how many sets were asked about, for any
     /// gate, since there is but one. Every set must be closed.
-    fn search(after: &[Set], said: &dyn Fn(&Set) -> Said) -> (Attribution, usize) {
+    fn search(after: &[Set], said: &dyn Fn(&Set) -> GateOutcome) -> (Culprits, usize) {
         let mut asked = BTreeSet::new();
-        let found = attribute::<Infallible>(
+        let found = find_culprits::<Infallible>(
             after,
             0,
             Seen { passes: None, fails: after.len() },
@@ -309,8 +309,8 @@ mod tests {
         (found.unwrap(), asked.len())
     }
 
-    fn fails_with(culprits: &Set) -> impl Fn(&Set) -> Said {
-        move |set| if culprits.is_subset(set) { Said::Fails(0) } else { Said::Passes }
+    fn fails_with(culprits: &Set) -> impl Fn(&Set) -> GateOutcome {
+        move |set| if culprits.is_subset(set) { GateOutcome::Fails(0) } else { GateOutcome::Passes }
     }
 
     fn independent(n: usize) -> Vec<Set> {
@@ -323,9 +323,9 @@ mod tests {
         // builds upon the first two.
         let after = [Set::new(), Set::new(), Set::from([0, 1]), Set::new()];
         let said = |set: &Set| match [1, 3].iter().all(|culprit| set.contains(culprit)) {
-            true if set.len() == 4 => Said::Fails(0),
-            true => Said::Unknown,
-            false => Said::Passes,
+            true if set.len() == 4 => GateOutcome::Fails(0),
+            true => GateOutcome::Unknown,
+            false => GateOutcome::Passes,
         };
         let (found, _) = search(&after, &said);
         let fault = &found.faults[0];
@@ -333,9 +333,9 @@ mod tests {
 
         // Where it could be, those it builds upon are not named beside it.
         let said = |set: &Set| match [2, 3].iter().all(|culprit| set.contains(culprit)) {
-            true => Said::Fails(0),
-            false if set.len() > 2 && set.contains(&3) => Said::Unknown,
-            false => Said::Passes,
+            true => GateOutcome::Fails(0),
+            false if set.len() > 2 && set.contains(&3) => GateOutcome::Unknown,
+            false => GateOutcome::Passes,
         };
         let (found, _) = search(&after, &said);
         assert_eq!((&found.faults[0].workers[..], found.faults[0].certain), (&[2, 3][..], true));
@@ -384,7 +384,11 @@ mod tests {
         }
         let either = |set: &Set| {
             let pair = Set::from([0, 5]);
-            if set.contains(&3) || pair.is_subset(set) { Said::Fails(0) } else { Said::Passes }
+            if set.contains(&3) || pair.is_subset(set) {
+                GateOutcome::Fails(0)
+            } else {
+                GateOutcome::Passes
+            }
         };
         let (found, _) = search(&independent(8), &either);
         let workers: Vec<&[usize]> = found.faults.iter().map(|fault| &fault.workers[..]).collect();
@@ -414,7 +418,7 @@ mod tests {
 
     #[test]
     fn nobody_is_blamed_for_a_red_start() {
-        let (found, asked) = search(&independent(8), &|_| Said::Fails(0));
+        let (found, asked) = search(&independent(8), &|_| GateOutcome::Fails(0));
         assert_eq!((found.start, found.faults.len(), asked), (Some(0), 0, 1));
     }
 
@@ -422,9 +426,9 @@ mod tests {
     fn after_each_merge_the_last_one_is_the_trigger_at_once() {
         let mut asked = Vec::new();
         let seen = Seen { passes: Some(2), fails: 3 };
-        let found = attribute::<Infallible>(&independent(5), 1, seen, |set, gate, _| {
+        let found = find_culprits::<Infallible>(&independent(5), 1, seen, |set, gate, _| {
             asked.push((set.clone(), gate));
-            Ok(if set.contains(&2) { Said::Fails(1) } else { Said::Passes })
+            Ok(if set.contains(&2) { GateOutcome::Fails(1) } else { GateOutcome::Passes })
         });
         assert_eq!(found.unwrap().faults[0].workers, [2]);
         assert_eq!(asked, [(Set::from([2]), Some(1)), (Set::from([0, 1, 3, 4]), None)]);
@@ -440,13 +444,13 @@ mod tests {
                 let (mut asked, mut failed) = (0, BTreeSet::new());
                 let seen = Seen { passes: None, fails: 7 };
                 let found =
-                    attribute::<Infallible>(&independent(7), 0, seen, |set, gate, again| {
+                    find_culprits::<Infallible>(&independent(7), 0, seen, |set, gate, again| {
                         asked += 1;
                         // A failure at the start has no culprit, and all gates together are asked
                         // twice anyway.
                         let is_whim = asked > 1 && asked == whim + 1 && gate.is_some() && !again;
                         failed.extend(is_whim.then(|| set.clone()));
-                        Ok(if is_whim { Said::Fails(0) } else { truth(set) })
+                        Ok(if is_whim { GateOutcome::Fails(0) } else { truth(set) })
                     });
                 let faults = found.unwrap().faults;
                 let [fault] = &faults[..] else { panic!("{failed:?}: {faults:?}") };
@@ -463,9 +467,10 @@ mod tests {
             .map(|bits| (0..3).filter(|worker| bits >> worker & 1 == 1).collect())
             .collect();
         for mut code in 0..3_usize.pow(7) {
-            let mut said = BTreeMap::from([(sets[7].clone(), Said::Fails(0))]);
+            let mut said = BTreeMap::from([(sets[7].clone(), GateOutcome::Fails(0))]);
             for set in &sets[..7] {
-                let answer = [Said::Passes, Said::Fails(0), Said::Unknown][code % 3];
+                let answer =
+                    [GateOutcome::Passes, GateOutcome::Fails(0), GateOutcome::Unknown][code % 3];
                 said.insert(set.clone(), answer);
                 code /= 3;
             }
@@ -473,16 +478,18 @@ mod tests {
             assert!(asked <= 8);
             for fault in &found.faults {
                 let set: Set = fault.workers.iter().copied().collect();
-                assert_eq!(said[&set], Said::Fails(0), "{said:?} {found:?}");
+                assert_eq!(said[&set], GateOutcome::Fails(0), "{said:?} {found:?}");
                 if fault.alone {
-                    assert!(set.iter().all(|worker| said[&Set::from([*worker])] == Said::Passes));
+                    assert!(
+                        set.iter().all(|worker| said[&Set::from([*worker])] == GateOutcome::Passes)
+                    );
                 }
             }
             if let Some(without) = &found.without {
                 let rest: Set = (0..3).filter(|worker| !without.contains(worker)).collect();
-                assert_eq!(said[&rest], Said::Passes);
+                assert_eq!(said[&rest], GateOutcome::Passes);
             }
-            assert_eq!(found.start.is_some(), said[&sets[0]] == Said::Fails(0));
+            assert_eq!(found.start.is_some(), said[&sets[0]] == GateOutcome::Fails(0));
         }
     }
 }

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conflict_prediction::{Branch, possible_conflicts};
 use crate::facts::Facts;
-use crate::footprint::{Branch, meetings};
 use crate::history::Change;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
-use crate::report::counted;
 use crate::status::{State, WorkerStatus};
+use crate::text::counted;
 
 /// A worker's position in the merge order, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub struct Turn {
 /// Returns the turns of the workers still to be merged: dependencies first; of those that could be
 /// next, the one that could collide with the fewest other workers, so that a conflict stops as
 /// little as possible; else in the order of the plan.
-pub fn turns(
+pub fn merge_order(
     plan: &Plan,
     facts: &Facts,
     states: &[WorkerStatus],
@@ -88,11 +88,11 @@ fn collisions(facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
         let there: HashSet<_> = before.map(|change| (&change.path, &change.new)).collect();
         let is_new = |change: &&Change| !there.contains(&(&change.path, &change.new));
         let own: Vec<&Change> = brought.changes.iter().filter(is_new).collect();
-        Some((at, Branch::of(tip, &brought.since, own)))
+        Some((at, Branch::new(tip, &brought.since, own)))
     };
     let (places, branches): (Vec<usize>, Vec<Branch<'_>>) =
         turns.iter().enumerate().filter_map(branch).unzip();
-    let pairs = meetings(facts, &branches).into_iter();
+    let pairs = possible_conflicts(facts, &branches).into_iter();
     let nested = |first: usize, second: usize| {
         let (first, second) = (branches[first].tip, branches[second].tip);
         facts.history.contains(first, second) || facts.history.contains(second, first)
@@ -118,9 +118,9 @@ mod tests {
     use super::*;
     use crate::facts::{Brought, WorkerFacts};
     use crate::history::{Commit, History, net_changes};
+    use crate::own_commits::own_commits;
     use crate::record::{Event, Record};
     use crate::status::worker_states;
-    use crate::work::own_work;
 
     #[test]
     fn dependencies_come_first_then_who_collides_least_then_the_plan() {
@@ -156,10 +156,10 @@ mod tests {
         };
         let facts =
             Facts { workers: paths.iter().map(worker).collect(), history, ..Facts::default() };
-        let work = own_work(&plan, &record, &facts);
+        let work = own_commits(&plan, &record, &facts);
         let states = worker_states(&plan, &record, &facts, &work);
         let order = |without: &[WorkerId]| -> Vec<(String, String)> {
-            let turns = turns(&plan, &facts, &states, without);
+            let turns = merge_order(&plan, &facts, &states, without);
             turns.into_iter().map(|turn| (turn.worker.to_string(), turn.because)).collect()
         };
         let turn = |worker: &str, because: &str| (worker.to_owned(), because.to_owned());

@@ -2,51 +2,49 @@
 
 use std::fmt;
 
-use crate::gate::Mode;
+use crate::gate::GateMode;
 use crate::id::WorkerId;
-use crate::report::shell_word;
+use crate::next::Options;
 
 /// Which workers an integration leaves out, and how it is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct RunOptions {
     /// Workers left out.
     pub without: Vec<WorkerId>,
     /// Whether changes outside a scope are merged, too.
     pub allow_out_of_scope: bool,
     /// When the gates run, if it was said.
-    pub gate: Option<Mode>,
+    pub gate: Option<GateMode>,
     /// The command to run instead of the plan's gates.
     pub verify: Option<String>,
     /// Whether what gates said before is forgotten; for one run alone, so it is not recorded.
     pub retest: bool,
 }
 
-impl Choice {
+impl RunOptions {
     pub(super) fn parse(words: &[&str]) -> Option<Self> {
-        let mut choice = Self::default();
+        let mut options = Self::default();
         for word in words {
             match word.split_once('=') {
-                Some(("without", id)) => choice.without.push(id.parse().ok()?),
-                Some(("gate", mode)) => choice.gate = Some(Mode::parse(mode)?),
-                Some(("verify", json)) => choice.verify = Some(serde_json::from_str(json).ok()?),
-                None if *word == "out-of-scope" => choice.allow_out_of_scope = true,
+                Some(("without", id)) => options.without.push(id.parse().ok()?),
+                Some(("gate", mode)) => options.gate = Some(GateMode::parse(mode)?),
+                Some(("verify", json)) => options.verify = Some(serde_json::from_str(json).ok()?),
+                None if *word == "out-of-scope" => options.allow_out_of_scope = true,
                 _ => return None,
             }
         }
-        Some(choice)
+        Some(options)
     }
 
-    /// Returns the words that ask for it again, each after a space.
-    pub fn options(&self) -> String {
-        let without = self.without.iter().map(|id| format!(" --without {id}"));
-        let gate = match self.gate {
-            Some(Mode::None) => Some(" --no-gate".to_owned()),
-            mode => mode.map(|mode| format!(" --gate {}", mode.word())),
-        };
-        let scope = self.allow_out_of_scope.then(|| " --allow-out-of-scope".to_owned());
-        let verify =
-            self.verify.as_ref().map(|command| format!(" --verify {}", shell_word(command)));
-        without.chain(scope).chain(gate).chain(verify).collect()
+    /// Returns the options that ask for it again.
+    pub fn options(&self) -> Options<'_> {
+        Options {
+            without: &self.without,
+            allow_out_of_scope: self.allow_out_of_scope,
+            no_gate: self.gate == Some(GateMode::None),
+            gate: self.gate.filter(|mode| *mode != GateMode::None).map(GateMode::word),
+            verify: self.verify.as_deref(),
+        }
     }
 
     /// Returns both choices together; what `other` says of the gates counts.
@@ -64,7 +62,7 @@ impl Choice {
     }
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for RunOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.allow_out_of_scope {
             f.write_str(" out-of-scope")?;

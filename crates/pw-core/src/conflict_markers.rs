@@ -34,7 +34,7 @@ pub fn hunks(content: &[u8], size: usize, labels: [&str; 2]) -> (Vec<Hunk>, usiz
     let mut total = 0;
     let mut lines = content.split(|byte| *byte == b'\n').map(trimmed).zip(1..);
     while let Some((_, line)) = lines.find(|(text, _)| text.starts_with(open.as_bytes())) {
-        let (mut ours, mut theirs) = (Side::default(), Side::default());
+        let (mut ours, mut theirs) = (HunkText::default(), HunkText::default());
         let mut rest = lines.by_ref().map(|(text, _)| text);
         rest.by_ref().take_while(|text| *text != middle.as_bytes()).for_each(|l| ours.add(l));
         rest.take_while(|text| !text.starts_with(close.as_bytes())).for_each(|l| theirs.add(l));
@@ -49,13 +49,13 @@ pub fn hunks(content: &[u8], size: usize, labels: [&str; 2]) -> (Vec<Hunk>, usiz
 
 /// One side of a hunk, as far as it is shown.
 #[derive(Default)]
-struct Side {
+struct HunkText {
     text: String,
     lines: usize,
     cut: bool,
 }
 
-impl Side {
+impl HunkText {
     fn add(&mut self, line: &[u8]) {
         self.lines += 1;
         if self.lines > MAX_LINES {

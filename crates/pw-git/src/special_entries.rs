@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
-use pw_core::facts::Behind;
+use pw_core::facts::SpecialEntries;
 use pw_core::history::Change;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
@@ -18,19 +18,19 @@ const MODULES: &[u8] = b".gitmodules";
 impl Repo {
     /// Reads what links and `.gitmodules` say in those of the tips whose changes have to do with
     /// any; most never do, and then git is not asked.
-    pub fn behind<'a>(
+    pub fn special_entries<'a>(
         &self,
         tips: impl Iterator<Item = (&'a Oid, &'a [Change])>,
-    ) -> Result<Behind> {
+    ) -> Result<SpecialEntries> {
         let is_modules = |change: &Change| change.path.as_bytes() == MODULES;
         let is_odd = |change: &Change| {
             let mode = change.new.as_deref().unwrap_or_default();
             mode.starts_with("120000 ") || mode.starts_with("160000 ") || is_modules(change)
         };
         let odd: Vec<_> = tips.filter(|(_, changes)| changes.iter().any(is_odd)).collect();
-        let mut behind = Behind::default();
+        let mut behind = SpecialEntries::default();
         for (tip, changes) in &odd {
-            behind.entries.insert((*tip).clone(), self.odd_entries(tip)?);
+            behind.entries.insert((*tip).clone(), self.list_special_entries(tip)?);
             let old = changes.iter().find(|change| is_modules(change));
             if let Some((_, blob)) = old.and_then(|change| change.old.as_deref()?.split_once(' ')) {
                 behind.named_before.insert((*tip).clone(), self.modules(self.place(), Some(blob))?);
@@ -51,7 +51,7 @@ impl Repo {
     }
 
     /// Returns the links and submodules of a commit.
-    fn odd_entries(&self, commit: &Oid) -> Result<BTreeMap<RepoPath, String>> {
+    fn list_special_entries(&self, commit: &Oid) -> Result<BTreeMap<RepoPath, String>> {
         let args = ["ls-tree", "-r", "-z", "--full-tree", commit.as_str()];
         let listed = self.git.plumbing(args).reader().bytes()?;
         let entry = |record: &[u8]| {

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A kernel and the process ids that are seen there. What a system does not tell is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Domain {
+pub struct PidDomain {
     pub system: String,
     /// Another one after each start of the kernel; all containers of a machine share it.
     pub boot: String,
@@ -15,9 +15,9 @@ pub struct Domain {
     pub host: String,
 }
 
-/// How much of a process in one domain is seen from another.
+/// How much of a process in one pid domain is seen from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum Visibility {
     /// Its id means the same.
     Process,
     /// Only what the kernel knows: whether it holds a lock.
@@ -27,7 +27,7 @@ pub enum Sight {
     Nothing,
 }
 
-impl Domain {
+impl PidDomain {
     /// Reads what [`fmt::Display`] writes, among other lines; nothing of a note without any.
     pub fn parse(text: &str) -> Option<Self> {
         let value = |name: &str| {
@@ -40,20 +40,20 @@ impl Domain {
     }
 
     /// Returns what of a process here is seen from there.
-    pub fn seen_from(&self, there: &Self) -> Sight {
+    pub fn seen_from(&self, there: &Self) -> Visibility {
         let is_same = |of: fn(&Self) -> &String| of(self) == of(there);
         match is_same(|d| &d.system) {
-            false => Sight::Nothing,
-            true if is_same(|d| &d.boot) && is_same(|d| &d.space) => Sight::Process,
-            true if is_same(|d| &d.boot) => Sight::Locks,
+            false => Visibility::Nothing,
+            true if is_same(|d| &d.boot) && is_same(|d| &d.space) => Visibility::Process,
+            true if is_same(|d| &d.boot) => Visibility::Locks,
             // Images of containers share the id of a machine; with their names, too, it is one.
-            true if is_same(|d| &d.machine) && is_same(|d| &d.host) => Sight::Gone,
-            true => Sight::Nothing,
+            true if is_same(|d| &d.machine) && is_same(|d| &d.host) => Visibility::Gone,
+            true => Visibility::Nothing,
         }
     }
 }
 
-impl fmt::Display for Domain {
+impl fmt::Display for PidDomain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { system, boot, space, machine, host } = self;
         writeln!(f, "system={system}\nboot={boot}\nspace={space}\nmachine={machine}\nhost={host}")
@@ -70,7 +70,7 @@ mod tests {
             let [system, boot, space, machine, host] =
                 text.split(' ').collect::<Vec<_>>().try_into().unwrap();
             let own = |text: &str| text.trim_matches('-').to_owned();
-            Domain {
+            PidDomain {
                 system: own(system),
                 boot: own(boot),
                 space: own(space),
@@ -80,23 +80,23 @@ mod tests {
         };
         let here = domain("linux b1 s1 m1 h1");
         for (there, sight) in [
-            ("linux b1 s1 m1 h1", Sight::Process),
-            ("linux b1 s2 m1 h1", Sight::Locks),
-            ("linux b1 s2 m2 h2", Sight::Locks),
-            ("linux b2 s1 m1 h1", Sight::Gone),
-            ("linux b2 s2 m1 h1", Sight::Gone),
-            ("linux b2 s1 m1 h2", Sight::Nothing),
-            ("linux b2 s1 m2 h1", Sight::Nothing),
-            ("macos - - - -", Sight::Nothing),
+            ("linux b1 s1 m1 h1", Visibility::Process),
+            ("linux b1 s2 m1 h1", Visibility::Locks),
+            ("linux b1 s2 m2 h2", Visibility::Locks),
+            ("linux b2 s1 m1 h1", Visibility::Gone),
+            ("linux b2 s2 m1 h1", Visibility::Gone),
+            ("linux b2 s1 m1 h2", Visibility::Nothing),
+            ("linux b2 s1 m2 h1", Visibility::Nothing),
+            ("macos - - - -", Visibility::Nothing),
         ] {
             assert_eq!(domain(there).seen_from(&here), sight, "{there}");
             assert_eq!(here.seen_from(&domain(there)), sight, "{there}");
         }
         // A system that tells nothing has one kernel, and no containers.
         let mac = domain("macos - - - -");
-        assert_eq!(mac.seen_from(&mac), Sight::Process);
+        assert_eq!(mac.seen_from(&mac), Visibility::Process);
         let note = format!("12 Sun Nov  2 11:06:25 2025\n{here}");
-        assert_eq!(Domain::parse(&note), Some(here));
-        assert_eq!(Domain::parse("12 Sun Nov  2 11:06:25 2025\n"), None);
+        assert_eq!(PidDomain::parse(&note), Some(here));
+        assert_eq!(PidDomain::parse("12 Sun Nov  2 11:06:25 2025\n"), None);
     }
 }

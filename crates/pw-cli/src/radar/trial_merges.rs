@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
 use pw_core::conflict::FileConflict;
+use pw_core::conflict_markers::{MARKER_SIZE, hunks};
 use pw_core::id::Oid;
-use pw_core::marker::{MARKER_SIZE, hunks};
 use pw_git::{Author, CommitWriter, MergeOutcome, Pair, Repo, Scratch};
 
-pub(crate) struct Trials {
+pub(crate) struct TrialMerges {
     repo: Repo,
     scratch: Scratch,
     /// Begun with the first commit.
@@ -18,7 +18,7 @@ pub(crate) struct Trials {
     known: HashMap<[Oid; 2], MergeOutcome>,
 }
 
-impl Trials {
+impl TrialMerges {
     pub(crate) fn new(repo: &Repo) -> Result<Self> {
         let (repo, scratch) = (repo.clone(), Scratch::new()?);
         Ok(Self { repo, scratch, commits: None, known: HashMap::new() })

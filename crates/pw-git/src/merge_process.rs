@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running `git merge-tree --stdin`.
 #[derive(Debug)]
-pub(crate) struct Merger {
+pub(crate) struct MergeProcess {
     git: Dialogue,
     answers: Receiver<Vec<u8>>,
     /// A question whose answer is known. Git does not say where an answer ends before it begins the
@@ -23,7 +23,7 @@ pub(crate) struct Merger {
     end: Vec<u8>,
 }
 
-impl Merger {
+impl MergeProcess {
     /// Begins with a commit that is there. Fails where git keeps its answers to itself for too
     /// long.
     pub(crate) fn begin(call: Call, commit: &Oid) -> Result<Self> {

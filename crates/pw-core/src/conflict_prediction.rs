@@ -13,16 +13,16 @@ pub struct Branch<'a> {
     pub tip: &'a Oid,
     /// The commit of the trunk it is compared with.
     pub since: &'a Oid,
-    pub print: Footprint<'a>,
+    pub footprint: Footprint<'a>,
 }
 
 impl<'a> Branch<'a> {
-    pub fn of(
+    pub fn new(
         tip: &'a Oid,
         since: &'a Oid,
         changes: impl IntoIterator<Item = &'a Change> + Clone,
     ) -> Self {
-        Self { tip, since, print: Footprint::of(changes) }
+        Self { tip, since, footprint: Footprint::of(changes) }
     }
 }
 
@@ -30,16 +30,16 @@ impl<'a> Branch<'a> {
 ///
 /// What git compares with their merge base is more than their own work where one has newer commits
 /// of the trunk than the other. Of pairs that [share commits](sharing), nothing is known here.
-pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
+pub fn possible_conflicts(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
     let steps: Vec<Footprint<'_>> =
         facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
     // The base comes before the first step.
     let place = |since: &Oid| {
         facts.trunk_steps.iter().position(|(commit, _)| commit == since).map_or(0, |at| at + 1)
     };
-    let can_meet = |(first, second): &(usize, usize)| {
+    let can_conflict = |(first, second): &(usize, usize)| {
         let (some, other) = (&branches[*first], &branches[*second]);
-        if some.print.can_meet(&other.print) {
+        if some.footprint.can_conflict(&other.footprint) {
             return true;
         }
         let (older, newer) =
@@ -48,9 +48,9 @@ pub fn meetings(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
         // On branches of the trunk itself, their merge base is another commit.
         !between.is_empty()
             && (!facts.history.contains(newer.since, older.since)
-                || between.iter().any(|step| step.can_meet(&older.print)))
+                || between.iter().any(|step| step.can_conflict(&older.footprint)))
     };
-    pairs(branches.len()).filter(can_meet).collect()
+    pairs(branches.len()).filter(can_conflict).collect()
 }
 
 /// Returns the pairs, by index, that both have commits which the trunk does not have: their merge
@@ -108,7 +108,7 @@ impl<'a> Footprint<'a> {
     }
 
     /// Returns whether the two could collide.
-    pub fn can_meet(&self, other: &Self) -> bool {
+    pub fn can_conflict(&self, other: &Self) -> bool {
         let meet = |a: &BTreeSet<&[u8]>, b: &BTreeSet<&[u8]>| !a.is_disjoint(b);
         meet(&self.paths, &other.paths)
             || meet(&self.paths, &other.above)
@@ -137,7 +137,7 @@ mod tests {
             vec![change("docs", None, Some("7"))],
         ];
         let prints: Vec<Footprint<'_>> = changes.iter().map(Footprint::of).collect();
-        let meet = pairs(6).filter(|(first, second)| prints[*first].can_meet(&prints[*second]));
+        let meet = pairs(6).filter(|(first, second)| prints[*first].can_conflict(&prints[*second]));
         assert_eq!(meet.collect::<Vec<_>>(), [(0, 1), (3, 4), (2, 5)]);
     }
 }

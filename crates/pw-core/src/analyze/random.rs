@@ -1,10 +1,10 @@
-//! Dice that fall the same way on every machine and in every release.
+//! Random numbers that are the same on every machine and in every release.
 
 /// SplitMix64: small, and good enough to shuffle files.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -18,7 +18,7 @@ impl Dice {
     }
 
     /// Returns a number below `sides`; 0 when there are none.
-    pub fn roll(&mut self, sides: usize) -> usize {
+    pub fn below(&mut self, sides: usize) -> usize {
         let sides = sides as u64;
         usize::try_from(self.next().checked_rem(sides).unwrap_or(0)).unwrap_or(0)
     }

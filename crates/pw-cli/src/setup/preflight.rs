@@ -7,21 +7,21 @@ use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
 use pw_core::id::{Oid, Slug};
+use pw_core::next::NextStep;
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
 use pw_core::record::{Record, Refs};
-use pw_core::report::NextStep;
 use pw_core::setup::{self, SetupStatus, Taken, WorkerSetup};
 use pw_core::status::Base;
 use pw_git::Repo;
 
 use super::plan_file::PlanFile;
 use crate::identity;
-use crate::launch;
+use crate::launcher;
 use crate::shell::Context;
 use crate::workflow::read_refs;
 
-/// The ground a plan is to be set up on.
-pub(super) struct Ground {
+/// A plan, and the repository it is to be set up in.
+pub(super) struct PlannedWorkflow {
     pub(super) repo: Repo,
     pub(super) plan: Plan,
     pub(super) plan_text: String,
@@ -31,7 +31,7 @@ pub(super) struct Ground {
     pub(super) record_tip: Option<Oid>,
 }
 
-impl Ground {
+impl PlannedWorkflow {
     /// Reads the repository, and refuses when anything there prevents the plan.
     pub(super) fn survey(context: &Context, file: PlanFile) -> Result<Self> {
         let PlanFile { text, plan } = file;
@@ -58,23 +58,23 @@ impl Ground {
                 Record::new(branch, base, context.now)
             }
         };
-        let ground = Self { repo, plan, plan_text: text, refs, record, record_tip };
+        let planned = Self { repo, plan, plan_text: text, refs, record, record_tip };
         let new: Vec<&Worker> =
-            ground.plan.workers.iter().filter(|worker| ground.is_new(worker)).collect();
-        let root = ground.repo.root();
+            planned.plan.workers.iter().filter(|worker| planned.is_new(worker)).collect();
+        let root = planned.repo.root();
         let occupied = |folder: &str| {
             let path = root.join(folder);
             let entries = std::fs::read_dir(&path).map(|mut entries| entries.next().is_some());
             entries.unwrap_or_else(|_| path.symlink_metadata().is_ok())
         };
-        let is_new = ground.record_tip.is_none();
+        let is_new = planned.record_tip.is_none();
         if is_new {
-            ground.require_free_folder()?;
+            planned.require_free_folder()?;
         }
-        let held = |label: &str| ground.other_with(label);
-        let taken = Taken { refs: &ground.refs, folder: &occupied, label: &held };
-        let problems = setup::obstacles(&ground.plan, &new, is_new, &taken);
-        if problems.is_empty() { Ok(ground) } else { Err(setup::in_the_way(problems).into()) }
+        let held = |label: &str| planned.other_with(label);
+        let taken = Taken { refs: &planned.refs, folder: &occupied, label: &held };
+        let problems = setup::obstacles(&planned.plan, &new, is_new, &taken);
+        if problems.is_empty() { Ok(planned) } else { Err(setup::in_the_way(problems).into()) }
     }
 
     /// Refuses a folder for worktrees that holds files of the repository: kept out of `git status`,
@@ -133,7 +133,7 @@ impl Ground {
             label: worker.label(),
             branch: worker.branch(),
             worktree: self.plan.worktree(worker),
-            launch: launch::of(&self.repo, &self.plan, worker),
+            launch: launcher::command(&self.repo, &self.plan, worker),
             status: status(worker),
             port: self.record.placements.get(&worker.id).and_then(|placement| placement.port),
             owns: worker.owns.globs().map(str::to_owned).collect(),

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 use serde_json::json;
 
 use crate::{created, repo};
 
 /// What makes git refuse `a/bad`, the code, words of the message, and what corrects it.
-const UNFIT: &[(&str, &str, &str, &str)] = &[
+const UNSTAGEABLE: &[(&str, &str, &str, &str)] = &[
     (
         "git config core.safecrlf true; git config core.autocrlf input; printf 'a\\r\\nb\\n' >a/bad",
         "file_refused",
@@ -80,7 +81,7 @@ fn what_git_does_not_take_is_named_and_nothing_is_staged() {
     repo.pw("pw-setup create plan.yaml").data();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
-    for (script, code, words, correct) in UNFIT {
+    for (script, code, words, correct) in rows(UNSTAGEABLE) {
         repo.sh(&worker.path, &format!("{script}; echo 2 >a/f; echo 2 >a/good"));
         let state = || worker.git(&["status", "--porcelain=v2", "--branch", "-uall"]);
         let before = state();
@@ -165,6 +166,29 @@ fn a_checkpoint_without_effect_makes_no_commit() {
     }
 }
 
+#[test]
+fn what_was_taken_out_of_the_index_alone_is_said_to_stay() {
+    let repo = repo(TWO);
+    repo.write("a/f", "f\n");
+    repo.git(&["add", "a"]);
+    repo.git(&["commit", "-q", "-m", "files"]);
+    repo.pw("pw-setup create plan.yaml").data();
+    let worker = repo.worker("a-x");
+    let take_out = || worker.git(&["rm", "-q", "--cached", "a/f"]);
+    take_out();
+    let alone = worker.pw(&["checkpoint", "x"]).error(3, "nothing_to_commit");
+    assert!(alone["hint"].as_str().unwrap().contains("`a/f` stays in git"), "{alone:#}");
+    take_out();
+    let beside = worker.write("a/g", "g").pw(&["checkpoint", "x"]).data();
+    assert_eq!(beside["paths"], json!(["a/g"]));
+    assert!(beside["notes"].to_string().contains("`a/f` stays in git"), "{beside:#}");
+    // As the note says: a .gitignore names it.
+    worker.write("a/.gitignore", "f\n");
+    take_out();
+    let gone = worker.pw(&["checkpoint", "x"]).data();
+    assert_eq!(gone["paths"], json!(["a/.gitignore", "a/f"]));
+}
+
 /// What a worker owns, what git ignores, what it writes there, and which path is named.
 const IGNORED: &[(&str, &str, &str, &str)] = &[
     ("dist", "dist/", "dist/x", "dist"),
@@ -178,7 +202,7 @@ const IGNORED: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn own_files_that_git_ignores_are_named_from_the_plan_to_the_end() {
-    for (owns, pattern, file, named) in IGNORED {
+    for (owns, pattern, file, named) in rows(IGNORED) {
         for exclude in [".gitignore", ".git/info/exclude"] {
             let repo = repo(&TWO.replace("owns: [a]", &format!("owns: [a/own, {owns}]")));
             repo.write("README.md", "more\n");

@@ -8,7 +8,7 @@ pub(super) const SEPARATOR: Symbol = '/' as Symbol;
 pub(super) type Letter = [Symbol; 2];
 
 /// A pattern read as an automaton.
-pub(super) struct Machine<'a> {
+pub(super) struct Automaton<'a> {
     pub(super) pattern: &'a Pattern,
     pub(super) side: usize,
     pub(super) is_owner: bool,
@@ -30,7 +30,7 @@ impl State {
     }
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Automaton<'a> {
     pub(super) fn tokens(&self) -> impl Iterator<Item = &'a Token> + use<'a> {
         self.pattern.segments.iter().flat_map(|segment| match segment {
             Segment::Any => &[][..],

@@ -1,0 +1,153 @@
+//! The commits of a branch, one upon the other: which of them has work, and which took it back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use anyhow::Result;
+use pw_core::facts::{Facts, Reverted};
+use pw_core::history::{Change, Commit, CommitRange, History};
+use pw_core::id::Oid;
+use pw_core::path::RepoPath;
+use pw_git::Repo;
+
+/// How many of the newest commits of a branch are searched for work that landed there.
+const SEARCHED: usize = 500;
+/// How many of these are tried.
+pub(super) const TRIED: usize = 50;
+
+/// The commits of a branch since the base with their changes, the oldest first.
+pub(super) struct Steps {
+    steps: Vec<(Oid, BTreeMap<RepoPath, Change>)>,
+}
+
+impl Steps {
+    pub(super) fn read(repo: &Repo, history: &History, tip: &Oid) -> Result<Self> {
+        let commits: Vec<&Commit> = history.chain(tip).take(SEARCHED).collect();
+        let step =
+            |commit: &&Commit| Some(CommitRange::between(commit.parents.first()?, &commit.oid));
+        let steps: Vec<CommitRange> = commits.iter().rev().filter_map(step).collect();
+        let changes = repo.changes(&steps)?.into_iter();
+        let changes = changes.map(|all| all.into_iter().map(|c| (c.path.clone(), c)).collect());
+        Ok(Self { steps: steps.into_iter().map(|step| step.newest).zip(changes).collect() })
+    }
+
+    /// Returns the oldest commit whose tree a merge of `tip` would leave as it is: the one that
+    /// squashed it, or the last that was picked of it. Later changes do not matter, unless they
+    /// revert all of it. Where other commits changed the same lines in between, each of its commits
+    /// must have been picked.
+    pub(super) fn first_with(
+        &self,
+        repo: &Repo,
+        tip: &Oid,
+        paths: &BTreeSet<RepoPath>,
+    ) -> Result<Option<Oid>> {
+        let (tries, taken_back) = self.tries(paths);
+        let Some((last, _)) = self.steps.last().filter(|_| !tries.is_empty()) else {
+            return Ok(None);
+        };
+        let commits: Vec<Oid> = tries.iter().map(|at| self.steps[*at].0.clone()).collect();
+        if let Some(first) = repo.first_with(&commits, tip)? {
+            return Ok(Some(first));
+        }
+        let is_applied = taken_back.is_empty() && repo.is_applied(last, tip)?;
+        Ok(is_applied.then(|| last.clone()))
+    }
+
+    /// Returns the commit at which the branch had all of `tip`, and the one that reverted it.
+    ///
+    /// A change that the user made and reverted before the worker made its commit does not count.
+    pub(super) fn reverted(
+        &self,
+        repo: &Repo,
+        facts: &Facts,
+        tip: &Oid,
+        paths: &BTreeSet<RepoPath>,
+    ) -> Result<Option<Reverted>> {
+        let time = |oid: &Oid| facts.history.commit(oid).map(|commit| commit.time);
+        let made = time(tip).filter(|_| facts.integration_tip.as_ref() != Some(tip));
+        let is_later = |at: &usize| time(&self.steps[*at].0) >= made;
+        let tries = self.tries(paths).1.into_iter().filter(is_later);
+        let commits: Vec<Oid> = tries.map(|at| self.steps[at].0.clone()).collect();
+        if commits.is_empty() {
+            return Ok(None);
+        }
+        let Some(landed) = repo.first_with(&commits, tip)? else { return Ok(None) };
+        let touches = |(_, changes): &&(Oid, _)| touches_any(changes, paths);
+        let by = self.steps.iter().rev().find(touches).map(|(commit, _)| commit.clone());
+        Ok(by.map(|by| Reverted { landed, by, contained: false }))
+    }
+
+    /// Returns the commit with which the branch took in `tip`, which it contains, and the one that
+    /// reverted its changes in `paths`; `None` while any of them is there.
+    pub(super) fn reverted_since(
+        &self,
+        history: &History,
+        tip: &Oid,
+        paths: &BTreeSet<RepoPath>,
+    ) -> Option<Reverted> {
+        let at = self.steps.iter().position(|(commit, _)| history.contains(commit, tip))?;
+        // Where the branch was moved forward to the tip, each commit below it is a step of its own.
+        let from = if self.steps[at].0 == *tip { 0 } else { at };
+        let brought: BTreeSet<RepoPath> =
+            self.steps[from..=at].iter().flat_map(|(_, all)| all.keys()).cloned().collect();
+        let mut brought = brought.intersection(paths).peekable();
+        brought.peek()?;
+        let is_back = |path: &RepoPath| {
+            let before = self.changes(from..at + 1, path).next().map(|(_, change)| &change.old);
+            self.last_change(path, at).is_some_and(|last| Some(&last.new) == before)
+        };
+        if !brought.all(is_back) {
+            return None;
+        }
+        let newest = self.steps[at + 1..].iter().rev();
+        let by = newest.into_iter().find(|(_, changes)| touches_any(changes, paths))?.0.clone();
+        Some(Reverted { landed: self.steps[at].0.clone(), by, contained: true })
+    }
+
+    /// Returns the steps after which all these files had been changed, and apart from these those
+    /// after which all was taken back.
+    fn tries(&self, paths: &BTreeSet<RepoPath>) -> (Vec<usize>, Vec<usize>) {
+        let mut open = paths.clone();
+        let mut tries: Vec<usize> = Vec::new();
+        for (at, (_, changes)) in self.steps.iter().enumerate() {
+            open.retain(|path| !changes.contains_key(path));
+            if open.is_empty() && touches_any(changes, paths) {
+                tries.push(at);
+            }
+        }
+        let is_back = |at: &usize| paths.iter().all(|path| self.is_taken_back(path, *at));
+        let (mut taken_back, mut tries): (Vec<usize>, Vec<usize>) =
+            tries.into_iter().partition(is_back);
+        tries.truncate(TRIED);
+        taken_back.truncate(TRIED);
+        (tries, taken_back)
+    }
+
+    /// Returns whether a file is again as it was before one of the changes up to this step, and was
+    /// not only renamed.
+    fn is_taken_back(&self, path: &RepoPath, at: usize) -> bool {
+        let Some(last) = self.last_change(path, at) else { return false };
+        self.changes(0..at + 1, path).any(|(_, change)| change.old == last.new)
+    }
+
+    /// Returns the newest change of a file after a step, unless that one renamed it.
+    fn last_change(&self, path: &RepoPath, at: usize) -> Option<&Change> {
+        let (all, last) = self.changes(at + 1..self.steps.len(), path).next_back()?;
+        let is_moved = last.new.is_none()
+            && all.values().any(|other| other.old.is_none() && other.new == last.old);
+        (!is_moved).then_some(last)
+    }
+
+    /// Returns the changes of one file in some steps, each with all changes of its step.
+    fn changes(
+        &self,
+        steps: Range<usize>,
+        path: &RepoPath,
+    ) -> impl DoubleEndedIterator<Item = (&BTreeMap<RepoPath, Change>, &Change)> {
+        self.steps[steps].iter().filter_map(move |(_, all)| Some((all, all.get(path)?)))
+    }
+}
+
+fn touches_any(changes: &BTreeMap<RepoPath, Change>, paths: &BTreeSet<RepoPath>) -> bool {
+    changes.keys().any(|path| paths.contains(path))
+}
