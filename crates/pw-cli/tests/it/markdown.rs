@@ -73,6 +73,7 @@ struct Details {
     paths: Vec<String>,
     after: Vec<String>,
     contradictions: Vec<String>,
+    provides: Vec<String>,
     output_tail: String,
     output: String,
 }
@@ -273,7 +274,8 @@ pub(crate) fn helper(name: &str) -> Option<clap::Command> {
 fn answer_of(text: &str, at: &str) -> Option<Value> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let [name, command, ..] = words[..] else { return None };
-    if !HELPERS.contains(&name) || command.starts_with('-') {
+    // What explains a word stands between a command and the fields of its answer.
+    if !HELPERS.contains(&name) || command.starts_with('-') || command == "explain" {
         return None;
     }
     assert!(helper(name)?.find_subcommand(command).is_some(), "{at}: no command `{text}`");
