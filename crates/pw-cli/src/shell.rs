@@ -23,6 +23,7 @@ use crate::view;
 
 /// A helper: its command line, and what it does.
 pub trait Cli: Parser {
+    /// Returns the options that every helper takes.
     fn globals(&self) -> &Globals;
 
     /// Runs the command; a refusal is a [`Failure`] in the error.

@@ -203,6 +203,7 @@ impl Code {
 /// A refusal or a stop, as an agent sees it (`error` of `pw.error/1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
+    /// What kind of refusal it is: agents branch on this alone.
     pub code: Code,
     /// What is wrong, with the values that make it so.
     pub message: String,
@@ -275,12 +276,14 @@ impl Failure {
         Some(Self::new(code, what).hint(format!("{remedy}, {again}")))
     }
 
+    /// Sets the one next action, in words.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
+    /// Sets the command to run next.
     #[must_use]
     pub fn next(mut self, command: impl Into<CommandLine>) -> Self {
         self.next = Some(command.into());

@@ -25,6 +25,7 @@ const MAX_LINES: usize = 50;
 /// The answer of `pw-integrate finish`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
+    /// The workflow whose result lands.
     pub workflow: Slug,
     /// The base branch.
     pub base: String,
@@ -32,6 +33,7 @@ pub struct Finished {
     pub commit: Oid,
     /// Where it was before.
     pub before: Oid,
+    /// How it got there.
     pub landed: Landed,
     /// The checkout of the base branch that was brought along; absent when it is not checked out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,7 @@ pub struct Finished {
     /// With `pull_request` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -76,12 +79,15 @@ pub enum Landed {
 /// A pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullRequest {
+    /// The remote it was pushed to.
     pub remote: String,
     /// Whether the integration branch was pushed; false when `gh` is not there to go on.
     pub pushed: bool,
     /// Where it is; `null` when it is not opened yet.
     pub url: Option<String>,
+    /// One line.
     pub title: String,
+    /// GitHub Markdown.
     pub body: String,
 }
 
@@ -90,7 +96,9 @@ pub struct PullRequest {
 pub enum LandingMode {
     /// By fast-forward where that is possible; else the user is asked.
     Unsaid,
+    /// Only by fast-forward.
     FastForward,
+    /// By a merge commit, also where a fast-forward is possible.
     Merge,
 }
 
@@ -183,7 +191,9 @@ pub fn require_left_out(
 /// What is said of one worker.
 #[derive(Clone, Debug)]
 pub struct Share<'a> {
+    /// The worker, as planned.
     pub worker: &'a Worker,
+    /// Where it stands.
     pub status: &'a WorkerStatus,
     /// Its signals, the oldest first.
     pub signals: Vec<String>,

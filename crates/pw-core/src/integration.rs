@@ -20,6 +20,7 @@ use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
 /// The answer of `pw-integrate check`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
+    /// The workflow that was checked.
     pub workflow: Slug,
     /// Whether `run` would merge every worker.
     pub ready: bool,
@@ -27,7 +28,9 @@ pub struct Check {
     pub order: Vec<WorkerId>,
     /// Why in this order.
     pub turns: Vec<Turn>,
+    /// Every worker of the plan, in its order.
     pub workers: Vec<Readiness>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -38,9 +41,13 @@ impl Report for Check {
 /// Whether one worker can be merged.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Readiness {
+    /// Who it is.
     pub worker: WorkerId,
+    /// Where it stands.
     pub state: State,
+    /// Complete, and no reason stands against merging it.
     pub ready: bool,
+    /// Everything that keeps it from being ready.
     pub reasons: Vec<Reason>,
 }
 
@@ -58,7 +65,9 @@ impl From<&WorkerStatus> for Readiness {
 /// The answer of `pw-integrate preview`: the whole merge, nothing written.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
+    /// The workflow that was previewed.
     pub workflow: Slug,
+    /// The integration branch, which `run` would move.
     pub branch: String,
     /// Whether every branch would merge.
     pub clean: bool,
@@ -69,6 +78,7 @@ pub struct Preview {
     pub turns: Vec<Turn>,
     /// Workers without a branch to merge, or already integrated.
     pub skipped: Vec<Skipped>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -79,8 +89,11 @@ impl Report for Preview {
 /// The predicted result of merging one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewStep {
+    /// Whose branch it is.
     pub worker: WorkerId,
+    /// The commit that would be merged.
     pub tip: Oid,
+    /// Whether `run` would merge it now.
     pub ready: bool,
     /// The workers whose commits come along with it; absent when none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -92,15 +105,20 @@ pub struct PreviewStep {
 /// A worker that is not merged, and why.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
+    /// Who is not merged.
     pub worker: WorkerId,
+    /// Its state tells why.
     pub state: State,
 }
 
 /// The answer of `pw-integrate run` and `continue`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Integrated {
+    /// The workflow that was integrated.
     pub workflow: Slug,
+    /// The integration branch.
     pub branch: String,
+    /// The tip of that branch now.
     pub commit: Oid,
     /// The workers this run merged, in order; empty when all were merged before.
     pub merged: Vec<Merged>,
@@ -114,6 +132,7 @@ pub struct Integrated {
     pub gate: Option<GateReport>,
     /// What the user should know about how it was tested.
     pub notes: Vec<String>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -128,6 +147,7 @@ impl Report for Integrated {
 /// One merged worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Merged {
+    /// Who was merged.
     pub worker: WorkerId,
     /// The merge commit.
     pub commit: Oid,
@@ -141,6 +161,7 @@ pub struct Merged {
 /// The answer of `pw-integrate abort`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Aborted {
+    /// The workflow whose integration was given up.
     pub workflow: Slug,
     /// Whose merge was to be resolved; absent when the result had not passed a gate.
     #[serde(skip_serializing_if = "Option::is_none")]

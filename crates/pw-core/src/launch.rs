@@ -18,7 +18,9 @@ use crate::status::State;
 /// The answer of `pw-setup launch`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Launched {
+    /// The workflow whose workers were started.
     pub workflow: Slug,
+    /// Those that were started, or whose commands are printed.
     pub workers: Vec<WorkerLaunch>,
     /// Workers that the user did not name and that need no session now.
     pub skipped: Vec<Skipped>,
@@ -27,6 +29,7 @@ pub struct Launched {
     pub attach: Option<CommandLine>,
     /// What could not be found out.
     pub notes: Vec<String>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -37,10 +40,13 @@ impl Report for Launched {
 /// One worker that was started, or that the command starts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLaunch {
+    /// Who was started.
     pub worker: WorkerId,
+    /// In which way.
     pub how: LaunchMode,
     /// The shell command that starts its session, from any folder.
     pub command: String,
+    /// Whether it runs now.
     pub status: LaunchStatus,
     /// What the client or tmux calls the session; absent when it has no name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +62,7 @@ pub struct WorkerLaunch {
 pub enum LaunchStatus {
     /// Not started: the command is printed for the user to run.
     Printed,
+    /// A session was started.
     Started,
     /// Its window was there already.
     Exists,
@@ -75,8 +82,11 @@ impl LaunchStatus {
 /// A worker that is skipped.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
+    /// Who is skipped.
     pub worker: WorkerId,
+    /// Why, for an agent.
     pub reason: SkipReason,
+    /// Why, for a person.
     pub message: String,
 }
 
@@ -86,8 +96,11 @@ pub struct Skipped {
 pub enum SkipReason {
     /// It has no branch and worktree, or lost them.
     NotCreated,
+    /// Its work is done, and not merged yet.
     Complete,
+    /// Its work is in the integration branch.
     Integrated,
+    /// A session is at work in its worktree.
     SessionAlive,
 }
 
@@ -112,6 +125,7 @@ pub fn skip(
 /// A session that is alive, as `details.sessions` of `session_alive` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveSession {
+    /// Whose session it is.
     pub worker: WorkerId,
     /// Absent for a background session, and where its process is not seen from here.
     #[serde(skip_serializing_if = "Option::is_none")]

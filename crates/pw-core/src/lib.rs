@@ -3,6 +3,8 @@
 //! Nothing here starts a process, opens a file, reads the environment or asks for the time;
 //! `.clippy.toml` beside this crate enforces it.
 
+#![warn(missing_docs)]
+
 pub mod analyze;
 pub mod cleanup;
 pub mod conflict;
@@ -21,7 +23,7 @@ pub mod guard;
 pub mod history;
 pub mod hollow_entries;
 pub mod id;
-pub mod ignored;
+pub mod ignored_own_files;
 pub mod integration;
 pub mod launch;
 pub mod launcher;

@@ -16,6 +16,7 @@ use crate::text::counted;
 /// A worker's position in the merge order, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
+    /// Who is merged at this position.
     pub worker: WorkerId,
     /// Those it builds upon, or whose commits it holds, that are merged before it in the same run.
     pub after: Vec<WorkerId>,

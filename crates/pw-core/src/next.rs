@@ -23,6 +23,7 @@ pub struct NextStep {
     /// The worker it concerns; absent when it is about all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
+    /// A shell command, complete and quoted.
     pub command: CommandLine,
 }
 
@@ -40,6 +41,7 @@ impl NextStep {
 
 /// A command of our helpers.
 #[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "fields are the command's own arguments, by their names")]
 pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
@@ -109,18 +111,24 @@ pub enum Next<'a> {
 /// Options of `pw-integrate run`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
+    /// Workers that are not merged this time.
     pub without: &'a [WorkerId],
+    /// Whether changes outside a scope are no obstacle.
     pub allow_out_of_scope: bool,
+    /// Whether nothing is tested.
     pub no_gate: bool,
     /// As in `--gate`.
     pub gate: Option<&'static str>,
+    /// The command that tests instead of the plan's.
     pub verify: Option<&'a str>,
 }
 
 /// How to land, when it is said.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
+    /// By a merge commit: `--merge`.
     Merge,
+    /// By a pull request: `--pr`.
     PullRequest,
 }
 

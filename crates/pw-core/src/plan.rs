@@ -30,6 +30,7 @@ pub const DEFAULT_WORKTREES: &str = "worktrees";
 /// A valid plan.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The workflow's name: it is part of branches, refs and folders.
     pub workflow: Slug,
     /// What was asked, in the user's words.
     pub goal: String,
@@ -61,31 +62,43 @@ pub struct Plan {
     pub uses_mergiraf: bool,
     /// Whether the user wrote, in words, that sessions skip every permission check.
     pub skips_permissions: bool,
+    /// In the order of the file, which is the order of reports.
     pub workers: Vec<Worker>,
 }
 
 /// One worker of a plan.
 #[derive(Clone, Debug)]
 pub struct Worker {
+    /// Unique in the plan, `task-1`.
     pub id: WorkerId,
+    /// A word for people; with the id it makes the label, `task-1-users`.
     pub name: WorkerId,
+    /// The paths that this worker alone may change.
     pub owns: Scope,
     /// Workers that must be complete before this one starts.
     pub after: Vec<WorkerId>,
     /// What other workers may name in `[NEEDS:id/item]`.
     pub provides: Vec<String>,
+    /// How much work the planner thinks it is; nothing is derived from it.
     pub size: Option<Size>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way, one text each.
     pub checkpoints: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
 }
 
 /// A worker's estimated amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Size {
+    /// Under half an hour.
     S,
+    /// One to two hours.
     M,
+    /// Half a day.
     L,
+    /// More: to be split.
     #[serde(rename = "XL")]
     Xl,
 }
@@ -97,6 +110,7 @@ impl Plan {
         self.setup.clone().unwrap_or_default() + &copied
     }
 
+    /// Returns the worker of this id.
     pub fn worker(&self, id: &WorkerId) -> Option<&Worker> {
         self.workers.iter().find(|worker| worker.id == *id)
     }

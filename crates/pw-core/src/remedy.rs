@@ -12,6 +12,7 @@ use crate::status::{ReasonKind, State};
 /// The answer of `explain`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explained {
+    /// As it was asked for.
     pub word: String,
     /// One row for each meaning of the word.
     pub rows: Vec<Row>,
@@ -24,7 +25,9 @@ impl Report for Explained {
 /// What a word means, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Row {
+    /// Where the word stands.
     pub of: Topic,
+    /// As it stands in an answer.
     pub word: String,
     /// What happened; of a state only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +35,7 @@ pub struct Row {
     /// The exit code of the helper; of a code only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<u8>,
+    /// What to do about it.
     pub action: &'static str,
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// An answer a helper can print; the text is the `schema` of its document.
 pub trait Report: Serialize + JsonSchema {
+    /// The `schema` of the document, `pw-monitor.status/1` for example.
     const SCHEMA: &'static str;
 
     /// Takes out of `data` what the reader need not know while it is as it should be: an agent

@@ -18,7 +18,9 @@ use crate::time::{Seconds, rfc3339};
 /// The answer of `pw-retro report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Retro {
+    /// The workflow that was measured.
     pub workflow: Slug,
+    /// What was asked, in the user's words.
     pub goal: String,
     /// RFC 3339.
     pub started_at: String,
@@ -31,7 +33,9 @@ pub struct Retro {
     /// `worked_seconds` by `elapsed_seconds`: how many workers were busy on average. `null` when
     /// nothing took any time.
     pub parallelism: Option<f64>,
+    /// Whether every worker is integrated.
     pub integrated: bool,
+    /// In the order of the plan.
     pub workers: Vec<WorkerRetro>,
     /// Paths that more than one worker changed.
     pub overlaps: Vec<Overlap>,
@@ -46,12 +50,18 @@ impl Report for Retro {
 /// The numbers of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerRetro {
+    /// The worker's id.
     pub id: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// Where it stands now.
     pub state: State,
+    /// What the plan says; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// How many commits are its own.
     pub commits: usize,
+    /// How many of these are checkpoints.
     pub checkpoints: usize,
     /// How many files differ in the end.
     pub files: usize,
@@ -61,7 +71,9 @@ pub struct WorkerRetro {
     pub blocked_seconds: Seconds,
     /// How much of that it waited for another worker.
     pub waiting_seconds: Seconds,
+    /// Own changes outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// How many subjects after its newest signal look like signals and are none.
     pub near_misses: usize,
     /// How often merging it needed a resolution.
     pub stops: u32,
@@ -70,7 +82,9 @@ pub struct WorkerRetro {
 /// A path that several workers changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overlap {
+    /// The path.
     pub path: RepoPath,
+    /// Who changed it, in the order of the plan.
     pub workers: Vec<WorkerId>,
 }
 

@@ -12,24 +12,42 @@ use crate::id::WorkerId;
 /// A state a worker announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
+    /// A step is finished, more follow.
     Checkpoint,
-    Blocked { reason: String },
-    Needs { worker: WorkerId, item: String },
+    /// It cannot go on by itself.
+    Blocked {
+        /// In its own words, without `]`, at most 200 characters.
+        reason: String,
+    },
+    /// It waits for another worker.
+    Needs {
+        /// Whom it waits for; the plan may not have such a worker.
+        worker: WorkerId,
+        /// What it waits for: one of that worker's `provides`, or any other words.
+        item: String,
+    },
+    /// Its work is done.
     Complete,
 }
 
 /// What the subject of a commit says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
+    /// It begins with a marker.
     Signal {
+        /// What the marker says.
         signal: Signal,
+        /// The rest of the line; empty when there is none.
         text: String,
     },
-    /// Looks like a signal and is none; `fix` is the line that would count.
+    /// It looks like a signal and is none.
     NearMiss {
+        /// The line as it is.
         line: String,
+        /// The line that would count.
         fix: String,
     },
+    /// It says nothing about the worker's state.
     Plain,
 }
 

@@ -8,7 +8,9 @@ use crate::path::RepoPath;
 /// A file that git does not take as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unstageable {
+    /// The file, relative to the worktree.
     pub path: RepoPath,
+    /// Why git does not take it.
     pub why: UnstageableReason,
 }
 
@@ -90,6 +92,7 @@ fn shown(path: &RepoPath) -> String {
 }
 
 impl Unstageable {
+    /// Returns one clause about the file, with its path.
     pub fn message(&self) -> String {
         let path = &self.path;
         match &self.why {

@@ -25,13 +25,21 @@ use crate::unstageable::Unstageable;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = requires_nothing)]
 pub struct Brief {
+    /// The workflow's name.
     pub workflow: Slug,
+    /// What all workers together are asked for, in the user's words.
     pub goal: String,
+    /// The worker's id.
     pub worker: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The branch its work is committed on.
     pub branch: String,
+    /// Its worktree, relative to the repository.
     pub worktree: String,
+    /// Where it stands, by its signals and by git.
     pub state: State,
+    /// Its newest signal; `null` when it gave none.
     pub signal: Option<SignalReport>,
     /// What it waits for, while `state` is `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,17 +54,23 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way.
     pub checkpoints: Vec<String>,
     /// Texts of the checkpoints it committed, the oldest first.
     pub finished: Vec<String>,
     /// The planned checkpoints that none of those names.
     pub remaining: Vec<String>,
+    /// What other workers may ask it for.
     pub provides: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
+    /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// Files that are changed or untracked in its worktree.
     pub uncommitted: Vec<RepoPath>,
     /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
     /// absent while they do.
@@ -65,6 +79,7 @@ pub struct Brief {
     /// What others asked of it and do not have; absent when nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// Every other worker, in the order of the plan.
     pub others: Vec<OtherWorker>,
     /// How many of them are left out; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +87,7 @@ pub struct Brief {
     /// How many of its changed paths are left out; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -140,19 +156,28 @@ fn shorten_others(others: &mut Vec<Value>, related: &[Value]) -> usize {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = requires_nothing)]
 pub struct OtherWorker {
+    /// Its id.
     pub worker: WorkerId,
+    /// Its name in the plan.
     pub name: WorkerId,
+    /// Its branch, to read from.
     pub branch: String,
+    /// Where it stands.
     pub state: State,
+    /// Globs of the files it owns.
     pub owns: Vec<String>,
+    /// What it may be asked for.
     pub provides: Vec<String>,
 }
 
 /// The answer of `pw-worker checkpoint`, `blocked`, `needs` and `complete`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Committed {
+    /// Who committed.
     pub worker: WorkerId,
+    /// The new commit.
     pub commit: Oid,
+    /// Its subject, marker included.
     pub subject: String,
     /// What the commit holds.
     pub paths: Vec<RepoPath>,
@@ -171,6 +196,7 @@ pub struct Committed {
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -181,7 +207,9 @@ impl Report for Committed {
 /// What became of pushing a worker's branch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pushed {
+    /// The remote of the plan.
     pub remote: String,
+    /// Whether the remote has the branch's tip now.
     pub ok: bool,
     /// What git and the remote said.
     pub message: String,
@@ -190,12 +218,15 @@ pub struct Pushed {
 /// The answer of `pw-worker sync`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Synced {
+    /// Who took it in.
     pub worker: WorkerId,
     /// The worker whose work was taken in.
     pub from: WorkerId,
     /// The merge; the branch's tip when there was nothing to take in.
     pub commit: Oid,
+    /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -206,6 +237,7 @@ impl Report for Synced {
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileStat {
+    /// The path, after a rename the new one.
     pub path: RepoPath,
     /// Lines; `null` for a binary file.
     pub added: Option<u64>,
@@ -328,7 +360,9 @@ pub fn withdrawn(status: &WorkerStatus) -> Option<(String, NextStep)> {
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection {
+    /// What the commit takes in.
     pub take: BTreeSet<RepoPath>,
+    /// What stays uncommitted.
     pub leave: BTreeSet<RepoPath>,
 }
 
@@ -454,6 +488,10 @@ fn require_apart(
 
 /// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
 /// what it leaves is a submodule that has yet to commit, and there is more.
+///
+/// # Errors
+///
+/// `hollow_entry`, with every such entry.
 pub fn set_apart(
     signal: &Signal,
     selection: &mut Selection,

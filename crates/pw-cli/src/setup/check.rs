@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::analyze::neighbours::neighbours;
-use pw_core::ignored;
+use pw_core::ignored_own_files;
 use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
@@ -35,9 +35,9 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let folders: BTreeSet<RepoPath> =
         planned.repo.folders(&planned.record.base)?.into_iter().collect();
     let mut warnings = setup::warnings(&planned.plan, &folders);
-    let examples = ignored::examples(&planned.plan);
+    let examples = ignored_own_files::examples(&planned.plan);
     let paths: Vec<RepoPath> = examples.iter().map(|example| example.path.clone()).collect();
-    warnings.extend(ignored::warnings(&examples, &planned.repo.ignored_by(&paths)?));
+    warnings.extend(ignored_own_files::warnings(&examples, &planned.repo.ignored_by(&paths)?));
     warnings.extend(base_warning(&planned).filter(|_| planned.record_tip.is_none()));
     let check = Check {
         setup: planned.report(&status, next),

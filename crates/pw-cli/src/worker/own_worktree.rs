@@ -11,7 +11,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::gap::Gap;
 use pw_core::history::{Commit, CommitRange};
 use pw_core::id::WorkerId;
-use pw_core::ignored::{self, Unseen};
+use pw_core::ignored_own_files::{self, Unseen};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
@@ -73,12 +73,13 @@ impl OwnWorktree<'_> {
         let Workflow { repo, plan, .. } = self.workflow;
         let path = self.workflow.worktree(self.worker);
         let Unseen { ignored, unopened } = repo.unseen(&path)?;
-        let mut own = ignored::own(plan, self.worker, &ignored);
+        let mut own = ignored_own_files::own(plan, self.worker, &ignored);
         own.retain(|found| {
             let file = path.join(found.to_path());
             file.symlink_metadata().is_ok() && !file.join("CACHEDIR.TAG").is_file()
         });
-        let notes = [ignored::note(&own), ignored::unopened(self.worker, &unopened)];
+        let notes =
+            [ignored_own_files::note(&own), ignored_own_files::unopened(self.worker, &unopened)];
         Ok((own, notes.into_iter().flatten().collect()))
     }
 

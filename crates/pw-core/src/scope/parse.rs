@@ -14,7 +14,9 @@ const MAX_ALTERNATIVES: usize = 256;
 /// Why a glob cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadGlob {
+    /// What is wrong, with the glob.
     pub message: String,
+    /// What to write instead.
     pub hint: String,
 }
 

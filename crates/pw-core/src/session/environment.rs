@@ -27,7 +27,9 @@ pub fn environment(
 /// The worker that a session was started as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionOf {
+    /// `PW_WORKFLOW`; `None` when it is not set.
     pub workflow: Option<String>,
+    /// `PW_WORKER`, an id; `None` when it is not set.
     pub worker: Option<String>,
 }
 

@@ -16,6 +16,7 @@ use crate::time::Seconds;
 /// Something that the user or an agent must act on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewsItem {
+    /// What kind of thing it is.
     pub kind: NewsKind,
     /// Absent when it is not about one worker.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,7 @@ const SKEW: Seconds = 60;
 /// A worker that does not go on by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stall {
+    /// What keeps it from moving, for an agent.
     pub cause: StallCause,
     /// One sentence for a person.
     pub message: String,

@@ -22,6 +22,7 @@ use crate::time::Seconds;
 /// What waiting came to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Waited {
+    /// The workflow that was watched.
     pub workflow: Slug,
     /// False when the time was up.
     pub happened: bool,
@@ -29,6 +30,7 @@ pub struct Waited {
     pub changes: Vec<NewsItem>,
     /// Everything told so far: give it to `--since` of the next wait.
     pub cursor: Cursor,
+    /// How long the command waited.
     pub waited_seconds: Seconds,
     /// The whole workflow in one sentence.
     pub summary: String,
