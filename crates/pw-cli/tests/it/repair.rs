@@ -422,7 +422,7 @@ fn a_worktree_that_was_moved_is_found_and_brought_back() {
             "../repaired"
         },
     ];
-    for (number, moved) in rows(&moves).enumerate() {
+    for (number, moved) in rows(moves).enumerate() {
         let repo = created(TWO);
         let place = repo.worker("a-x");
         place.write("a", "not committed");
