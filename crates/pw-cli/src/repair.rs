@@ -170,7 +170,7 @@ pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
             plan.workflow
         ),
         _ => {
-            format!("what stands at {shown} is not its worktree: move it away, {}{repair}", free())
+            format!("{shown} is not its worktree: move it away, {}{repair}", free())
         }
     }
 }

@@ -43,8 +43,13 @@ pub(crate) fn recorded(refs: &BTreeMap<String, Oid>) -> Vec<(Slug, Oid)> {
     refs.iter().filter_map(|(full, tip)| Some((name(full)?, tip.clone()))).collect()
 }
 
+/// Returns whether a workflow is closed; anything that happens to it later opens it again.
+pub(crate) fn is_closed(refs: &BTreeMap<String, Oid>, workflow: &Slug, record: &Oid) -> bool {
+    refs.get(&Refs(workflow).closed()) == Some(record)
+}
+
 impl Workflow {
-    /// Opens the named workflow, or the only one there is.
+    /// Opens the named workflow, or the only open one, or the only one there is.
     pub(crate) fn open(context: &Context, name: Option<&str>) -> Result<Self> {
         let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
         Self::choose(repo, refs, name)
@@ -58,7 +63,11 @@ impl Workflow {
     }
 
     fn choose(repo: Repo, refs: BTreeMap<String, Oid>, name: Option<&str>) -> Result<Self> {
-        let known = recorded(&refs);
+        let mut known = recorded(&refs);
+        let is_open = |(name, tip): &(Slug, Oid)| !is_closed(&refs, name, tip);
+        if name.is_none() && known.iter().any(is_open) {
+            known.retain(is_open);
+        }
         let (_, tip) = choose(&known, name)?.clone();
         Self::load(repo, refs, tip)
     }
@@ -148,7 +157,7 @@ impl Workflow {
         refuse(format!(
             "the worktree of {id} is not where git has it: it was moved, or its link is broken"
         ))
-        .hint("let it be put right, then run the same command again")
+        .hint("repair it, then run the same command again")
         .next(Next::Repair(Some(name)))
     }
 
@@ -193,9 +202,16 @@ impl Workflow {
         self.record.base_branch.as_deref().and_then(|name| self.branch(name))
     }
 
-    /// Returns the commit of the integration branch.
+    /// Returns the commit of the integration branch, or of what it was when the workflow was closed.
     pub(crate) fn integration(&self) -> Option<&Oid> {
-        self.refs.get(&Refs(&self.plan.workflow).integration())
+        let names = Refs(&self.plan.workflow);
+        let closed = self.is_closed().then(|| names.integrated());
+        let branch = self.refs.get(&names.integration());
+        branch.or_else(|| self.refs.get(&closed?))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        is_closed(&self.refs, &self.plan.workflow, &self.record_tip)
     }
 
     /// Returns the named worker.

@@ -28,12 +28,33 @@ pub struct Cleanup {
     pub restore: CommandLine,
     /// What could not be found out, or stays beside the workers.
     pub notes: Vec<String>,
+    /// All of it has landed and nothing of it is at work: commands that name no workflow mean
+    /// others.
+    #[serde(default)]
+    pub closed: bool,
+    /// What of the workflow is still in the repository, beside workers that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<Stays>,
     /// The one thing to do next.
     pub next: Vec<NextStep>,
 }
 
 impl Report for Cleanup {
     const SCHEMA: &'static str = "pw-integrate.cleanup/1";
+}
+
+/// Something of a workflow that a cleanup leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stays {
+    /// A ref, a folder or a setting.
+    pub what: String,
+    pub why: String,
+}
+
+impl Stays {
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
 }
 
 /// A worker whose branch and worktree are gone.

@@ -15,6 +15,7 @@ use crate::plan::{Plan, Worker};
 use crate::report::Report;
 use crate::status::{State, WorkerStatus};
 use crate::text::{bounded, counted};
+use crate::trailer;
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -70,6 +71,8 @@ pub enum Landed {
     FastForward,
     /// A merge commit on the base branch.
     Merge,
+    /// One commit on the base branch, with the user's message.
+    Squash,
     /// It was there before.
     Already,
     /// Not by us: it is proposed as a pull request.
@@ -100,6 +103,23 @@ pub enum LandingMode {
     FastForward,
     /// By a merge commit, also where a fast-forward is possible.
     Merge,
+    Squash,
+}
+
+/// Returns the refusal of several obstacles at once: the first one, with all of them in
+/// `details.obstacles`.
+pub fn together(mut obstacles: Vec<Failure>) -> Option<Failure> {
+    let all = serde_json::to_value(&obstacles).ok().filter(|_| obstacles.len() > 1);
+    if obstacles.is_empty() {
+        return None;
+    }
+    let mut first = obstacles.remove(0);
+    if let Some((details, all)) = first.details.as_object_mut().zip(all) {
+        details.insert("obstacles".to_owned(), all);
+        let others: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
+        first.message = format!("{}; also: {}", first.message, others.join("; "));
+    }
+    Some(first)
 }
 
 /// Returns how to land. `is_ahead`: the integration branch contains the base branch.
@@ -115,6 +135,7 @@ pub fn landing(
 ) -> Result<Landed, Failure> {
     match mode {
         LandingMode::Merge => Ok(Landed::Merge),
+        LandingMode::Squash => Ok(Landed::Squash),
         LandingMode::Unsaid | LandingMode::FastForward if is_ahead => Ok(Landed::FastForward),
         LandingMode::Unsaid | LandingMode::FastForward => Err(Failure::new(
             Code::BaseMoved,
@@ -184,7 +205,7 @@ pub fn require_left_out(
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
     Err(Failure::new(Code::NotReady, message)
-        .hint("they would land; integrate that worker, too, or take out by hand who holds its commits")
+        .hint("they would land; integrate that worker, too, or take the merge that brought them out by hand")
         .next(Next::Check(&plan.workflow)))
 }
 
@@ -214,6 +235,28 @@ pub fn merge_message(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
         message += &format!("\nWorkers:\n{}", shares.iter().map(said).collect::<String>());
     }
     message + &format!("\nPw-Workflow: {}\n", plan.workflow)
+}
+
+/// Returns the user's message for the one commit that lands, with who else wrote what is in it, and
+/// where the history of that is.
+pub fn squash_message(plan: &Plan, message: &str, authors: &[String], result: &Oid) -> String {
+    let is_new = |author: &&String| !message.contains(author.as_str());
+    let authors = authors.iter().filter(is_new).map(|author| ("Co-authored-by", author.clone()));
+    let ours = [("Pw-Workflow", plan.workflow.to_string()), ("Pw-Result", result.to_string())];
+    trailer::add(message, &authors.chain(ours).collect::<Vec<_>>())
+}
+
+/// Returns what an editor begins with: the goal, and below it, to be stripped, what the workers say
+/// of their work.
+pub fn squash_draft(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
+    let about = merge_message(plan, base, shares);
+    let about: String =
+        about.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    format!(
+        "{}\n\n# The message of the one commit that lands on {base}. Lines that begin with # are left out, and an\n\
+         # empty message lands nothing.\n#\n{about}",
+        one_line(&plan.goal)
+    )
 }
 
 /// Returns title and body of a pull request. Text from the plan and from workers stands in code
@@ -296,6 +339,31 @@ mod tests {
         assert_eq!(code("`x`\n# not a title \x1b[2J"), "`` `x` # not a title \u{fffd}[2J ``");
         assert_eq!(code_block("a\n```\n# b"), "````text\na\n```\n# b\n````\n");
         assert!(code(&"x".repeat(1000)).chars().count() < MAX_LINE + 10);
+    }
+
+    #[test]
+    fn obstacles_are_told_together_and_one_alone_as_it_is() {
+        let failure = |code, text: &str| Failure::new(code, text).hint("do it");
+        let (one, two) = (failure(Code::NotReady, "a"), failure(Code::DirtyTree, "b"));
+        assert_eq!(together(Vec::new()), None);
+        assert_eq!(together(vec![one.clone()]), Some(one.clone()));
+        let all = together(vec![one, two]).unwrap();
+        assert_eq!((all.code, all.message.as_str()), (Code::NotReady, "a; also: b"));
+        assert_eq!(all.details["obstacles"][1]["code"], "dirty_tree");
+        assert_eq!(all.details["obstacles"][0]["message"], "a");
+    }
+
+    #[test]
+    fn one_commit_names_who_else_wrote_it() {
+        let plan =
+            Plan::parse("workflow: shop\nworkers:\n  - {id: a, name: a, owns: [a]}\n").unwrap();
+        let result: Oid = "a".repeat(40).parse().unwrap();
+        let authors = ["B <b@x>".to_owned(), "C <c@x>".to_owned()];
+        let message = "feat: it\n\nRefs: 1\nCo-authored-by: B <b@x>";
+        assert_eq!(
+            squash_message(&plan, message, &authors, &result),
+            format!("{message}\nCo-authored-by: C <c@x>\nPw-Workflow: shop\nPw-Result: {result}\n")
+        );
     }
 
     #[test]

@@ -187,7 +187,7 @@ pub fn leads_to_ignored(path: &RepoPath, end: &RepoPath) -> String {
 /// Says that no other clone can fetch the commit that a submodule's entry names.
 pub fn unpublished(path: &RepoPath) -> String {
     format!(
-        "no remote branch has the commit of the submodule `{path}`: push it from {path}, else nobody else can check it out"
+        "no remote branch has the commit of the submodule `{path}`: push it from {path}, else no other clone can check it out"
     )
 }
 

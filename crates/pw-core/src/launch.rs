@@ -150,7 +150,7 @@ impl fmt::Display for LiveSession {
             (Some(place), true) => {
                 return write!(
                     f,
-                    "{} has a session in {place}, of which nobody can tell from here whether it lives",
+                    "{} has a session in {place}; whether it lives cannot be told from here",
                     self.worker
                 );
             }

@@ -41,7 +41,7 @@ impl NextStep {
 
 /// A command of our helpers.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "fields are the command's own arguments, by their names")]
+#[expect(missing_docs, reason = "fields are the arguments of the command that their variant names")]
 pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
@@ -111,24 +111,24 @@ pub enum Next<'a> {
 /// Options of `pw-integrate run`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
-    /// Workers that are not merged this time.
+    /// Workers to leave out.
     pub without: &'a [WorkerId],
-    /// Whether changes outside a scope are no obstacle.
+    /// Whether changes outside a scope are merged, too.
     pub allow_out_of_scope: bool,
-    /// Whether nothing is tested.
+    /// Whether no gate runs.
     pub no_gate: bool,
     /// As in `--gate`.
     pub gate: Option<&'static str>,
-    /// The command that tests instead of the plan's.
+    /// The shell command to run instead of the plan's gates.
     pub verify: Option<&'a str>,
 }
 
 /// How to land, when it is said.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
-    /// By a merge commit: `--merge`.
+    /// By a merge commit.
     Merge,
-    /// By a pull request: `--pr`.
+    /// Not by us: as a pull request.
     PullRequest,
 }
 

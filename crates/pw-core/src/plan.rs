@@ -16,6 +16,7 @@ use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::scope::Scope;
+use crate::signal::Carrier;
 use crate::time::Seconds;
 
 /// What `permissions` must say, word for word, to do without permission checks.
@@ -38,6 +39,9 @@ pub struct Plan {
     pub base: Option<String>,
     /// The commands that say whether the result is good, in the order they run.
     pub verify: Vec<Gate>,
+    /// The quick command that says whether a fresh worktree works at all, tried before anybody
+    /// starts; the gates where it is absent.
+    pub smoke: Option<String>,
     /// The command run once in each new worktree.
     pub setup: Option<String>,
     /// Ignored files carried over into each new worktree.
@@ -52,6 +56,8 @@ pub struct Plan {
     pub git_hooks: bool,
     /// Whether `verify` must pass before a worker may say that it is complete.
     pub verify_on_complete: bool,
+    /// Where commits carry signals.
+    pub carrier: Carrier,
     /// Where every signal is pushed to; nowhere when absent.
     pub remote: Option<String>,
     /// The command of `pw-setup launch --with custom`.

@@ -140,7 +140,7 @@ const REASONS: &[(&[ReasonKind], &str)] = &[
     ),
     (
         &[ReasonKind::OutOfScope],
-        "the worker undoes those files; or, if nobody owns them, the plan gives them to it; or the user agrees to merge them",
+        "the worker undoes those files; or, if no worker owns them, the plan gives them to it; or the user agrees to merge them",
     ),
     (&[ReasonKind::WrongBranch], "the worker runs `git switch` to its own branch"),
     (&[ReasonKind::BranchMissing, ReasonKind::WorktreeMissing], "as state `missing`"),
@@ -197,7 +197,7 @@ const KEPT: &[(&[KeepKind], &str)] = &[
         "the user ends the session or unlocks; never do it yourself",
     ),
     (&[KeepKind::IntegrationStopped], "continue or abort first"),
-    (&[KeepKind::ChangedMeanwhile], "somebody works there: ask, then the same command"),
+    (&[KeepKind::ChangedMeanwhile], "a process works there: ask the user, then the same command"),
 ];
 
 fn of_code(code: Code) -> &'static str {
@@ -213,7 +213,7 @@ fn of_code(code: Code) -> &'static str {
             "show `.error.message`: a filter such as git-lfs, or signing, does not work; once the user repaired it, run the same command again"
         }
         Code::HookRefused => {
-            "a worker: do what `.error.details.output` asks for, then the same command again; else `.error.next`; integrating: quote it to the user"
+            "a worker: do what `.error.details.output` asks for, then the same command again; else `.error.next`; integrating: quote it to the user; landing: nothing has landed, give another `-m`"
         }
         Code::ObjectsMissing => {
             "a partial clone: with the user's consent run the next command, which uses the network, then the same command again"
@@ -233,7 +233,7 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::NoCommit => "the user makes the first commit",
         Code::UnsafeRepository => {
-            "somebody else owns the folder; the user decides whether to trust it"
+            "another user of the machine owns the folder; the user decides whether to trust it"
         }
         Code::UnknownWorkflow => "take a name from `pw-setup list`",
         Code::AmbiguousWorkflow => "name the workflow; ask the user which one if it is not clear",
@@ -304,7 +304,7 @@ fn of_code(code: Code) -> &'static str {
             "switch back to the worker's branch, or end the git operation in progress"
         }
         Code::SignalLost => {
-            "the commit is there, its marker is not: a commit hook changed the subject; the user adapts the hook"
+            "the commit is there, its signal is not: a commit hook changed the message; [other place for signals](plan.md#rules-for-messages), or the user adapts the hook"
         }
         Code::SetupFailed => {
             "quote the end of the log; correct the plan's `setup` or what it lacks, run the same command again"

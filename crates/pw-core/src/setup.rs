@@ -14,6 +14,7 @@ use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size};
+use crate::prerequisites::Prerequisites;
 use crate::report::Report;
 use crate::scope::Scope;
 use crate::status::Base;
@@ -31,8 +32,8 @@ pub struct Check {
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
-    /// Things that are allowed and usually not meant.
-    pub warnings: Vec<String>,
+    #[serde(flatten)]
+    pub prerequisites: Prerequisites,
 }
 
 impl Report for Check {
@@ -64,6 +65,9 @@ pub struct Created {
     /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Absent when the workflow was there before, and its plan too.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Prerequisites>,
 }
 
 impl Report for Created {
@@ -155,6 +159,9 @@ pub struct WorkflowLine {
     pub integrated: usize,
     /// RFC 3339.
     pub started_at: String,
+    /// It has landed and was cleaned up.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 /// Returns the files that changed most often, with their owners, at most `limit`.

@@ -66,6 +66,10 @@ pub struct Brief {
     pub provides: Vec<String>,
     /// Free text for the worker; empty when there is none.
     pub notes: String,
+    /// What the subjects of its commits are, `{text}` being what it says in a command; absent where
+    /// a marker begins them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_subject: Option<String>,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
     /// Own changes, committed or not, outside its scope.
@@ -287,6 +291,7 @@ pub fn brief(
         remaining: worker.remaining(&status.checkpoints),
         provides: worker.provides.clone(),
         notes: worker.notes.clone(),
+        commit_subject: plan.carrier.template().map(|template| template.as_str().to_owned()),
         verify: plan.verify.clone(),
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),
@@ -401,7 +406,7 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
-            .hint(format!("finish it, or give it up with git {operation} --abort"))
+            .hint(format!("finish it, or abort it with git {operation} --abort"))
             .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
@@ -550,8 +555,10 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
                 owner.id, owner.id
             )
         }
-        None => "nobody owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
-            .to_owned(),
+        None => {
+            "no worker owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
+                .to_owned()
+        }
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)

@@ -54,7 +54,8 @@ fn failed_hook(trace: &[u8]) -> Option<String> {
     None
 }
 
-fn refused(hook: &str, said: &str) -> Failure {
+/// Returns the refusal of a hook, with what it said: `hook_refused`.
+pub(crate) fn refused(hook: &str, said: &str) -> Failure {
     let from = said.len().saturating_sub(MAX_OUTPUT);
     let from = (from..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(said.len());
     let output = said[from..].trim();

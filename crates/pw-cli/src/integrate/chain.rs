@@ -193,7 +193,7 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
         }
         _ => Err(Failure::new(
             Code::IntegrationMoved,
-            format!("{branch} was moved by somebody else"),
+            format!("{branch} was moved by the user or another process"),
         )
         .hint("keep those commits under another name, then run again to put the branch back")
         .next(CommandLine::of("git branch -m").word(&branch).word(format!("{branch}-by-hand")))

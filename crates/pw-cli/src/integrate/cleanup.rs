@@ -20,6 +20,7 @@ use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{Journal, Survey, Transaction};
 
+use super::closing::{Closing, close};
 use super::gate_worktree::GateWorktree;
 use crate::facts::Worktrees;
 use crate::landing;
@@ -95,8 +96,13 @@ pub(super) fn cleanup(
             kept.push(KeptWorker { worker: worker.id.clone(), reasons: candidate.reasons });
         }
     }
-    if !options.dry_run {
-        notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
+    let all_gone = kept.is_empty() && !others_stay;
+    let mut closing = Closing::default();
+    if let Some(journal) = &journal {
+        notes.extend(sweep(&mut workflow, all_gone)?);
+        if all_gone {
+            closing = close(&workflow, journal, &facts)?;
+        }
     }
     let slug = &workflow.plan.workflow;
     let next = if options.dry_run && !removed.is_empty() {
@@ -115,6 +121,8 @@ pub(super) fn cleanup(
         kept,
         restore: Next::Snapshots(slug).into(),
         notes,
+        closed: closing.closed,
+        stays: closing.stays,
         next: vec![next],
     };
     Answer::of(&answer, view::cleanup)
@@ -207,7 +215,7 @@ impl<'a> CleanupCandidate<'a> {
             Ok(about) => about.is_dir(),
         };
         if !is_folder || listed.is_none() || !repo.is_worktree_of_its_own(&self.path) {
-            let message = "what stands in its place is not the worktree that was made there";
+            let message = "its folder is not the worktree that was made there";
             self.keep(KeepKind::Foreign, message);
             return Ok(());
         }
@@ -217,7 +225,7 @@ impl<'a> CleanupCandidate<'a> {
                 self.keep(KeepKind::InUse, format!("processes run in it: {}", ids.join(", ")));
             }
             Some(_) => {}
-            None => notes.push(format!("nobody could tell which programs run in {branch}")),
+            None => notes.push(format!("which programs run in the worktree of {branch} is not known: this system does not tell")),
         }
         let mut survey = match repo.survey(&self.path, &plan.disposable) {
             Ok(survey) => survey,
@@ -328,7 +336,7 @@ impl<'a> CleanupCandidate<'a> {
             return aside.discard().map(|()| true);
         }
         aside.put_back()?;
-        let message = "somebody changed something while it was being removed";
+        let message = "another process changed something in it while it was being removed";
         self.keep(KeepKind::ChangedMeanwhile, message);
         Ok(false)
     }

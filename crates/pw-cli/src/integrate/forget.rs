@@ -33,6 +33,10 @@ pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) 
             journal.add(&workflow.repo, &Event::Forgot { id: id.clone() })?;
             transaction = transaction.delete(&names.snapshot(id), commit);
         }
+        if let Some(tip) = journal.tip().filter(|_| workflow.is_closed()) {
+            // This is no reason to open it again.
+            transaction = transaction.set(&names.closed(), tip, Some(&workflow.record_tip));
+        }
         journal.publish(&workflow.repo, transaction)?;
     }
     let list = Next::Snapshots(&workflow.plan.workflow);

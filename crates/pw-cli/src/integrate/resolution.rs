@@ -118,7 +118,7 @@ impl Resolution {
                 .details(serde_json::json!({ "paths": survey.changes.nested }))
                 .into());
         }
-        let why = format!("resolution of {}, given up", stopped.worker);
+        let why = format!("resolution of {}, aborted", stopped.worker);
         let of = RESOLUTIONS.parse()?;
         let keeping = KeptSnapshot::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
         Ok(Some((aside, Some(keeping))))

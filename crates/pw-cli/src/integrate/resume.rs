@@ -65,12 +65,12 @@ fn require_nothing_beside(workflow: &Workflow, stopped: &Stopped) -> Result<()> 
         return Ok(());
     }
     let message = format!(
-        "{} has got commits since the merge of {} stopped",
+        "{} has new commits since the merge of {} stopped",
         workflow.plan.integration_branch(),
         stopped.worker
     );
     Err(Failure::new(Code::IntegrationMoved, message)
-        .hint("give the stopped merge up and run again on top of them; what is resolved and added is remembered")
+        .hint("abort the stopped merge and run again on top of them; what is resolved and added is remembered")
         .next(Next::Abort(&workflow.plan.workflow))
         .into())
 }
@@ -194,7 +194,7 @@ fn resolved_tree(
         ),
         (
             sided,
-            "is a name git made up for one side",
+            "is the name that git gave to one side",
             "rename it with git mv, or remove it with git rm",
             "status --",
         ),

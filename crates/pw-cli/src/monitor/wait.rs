@@ -14,7 +14,7 @@ use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// Returns when something happened that somebody must act on
+/// Returns when something happened that the user or an agent must act on
 ///
 /// At once if there is such a thing that --since does not cover, else as soon as there is one, or
 /// when the time is up: then `happened` is false, and the exit code 0.
@@ -36,20 +36,20 @@ pub(super) struct Wait {
     /// How long at most: 90s, 30m, 1h; 0s only looks
     #[arg(long, default_value = "30m", value_parser = pw_core::time::parse_human)]
     timeout: Seconds,
-    /// The cursor of the answer before; without it, all that needs somebody now is told
+    /// The cursor of the answer before; without it, all that must be acted on now is told
     #[arg(long, value_name = "CURSOR")]
     since: Option<Cursor>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum For {
-    /// Somebody is complete or went on after it; a next wave; all can be merged, or are
+    /// A worker is complete or went on after it; a next wave; all can be merged, or are
     Complete,
-    /// Somebody cannot go on without an answer or another worker; a merge is stopped
+    /// A worker cannot go on without an answer or another worker; a merge is stopped
     Blocked,
-    /// Somebody does not move any more, or is missing
+    /// A worker does not move any more, or is missing
     Stalled,
-    /// All that somebody must act on, conflicts included
+    /// All that the user or an agent must act on, conflicts included
     Any,
 }
 

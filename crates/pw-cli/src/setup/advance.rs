@@ -9,7 +9,7 @@ use pw_core::next::{Next, Options};
 use pw_core::plan::{Plan, Worker};
 use pw_core::status::openable;
 
-use super::create::make;
+use super::create::{answer, make};
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
 use crate::facts::Worktrees;
@@ -39,7 +39,9 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
     let planned = PlannedWorkflow::survey(context, file)?;
-    make(context, planned, wanted, told)
+    let (planned, made, mut notes) = make(context, planned, wanted)?;
+    notes.extend(told);
+    answer(&planned, &made, notes, None)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base

@@ -13,6 +13,7 @@ use pw_core::setup::{self, Check, SetupStatus};
 
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
+use super::prerequisites;
 use crate::shell::{Answer, Context};
 use crate::view;
 
@@ -43,7 +44,7 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
         setup: planned.report(&status, next),
         hot_files: setup::hot_files(&planned.plan, &commits, HOT_FILES),
         neighbours: neighbours(&planned.plan, &commits, NEIGHBOURS),
-        warnings,
+        prerequisites: prerequisites::look(&planned, true, None, warnings)?,
     };
     Answer::of(&check, view::check)
 }

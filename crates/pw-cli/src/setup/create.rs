@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
+use pw_core::prerequisites::Prerequisites;
 use pw_core::record::{Event, Placement};
 use pw_core::setup::obstacles::in_the_way;
 use pw_core::setup::{Created, SetupStatus};
@@ -18,21 +19,37 @@ use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
-use super::prepare;
+use super::{prepare, prerequisites, trial};
 use crate::launcher;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
 
-/// Makes the first wave, and finishes later workers that were begun.
-pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
+/// Makes the first wave, and finishes later workers that were begun. A new plan is tried in a fresh
+/// worktree, unless the user wants none of that.
+pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<Answer> {
     let file = PlanFile::read(context, path)?;
     let planned = PlannedWorkflow::survey(context, file)?;
+    let is_new = planned.record_tip.is_none() || planned.is_replanned()?;
     let _lock = Lock::take(planned.repo.common(), &context.command, &rfc3339(context.now))?;
     let base = planned.record.base.clone();
     let first_wave = planned.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
-    make(context, planned, wanted, None)
+    let (planned, made, notes) = make(context, planned, wanted)?;
+    let prerequisites = is_new.then(|| look(context, &planned, is_tried)).transpose()?;
+    answer(&planned, &made, notes, prerequisites)
+}
+
+/// Looks at what workers would stumble over. They are made by now, so what cannot be tried is said.
+fn look(context: &Context, planned: &PlannedWorkflow, is_tried: bool) -> Result<Prerequisites> {
+    let (mut trial, mut notes) = (None, Vec::new());
+    if is_tried {
+        match trial::tried(context, planned.plan.workflow.as_str()) {
+            Ok(tried) => trial = tried,
+            Err(error) => notes.push(format!("a fresh worktree could not be tried: {error:#}")),
+        }
+    }
+    prerequisites::look(planned, is_tried, trial, notes)
 }
 
 /// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
@@ -40,12 +57,10 @@ pub(super) fn make(
     context: &Context,
     mut planned: PlannedWorkflow,
     wanted: Vec<(WorkerId, Oid)>,
-    told: Option<String>,
-) -> Result<Answer> {
+) -> Result<(PlannedWorkflow, BTreeSet<WorkerId>, Vec<String>)> {
     let mut journal = open_journal(&planned)?;
     // Before the new plan is recorded: the same command does it again if this one is killed.
-    let mut notes = carry_over(&planned)?;
-    notes.extend(told);
+    let notes = carry_over(&planned)?;
     let begun = planned.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
@@ -62,6 +77,8 @@ pub(super) fn make(
     planned.repo.exclude(&planned.plan.worktrees)?;
 
     let made = make_each(context, &mut planned, &mut journal, &todo);
+    // A file that was named later is carried over to workers that are there.
+    let files = prepare::files_to_copy(&planned.repo, &planned.plan)?;
     // Workers made before a failure are handed over all the same.
     for worker in &planned.plan.workers {
         let placement = planned.record.placements.get(&worker.id).filter(|p| p.created);
@@ -69,6 +86,7 @@ pub(super) fn make(
             reattach(&planned, worker)?;
             // A worker that was merged and cleaned up needs no hooks and no launcher any more.
             if repair::is_in_place(&planned.repo, &planned.plan, worker) {
+                prepare::copy(&planned.repo, &planned.worktree(worker), &files)?;
                 repair::write(&planned.repo, &planned.plan, worker, placement.port)?;
             }
         }
@@ -76,7 +94,7 @@ pub(super) fn make(
     planned.verify(&todo)?;
     publish(&mut journal, &planned.repo)?;
     let made = made?;
-    answer(&planned, &made, notes)
+    Ok((planned, made, notes))
 }
 
 /// Makes one worker after the other, their files side by side; stops at the first that cannot be
@@ -271,7 +289,7 @@ fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
                 Some(format!("git's entry of the worktree of {id} is gone; its folder is there"))
             }
             Whereabouts::Occupied if !record.merged.contains_key(id) => {
-                Some(format!("what stands in the place of the worktree of {id} is not that"))
+                Some(format!("the folder of {id} is not its worktree"))
             }
             Whereabouts::Occupied | Whereabouts::Unknown => None,
         }
@@ -369,10 +387,11 @@ impl PlannedWorkflow {
     }
 }
 
-fn answer(
+pub(super) fn answer(
     planned: &PlannedWorkflow,
     made: &BTreeSet<WorkerId>,
     notes: Vec<String>,
+    prerequisites: Option<Prerequisites>,
 ) -> Result<Answer> {
     let status = |worker: &Worker| match planned.record.placements.contains_key(&worker.id) {
         _ if made.contains(&worker.id) => SetupStatus::Created,
@@ -386,5 +405,6 @@ fn answer(
         });
     let watch = NextStep::new("watch", Next::Status(&planned.plan.workflow));
     let next = launches.chain([watch]).collect();
-    Answer::of(&Created { setup: planned.report(&status, next), notes }, view::created)
+    let setup = planned.report(&status, next);
+    Answer::of(&Created { setup, notes, prerequisites }, view::created)
 }

@@ -1,6 +1,6 @@
 //! Snapshots: what there is, what came back, what is gone; and what a cleanup did.
 
-use pw_core::cleanup::Cleanup;
+use pw_core::cleanup::{Cleanup, Stays};
 use pw_core::snapshot::{Forgotten, Restore, Snapshot};
 use pw_core::time::human;
 
@@ -26,6 +26,9 @@ pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
     }
     if cleanup.removed.is_empty() && cleanup.kept.is_empty() {
         out += "there is nothing to clean up\n";
+    }
+    for Stays { what, why } in &cleanup.stays {
+        out += &format!("{} stays: {}\n", plain(what), plain(why));
     }
     for note in &cleanup.notes {
         out += &format!("note: {}\n", plain(note));

@@ -40,7 +40,7 @@ pub(super) fn commit(
     text: &str,
     more: &CommitArgs,
 ) -> Result<Answer> {
-    let message = OwnWorktree::message(signal, text, &more.detail)?;
+    let message = own.message(signal, text, &more.detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_branch(own.worker, &tree)?;
@@ -58,7 +58,7 @@ pub(super) fn commit(
             if signal.gets_out() && !is_signal(&head, signal) {
                 signal_alone(own, &path, signal, &message)?;
                 notes.push(format!(
-                    "a hook changed the subject of {}: the signal is a commit of its own",
+                    "a hook changed the message of {}: the signal is a commit of its own",
                     head.oid.short()
                 ));
             }
@@ -68,7 +68,7 @@ pub(super) fn commit(
             signal_alone(own, &path, signal, &message)?;
             vec![format!("no file is committed, the signal alone: {}", words(&error))]
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(own.explained(error)),
     };
     // Read anew: reports the files that are left, not those that were meant to be.
     let left = own.tree()?.uncommitted();

@@ -24,7 +24,7 @@ use crate::workflow::Workflow;
 use crate::{command, launcher};
 
 pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
-    let message = OwnWorktree::message(&Signal::Complete, text, detail)?;
+    let message = own.message(&Signal::Complete, text, detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_own_branch(own.worker, &tree)?;
@@ -39,7 +39,7 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
         return own.committed(&path, head, &Signal::Complete, Vec::new(), notes, None);
     }
     own.repair();
-    repo.commit(&path, &message, None)?;
+    repo.commit(&path, &message, None).map_err(|error| own.explained(error))?;
     notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
     own.announce(&path, &Signal::Complete, &message, Vec::new(), notes, None)
 }

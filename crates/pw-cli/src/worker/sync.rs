@@ -83,8 +83,9 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     }
     let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
     let item = item.unwrap_or_default();
-    let subject = format!("{} took in {}{item}", Signal::Checkpoint.marker(), provider.id);
-    let commit = repo.take_in(&path, &tip, &subject)?;
+    let text = format!("took in {}{item}", provider.id);
+    let message = own.message(&Signal::Checkpoint, &text, &[])?;
+    let commit = repo.take_in(&path, &tip, &message).map_err(|error| own.explained(error))?;
     let synced = Synced {
         worker: own.worker.id.clone(),
         from: provider.id.clone(),
@@ -113,7 +114,7 @@ fn provider<'a>(
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
     let id = wanted.cloned().ok_or_else(|| {
-        Failure::new(Code::Usage, "you wait for nobody")
+        Failure::new(Code::Usage, "you wait for no worker")
             .hint("name the worker to take in")
             .next(Next::Brief)
     })?;

@@ -178,7 +178,7 @@ fn generated_tables_are_current() {
             "reasons" => remedies(Topic::Reason, "| reason | action |"),
             "codes" => remedies(Topic::Code, "| code | exit | action |"),
             "kept" => remedies(Topic::Kept, "| stays because of | action |"),
-            _ => panic!("{}: nobody generates {name:?}", page.name),
+            _ => panic!("{}: no table is generated for {name:?}", page.name),
         });
     }
 }

@@ -158,7 +158,7 @@ fn without_colour_there_is_none() {
 
 /// `pw-monitor watch` on a terminal.
 struct Live {
-    /// Ends the program when nobody has dropped this after a minute: a read has no time limit.
+    /// Ends the program when the test has not dropped this after a minute: a read has no time limit.
     _guard: mpsc::Sender<()>,
     pty: Pty,
     child: std::process::Child,
@@ -230,7 +230,7 @@ fn on_a_terminal_it_follows_the_workers_and_leaves_everything_as_it_was() {
     let (rest, status) = live.ended();
     assert!(is_left_clean(&rest) && status.success(), "{status:?} {rest:?}");
 
-    // Whoever ends it with a signal finds it ended by that signal, and the terminal as it was.
+    // A process that ends it with a signal finds it ended by that signal, and the terminal as it was.
     let mut live = Live::start(&repo);
     live.until("guide");
     let kill = format!("kill -TERM {}", live.child.id());

@@ -101,7 +101,8 @@ fn in_its_folder(
         return None;
     };
     let place = place(judge);
-    let own = "work in your own worktree: leave -C, --git-dir, GIT_DIR and `cd` to others out";
+    let own =
+        "work in your own worktree: leave out -C, --git-dir, GIT_DIR and `cd` to other worktrees";
     match verdict {
         Verdict::DeniedAnywhere(reason) => judge.deny(reason),
         Verdict::Denied(reason) if place != Place::Outside || globals.leads => judge.deny(reason),

@@ -34,6 +34,11 @@ impl Refs<'_> {
         format!("refs/pw/{}/integrated", self.0)
     }
 
+    /// Where the record was when the workflow was closed: it is closed as long as both are there.
+    pub fn closed(&self) -> String {
+        format!("refs/pw/{}/closed", self.0)
+    }
+
     /// One snapshot of a worker, or of a resolution that was given up.
     pub fn snapshot(&self, id: &SnapshotId) -> String {
         format!("{}{id}", self.snapshots())

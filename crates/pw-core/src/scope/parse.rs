@@ -130,7 +130,7 @@ fn segment(glob: &str, part: &str) -> Result<Segment, BadGlob> {
     };
     let name: Option<String> = tokens.iter().map(literal).collect();
     if name.is_some_and(|name| name.eq_ignore_ascii_case(".git")) {
-        return bad(format!("`{glob}` reaches into .git"), "git's own folder belongs to nobody");
+        return bad(format!("`{glob}` reaches into .git"), "no worker can own git's own folder");
     }
     Ok(Segment::One(tokens))
 }

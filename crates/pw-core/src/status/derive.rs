@@ -367,7 +367,7 @@ fn reasons(
         WorktreeFacts::Broken => {
             add(
                 ReasonKind::WorktreeBroken,
-                "what stands in the place of the worktree is not that, or not linked to git"
+                "the folder of the worktree holds something else, or is not linked to git"
                     .to_owned(),
                 &[],
             );
