@@ -21,9 +21,6 @@ const LAUNCHES: usize = 3;
 
 pub(super) fn shorten(status: &mut Value) {
     shorten_next(status);
-    if let Some(trial) = status.get_mut("trial") {
-        leave_out(trial, &["order"]);
-    }
     let are_many = list(status, "workers").len() > IN_FULL;
     let mut in_short = 0;
     for worker in list(status, "workers") {
@@ -42,6 +39,9 @@ pub(super) fn shorten(status: &mut Value) {
     }
     if in_short > 0 {
         status["in_short"] = json!(in_short);
+        if let Some(trial) = status.get_mut("trial") {
+            leave_out(trial, &["order"]);
+        }
         // Who comes after workers that are at work waits as it should.
         let waiting = status.get_mut("waiting").and_then(Value::as_array_mut);
         waiting.into_iter().for_each(|list| list.retain(|wait| wait["outlook"] != "moving"));
