@@ -270,6 +270,15 @@ pub(crate) fn start_of(pid: u32) -> String {
     String::from_utf8_lossy(&said).trim().to_owned()
 }
 
+/// Returns the command line of the git process that called the hook which called us.
+pub(crate) fn git_command() -> Option<String> {
+    let pid: u32 = std::env::var("PW_GIT_PROCESS").ok()?.parse().ok()?;
+    let mut ps = program("ps");
+    ps.args(["-ww", "-o", "args=", "-p", &pid.to_string()]);
+    let said = ps.output().ok()?.stdout;
+    Some(String::from_utf8_lossy(&said).trim().to_owned())
+}
+
 /// Returns the machine and the container whose process ids we see.
 pub(crate) fn domain() -> PidDomain {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();

@@ -48,10 +48,12 @@ impl Report for Cleanup {
 pub struct Stays {
     /// A ref, a folder or a setting.
     pub what: String,
+    /// The reason, with the command that takes it away where there is one.
     pub why: String,
 }
 
 impl Stays {
+    /// Something that stays, and the reason.
     pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self { what: what.into(), why: why.into() }
     }

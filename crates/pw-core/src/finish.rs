@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::FileConflict;
 use crate::failure::{Code, Failure};
 use crate::gate_report::{self, GateReport};
-use crate::history::History;
+use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;
 use crate::next::{CommandLine, Next, NextStep, Way};
@@ -22,6 +22,8 @@ const MAX_BODY: usize = 60_000;
 /// Longest line of a worker's that it repeats, in characters, and how many of a kind.
 const MAX_LINE: usize = 300;
 const MAX_LINES: usize = 50;
+/// The key of the trailer that names the result which one commit holds.
+const RESULT: &str = "Pw-Result";
 
 /// The answer of `pw-integrate finish`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -103,6 +105,7 @@ pub enum LandingMode {
     FastForward,
     /// By a merge commit, also where a fast-forward is possible.
     Merge,
+    /// As one commit with the user's message.
     Squash,
 }
 
@@ -242,8 +245,13 @@ pub fn merge_message(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
 pub fn squash_message(plan: &Plan, message: &str, authors: &[String], result: &Oid) -> String {
     let is_new = |author: &&String| !message.contains(author.as_str());
     let authors = authors.iter().filter(is_new).map(|author| ("Co-authored-by", author.clone()));
-    let ours = [("Pw-Workflow", plan.workflow.to_string()), ("Pw-Result", result.to_string())];
+    let ours = [("Pw-Workflow", plan.workflow.to_string()), (RESULT, result.to_string())];
     trailer::add(message, &authors.chain(ours).collect::<Vec<_>>())
+}
+
+/// Returns whether a commit is the one that we landed this result as.
+pub fn is_squash_of(commit: &Commit, result: &Oid) -> bool {
+    trailer::values(&commit.message, RESULT).iter().any(|named| *named == result.as_str())
 }
 
 /// Returns what an editor begins with: the goal, and below it, to be stripped, what the workers say

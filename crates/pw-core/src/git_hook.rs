@@ -24,13 +24,15 @@ refuse() {
 ask() {
   guard=$hooks/../pw-worker
   [ -x "$guard" ] || guard=$(command -v pw-worker) || refuse 'pw-worker is gone'
-  "$guard" guard "$hook" "$@" || exit 1
+  PW_GIT_PROCESS=$PPID "$guard" guard "$hook" "$@" || exit 1
 }
 # A worktree that was copied along, and not repaired, would commit to the branch of the original.
 here() {
   [ "$(place "$common")" = "$(place "$hooks/../../../..")" ] || refuse 'the repository was moved or copied'
 }
 session=${PW_WORKER-}${PW_WORKFLOW-}
+label=${hooks%/*}
+label=${label##*/}
 [ "$hook" = reference-transaction ] || common=$(git rev-parse --git-common-dir)
 case $hook in
   pre-commit | commit-msg)
@@ -39,14 +41,16 @@ case $hook in
   # Of what git does here without the two above, workers' sessions alone are asked whose they are.
   applypatch-msg | pre-applypatch | pre-merge-commit | prepare-commit-msg | pre-rebase)
     [ -z "$session" ] || { here; ask "$@"; } ;;
+  post-checkout)
+    # Of files that are checked out git says 0.
+    [ -z "$session" ] || [ "$3" = 0 ] || ask "$label" ;;
   reference-transaction)
     # Git runs this one several times for each command: it starts nothing that it need not.
     if [ "$1" = prepared ] && [ -n "$session" ]; then
       said=$(cat)
-      label=${hooks%/*}
       case $said in
         *HEAD* | *' refs/heads/'* | *' refs/stash'*)
-          printf '%s\n' "$said" | ask "${label##*/}" || exit 1 ;;
+          printf '%s\n' "$said" | ask "$label" || exit 1 ;;
       esac
       exec <<SAID
 $said

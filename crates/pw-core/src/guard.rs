@@ -8,7 +8,9 @@
 //! `$X` alone tells nothing, and is allowed. A git command of which neither verb nor folder can be
 //! told is refused.
 
+mod archives;
 mod arguments;
+mod awk;
 mod builtin;
 mod call;
 mod code;
@@ -16,22 +18,29 @@ mod decide;
 mod expansion;
 mod files;
 mod find;
+mod functions;
 mod git;
 mod heads;
 mod helper;
 mod judge;
+mod lists;
+mod options;
+mod patch;
 mod refs;
 mod script;
+mod sed;
 mod session;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod verbs;
 
 use self::decide::{Change, foreign};
 use self::judge::{Judge, Rules};
-pub use self::refs::{Store, Transaction, refs};
+pub use self::refs::{Store, Transaction, destinations, refs};
 pub use self::surroundings::{Surroundings, Target};
+pub use self::undo::{Followed, Halted, UNDER_WAY, left};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::signal::{self, Subject};

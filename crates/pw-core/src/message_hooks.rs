@@ -43,6 +43,7 @@ pub struct MessageHooks {
 pub enum Verdict {
     /// All kinds of signals pass, and are what they were.
     Accepted,
+    /// A hook lets no signal pass.
     Refused,
     /// The signal would be lost.
     Changed,
@@ -53,8 +54,10 @@ pub enum Verdict {
 /// Keys of a plan that say where signals are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanKeys {
+    /// The value of `signal`.
     pub signal: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// The value of `signal_subject`, where it is needed.
     pub signal_subject: Option<String>,
 }
 
@@ -78,9 +81,19 @@ impl PlanKeys {
 #[derive(Clone, Debug)]
 pub enum Ran {
     /// All let it pass; this is what it is then.
-    Passed { message: String },
+    Passed {
+        /// The message after the last hook.
+        message: String,
+    },
     /// This hook did not; no code when its time was over, or a signal ended it.
-    Failed { hook: String, code: Option<i32>, said: String },
+    Failed {
+        /// Its name.
+        hook: String,
+        /// Its exit code.
+        code: Option<i32>,
+        /// What it printed.
+        said: String,
+    },
 }
 
 /// What is wrong with one message.

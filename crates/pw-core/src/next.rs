@@ -106,6 +106,8 @@ pub enum Next<'a> {
 
     /// `pw-retro report`
     Report(&'a Slug),
+    /// `pw-retro forget`
+    ForgetRun(&'a Slug),
 }
 
 /// Options of `pw-integrate run`.
@@ -184,7 +186,7 @@ impl<'a> Next<'a> {
             | Self::Needs { .. }
             | Self::Blocked { .. }
             | Self::BlockedByHook(_) => "pw-worker",
-            Self::Report(_) => "pw-retro",
+            Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
         }
     }
 
@@ -250,6 +252,7 @@ impl<'a> Next<'a> {
                 helper.and("blocked").sentence(&format!("the hook {hook} refuses"))
             }
             Self::Report(workflow) => helper.and("report").word(workflow),
+            Self::ForgetRun(workflow) => helper.and("forget").word(workflow),
         }
     }
 }

@@ -96,7 +96,9 @@ pub struct Worker {
 }
 
 /// A worker's estimated amount of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Size {
     /// Under half an hour.
     S,

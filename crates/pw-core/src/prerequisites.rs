@@ -19,6 +19,7 @@ const OLDEST_GIT: (u32, u32) = (2, 39);
 /// What `pw-setup check` and `create` say besides branches and worktrees.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Prerequisites {
+    /// The commands of the plan, and what else it does.
     pub will_run: WillRun,
     /// What the repository's message hooks make of signals; absent when it has none, or when that
     /// was not tried.
@@ -65,7 +66,9 @@ pub struct Found {
     pub uncommitted: Vec<RepoPath>,
     /// The remote-tracking branch of the base, and how many commits it has that the base lacks.
     pub behind: Option<(String, usize)>,
+    /// The submodules that the base commit names.
     pub submodules: Vec<RepoPath>,
+    /// The user's own hooks.
     pub hooks: Hooks,
     /// The version of git, where it could be read.
     pub git: Option<(u32, u32)>,
@@ -78,6 +81,7 @@ pub struct Found {
 /// The user's own hooks.
 #[derive(Clone, Debug, Default)]
 pub struct Hooks {
+    /// Those that are programs.
     pub names: Vec<String>,
     /// The folder they are in, where a fresh worktree has no such folder: it is relative to the
     /// worktree and in no commit.
@@ -85,6 +89,7 @@ pub struct Hooks {
 }
 
 impl WillRun {
+    /// Returns what a plan will run.
     pub fn of(plan: &Plan, found: &Found) -> Self {
         Self {
             setup: plan.setup.clone(),

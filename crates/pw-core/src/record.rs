@@ -66,6 +66,8 @@ pub struct Record {
     pub cleaned: BTreeSet<WorkerId>,
     /// When the workflow was planned.
     pub started: Seconds,
+    /// Everything that was recorded, the oldest first, each with the time it was written.
+    pub events: Vec<(Event, Seconds)>,
 }
 
 impl Record {
@@ -88,6 +90,7 @@ impl Record {
             cleaning: BTreeSet::new(),
             cleaned: BTreeSet::new(),
             started,
+            events: Vec::new(),
         }
     }
 
@@ -106,14 +109,17 @@ impl Record {
     /// does not say what the workflow forked from.
     pub fn replay(events: impl IntoIterator<Item = (Event, Seconds)>) -> Option<Self> {
         let mut events = events.into_iter();
-        let (Event::Planned { branch, base }, at) = events.next()? else { return None };
-        let mut record = Self::new(branch, base, at);
+        let (first, at) = events.next()?;
+        let Event::Planned { branch, base } = &first else { return None };
+        let mut record = Self::new(branch.clone(), base.clone(), at);
+        record.apply(first, at);
         events.for_each(|(event, at)| record.apply(event, at));
         Some(record)
     }
 
     /// Takes one more event in.
     pub fn apply(&mut self, event: Event, at: Seconds) {
+        self.events.push((event.clone(), at));
         match event {
             Event::Planned { .. } | Event::Replanned => {}
             Event::Creating { worker, fork } => {

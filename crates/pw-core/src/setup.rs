@@ -32,6 +32,7 @@ pub struct Check {
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
+    /// What will run, and what the repository lacks.
     #[serde(flatten)]
     pub prerequisites: Prerequisites,
 }

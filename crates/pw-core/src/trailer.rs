@@ -49,7 +49,7 @@ fn block(message: &str) -> Option<Vec<&str>> {
     let lines: Vec<&str> = message.lines().map(str::trim_end).collect();
     // What git strips from the end of a message that an editor wrote.
     let is_over = |line: &&str| line.is_empty() || line.starts_with('#');
-    let end = lines.iter().rposition(|line| !is_over(&line))? + 1;
+    let end = lines.iter().rposition(|line| !is_over(line))? + 1;
     let begin = lines[..end].iter().rposition(|line| line.is_empty())? + 1;
     // The first paragraph is the subject, whatever it looks like.
     lines[..begin].iter().find(|line| !line.is_empty())?;

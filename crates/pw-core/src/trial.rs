@@ -35,6 +35,7 @@ const MADE: [&str; 12] = [
 pub struct Trial {
     /// The first command that did not pass; the last one where all did.
     pub command: String,
+    /// How it ended.
     pub outcome: Outcome,
     /// The exit code; `null` when its time was over or a signal ended it.
     pub exit_code: Option<i32>,
@@ -54,6 +55,7 @@ pub struct Trial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// It works in a fresh worktree.
     Passed,
     /// It fails in a fresh worktree, and passes with the files in `copy`.
     LacksFiles,
@@ -68,6 +70,7 @@ pub enum Outcome {
 /// The ignored files of a checkout, as far as the trial looks at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
+    /// Files that may be copied.
     pub files: Vec<RepoPath>,
     /// Folders that a command makes.
     pub made: Vec<RepoPath>,

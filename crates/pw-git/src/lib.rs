@@ -22,6 +22,7 @@ mod merge_process;
 mod message;
 mod objects;
 mod own_settings;
+mod past;
 mod path_queries;
 mod process;
 mod record;

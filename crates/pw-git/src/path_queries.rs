@@ -8,6 +8,7 @@ use anyhow::Result;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
+use crate::process::records;
 
 impl Repo {
     /// Returns whether git ignores a path of a worktree. What it tracks it does not ignore.
@@ -29,6 +30,13 @@ impl Repo {
         let args = ["ls-files", "-z", "--"].map(OsStr::new);
         let call = self.git.at(worktree).user(args.into_iter().chain([path]));
         Ok(!call.reader().bytes()?.is_empty())
+    }
+
+    /// Returns the files of a worktree that are not as in its index, and those that are not in it.
+    pub fn unlike_index(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
+        let args = ["ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"];
+        let answer = self.git.at(worktree).user(args).reader().bytes()?;
+        Ok(records(&answer).map(RepoPath::new).collect())
     }
 
     /// Returns the user's alias for a word behind `git`.

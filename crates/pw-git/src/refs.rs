@@ -121,6 +121,7 @@ impl Transaction {
 /// that it is in the middle of.
 #[derive(Debug)]
 pub struct RefFiles {
+    own: PathBuf,
     common: PathBuf,
 }
 
@@ -128,13 +129,30 @@ impl RefFiles {
     /// `dir`: git's own folder of a worktree, or of the repository.
     pub fn of(dir: &Path) -> Self {
         let common = std::fs::read_to_string(dir.join("commondir"));
-        Self { common: common.map_or_else(|_| dir.to_owned(), |text| dir.join(text.trim_end())) }
+        let common = common.map_or_else(|_| dir.to_owned(), |text| dir.join(text.trim_end()));
+        Self { own: dir.to_owned(), common }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        // What is not below `refs/`, as HEAD, each worktree has for itself.
+        let folder = if name.starts_with("refs/") { &self.common } else { &self.own };
+        std::fs::read_to_string(folder.join(name)).ok()
+    }
+
+    /// Returns the branch that HEAD names; `None` when it is detached.
+    pub fn head_branch(&self) -> Option<String> {
+        let text = self.text("HEAD")?;
+        Some(text.strip_prefix("ref: refs/heads/")?.trim_end().to_owned())
     }
 
     /// Returns whether a ref's own file has this value.
     pub fn is_loose(&self, name: &str, value: &str) -> bool {
-        let text = std::fs::read_to_string(self.common.join(name));
-        text.is_ok_and(|text| text.trim_end() == value)
+        self.text(name).is_some_and(|text| text.trim_end() == value)
+    }
+
+    /// Returns whether a ref has no file of its own, and `packed-refs` has this value of it.
+    pub fn is_packed_alone(&self, name: &str, value: &str) -> bool {
+        self.text(name).is_none() && self.is_packed(name, value)
     }
 
     /// Returns whether `packed-refs` has this value of a ref.

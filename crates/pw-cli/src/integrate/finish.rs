@@ -102,6 +102,8 @@ pub(super) struct Finish<'a> {
     result: Oid,
     /// The commit of the base branch that has the same by content, if one has.
     landed_as: Option<Oid>,
+    /// Whether we made that commit.
+    is_squashed: bool,
     /// The newest merge below the result of which the same is true.
     landed_before: Option<Oid>,
     newer: Vec<WorkerId>,
@@ -127,6 +129,9 @@ impl<'a> Finish<'a> {
         let signals = signal_lines(plan, &facts, &work, |_| None);
         let states = worker_states(plan, record, &facts, &work);
         let landed_as = facts.landed_as.get(&result).cloned();
+        // What the user squashed does not name the result.
+        let squash = landed_as.as_ref().and_then(|commit| facts.history.commit(commit));
+        let is_squashed = squash.is_some_and(|commit| finish::is_squash_of(commit, &result));
         let is_ahead = facts.history.contains(&result, &before);
         let landed_before = match is_ahead {
             true => None,
@@ -157,6 +162,7 @@ impl<'a> Finish<'a> {
             before,
             result,
             landed_as,
+            is_squashed,
             landed_before,
             newer,
             keeper,
@@ -166,13 +172,7 @@ impl<'a> Finish<'a> {
 
     /// Returns whether the base has the result: as commits, or as what we squashed before.
     fn has_landed(&self) -> Result<bool> {
-        let record = &self.workflow.record;
-        let by_us =
-            record.landed.as_ref() == Some(&self.result) && record.finished == self.landed_as;
-        // A squash that was killed before it was recorded is one that was asked for again.
-        let again = self.options.mode == LandingMode::Squash && self.newer.is_empty();
-        let has_squash = self.landed_as.is_some() && (by_us || again);
-        Ok(has_squash || self.workflow.repo.is_ancestor(&self.result, &self.before)?)
+        Ok(self.is_squashed || self.workflow.repo.is_ancestor(&self.result, &self.before)?)
     }
 
     /// Takes down what would stop the landing later.

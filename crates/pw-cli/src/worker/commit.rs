@@ -44,6 +44,13 @@ pub(super) fn commit(
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_branch(own.worker, &tree)?;
+    if signal.gets_out() && more.paths.is_empty() && tree.uncommitted().is_empty() {
+        // Said already, and nothing is new: a second commit would add nothing.
+        let head = own.workflow.repo.read_head(&path)?;
+        if head.message.trim_end() == message.trim_end() {
+            return own.committed(&path, head, signal, Vec::new(), Vec::new(), None);
+        }
+    }
     // Asked before the commit, which is the newer signal.
     let standing = match signal {
         Signal::Checkpoint => own.status()?.as_ref().and_then(rules::withdrawn),

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use pw_core::failure::{Code, Failure};
-use pw_core::guard::{self, Store, Transaction};
+use pw_core::guard::{self, Followed, Halted, Store, Transaction};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_git::RefFiles;
+use pw_git::{RefFiles, Repo};
 
 use crate::identity;
 use crate::session;
@@ -27,6 +27,7 @@ pub(super) enum Event {
     Stop,
     ApplypatchMsg,
     CommitMsg,
+    PostCheckout,
     PreApplypatch,
     PreCommit,
     PreMergeCommit,
@@ -43,7 +44,8 @@ pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<
     match event {
         Event::PreCommit | Event::CommitMsg => commit(shell, event, arguments),
         Event::ReferenceTransaction => refs(shell, arguments),
-        _ => whose(shell),
+        Event::PostCheckout => head(shell, arguments),
+        _ => whose(shell, event),
     }
 }
 
@@ -64,30 +66,106 @@ fn owner(shell: &Shell) -> Result<Option<(Slug, WorkerId)>> {
     }
 }
 
-fn whose(shell: &Shell) -> Result<Option<String>> {
+fn whose(shell: &Shell, event: Event) -> Result<Option<String>> {
     let Some((workflow, worker)) = owner(shell)? else { return Ok(None) };
-    let refused = session::own().require(&workflow, &worker).err();
-    Ok(refused.map(|failure| format!("{failure}; {}", failure.hint)))
+    let Err(failure) = session::own().require(&workflow, &worker) else { return Ok(None) };
+    // Before it rebases, git has at most put changes aside, and puts them back itself.
+    let back = match event {
+        Event::PreRebase => String::new(),
+        _ => halted(shell, &[]).way_back(&shell.directory.to_string_lossy()),
+    };
+    Ok(Some(format!("{failure}; {}{back}", failure.hint)))
 }
 
 fn refs(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
     let Some((workflow, worker)) = owner(shell)? else { return Ok(None) };
-    let label = arguments.first().and_then(|label| label.to_str()).context("no label is named")?;
+    let branch = branch(arguments)?;
     let mut bytes = Vec::new();
     std::io::stdin().take(MAX_REFS).read_to_end(&mut bytes).context("reading which refs move")?;
     let action = std::env::var("GIT_REFLOG_ACTION").unwrap_or_default();
-    let branch = format!("work/{label}");
     let lines = String::from_utf8_lossy(&bytes);
-    let dir = std::env::var_os("GIT_DIR").map(|dir| shell.directory.join(dir));
-    let files = dir.map(|dir| RefFiles::of(&dir));
+    let files = ref_files(shell);
     let has = |name: &str, value: &str, store: Store| {
         files.as_ref().is_some_and(|files| match store {
             Store::Loose => files.is_loose(name, value),
             Store::Packed => files.is_packed(name, value),
+            Store::PackedAlone => files.is_packed_alone(name, value),
         })
     };
-    let transaction = Transaction { lines: &lines, action: &action, branch: &branch, has: &has };
-    Ok(guard::refs(&session::own(), &workflow, &worker, transaction))
+    let is_detached = files.as_ref().is_some_and(|files| files.head_branch().is_none());
+    let (lines, action, branch) = (&*lines, &*action, &*branch);
+    let transaction = Transaction { lines, action, branch, is_detached, has: &has };
+    let refused = guard::refs(&session::own(), &workflow, &worker, transaction);
+    Ok(refused.map(|reason| {
+        let to: Vec<&str> = guard::destinations(lines).collect();
+        reason + &halted(shell, &to).way_back(&shell.directory.to_string_lossy())
+    }))
+}
+
+/// Refuses a HEAD that `git checkout` and its like led away from the worker's branch: for another
+/// worker's session, and for its own unless git leads it back at the end of what is under way.
+fn head(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
+    let Some((workflow, worker)) = owner(shell)? else { return Ok(None) };
+    let branch = branch(arguments)?;
+    let on = ref_files(shell).and_then(|files| files.head_branch());
+    // A repository whose refs are in tables says nothing in that file.
+    if on.as_ref().is_some_and(|on| *on == branch || on == ".invalid") {
+        return Ok(None);
+    }
+    let halted = halted(shell, &[]);
+    let refused = session::own().require(&workflow, &worker).err();
+    // A rebase goes on, and is refused at its first commit, where git can abort it as a whole.
+    let is_rebase = matches!(halted.verb(), Some(("rebase", _)));
+    if is_rebase || (refused.is_none() && on.is_none() && halted.leads_back()) {
+        return Ok(None);
+    }
+    let reason = refused.map(|failure| format!("{failure}; {}", failure.hint));
+    Ok(Some(guard::left(reason, &shell.directory.to_string_lossy(), &branch)))
+}
+
+/// Returns the branch of the worker whose hook it is; the hook names the label.
+fn branch(arguments: &[PathBuf]) -> Result<String> {
+    let label = arguments.first().and_then(|label| label.to_str()).context("no label is named")?;
+    Ok(format!("work/{label}"))
+}
+
+/// Returns git's own folder of the worktree in which it works.
+fn git_dir(shell: &Shell) -> Option<PathBuf> {
+    Some(shell.directory.join(std::env::var_os("GIT_DIR")?))
+}
+
+fn ref_files(shell: &Shell) -> Option<RefFiles> {
+    git_dir(shell).map(|dir| RefFiles::of(&dir))
+}
+
+/// Returns what git did before it asked, as far as that can be told; `to` are the commits to which
+/// it would move HEAD or a branch.
+fn halted(shell: &Shell, to: &[&str]) -> Halted {
+    let dir = git_dir(shell).unwrap_or_default();
+    let is_there = |file: &&&str| dir.join(file).symlink_metadata().is_ok();
+    let under_way = guard::UNDER_WAY.iter().filter(is_there).map(|file| (*file).to_owned());
+    Halted {
+        command: session::git_command().unwrap_or_default(),
+        under_way: under_way.collect(),
+        followed: to.iter().find_map(|commit| followed(shell, commit).ok().flatten()),
+    }
+}
+
+/// Returns whether index and files were brought to a commit to which HEAD is not to go.
+fn followed(shell: &Shell, commit: &str) -> Result<Option<Followed>> {
+    let repo = Repo::open(&shell.directory)?;
+    let top = &shell.directory;
+    let [head, there] = ["HEAD", commit].map(|other| repo.staged(top, other, None));
+    let (head, there) = (head?, there?);
+    // Of a file in which the two differ, the index holds the one or the other.
+    let mut changed = head.iter().filter(|path| !there.contains(path)).peekable();
+    let is_left = there.iter().any(|path| !head.contains(path));
+    if is_left || changed.peek().is_none() {
+        return Ok(None);
+    }
+    let unlike = repo.unlike_index(top)?;
+    let with_files = !changed.any(|path| unlike.contains(path));
+    Ok(Some(Followed { commit: commit.to_owned(), with_files }))
 }
 
 fn commit(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Option<String>> {

@@ -52,6 +52,7 @@ mod squash;
 mod states;
 mod submodule;
 mod sync;
+mod undo;
 mod unstageable;
 mod wait;
 mod watch;

@@ -76,6 +76,7 @@ struct Details {
     provides: Vec<String>,
     output_tail: String,
     output: String,
+    obstacles: Vec<Failure>,
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn commands<'a>(
         Next::BlockedByHook("pre-commit"),
         Next::BlockedByHook(text),
         Next::Report(workflow),
+        Next::ForgetRun(workflow),
     ];
     all.extend(["complete", "blocked", "stalled"].map(|what| wait(Some(what))));
     all.extend(["tmux", "background", "custom"].map(|how| launch(Some(how))));

@@ -79,9 +79,9 @@ fn what_is_wrong_with_one_of_many_is_told_and_the_rest_counted() {
     assert_eq!(worker(5)["out_of_scope"], json!(["src/part6/model.py"]));
     assert_eq!((worker(1).get("worktree"), &worker(1)["state"]), (None, &json!("in_progress")));
 
-    let all = repo.pw("pw-monitor status --verbose --now 1760000000").data();
+    let all = repo.pw("pw-monitor status --verbose --now 1750001500").data();
     assert!(all["workers"][0]["tip"].is_string() && all["workers"][0]["stall"].is_null());
-    let only = repo.pw("pw-monitor status --only workers --now 1760000000").data();
+    let only = repo.pw("pw-monitor status --only workers --now 1750001500").data();
     assert_eq!(only.as_object().unwrap().len(), 1);
     assert_eq!(only["workers"], all["workers"]);
     let error = repo.pw("pw-monitor status --only wokers").error(2, "usage");

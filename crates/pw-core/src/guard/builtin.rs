@@ -2,8 +2,9 @@
 
 use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
 use super::call::Call;
+use super::decide::Change;
 use super::judge::{Judge, STREAM};
-use super::{code, files, find, git, helper, session};
+use super::{code, files, find, git, helper, lists, options, patch, session};
 use crate::shell_word::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
@@ -84,6 +85,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
             Some(verb) => [&[Word::new(verb)], &rest.words[..]].concat(),
             None => rest.words.clone(),
         };
+        if words.iter().any(|word| word.text == "apply") {
+            patch::read(judge, &words, rest.stdin.as_deref());
+        }
         return git::judge(judge, &call.assigned, &words);
     }
     if let Some((_, known, own)) = WRAPPERS.iter().find(|(wrapper, ..)| *wrapper == name) {
@@ -128,6 +132,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
                 judge.call(&behind_options(&rest, known).1);
             }
             judge.shell.is_bare = is_bare;
+            if name == "script" {
+                files::judge(judge, name, &rest);
+            }
         }
         "at" | "batch" | "tmux" => {
             let known = Known { short: "cefFlLnqStxy", long: &[] };
@@ -139,13 +146,13 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
                 judge.shell.is_bare = is_bare;
             }
         }
-        "ls" => return Some(listed(&rest.words)),
+        "ls" => return Some(listed(judge, &rest.words)),
         "echo" => return Some(printed(&rest.words)),
         "printf" => return printf(judge, &rest.words),
         "pwd" => return judge.shell.folder.clone(),
         "cat" if rest.words.is_empty() => return call.stdin.clone(),
         "which" | "type" => return rest.words.last().map(|word| word.text.clone()),
-        "mktemp" => return Some(temporary(judge)),
+        "mktemp" => return Some(temporary(judge, &rest.words)),
         "basename" => {
             return rest.words.first().map(|word| {
                 word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
@@ -174,7 +181,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
             }
             helper::judge(judge, name, &rest.words);
             code::judge(judge, name, &rest);
-            files::judge(judge, name, &rest.words);
+            files::judge(judge, name, &rest);
+            return lists::printed(judge, name, &rest.words);
         }
     }
     None
@@ -221,11 +229,13 @@ fn is_stream(file: &str) -> bool {
     matches!(file, STREAM | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0" | "-")
 }
 
-/// Returns what is in folders, by their names alone.
-fn listed(words: &[Word]) -> String {
+/// Returns the files that are named; what else is in a folder is not known.
+fn listed(judge: &Judge<'_>, words: &[Word]) -> String {
     let given = Arguments::read(words, Known::default());
+    let is_itself = given.has(&["-d", "--directory"]);
     let names = given.operands.iter().map(|word| match &word.pattern {
         Some(_) => word.text.replace(['*', '?', '['], &UNKNOWN.to_string()),
+        None if !is_itself && judge.is_folder(&word.text) => UNKNOWN.to_string(),
         None => word.text.clone(),
     });
     let names: Vec<String> = names.collect();
@@ -258,10 +268,26 @@ fn printf(judge: &mut Judge<'_>, words: &[Word]) -> Option<String> {
     Some(values.concat()).filter(|text| !text.contains('%'))
 }
 
-/// Returns a file in the temporary folder that no worker owns.
-fn temporary(judge: &Judge<'_>) -> String {
+/// Judges where `mktemp` makes a file; returns it.
+fn temporary(judge: &mut Judge<'_>, words: &[Word]) -> String {
+    let given = Arguments::read(words, Known { short: "p", long: &["--suffix"] });
     let folder = judge.variable("TMPDIR").filter(|folder| folder.starts_with('/'));
-    format!("{}/tmp.new", folder.as_deref().unwrap_or("/tmp").trim_end_matches('/'))
+    let in_temporary = given
+        .options
+        .iter()
+        .any(|(option, value)| option == "-t" || (option == "--tmpdir" && value.is_none()));
+    let named = given.values(&["-p", "--tmpdir"]).last().cloned();
+    let (folder, name) = match (named, given.operands.first()) {
+        (Some(named), _) => (named.text, "tmp.new".to_owned()),
+        (None, Some(name)) if !in_temporary => (".".to_owned(), name.text.clone()),
+        _ => (folder.unwrap_or_else(|| "/tmp".to_owned()), "tmp.new".to_owned()),
+    };
+    let file = match name.starts_with('/') {
+        true => name,
+        false => format!("{}/{name}", folder.trim_end_matches('/')),
+    };
+    judge.changes(Change::Content, &Word::new(&file));
+    file
 }
 
 fn change_folder(judge: &mut Judge<'_>, call: &Call) {
@@ -344,6 +370,8 @@ fn wrapped(
         return rest.words.last().map(|word| word.text.clone());
     }
     let (options, mut inner) = behind_options(rest, known);
+    let own_words = &rest.words[..rest.words.len() - inner.words.len()];
+    options::judge(judge, name, own_words);
     for script in options.values(&["-c"]).filter(|_| matches!(name, "npx" | "flock")) {
         judge.subshell(&script.text);
     }

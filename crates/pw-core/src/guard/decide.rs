@@ -10,6 +10,8 @@ use crate::scope::{Scope, overlaps};
 pub(super) enum Change {
     /// Writes it.
     Content,
+    /// Makes a link there.
+    Link,
     /// Removes it, with all that is below.
     Removal,
     /// Changes it, or all that is below.
@@ -49,7 +51,7 @@ pub(super) fn change(
         Change::RemovalWithin => {
             reaches(plan, worker, path) || !around.exists(path) || !around.is_tracked(path)
         }
-        Change::Content => plan.allows(worker, path),
+        Change::Content | Change::Link => plan.allows(worker, path),
         // Removing what is not there changes nothing; an untracked file is no other worker's.
         Change::Removal => {
             plan.allows(worker, path)

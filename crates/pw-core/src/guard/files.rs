@@ -1,8 +1,10 @@
 //! Which files a program changes that is given them by name.
 
 use super::arguments::{Arguments, Known, UNKNOWN, Word};
+use super::call::Call;
 use super::decide::Change;
 use super::judge::Judge;
+use super::{archives, awk, options, patch, sed};
 
 /// What a program does with its operands.
 #[derive(Clone, Copy)]
@@ -11,12 +13,14 @@ enum Operands {
     /// All behind the first so many.
     Behind(usize, Change),
     First(Change),
+    /// The second, if there is one.
+    Second(Change),
     /// The last argument is where the files before it go.
     Destination,
 }
 
-use Change::{Content, Deep, Folder, Removal, Within};
-use Operands::{All, Behind, Destination, First};
+use Change::{Content, Deep, Folder, Link, Removal};
+use Operands::{All, Behind, Destination, First, Second};
 
 /// Programs whose operands are files to change: options that take a value, and what is done.
 const PROGRAMS: &[(&str, Known<'_>, Operands)] = &[
@@ -80,26 +84,33 @@ const PROGRAMS: &[(&str, Known<'_>, Operands)] = &[
     ("unxz", NONE, All(Content)),
     ("xz", Known { short: "T", long: &["--threads"] }, All(Content)),
     ("zip", NONE, First(Content)),
-    ("zstd", NONE, All(Content)),
+    ("zstd", Known { short: "oDT", long: &[] }, All(Content)),
+    ("bunzip2", NONE, All(Content)),
+    ("chattr", NONE, Behind(1, Content)),
+    ("convert", NONE, Destination),
+    ("magick", NONE, Destination),
+    ("ffmpeg", Known { short: "ifcbrt", long: &[] }, Destination),
+    ("fallocate", Known { short: "lo", long: &["--length", "--offset"] }, All(Content)),
+    ("nvim", EDITOR, All(Content)),
+    ("vi", EDITOR, All(Content)),
+    ("vim", EDITOR, All(Content)),
+    ("nano", NONE, All(Content)),
+    ("objcopy", Known { short: "IOFBjR", long: &[] }, Destination),
+    ("ranlib", NONE, All(Content)),
+    ("script", Known { short: "cBIOTEm", long: &["--command"] }, First(Content)),
+    ("setfacl", Known { short: "mxM", long: &["--modify", "--remove"] }, All(Content)),
+    ("strip", Known { short: "oKNR", long: &[] }, All(Content)),
+    (
+        "uniq",
+        Known { short: "fsw", long: &["--skip-fields", "--skip-chars", "--check-chars"] },
+        Second(Content),
+    ),
+    ("unzstd", NONE, All(Content)),
+    ("xxd", Known { short: "clgso", long: &[] }, Second(Content)),
 ];
 
 const NONE: Known<'_> = Known { short: "", long: &[] };
-
-/// Programs that write what an option names, and those options.
-const OUTPUTS: &[(&str, &str, &[&str])] = &[
-    ("bison", "o", &["--output"]),
-    ("cc", "o", &[]),
-    ("clang", "o", &[]),
-    ("curl", "oDcAHdXuebFTm", &["--output", "--dump-header", "--cookie-jar", "--header", "--data"]),
-    ("gcc", "o", &[]),
-    ("go", "o", &[]),
-    ("iconv", "oft", &["--output"]),
-    ("pandoc", "o", &["--output"]),
-    ("protoc", "", &["--python_out", "--go_out", "--js_out", "--java_out", "--cpp_out"]),
-    ("rustc", "o", &["--out-dir"]),
-    ("sort", "okStT", &["--output"]),
-    ("wget", "OoP", &["--output-document", "--output-file", "--directory-prefix"]),
-];
+const EDITOR: Known<'_> = Known { short: "cSuUw", long: &["--cmd"] };
 
 /// Programs that rewrite whole trees unless told only to look: the words that make them write, and
 /// those that make them look. Without operands they take the folder.
@@ -128,51 +139,48 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 /// Judges the files that a program is given.
-pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
+pub(super) fn judge(judge: &mut Judge<'_>, name: &str, rest: &Call) {
+    let words = &rest.words[..];
     if let Some((_, known, role)) = PROGRAMS.iter().find(|(known, ..)| *known == name) {
         program(judge, name, Arguments::read(words, *known), *role);
     }
-    if let Some((_, short, long)) = OUTPUTS.iter().find(|(known, ..)| *known == name) {
-        let given = Arguments::read(words, Known { short, long });
-        for (option, value) in &given.options {
-            let names_output = option.contains("out")
-                || matches!(
-                    option.as_str(),
-                    "-o" | "-O"
-                        | "-D"
-                        | "-c"
-                        | "-P"
-                        | "--dump-header"
-                        | "--cookie-jar"
-                        | "--directory-prefix"
-                );
-            let is_output = names_output
-                && !(name != "wget" && option == "-O")
-                && !(matches!(name, "cc" | "gcc" | "clang" | "sort" | "iconv" | "go")
-                    && option == "-c");
-            if let Some(file) = value.as_ref().filter(|file| is_output && file.text != "-") {
-                judge.changes(if option == "-P" { Within } else { Content }, file);
-            }
-        }
-    }
+    options::judge(judge, name, words);
     match name {
         "dd" => words.iter().filter_map(|word| word.text.strip_prefix("of=")).for_each(|file| {
             judge.changes(Content, &Word::new(file));
         }),
-        "sed" | "gsed" | "perl" | "ruby" | "gawk" | "awk" | "yq" => in_place(judge, name, words),
-        "patch" => patch(judge, words),
-        "tar" | "bsdtar" | "unzip" | "7z" => archive(judge, name, words),
+        "sed" | "gsed" => {
+            in_place(judge, name, words);
+            sed::judge(judge, rest);
+        }
+        "awk" | "gawk" | "mawk" | "nawk" => {
+            in_place(judge, name, words);
+            awk::judge(judge, rest);
+        }
+        "perl" | "ruby" | "yq" => in_place(judge, name, words),
+        "patch" => patch::judge(judge, rest),
+        "split" => split(judge, words),
+        "sqlite3" => database(judge, words),
+        "ar" | "bsdtar" | "cpio" | "tar" | "unzip" | "7z" | "7za" | "7zz" => {
+            archives::judge(judge, name, words);
+        }
         _ => formatter(judge, name, words),
     }
 }
 
 fn program(judge: &mut Judge<'_>, name: &str, given: Arguments, role: Operands) {
     let is_recursive = given.has(&["-R", "--recursive"]);
+    if name == "rsync" && given.has(&["-n", "--dry-run"]) {
+        return;
+    }
+    if name == "strip" && given.has(&["-o"]) {
+        return;
+    }
     if name.starts_with("ch") && given.has(&["--reference"]) {
         return given.operands.iter().for_each(|file| judge.changes(Deep, file));
     }
-    if matches!(name, "gzip" | "gunzip" | "xz" | "unxz" | "bzip2" | "zstd")
-        && given.has(&["-c", "--stdout", "-l", "-t"])
+    if matches!(name, "gzip" | "gunzip" | "xz" | "unxz" | "bzip2" | "bunzip2" | "zstd" | "unzstd")
+        && given.has(&["-c", "--stdout", "-l", "-t", "-o"])
     {
         return;
     }
@@ -183,6 +191,9 @@ fn program(judge: &mut Judge<'_>, name: &str, given: Arguments, role: Operands) 
     let operands = &given.operands;
     match role {
         All(change) => operands.iter().for_each(|file| judge.changes(change, file)),
+        Second(change) => {
+            operands.iter().skip(1).take(1).for_each(|file| judge.changes(change, file))
+        }
         First(change) => operands.iter().take(1).for_each(|file| judge.changes(change, file)),
         Behind(count, change) => {
             let change = if is_recursive { Deep } else { change };
@@ -196,7 +207,12 @@ fn program(judge: &mut Judge<'_>, name: &str, given: Arguments, role: Operands) 
 /// Judges `cp`, `mv` and their like.
 fn copied(judge: &mut Judge<'_>, name: &str, given: &Arguments) {
     let is_deep = given.has(&["-r", "-R", "-a", "--recursive", "--archive", "--delete"]);
-    let change = if is_deep { Deep } else { Content };
+    let makes_link = matches!(name, "ln" | "link");
+    let change = match is_deep {
+        true => Deep,
+        false if makes_link => Link,
+        false => Content,
+    };
     if name == "install" && given.has(&["-d", "--directory"]) {
         return given.operands.iter().for_each(|folder| judge.changes(Folder, folder));
     }
@@ -214,6 +230,28 @@ fn copied(judge: &mut Judge<'_>, name: &str, given: &Arguments) {
     let is_remote = to.text.split('/').next().is_some_and(|start| start.contains(':'));
     if !is_remote {
         destination(judge, &to, from, change);
+        if makes_link || (name == "cp" && given.has(&["-l", "--link", "-s", "--symbolic-link"])) {
+            let is_soft = given.has(&["-s", "--symbolic", "--symbolic-link"]);
+            linked(judge, &to, from, is_soft);
+        }
+    }
+}
+
+/// Notes where links lead that the script makes, so that what is written through them is seen.
+fn linked(judge: &mut Judge<'_>, to: &Word, from: &[Word], is_soft: bool) {
+    let is_folder = to.text.ends_with('/') || from.len() > 1 || judge.is_folder(&to.text);
+    for file in from {
+        let name = file.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let link = match is_folder {
+            true => format!("{}/{name}", to.text.trim_end_matches('/')),
+            false => to.text.clone(),
+        };
+        // A symbolic link starts from the folder it is in.
+        let start = match link.rsplit_once('/') {
+            Some((folder, _)) if is_soft && !file.text.starts_with('/') => format!("{folder}/"),
+            _ => String::new(),
+        };
+        judge.links_to(&link, &format!("{start}{}", file.text));
     }
 }
 
@@ -240,9 +278,7 @@ pub(super) fn destination(judge: &mut Judge<'_>, to: &Word, from: &[Word], chang
 /// Judges what `sed -i` and its like edit.
 fn in_place(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     let known = match name {
-        "sed" | "gsed" => {
-            Known { short: "efl", long: &["--expression", "--file", "--line-length"] }
-        }
+        "sed" | "gsed" => sed::OPTIONS,
         "perl" => Known { short: "eEIMm", long: &[] },
         "ruby" => Known { short: "eIr", long: &[] },
         "yq" => Known { short: "ofp", long: &["--output-format", "--from-file"] },
@@ -257,8 +293,7 @@ fn in_place(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             Some(at)
                 if word.text.starts_with('-')
                     && !word.text.starts_with("--")
-                    && name != "awk"
-                    && name != "gawk"
+                    && !name.ends_with("awk")
                     && !word.text[..at].contains(['e', 'f', 'E']) =>
             {
                 Word::new(&word.text[..=at])
@@ -267,7 +302,7 @@ fn in_place(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
         })
         .collect();
     let given = Arguments::read(&words, known);
-    let is_awk = matches!(name, "awk" | "gawk");
+    let is_awk = name.ends_with("awk");
     let edits = match is_awk {
         true => given.values(&["-i", "--include"]).any(|word| word.text == "inplace"),
         false => given.has(&["-i", "--in-place", "--inplace"]),
@@ -285,46 +320,30 @@ fn in_place(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     }
 }
 
-fn patch(judge: &mut Judge<'_>, words: &[Word]) {
-    let long = ["--directory", "--input", "--output", "--strip", "--reject-file"];
-    let given = Arguments::read(words, Known { short: "dipoFrBDVYz", long: &long });
-    if given.has(&["--dry-run"]) {
-        return;
+/// Judges `split`, whose files begin with a name, and whose filter is a script.
+fn split(judge: &mut Judge<'_>, words: &[Word]) {
+    let long = ["--bytes", "--lines", "--number", "--suffix-length", "--line-bytes", "--filter"];
+    let given = Arguments::read(words, Known { short: "bClnat", long: &long });
+    for script in given.values(&["--filter"]) {
+        judge.subshell(&script.text);
     }
-    let folder = judge.shell.folder.clone();
-    for to in given.values(&["-d", "--directory"]) {
-        judge.changes(Within, to);
-        judge.shell.folder = judge.absolute(&to.text);
+    if let Some(prefix) = given.operands.get(1) {
+        options::prefixed(judge, prefix);
     }
-    judge.changes(Within, &Word::new("."));
-    let named = given.values(&["-o", "--output"]).chain(given.operands.first());
-    for file in named {
-        judge.changes(Content, file);
-    }
-    judge.shell.folder = folder;
 }
 
-/// Judges where an archive is made or unpacked; what is in it is not looked at.
-fn archive(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
-    let first = words.first().map(|word| word.text.trim_start_matches('-')).unwrap_or_default();
-    let given = Arguments::read(words, Known { short: "CfdTX", long: &["--directory", "--file"] });
-    let into = given
-        .values(&["-C", "--directory"])
-        .chain(given.values(&["-d"]).filter(|_| name == "unzip"));
-    let into: Vec<Word> = into.cloned().collect();
-    if name == "tar" && first.contains('c') && !first.contains("lude") {
-        let bundled = words.get(1).filter(|_| first.ends_with('f'));
-        let files: Vec<Word> = given.values(&["-f", "--file"]).chain(bundled).cloned().collect();
-        return files
-            .iter()
-            .filter(|file| file.text != "-")
-            .for_each(|file| judge.changes(Content, file));
+/// Judges statements of a database that change it.
+fn database(judge: &mut Judge<'_>, words: &[Word]) {
+    let mut operands = words.iter().filter(|word| !word.text.starts_with('-'));
+    let Some(file) = operands.next() else { return };
+    let writing = ["insert", "update", "delete", "create", "drop", "alter", "replace", "vacuum"];
+    let is_writing = |word: &Word| {
+        let text = word.text.to_ascii_lowercase();
+        text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| writing.contains(&word))
+    };
+    if operands.any(is_writing) {
+        judge.changes(Content, file);
     }
-    let is_listing = given.has(&["-t", "--list", "-l", "-v", "-Z", "-p"]) && !first.contains('x');
-    if into.is_empty() && !is_listing {
-        judge.changes(Within, &Word::new("."));
-    }
-    into.iter().for_each(|folder| judge.changes(Within, folder));
 }
 
 /// Returns whether a program of this name rewrites files in place.
@@ -354,7 +373,7 @@ fn formatter(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
         judge.changes(Deep, &Word::new("."));
     }
     let file = |word: &&&Word| {
-        known != &"cargo fmt" && !word.text.contains(UNKNOWN) && !word.text.starts_with("./...")
+        known != &"cargo fmt" && Word::is_told(&word.text) && !word.text.starts_with("./...")
     };
     files.iter().filter(file).for_each(|file| judge.changes(Deep, file));
 }

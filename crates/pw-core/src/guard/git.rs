@@ -3,6 +3,7 @@
 
 use super::arguments::{UNKNOWN, Word};
 use super::judge::Judge;
+use super::lists;
 use super::session;
 use super::surroundings::Target;
 use super::verbs::{self, Verdict};
@@ -262,6 +263,9 @@ fn printed(judge: &Judge<'_>, place: Place, verb: &str, args: &[Word]) -> Option
         return None;
     }
     let worktree = judge.around.worktree();
+    if let Some(files) = lists::of_git(verb, args) {
+        return Some(files);
+    }
     match (verb, &words[..]) {
         ("rev-parse", ["--show-toplevel"]) => Some(worktree),
         ("rev-parse", ["--git-dir" | "--git-common-dir" | "--absolute-git-dir"]) => {

@@ -42,7 +42,8 @@ const HELPERS: &[Helper] = &[
     helper(["pw-setup", "explain"], 1, &["--format"]),
     helper(["pw-setup", "repair"], 1, &["--format"]),
     helper(["pw-setup", "schema"], 0, &["--format"]),
-    helper(["pw-retro", "report"], 1, &["--format"]),
+    helper(["pw-retro", "report"], 1, &["--format", "--verbose"]),
+    helper(["pw-retro", "compare"], 0, &["--format"]),
     helper(["pw-retro", "schema"], 0, &["--format"]),
 ];
 

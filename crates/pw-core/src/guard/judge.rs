@@ -29,6 +29,8 @@ pub(super) struct Shell {
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) functions: BTreeMap<String, ast::FunctionBody>,
     pub(super) positional: Option<Vec<String>>,
+    /// Links that the script makes, absolute, and where they lead.
+    pub(super) links: Vec<(String, String)>,
     /// What the next command reads, where that is known.
     pub(super) stdin: Option<String>,
     /// Whether the session's environment is taken away, as by `env -i`.
@@ -204,8 +206,30 @@ impl<'a> Judge<'a> {
         if known(word).is_empty() {
             return None;
         }
-        let path = self.absolute(word)?;
-        Some((!path.contains(UNKNOWN), self.around.target(known(&path))))
+        self.reached(&self.through_links(&self.absolute(word)?))
+    }
+
+    fn reached(&self, path: &str) -> Option<(bool, Target)> {
+        Some((!path.contains(UNKNOWN), self.around.target(known(path))))
+    }
+
+    /// Notes a link that the script makes.
+    pub(super) fn links_to(&mut self, link: &str, to: &str) {
+        if let (Some(link), Some(to)) = (self.absolute(link), self.absolute(to)) {
+            self.shell.links.push((straight(&link), to));
+        }
+    }
+
+    /// Returns where a path leads by the links that the script made; the last one counts.
+    fn through_links(&self, path: &str) -> String {
+        let mut path = straight(path);
+        for (link, to) in self.shell.links.iter().rev() {
+            let below = path.strip_prefix(link.as_str());
+            if let Some(below) = below.filter(|below| below.is_empty() || below.starts_with('/')) {
+                path = straight(&format!("{to}{below}"));
+            }
+        }
+        path
     }
 
     /// Returns whether a path is a folder that exists.
@@ -220,22 +244,22 @@ impl<'a> Judge<'a> {
         matches!(target, Some((true, Target::Inside(path))) if self.around.is_tracked(&path))
     }
 
-    /// Returns whether a text names a file that git tracks, or any outside the worker's worktree.
-    pub(super) fn names_tracked(&self, text: &str) -> bool {
-        match self.target(text) {
-            Some((true, Target::Inside(path))) => self.around.is_tracked(&path),
-            Some((true, Target::Git | Target::Elsewhere(_))) => true,
-            _ => false,
-        }
-    }
-
     /// Judges a change of the files that a word names.
     pub(super) fn changes(&mut self, change: Change, word: &Word) {
         for file in self.files(word) {
-            let Some((is_whole, target)) = self.target(&file.text) else { continue };
+            // A link that goes takes nothing with it, and a new one replaces it.
+            let link = self.absolute(&file.text).filter(|path| {
+                let is_itself = matches!(change, Change::Removal | Change::Link);
+                is_itself && self.shell.links.iter().any(|(link, _)| *link == straight(path))
+            });
+            let found = match link {
+                Some(link) => self.reached(&link),
+                None => self.target(&file.text),
+            };
+            let Some((is_whole, target)) = found else { continue };
             let is_any = self.absolute(&file.text).is_some_and(|path| path.contains(ANY_BELOW));
             let change = match change {
-                Change::Content if is_any => Change::Deep,
+                Change::Content | Change::Link if is_any => Change::Deep,
                 change if is_any || is_whole => change,
                 Change::Folder => Change::Folder,
                 Change::Removal => Change::RemovalWithin,
@@ -247,6 +271,14 @@ impl<'a> Judge<'a> {
             }
         }
     }
+}
+
+/// Returns a path without the names that lead nowhere. What `..` leaves could be a link: it stays.
+fn straight(path: &str) -> String {
+    let end = if path.len() > 1 && path.ends_with('/') { "/" } else { "" };
+    let names = path.split('/').filter(|name| !matches!(*name, "" | "."));
+    let names: Vec<&str> = names.collect();
+    format!("/{}{}", names.join("/"), if names.is_empty() { "" } else { end })
 }
 
 /// Returns the part of a path up to the folder in which it cannot be told any more.

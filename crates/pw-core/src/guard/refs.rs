@@ -13,6 +13,8 @@ pub struct Transaction<'a> {
     pub action: &'a str,
     /// The branch of the worker whose worktree this is.
     pub branch: &'a str,
+    /// Whether HEAD names a commit, not a branch, until now.
+    pub is_detached: bool,
     /// Whether a ref has a value already: in its own file, or, asked so, in `packed-refs`.
     pub has: &'a dyn Fn(&str, &str, Store) -> bool,
 }
@@ -24,6 +26,8 @@ pub enum Store {
     Loose,
     /// In `packed-refs`, with many others.
     Packed,
+    /// In `packed-refs`, and the ref has no file of its own.
+    PackedAlone,
 }
 
 /// Returns why git may not move these refs in the worktree of this worker, if it may not.
@@ -36,17 +40,17 @@ pub fn refs(
     let moved = |line| moved(line, transaction.has);
     let moved: Vec<&str> = transaction.lines.lines().filter_map(moved).collect();
     if let Err(failure) = session.require(workflow, worker) {
-        // Of a merge this comes first of all; later the files have changed.
-        let is_begun = |name: &str| {
-            let begins = ["merge", "pull"].iter().any(|verb| transaction.action.starts_with(verb));
-            name == "ORIG_HEAD" && begins
-        };
-        let is_its = |name: &str| {
-            matches!(name, "HEAD" | "refs/stash")
-                || name.starts_with("refs/heads/")
-                || is_begun(name)
-        };
-        let harms = moved.iter().any(|name| is_its(name));
+        // Of a merge this comes first of all, even when it stays as it is; later the files have
+        // changed.
+        let begins = ["merge", "pull"].iter().any(|verb| transaction.action.starts_with(verb));
+        let is_begun = begins && transaction.lines.lines().any(|line| line.ends_with(" ORIG_HEAD"));
+        // HEAD alone moves when it is detached already. While it names a branch, the branch's own
+        // line tells what moves, and a HEAD that leaves the branch comes after the files did:
+        // git had better end that, so that it can lead it back.
+        let is_head = |name: &str| name == "HEAD" && transaction.is_detached;
+        let is_its =
+            |name: &str| name == "refs/stash" || name.starts_with("refs/heads/") || is_head(name);
+        let harms = is_begun || moved.iter().any(|name| is_its(name));
         return harms.then(|| format!("{failure}; {}", failure.hint));
     }
     let own = format!("refs/heads/{}", transaction.branch);
@@ -57,17 +61,27 @@ pub fn refs(
     ))
 }
 
+/// Returns the commits that HEAD and branches would go to.
+pub fn destinations(lines: &str) -> impl Iterator<Item = &str> {
+    lines.lines().filter_map(|line| {
+        let mut words = line.splitn(3, ' ');
+        let (_, new, name) = (words.next()?, words.next()?, words.next()?);
+        let is_commit = !new.starts_with("ref:") && new.bytes().any(|byte| byte != b'0');
+        (is_commit && (name == "HEAD" || name.starts_with("refs/heads/"))).then_some(new)
+    })
+}
+
 /// Returns the ref that a line moves. Git also writes down what stays as it is; one that goes has
 /// no new value, and no old one where git was not told. Packing, which every commit may start,
 /// writes a loose ref's value into `packed-refs` and then takes the loose one away; a packed ref
-/// that is deleted shows as one without an old value, too. A HEAD that is led to another branch comes
-/// after the files did, so that git had better end it.
+/// that is deleted shows as one without an old value, too. Where git does not ask for the old value, as of
+/// a branch that it leads HEAD back to, the ref's own file or `packed-refs` has it.
 fn moved<'a>(line: &'a str, has: &dyn Fn(&str, &str, Store) -> bool) -> Option<&'a str> {
     let mut words = line.splitn(3, ' ');
     let (old, new, name) = (words.next()?, words.next()?, words.next()?);
     let is_none = |value: &str| value.bytes().all(|byte| byte == b'0');
     let is_packed = match (is_none(old), is_none(new)) {
-        (true, false) => has(name, new, Store::Loose),
+        (true, false) => has(name, new, Store::Loose) || has(name, new, Store::PackedAlone),
         (false, true) => has(name, old, Store::Packed),
         _ => false,
     };
@@ -81,21 +95,24 @@ mod tests {
 
     #[test]
     fn a_session_moves_its_own_branch_in_its_own_worktree() {
-        let refused = |session: &str, action: &str, lines: &str| {
+        let refused = |session: &str, action: &str, is_detached: bool, lines: &str| {
             let session = SessionOf { workflow: None, worker: Some(session.to_owned()) };
             let has = |name: &str, value: &str, store: Store| match store {
                 Store::Loose => (name, value) == ("refs/heads/loose", "5"),
-                Store::Packed => (name, value) == ("refs/heads/packed", "5"),
+                Store::Packed | Store::PackedAlone => (name, value) == ("refs/heads/packed", "5"),
             };
-            let transaction = Transaction { lines, action, branch: "work/a-x", has: &has };
+            let transaction =
+                Transaction { lines, action, branch: "work/a-x", is_detached, has: &has };
             refs(&session, &"w".parse().unwrap(), &"a".parse().unwrap(), transaction).is_some()
         };
         for (lines, action, of_others, of_its_own) in [
             ("0 1 HEAD\n0 1 refs/heads/work/a-x\n", "commit", true, false),
             ("1 1 HEAD\n", "reset: moving to HEAD", false, false),
+            ("0 1 HEAD\n1 1 refs/heads/work/a-x\n", "cherry-pick --abort", false, false),
+            ("0 1 HEAD\n", "switch --detach", false, false),
             ("0 ref:refs/heads/main HEAD\n", "checkout", false, false),
             ("0 1 ORIG_HEAD\n", "merge main", true, false),
-            ("0 1 ORIG_HEAD\n", "pull . main", true, false),
+            ("1 1 ORIG_HEAD\n", "pull . main", true, false),
             ("0 1 ORIG_HEAD\n", "am", false, false),
             ("0 1 CHERRY_PICK_HEAD\n0 1 AUTO_MERGE\n", "", false, false),
             ("0 1 refs/stash\n", "", true, false),
@@ -105,12 +122,18 @@ mod tests {
             ("0 1 refs/remotes/o/work/b-y\n0 1 refs/tags/x\n", "fetch", false, false),
             ("0 5 refs/heads/loose\n", "", false, false),
             ("5 0 refs/heads/packed\n", "", false, false),
+            ("0 5 refs/heads/packed\n", "rebase --abort", false, false),
             ("0 6 refs/heads/loose\n", "", true, true),
             ("6 0 refs/heads/packed\n0 0 refs/heads/packed\n", "", true, true),
             ("nonsense\n\n", "", false, false),
         ] {
-            assert_eq!(refused("b", action, lines), of_others, "{lines} of another's");
-            assert_eq!(refused("a", action, lines), of_its_own, "{lines} of its own");
+            assert_eq!(refused("b", action, false, lines), of_others, "{lines} of another's");
+            assert_eq!(refused("a", action, false, lines), of_its_own, "{lines} of its own");
         }
+        // As `rebase --apply` commits.
+        assert!(refused("b", "rebase", true, "1 2 HEAD\n"));
+        assert!(!refused("a", "rebase", true, "1 2 HEAD\n"));
+        let lines = "0 1 HEAD\n0 000 refs/heads/x\n0 ref:refs/heads/y HEAD\n1 2 refs/tags/z\n";
+        assert_eq!(destinations(lines).collect::<Vec<_>>(), ["1"]);
     }
 }

@@ -75,10 +75,19 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
         verb if is_one_of(SHARED, verb) => {
             Denied(format!("`git {verb}` can destroy what other workers are just committing"))
         }
-        "apply" => match plain.has(&["--unsafe-paths"]) {
-            true => denied("a patch changes files of your own worktree only"),
-            false => Own,
-        },
+        "apply" if plain.has(&["--unsafe-paths"]) => {
+            denied("a patch changes files of your own worktree only")
+        }
+        "apply" => {
+            let looks = ["--check", "--stat", "--numstat", "--summary"];
+            if plain.has(&looks) && !plain.has(&["--apply"]) {
+                return Some(Reads);
+            }
+            for folder in read(args, "pC", &["--directory"]).values(&["--directory"]) {
+                judge.changes(Change::Within, folder);
+            }
+            Own
+        }
         "checkout-index" => {
             for folder in plain.values(&["--prefix"]) {
                 judge.changes(Change::Within, folder);

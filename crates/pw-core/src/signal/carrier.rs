@@ -12,7 +12,10 @@ pub enum Carrier {
     #[default]
     Subject,
     /// A trailer; the subject is the worker's text in this template.
-    Trailer { template: Template },
+    Trailer {
+        /// What the subject is then.
+        template: Template,
+    },
 }
 
 /// What stands for the worker's text.

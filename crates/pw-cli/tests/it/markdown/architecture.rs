@@ -5,6 +5,7 @@ use std::fs;
 
 use pw_core::id::{Slug, WorkerId};
 use pw_core::record::{Event, Refs};
+use pw_core::retro::past::HISTORY;
 use pw_core::snapshot::SnapshotId;
 
 use super::page::{Page, root};
@@ -84,6 +85,7 @@ fn every_ref_is_named() {
         refs.integrated(),
         refs.snapshot(&id),
         refs.integration(),
+        HISTORY.to_owned(),
     ];
     for name in names {
         let written = name.replace("shop", "<workflow>").replace("task-1/7", "<worker>/<number>");
