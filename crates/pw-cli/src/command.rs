@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,8 +14,17 @@ use pw_core::launcher::NESTED;
 use pw_core::session::environment::ENVIRONMENT;
 use pw_core::time::Seconds;
 
-/// How much of the end of a log an answer holds, in bytes and in lines.
-const TAIL: (u64, usize) = (8 * 1024, 20);
+/// What asks programs not to colour what they print, which is kept in a file.
+const PLAIN: [(&str, &str); 5] = [
+    ("NO_COLOR", "1"),
+    ("CLICOLOR", "0"),
+    ("CARGO_TERM_COLOR", "never"),
+    ("PY_COLORS", "0"),
+    ("TERM", "dumb"),
+];
+/// What asks for colours, whatever its value, for many programs `0` too; some complain when it is
+/// set beside `NO_COLOR`.
+const COLOURED: [&str; 2] = ["FORCE_COLOR", "CLICOLOR_FORCE"];
 
 /// Returns a program about to be started, without the variables that git hooks, the client and we
 /// ourselves set: a hook's `GIT_DIR` would lead it to another repository.
@@ -101,7 +110,10 @@ fn shell(
     std::fs::create_dir_all(home).with_context(|| format!("making {}", home.display()))?;
     let output = File::create(log).with_context(|| format!("writing {}", log.display()))?;
     let mut shell = program("sh");
-    shell.args(["-c", command]).envs(environment).current_dir(folder);
+    for name in COLOURED {
+        shell.env_remove(name);
+    }
+    shell.args(["-c", command]).envs(PLAIN).envs(environment).current_dir(folder);
     shell.stderr(output.try_clone().context("sharing the log")?).stdout(output);
     Ok((shell, File::open(log).with_context(|| format!("reading {}", log.display()))?))
 }
@@ -141,20 +153,4 @@ impl Drop for ProcessGroup {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
-}
-
-/// Returns the end of a log, for an answer.
-pub(crate) fn tail(log: &Path) -> String {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL.0)))?;
-        let mut end = Vec::new();
-        file.read_to_end(&mut end)?;
-        Ok(end)
-    };
-    let text = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL.1)..].join("\n")
 }

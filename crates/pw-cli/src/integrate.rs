@@ -31,7 +31,6 @@ use pw_core::record::RunOptions;
 use pw_core::snapshot::SnapshotId;
 
 use self::restore::Target;
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Merges the workers' branches into integration/<workflow>, without touching any checkout.
@@ -246,7 +245,7 @@ impl Cli for Integrate {
             Command::Forget { workflow, snapshot, .. } => {
                 forget::forget(context, workflow.as_deref(), snapshot)
             }
-            Command::Schema => schema::answer::<Self>(),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

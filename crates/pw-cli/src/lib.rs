@@ -9,6 +9,7 @@ mod integrate;
 mod landing;
 mod launcher;
 mod monitor;
+mod output;
 mod picture;
 mod processes;
 mod radar;

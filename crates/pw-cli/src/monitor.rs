@@ -6,11 +6,10 @@ mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use pw_core::status::Status;
+use pw_core::status::{self, Cursor, Status};
 use pw_core::time::{Seconds, parse_human};
 
 use crate::facts::Worktrees;
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 use crate::view;
 use crate::workflow::Workflow;
@@ -37,6 +36,9 @@ enum Command {
         /// How long a worker may show nothing, such as 10m; else as the plan says, or 30m
         #[arg(long, value_name = "DURATION", value_parser = parse_human)]
         stall_after: Option<Seconds>,
+        /// The cursor of an answer before: only what changed since is told
+        #[arg(long, value_name = "CURSOR")]
+        since: Option<Cursor>,
     },
     Wait(wait::Wait),
     /// A live view for a terminal
@@ -55,17 +57,17 @@ impl Cli for Monitor {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Status { workflow, no_worktrees, stall_after } => {
+            Command::Status { workflow, no_worktrees, stall_after, since } => {
                 let look = if *no_worktrees { Worktrees::None } else { Worktrees::All };
                 let mut workflow = Workflow::open(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
                 let status: Status = workflow.status(context.now, look)?;
                 let view = view::status(&status);
-                Answer::of(&status.cut(), |_| view)
+                Answer::of(&status::since(status.cut(), since.as_ref(), context.now), |_| view)
             }
             Command::Wait(wait) => wait.run(context),
             Command::Watch { workflow } => watch::run(context, workflow.as_deref()),
-            Command::Schema => schema::answer::<Self>(),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

@@ -7,7 +7,6 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pw_core::id::Slug;
 
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Measures a run: who did how much, where time went, where it collided, what would have helped.
@@ -59,7 +58,7 @@ impl Cli for RetroCli {
             Command::Remember { workflow } => past::remember(context, workflow.as_deref()),
             Command::Compare => past::compare(context),
             Command::Forget(Forget { workflow, .. }) => past::forget(context, workflow.as_ref()),
-            Command::Schema => schema::answer::<Self>(),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use pw_core::analyze::report::Analysis;
 use pw_core::failure::{Code, Details as _, Failure};
 use pw_core::gate_report::GateStop;
 use pw_core::plan::Problems;
 use pw_core::report::Report;
 use pw_core::{
-    cleanup, details, finish, gap, integration, launch, lock, retro, setup, snapshot, status, stop,
-    unstageable, worker,
+    cleanup, details, finish, gap, integration, launch, lock, remedy, retro, setup, snapshot,
+    status, stop, unstageable, worker,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use crate::shell::{Answer, Cli, ERROR_SCHEMA};
+/// The schema of every refusal.
+pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 
 /// Returns `data` schemas by `schema` id, and that of `error` under its own.
 pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
@@ -29,6 +29,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<gap::Repaired>(),
                 entry::<Analysis>(),
                 entry::<setup::List>(),
+                entry::<remedy::Explained>(),
             ]
         }
         "pw-monitor" => vec![entry::<status::Status>(), entry::<status::Waited>()],
@@ -96,7 +97,9 @@ fn refusal() -> Value {
         details::Misplaced,
         details::NotCreated,
         details::Present,
+        details::Provided,
         details::RemoteSaid,
+        details::Unclean,
         details::Usage,
         details::Workflows,
         GateStop,
@@ -131,8 +134,8 @@ fn refusal() -> Value {
     schema.to_value()
 }
 
-/// Answers a helper's `schema` command.
-pub(crate) fn answer<C: Cli>() -> Result<Answer> {
-    let data = serde_json::to_value(of(C::command().get_name()))?;
-    Ok(Answer::document("pw.schema/1", data))
+/// Returns whether an answer of this helper can have a field of this name.
+pub(crate) fn has(helper: &str, field: &str) -> bool {
+    let mut schemas = of(helper).into_iter().filter(|(id, _)| *id != ERROR_SCHEMA);
+    schemas.any(|(_, schema)| schema["properties"].get(field).is_some())
 }

@@ -4,6 +4,7 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
+mod explain;
 mod launch;
 mod list;
 mod message_hooks;
@@ -22,7 +23,6 @@ use clap::{Parser, Subcommand};
 use pw_core::id::WorkerId;
 use pw_core::session::LaunchMode;
 
-use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
@@ -78,6 +78,11 @@ enum Command {
     Analyze(analyze::Options),
     /// Lists the workflows of this repository
     List,
+    /// Says what a code, a state or the kind of a reason means, and what to do about it
+    Explain {
+        /// The word, as it stands in an answer
+        word: String,
+    },
     /// The JSON Schema of every answer
     Schema,
 }
@@ -98,7 +103,8 @@ impl Cli for Setup {
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::Analyze(options) => analyze::analyze(context, options),
             Command::List => list::list(context),
-            Command::Schema => schema::answer::<Self>(),
+            Command::Explain { word } => explain::explain(word),
+            Command::Schema => Answer::schema::<Self>(),
         }
     }
 }

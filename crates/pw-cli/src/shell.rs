@@ -20,10 +20,8 @@ use pw_git::{GitError, INSTALL};
 use serde_json::{Value, json};
 
 pub(crate) use self::screen::{Live, Screen};
+use crate::schema::{self, ERROR_SCHEMA};
 use crate::view;
-
-/// The schema of every refusal.
-pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 
 /// A helper: its command line, and what it does.
 pub trait Cli: Parser {
@@ -40,6 +38,12 @@ pub struct Globals {
     /// What to print: a JSON document, or a view for people; json unless stdout is a terminal
     #[arg(long, global = true, value_enum)]
     format: Option<Format>,
+    /// Tell all, also what is as it should be
+    #[arg(long, global = true)]
+    verbose: bool,
+    /// Tell only this field of the answer's `data`, all of it
+    #[arg(long, global = true, value_name = "FIELD")]
+    only: Option<String>,
     /// Run as if started in this folder
     #[arg(short = 'C', global = true, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -128,7 +132,9 @@ fn default_format() -> Format {
 #[derive(Debug)]
 pub enum Answer {
     /// A document, and the same for people.
-    Document { schema: &'static str, data: Value, view: String },
+    ///
+    /// `shorten` takes out of it what is told only on request.
+    Document { schema: &'static str, data: Value, shorten: fn(&mut Value), view: String },
     /// The answer of a hook: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
     /// A view that has the terminal to itself until the user leaves it.
@@ -138,13 +144,14 @@ pub enum Answer {
 impl Answer {
     pub(crate) fn of<R: Report>(report: &R, view: impl FnOnce(&R) -> String) -> Result<Self> {
         let data = serde_json::to_value(report).context("writing the answer as JSON")?;
-        Ok(Self::Document { schema: R::SCHEMA, data, view: view(report) })
+        Ok(Self::Document { schema: R::SCHEMA, data, shorten: R::shorten, view: view(report) })
     }
 
-    /// An answer that is a document only.
-    pub(crate) fn document(schema: &'static str, data: Value) -> Self {
+    /// The answer of a helper's `schema` command.
+    pub(crate) fn schema<C: Cli>() -> Result<Self> {
+        let data = serde_json::to_value(schema::of(C::command().get_name()))?;
         let view = serde_json::to_string_pretty(&data).unwrap_or_default();
-        Self::Document { schema, data, view }
+        Ok(Self::Document { schema: "pw.schema/1", data, shorten: |_| (), view })
     }
 }
 
@@ -177,9 +184,11 @@ pub fn main<C: Cli>() -> ExitCode {
         Ok(context) => context,
         Err(error) => return refuse(&failure(&error), default_format()),
     };
-    match cli.run(&context) {
+    let done = require_field::<C>(cli.globals()).and_then(|()| cli.run(&context));
+    match done {
         Ok(Answer::Document { view, .. }) if context.format == Format::Human => print(&view, 0),
-        Ok(Answer::Document { schema, data, .. }) => {
+        Ok(Answer::Document { schema, data, shorten, .. }) => {
+            let data = told(data, shorten, cli.globals());
             let document = json!({ "schema": schema, "ok": true, "data": data });
             print(&format!("{document}\n"), 0)
         }
@@ -190,6 +199,35 @@ pub fn main<C: Cli>() -> ExitCode {
         }
         Ok(Answer::Live(view)) => live(view),
         Err(error) => refuse(&failure(&error), context.format),
+    }
+}
+
+/// Refuses a field that no answer has, before anything is done.
+fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
+    let command = C::command();
+    let helper = command.get_name();
+    match &globals.only {
+        Some(field) if !schema::has(helper, field) => {
+            let message = format!("no answer of {helper} has a field `{field}`");
+            let hint = "name a field of `data` as it stands in an answer, such as next";
+            Err(Failure::new(Code::Usage, message).hint(hint).next(Next::Schema(helper)).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns of an answer what was asked for.
+fn told(mut data: Value, shorten: fn(&mut Value), globals: &Globals) -> Value {
+    match &globals.only {
+        Some(field) => {
+            let value = data.get_mut(field).map(Value::take);
+            value.map_or_else(|| json!({}), |value| json!({ field: value }))
+        }
+        None if globals.verbose => data,
+        None => {
+            shorten(&mut data);
+            data
+        }
     }
 }
 

@@ -20,10 +20,10 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
 use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
+use pw_core::worker as rules;
 
 use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
-use crate::schema;
 use crate::session;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::workflow::Workflow;
@@ -108,7 +108,7 @@ impl Cli for WorkerCli {
 
     fn run(&self, shell: &Shell) -> Result<Answer> {
         match &self.command {
-            Command::Schema => return schema::answer::<Self>(),
+            Command::Schema => return Answer::schema::<Self>(),
             Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
             Command::Begin { worker, pid } => return Ok(begin::begin(shell, worker, *pid)),
             _ => {}
@@ -133,6 +133,7 @@ impl Cli for WorkerCli {
             }
             Command::Needs { worker: provider, item, text, more } => {
                 own.require_other(provider)?;
+                rules::require_item(workflow.worker(provider)?, &one_line(item))?;
                 let signal =
                     Signal::Needs { worker: provider.clone(), item: argument("item", item)? };
                 commit::commit(&own, &signal, &line(text), more)

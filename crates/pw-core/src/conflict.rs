@@ -24,6 +24,7 @@ pub struct Conflict {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialMerge {
     /// The workers not yet integrated that have something to merge, in merge order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<WorkerId>,
     /// Those that would not merge; they are left out of what the next build upon.
     pub stops: Vec<TrialStop>,

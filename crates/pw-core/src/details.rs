@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::FileConflict;
 use crate::failure::{Code, Details};
 use crate::id::{GateName, Oid, Slug, WorkerId};
+use crate::next::CommandLine;
 use crate::path::RepoPath;
 
 /// The files that are the reason.
@@ -23,6 +24,32 @@ impl<'a> FromIterator<&'a RepoPath> for Files {
     fn from_iter<I: IntoIterator<Item = &'a RepoPath>>(paths: I) -> Self {
         Self { paths: paths.into_iter().cloned().collect() }
     }
+}
+
+/// Uncommitted files of the user's checkout, where the result would land.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unclean {
+    /// The files, by path in the repository.
+    pub paths: Vec<RepoPath>,
+    /// Commands that put them away, land and bring them back; empty in an unfinished merge.
+    pub commands: Vec<CommandLine>,
+}
+
+impl Details for Unclean {
+    const CODES: &'static [Code] = &[Code::DirtyTree];
+}
+
+/// What a worker provides, where another one asked for something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Provided {
+    /// The worker that was asked.
+    pub worker: WorkerId,
+    /// The items it may be asked for.
+    pub provides: Vec<String>,
+}
+
+impl Details for Provided {
+    const CODES: &'static [Code] = &[Code::UnknownItem];
 }
 
 /// Files outside a worker's scope.
@@ -98,6 +125,9 @@ pub struct Ended {
     pub log: Option<String>,
     /// The last lines it printed.
     pub output_tail: String,
+    /// The first line that tells of a failure, where it stands before these; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
 }
 
 impl Details for Ended {

@@ -47,6 +47,8 @@ pub enum Code {
     AmbiguousWorkflow,
     /// No such worker in the plan.
     UnknownWorker,
+    /// The other worker neither provides nor owns what it is asked for.
+    UnknownItem,
     /// The working directory is not the worktree of a worker.
     NotAWorker,
     /// The session is a worker's, and the worktree another's.
@@ -138,6 +140,7 @@ impl Code {
         Self::UnknownWorkflow,
         Self::AmbiguousWorkflow,
         Self::UnknownWorker,
+        Self::UnknownItem,
         Self::NotAWorker,
         Self::OtherWorker,
         Self::Locked,

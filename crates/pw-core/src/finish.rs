@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::FileConflict;
 use crate::details::Conflicts;
 use crate::failure::{Code, Failure};
-use crate::gate_report::GateReport;
+use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::{Readiness, Unready};
@@ -60,6 +60,10 @@ pub struct Finished {
 
 impl Report for Finished {
     const SCHEMA: &'static str = "pw-integrate.finish/1";
+
+    fn shorten(data: &mut serde_json::Value) {
+        gate_report::shorten(data);
+    }
 }
 
 /// How the work got into the base branch.

@@ -17,6 +17,7 @@ pub const MAX_TIMEOUT: Seconds = 24 * 60 * 60;
 
 /// One command that says whether a tree is good: it is when it exits with 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::report::requires_nothing)]
 pub struct Gate {
     /// Unique in the plan; in answers and log files.
     pub name: GateName,
@@ -121,6 +122,33 @@ impl fmt::Display for End {
     }
 }
 
+/// Returns whether a line of a test's output begins to say what is wrong, as compilers and the
+/// runners of tests in common languages do.
+pub fn says_what_is_wrong(line: &str) -> bool {
+    const BEGINNINGS: [&str; 12] = [
+        "error", "Error", "ERROR", "FAIL", "FAILED", "not ok ", "--- FAIL", "E   ", "● ", "✗ ",
+        "✕ ", "panic: ",
+    ];
+    const WITHIN: [&str; 9] = [
+        ": error",
+        " error: ",
+        " error TS",
+        "Error: ",
+        "panicked at",
+        "Traceback (most recent call last)",
+        "... FAILED",
+        "*** [",
+        "Segmentation fault",
+    ];
+    let line = line.trim_start();
+    // `errors: 0` and `error_handling` begin with other words.
+    let is_word = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    let begins = |word: &&str| {
+        line.strip_prefix(*word).is_some_and(|rest| word.ends_with(' ') || is_word(rest))
+    };
+    BEGINNINGS.iter().any(begins) || WITHIN.iter().any(|words| line.contains(words))
+}
+
 /// What a gate said about a tree so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -158,6 +186,43 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_runners_of_common_languages_say_what_is_wrong() {
+        for line in [
+            "error[E0308]: mismatched types",
+            "error: test failed, to rerun pass `--lib`",
+            "test users::are_listed ... FAILED",
+            "thread 'main' panicked at src/lib.rs:1:2:",
+            "E   AssertionError: assert 1 == 2",
+            "FAILED tests/test_a.py::test_b - assert 1 == 2",
+            "FAIL: test_b (tests.A)",
+            "Traceback (most recent call last):",
+            "--- FAIL: TestUsers (0.00s)",
+            "    --- FAIL: TestUsers/empty (0.00s)",
+            "panic: runtime error: index out of range",
+            " FAIL  src/users.test.ts",
+            "  ● users › are listed",
+            "not ok 3 - users are listed",
+            "src/a.ts(1,2): error TS2304: Cannot find name 'x'.",
+            "main.c:3:5: error: expected ';'",
+            "TypeError: x is not a function",
+            "make: *** [Makefile:2: test] Error 1",
+        ] {
+            assert!(says_what_is_wrong(line), "{line}");
+        }
+        for line in [
+            "test error_handling ... ok",
+            "errors: 0",
+            "test result: ok. 3 passed; 0 failed; 0 ignored",
+            "tests/test_errors.py ..... [ 50%]",
+            "PASS src/error.test.ts",
+            "ok 3 - not empty",
+            "Compiling thiserror v1.0.0",
+        ] {
+            assert!(!says_what_is_wrong(line), "{line}");
+        }
+    }
 
     #[test]
     fn the_newest_run_decides_and_failures_before_it_are_not_forgotten() {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::failure::{Code, Details, Failure};
 use crate::gate::{Gate, GateMode};
@@ -9,6 +10,7 @@ use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::Next;
 use crate::plan::Plan;
 use crate::record::RunOptions;
+use crate::report::{leave_out, list};
 use crate::time::Seconds;
 
 /// Returns the gates of one integration: those of the plan, unless the user named others.
@@ -23,8 +25,7 @@ pub fn asked_for(plan: &Plan, options: &RunOptions) -> Vec<Gate> {
 /// Returns what a gate's verdict on a tree depends on besides the tree: a verdict under other terms
 /// is another one.
 pub fn terms(gate: &Gate, plan: &Plan) -> String {
-    let setup = plan.setup.as_deref().unwrap_or_default();
-    format!("{}\0{}\0{setup}", gate.command, gate.timeout_seconds)
+    format!("{}\0{}\0{}", gate.command, gate.timeout_seconds, plan.preparation())
 }
 
 /// `data.gate`: a commit that passed every gate.
@@ -63,10 +64,23 @@ pub struct GateResult {
     pub cached: bool,
     /// Whether it failed on the same tree before it passed.
     pub flaky: bool,
-    /// The last lines it printed; empty when the log is gone.
+    /// The last lines it printed; absent when the log is gone. Of one that passed only on request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output_tail: String,
-    /// The file with all it printed.
+    /// Where it first said what is wrong, when that is not in these lines; absent when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
+    /// The file with all it printed. Of one that passed only on request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log: String,
+}
+
+/// Takes out of an answer with a `gate` what those that passed printed.
+pub fn shorten(answer: &mut Value) {
+    let Some(report) = answer.get_mut("gate") else { return };
+    for gate in list(report, "gates").iter_mut().filter(|gate| gate["passed"] == true) {
+        leave_out(gate, &["output_tail", "first_failure", "log"]);
+    }
 }
 
 /// `details` of `gate_failed`.
@@ -93,6 +107,9 @@ pub struct GateStop {
     pub timed_out: bool,
     /// The last lines it printed; empty when the log is gone.
     pub output_tail: String,
+    /// Where it first said what is wrong, when that is not in these lines; absent when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
     /// The file with all it printed.
     pub log: String,
     /// What was tested.

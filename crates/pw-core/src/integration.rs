@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, FileConflict};
 use crate::failure::{Code, Details, Failure};
-use crate::gate_report::GateReport;
+use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::merge_order::Turn;
@@ -162,6 +162,10 @@ pub struct Integrated {
 
 impl Report for Integrated {
     const SCHEMA: &'static str = "pw-integrate.run/1";
+
+    fn shorten(data: &mut serde_json::Value) {
+        gate_report::shorten(data);
+    }
 }
 
 /// One merged worker.

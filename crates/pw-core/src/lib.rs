@@ -39,6 +39,7 @@ pub mod plan;
 pub mod prerequisites;
 pub mod prompt;
 pub mod record;
+pub mod remedy;
 pub mod report;
 pub mod retro;
 pub mod scope;

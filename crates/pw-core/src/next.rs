@@ -43,6 +43,8 @@ impl NextStep {
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "fields are the arguments of the command that their variant names")]
 pub enum Next<'a> {
+    /// The schema of all answers of a helper.
+    Schema(&'a str),
     /// The help of a helper, or of one of its verbs.
     Help { helper: &'a str, verb: Option<&'static str> },
 
@@ -56,6 +58,8 @@ pub enum Next<'a> {
     Advance(&'a Slug),
     /// `pw-setup launch`; `how` as in `--with`.
     Launch { worker: &'a WorkerId, workflow: &'a Slug, how: Option<&'static str> },
+    /// `pw-setup launch` of all workers that have no session.
+    LaunchAll(&'a Slug),
     /// `pw-setup launch --ended`, which says that a session is over.
     Ended(&'a WorkerId),
     /// `pw-setup repair`; the only workflow there is unless one is named.
@@ -93,6 +97,8 @@ pub enum Next<'a> {
     Checkpoint(&'static str),
     /// `pw-worker complete`
     Complete,
+    /// `pw-worker needs`
+    Needs { worker: &'a WorkerId, item: &'a str },
     /// `pw-worker blocked`
     Blocked { reason: &'a str },
     /// The same, because of a git hook of the user's.
@@ -154,12 +160,13 @@ impl<'a> Next<'a> {
 
     fn helper(&self) -> &str {
         match self {
-            Self::Help { helper, .. } => helper,
+            Self::Help { helper, .. } | Self::Schema(helper) => helper,
             Self::List
             | Self::CheckPlan(_)
             | Self::Create(_)
             | Self::Advance(_)
             | Self::Launch { .. }
+            | Self::LaunchAll(_)
             | Self::Ended(_)
             | Self::Repair(_)
             | Self::EmitPlan { .. } => "pw-setup",
@@ -176,6 +183,7 @@ impl<'a> Next<'a> {
             Self::Brief
             | Self::Checkpoint(_)
             | Self::Complete
+            | Self::Needs { .. }
             | Self::Blocked { .. }
             | Self::BlockedByHook(_) => "pw-worker",
             Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
@@ -185,6 +193,7 @@ impl<'a> Next<'a> {
     /// Appends the verb and what it is told.
     fn arguments(self, helper: CommandLine) -> CommandLine {
         match self {
+            Self::Schema(_) => helper.and("schema"),
             Self::Help { verb, .. } => helper.and_all(verb).and("--help"),
             Self::List => helper.and("list"),
             Self::CheckPlan(plan) => helper.and("check").path(plan),
@@ -194,6 +203,7 @@ impl<'a> Next<'a> {
                 let launch = helper.and("launch").word(worker).and("--workflow").word(workflow);
                 how.into_iter().fold(launch, |launch, how| launch.and("--with").word(how))
             }
+            Self::LaunchAll(workflow) => helper.and("launch --workflow").word(workflow),
             Self::Ended(worker) => helper.and("launch").word(worker).and("--ended"),
             Self::Repair(workflow) => {
                 workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
@@ -236,6 +246,7 @@ impl<'a> Next<'a> {
             Self::Brief => helper.and("brief"),
             Self::Checkpoint(what) => helper.and("checkpoint").sentence(what),
             Self::Complete => helper.and("complete").sentence("what was done"),
+            Self::Needs { worker, item } => helper.and("needs").word(worker).word(item),
             Self::Blocked { reason } => helper.and("blocked").word(reason),
             Self::BlockedByHook(hook) => {
                 helper.and("blocked").sentence(&format!("the hook {hook} refuses"))

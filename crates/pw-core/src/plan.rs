@@ -112,6 +112,12 @@ pub enum Size {
 }
 
 impl Plan {
+    /// Returns what a new worktree is prepared with, as one text.
+    pub fn preparation(&self) -> String {
+        let copied: String = self.copy.globs().map(|glob| format!("\0{glob}")).collect();
+        self.setup.clone().unwrap_or_default() + &copied
+    }
+
     /// Returns the worker of this id.
     pub fn worker(&self, id: &WorkerId) -> Option<&Worker> {
         self.workers.iter().find(|worker| worker.id == *id)

@@ -2,9 +2,57 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 /// An answer a helper can print; the text is the `schema` of its document.
 pub trait Report: Serialize + JsonSchema {
     /// The `schema` of the document, `pw-monitor.status/1` for example.
     const SCHEMA: &'static str;
+
+    /// Takes out of `data` what the reader need not know while it is as it should be: an agent
+    /// pays for every byte. `--verbose` leaves it in.
+    fn shorten(_data: &mut Value) {}
+}
+
+/// Of what is shortened, every field may be absent.
+pub(crate) fn requires_nothing(schema: &mut schemars::Schema) {
+    schema.remove("required");
+}
+
+/// Removes fields of an object; the others keep their order.
+pub(crate) fn leave_out(object: &mut Value, names: &[&str]) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|name, _| !names.contains(&name.as_str()));
+    }
+}
+
+/// Removes all but these fields of an object.
+pub(crate) fn keep(object: &mut Value, names: &[&str]) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|name, _| names.contains(&name.as_str()));
+    }
+}
+
+/// Returns whether there is nothing in a value.
+pub(crate) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Returns the list in a field; an empty one where there is none.
+pub(crate) fn list<'a>(object: &'a mut Value, name: &str) -> &'a mut [Value] {
+    object.get_mut(name).and_then(Value::as_array_mut).map(Vec::as_mut_slice).unwrap_or_default()
+}
+
+/// Cuts the list in a field to `limit`; returns how many that leaves out.
+pub(crate) fn cut(object: &mut Value, name: &str, limit: usize) -> usize {
+    let Some(list) = object.get_mut(name).and_then(Value::as_array_mut) else { return 0 };
+    let left = list.len().saturating_sub(limit);
+    list.truncate(limit);
+    left
 }

@@ -62,6 +62,10 @@ pub struct Created {
     /// What is there now.
     #[serde(flatten)]
     pub setup: Setup,
+    /// What of a changed plan was done for workers that exist, and what was not; absent when
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Absent when the workflow was there before, and its plan too.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub prerequisites: Option<Prerequisites>,

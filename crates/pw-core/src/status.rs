@@ -4,6 +4,7 @@ mod board;
 mod derive;
 mod news;
 mod next;
+mod short;
 mod stall;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ pub use board::Board;
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
-pub use wait_cursor::{Awaited, Cursor, Waited, news};
+pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
 use crate::conflict::{Conflict, TrialMerge};
@@ -43,6 +44,19 @@ pub struct Status {
     pub integration: Integration,
     /// In the order of the plan.
     pub workers: Vec<WorkerStatus>,
+    /// How many of them are told in short, since there are many and nothing is wrong with these:
+    /// `--verbose` tells all. Absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_short: Option<usize>,
+    /// With `--since`: how many are left out, since nothing about them changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<usize>,
+    /// With `--since`: what the user or an agent must act on and was not told before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<NewsItem>>,
+    /// Everything told so far: give it to `--since` of the next look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
     /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
     /// The result of merging all workers, in merge order.
@@ -70,6 +84,10 @@ pub struct Status {
 
 impl Report for Status {
     const SCHEMA: &'static str = "pw-monitor.status/1";
+
+    fn shorten(data: &mut serde_json::Value) {
+        short::shorten(data);
+    }
 }
 
 /// How many paths of one list are told: an untracked folder can have thousands.
@@ -80,6 +98,9 @@ impl Status {
     pub fn cut(mut self) -> Self {
         self.unlisted = self.unseen.as_mut().and_then(cut);
         for worker in &mut self.workers {
+            for reason in &mut worker.reasons {
+                reason.paths.truncate(LISTED);
+            }
             let left = [cut(&mut worker.out_of_scope), cut(&mut worker.uncommitted)];
             worker.unlisted = left.into_iter().flatten().reduce(|one, other| one + other);
         }
@@ -159,6 +180,7 @@ pub struct RedGate {
 
 /// One worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = short::requires_what_is_always_told)]
 pub struct WorkerStatus {
     /// The worker's id.
     pub id: WorkerId,
@@ -207,8 +229,10 @@ pub struct WorkerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
     /// Texts of its checkpoints, the oldest first.
+    #[serde(default)]
     pub checkpoints: Vec<String>,
     /// `null` when nothing is known of one.
+    #[serde(default)]
     pub session: Option<Session>,
     /// Why it does not move; `null` while it does, or need not.
     pub stall: Option<Stall>,
@@ -346,6 +370,7 @@ impl ReasonKind {
 
 /// The newest signal of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = short::requires_what_is_always_told)]
 pub struct SignalReport {
     /// What the worker said.
     pub kind: SignalKind,
@@ -391,6 +416,36 @@ pub struct WaitsFor {
     pub item: String,
     /// The other worker is complete: the item can be taken in.
     pub satisfied: bool,
+    /// The other worker is complete, and this one had all of its work when it asked: the other one
+    /// has to go on. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopen: bool,
+}
+
+/// What another worker asked of this one, and does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// Who asked.
+    pub worker: WorkerId,
+    /// The item it named.
+    pub item: String,
+    /// What for.
+    pub text: String,
+    /// This one is complete, and the other had all of its work when it asked: it has to go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopen: bool,
+}
+
+/// Returns what other workers asked of this one, and do not have.
+pub fn asked(workers: &[WorkerStatus], provider: &WorkerId) -> Vec<Asked> {
+    let asks = |worker: &WorkerStatus| {
+        let waits = worker.waits_for.as_ref()?;
+        let text = worker.signal.as_ref().map(|signal| signal.text.clone()).unwrap_or_default();
+        let WaitsFor { item, reopen, .. } = waits.clone();
+        let is_asked = waits.worker == *provider && !waits.satisfied;
+        is_asked.then(|| Asked { worker: worker.id.clone(), item, text, reopen })
+    };
+    workers.iter().filter_map(asks).collect()
 }
 
 /// A subject that looks like a signal and does not count.

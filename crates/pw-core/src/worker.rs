@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::details::Provided;
 use crate::details::{Files, ForeignFiles};
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
@@ -16,13 +18,14 @@ use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::Report;
+use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::signal::Signal;
-use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
+use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 use crate::unstageable::Unstageable;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Brief {
     /// The workflow's name.
     pub workflow: Slug,
@@ -79,18 +82,85 @@ pub struct Brief {
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// What others asked of it and do not have; absent when nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     /// Every other worker, in the order of the plan.
     pub others: Vec<OtherWorker>,
+    /// How many of them are left out; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_others: Option<usize>,
+    /// How many of its changed paths are left out; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<usize>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
 impl Report for Brief {
     const SCHEMA: &'static str = "pw-worker.brief/1";
+
+    /// A field without anything in it is left out, and so is what only people read.
+    fn shorten(data: &mut Value) {
+        leave_out(data, &["branch", "worktree"]);
+        if is_nothing(&data["finished"]) {
+            leave_out(data, &["remaining"]);
+        } else {
+            leave_out(data, &["checkpoints"]);
+        }
+        let related = related(data);
+        let others = data.get_mut("others").and_then(Value::as_array_mut);
+        let left = others.map(|others| shorten_others(others, &related));
+        if let Some(left) = left.filter(|left| *left > 0) {
+            data["more_others"] = left.into();
+        }
+        let left: usize =
+            ["uncommitted", "out_of_scope"].map(|name| cut(data, name, PATHS)).iter().sum();
+        if left > 0 {
+            data["unlisted"] = left.into();
+        }
+        if let Some(signal) = data.get_mut("signal") {
+            leave_out(signal, &["at"]);
+        }
+        list(data, "verify").iter_mut().for_each(|gate| leave_out(gate, &["timeout_seconds"]));
+        if let Some(fields) = data.as_object_mut() {
+            fields.retain(|name, value| matches!(&**name, "owns" | "next") || !is_nothing(value));
+        }
+    }
+}
+
+/// How many of the others a worker is told of, those it has to do with first; how many globs of each.
+const OTHERS: (usize, usize) = (8, 3);
+/// How many of its changed paths it is told.
+const PATHS: usize = 20;
+
+/// Returns the workers that the one of this brief builds upon or waits for.
+fn related(brief: &Value) -> Vec<Value> {
+    let after = brief["after"].as_array().cloned().unwrap_or_default();
+    let waits_for = brief["waits_for"].get("worker").cloned();
+    let asked =
+        brief["asked"].as_array().into_iter().flatten().map(|asked| asked["worker"].clone());
+    after.into_iter().chain(waits_for).chain(asked).collect()
+}
+
+/// Cuts the list of others, each to what this worker needs; returns how many that leaves out.
+fn shorten_others(others: &mut Vec<Value>, related: &[Value]) -> usize {
+    others.sort_by_key(|other| !related.contains(&other["worker"]));
+    let left = others.len().saturating_sub(OTHERS.0);
+    others.truncate(OTHERS.0);
+    for other in others {
+        leave_out(other, &["branch"]);
+        cut(other, "owns", OTHERS.1);
+        if is_nothing(&other["provides"]) {
+            leave_out(other, &["provides"]);
+        }
+    }
+    left
 }
 
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct OtherWorker {
     /// Its id.
     pub worker: WorkerId,
@@ -228,20 +298,70 @@ pub fn brief(
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),
         gaps: status.gaps.clone(),
+        asked: status::asked(statuses, &worker.id),
         others: others.filter_map(other).collect(),
-        next: next(plan, worker, status),
+        more_others: None,
+        unlisted: None,
+        next: next(plan, worker, status, &status::asked(statuses, &worker.id)),
     })
 }
 
-fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
+fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus, asked: &[Asked]) -> Vec<NextStep> {
     let repair = NextStep::new("repair", Next::Repair(Some(&plan.workflow)));
     let mut steps = Vec::from_iter((!status.gaps.is_empty()).then_some(repair));
+    if asked.iter().any(|asked| asked.reopen) {
+        steps.push(NextStep::new("reopen", Next::Checkpoint("what was asked for")));
+    }
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
         steps.push(NextStep::new("save", Next::Checkpoint("what was done")));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
         steps.push(NextStep::new("finish", Next::Complete));
     }
     steps
+}
+
+/// Refuses to ask a worker for what it neither provides nor owns; one that lists nothing may be
+/// asked for anything.
+///
+/// # Errors
+///
+/// `unknown_item`, with what it provides.
+pub fn require_item(provider: &Worker, item: &str) -> Result<(), Failure> {
+    let provides = &provider.provides;
+    let is_known = provides.iter().any(|name| name == item);
+    if provides.is_empty() || is_known || provider.owns.owns(&RepoPath::from(item)) {
+        return Ok(());
+    }
+    let listed = provides.join(", ");
+    let message = format!("{} provides no {item:?}; it provides {listed}", provider.id);
+    let near = provides.iter().find(|name| name.eq_ignore_ascii_case(item)).unwrap_or(&provides[0]);
+    Err(Failure::new(Code::UnknownItem, message)
+        .hint("ask for one of these, or for a file it owns; what is missing in the plan, ask for with pw-worker blocked")
+        .next(Next::Needs { worker: &provider.id, item: near })
+        .details(Provided { worker: provider.id.clone(), provides: provides.clone() }))
+}
+
+/// Says that a checkpoint takes the worker's standing question back, and how to ask it anew;
+/// nothing when it has none.
+pub fn withdrawn(status: &WorkerStatus) -> Option<(String, NextStep)> {
+    let signal = status.signal.as_ref()?;
+    let (what, command) = match (status.state, &status.waits_for) {
+        (State::Blocked, _) => {
+            let reason = signal.reason.as_deref().unwrap_or_default();
+            (format!("[BLOCKED:{reason}]"), Next::Blocked { reason })
+        }
+        (State::Waiting, Some(WaitsFor { worker, item, satisfied: false, .. })) => {
+            (format!("[NEEDS:{worker}/{item}]"), Next::Needs { worker, item })
+        }
+        _ => return None,
+    };
+    let command = CommandLine::from(command);
+    let command = match signal.text.is_empty() {
+        true => command,
+        false => command.word(&signal.text),
+    };
+    let note = format!("this takes back {what}; if it still holds, say it again");
+    Some((note, NextStep::new("say again", command)))
 }
 
 /// What one commit of a worker takes in, and what it leaves.

@@ -1,16 +1,17 @@
 //! Landing the integration branch on the base branch, or proposing that to a forge.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use pw_core::details::{Files, Present};
+use pw_core::details::{Files, Present, Unclean};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
 use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
-use pw_core::next::{CommandLine, Next, NextStep};
+use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::record::{Event, RunOptions};
 use pw_core::status::{WorkerStatus, taken_back};
 use pw_core::text::counted;
@@ -323,6 +324,26 @@ impl<'a> Finish<'a> {
             .collect()
     }
 
+    /// Returns the commands that put uncommitted changes away, land, and bring them back.
+    fn put_away_and_land(&self, checkout: &Path) -> Vec<CommandLine> {
+        let workflow = &self.workflow.plan.workflow;
+        let way = (self.options.mode == LandingMode::Merge).then_some(Way::Merge);
+        let land = CommandLine::from(Next::Finish { workflow, way });
+        let land = match self.options.mode {
+            LandingMode::Squash => {
+                let paragraphs = self.options.message.iter();
+                paragraphs.fold(land.and("--squash"), |land, text| land.and("-m").word(text))
+            }
+            _ => land,
+        };
+        let without = self.options.without.iter();
+        let land = without.fold(land, |land, worker| land.and("--without").word(worker));
+        let land = if self.options.no_gate { land.and("--no-gate") } else { land };
+        let stash = CommandLine::git(checkout, "stash push --message");
+        let stash = stash.word(format!("before landing {workflow}"));
+        vec![stash, land, CommandLine::git(checkout, "stash pop")]
+    }
+
     /// Refuses to move a checkout with uncommitted files or an operation in progress.
     fn require_quiet(&self, checkout: &Worktree) -> Result<()> {
         let repo = &self.workflow.repo;
@@ -352,13 +373,23 @@ impl<'a> Finish<'a> {
                 "{shown} has {} with uncommitted changes, `{first}` among them",
                 counted(changed.len(), "file")
             );
-            return Err(refuse(
-                Code::DirtyTree,
-                message,
-                "commit or put away the changes there first",
-            )
-            .details(changed.into_iter().collect::<Files>())
-            .into());
+            // A conflict cannot be put away.
+            let commands = match tree.unmerged.is_empty() {
+                true => self.put_away_and_land(&checkout.path),
+                false => Vec::new(),
+            };
+            let shown: Vec<String> =
+                commands.iter().map(|command| format!("`{command}`")).collect();
+            let hint = match shown.is_empty() {
+                true => "finish the merge there first".to_owned(),
+                false => format!(
+                    "the user commits them, or puts them away and brings them back: {}",
+                    shown.join(", ")
+                ),
+            };
+            return Err(refuse(Code::DirtyTree, message, &hint)
+                .details(Unclean { paths: changed.into_iter().cloned().collect(), commands })
+                .into());
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use pw_git::{Journal, Transaction};
 
 use super::gate_worktree::GateWorktree;
 use crate::command;
+use crate::output::Output;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
@@ -128,6 +129,7 @@ impl<'a> Gatekeeper<'a> {
             }
         };
         let log = self.log(&gate, tree);
+        let output = Output::of(&log);
         Ok(GateResult {
             passed: verdict.passed(),
             exit_code: verdict.end.code(),
@@ -135,7 +137,8 @@ impl<'a> Gatekeeper<'a> {
             seconds: verdict.seconds,
             cached: !self.fresh.contains(&key),
             flaky: verdict.is_flaky(),
-            output_tail: command::tail(&log),
+            output_tail: output.tail,
+            first_failure: output.first_failure,
             log: log.to_string_lossy().into_owned(),
             name: gate.name,
             command: gate.command,
@@ -224,6 +227,7 @@ impl<'a> Gatekeeper<'a> {
             exit_code: result.exit_code,
             timed_out: result.timed_out,
             output_tail: result.output_tail,
+            first_failure: result.first_failure,
             log: result.log,
             commit: judgement.commit,
             tree: judgement.tree,

@@ -14,6 +14,7 @@ use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::command;
+use crate::output::Output;
 use crate::setup::prepare;
 use crate::shell::Context;
 use crate::workflow::Workflow;
@@ -64,8 +65,8 @@ impl GateWorktree {
             self.make(workflow, commit)?;
         }
         self.made = true;
-        let setup = workflow.plan.setup.as_deref().unwrap_or_default();
-        if std::fs::read_to_string(&prepared).ok().as_deref() != Some(setup) {
+        let setup = &workflow.plan.preparation();
+        if std::fs::read_to_string(&prepared).ok().as_ref() != Some(setup) {
             let files = prepare::files_to_copy(&workflow.repo, &workflow.plan)?;
             prepare::copy(&workflow.repo, &self.path, &files)?;
             self.set_up(workflow, context)?;
@@ -123,7 +124,7 @@ impl GateWorktree {
                 command: Some(gate.command),
                 exit_code: end.code(),
                 log: Some(log.to_string_lossy().into_owned()),
-                output_tail: command::tail(&log),
+                output_tail: Output::of(&log).tail,
                 ..Ended::default()
             })
             .into())

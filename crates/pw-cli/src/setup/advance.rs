@@ -6,6 +6,7 @@ use pw_core::details::DependencyConflicts;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, Options};
 use pw_core::plan::{Plan, Worker};
 use pw_core::status::openable;
 
@@ -21,21 +22,33 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
     let states = workflow.board(&facts).states;
-    let mut wanted = Vec::new();
+    let (mut wanted, mut refused) = (Vec::new(), None);
     for worker in openable(&workflow.plan, &states) {
-        wanted.push((worker.id.clone(), fork(&workflow, &facts, worker)?));
+        match fork(&workflow, &facts, worker)? {
+            Ok(fork) => wanted.push((worker.id.clone(), fork)),
+            Err(failure) => refused = refused.or(Some(failure)),
+        }
     }
+    // Who does not wait for these is opened all the same.
+    if let Some(failure) = refused.take_if(|_| wanted.is_empty()) {
+        return Err(failure.into());
+    }
+    let told = refused.map(|failure| {
+        let next = failure.next.map(|next| format!(": {next}")).unwrap_or_default();
+        format!("{}; {}{next}", failure.message, failure.hint)
+    });
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
     let planned = PlannedWorkflow::survey(context, file)?;
-    let (planned, made) = make(context, planned, wanted)?;
-    answer(&planned, &made, None)
+    let (planned, made, mut notes) = make(context, planned, wanted)?;
+    notes.extend(told);
+    answer(&planned, &made, notes, None)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base
 /// branch has them all, it is the base branch, with what the user changed there since; where these
 /// are integrated, their conflicts are resolved for this worker, too.
-fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
+fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Result<Oid, Failure>> {
     let Workflow { repo, record, plan, .. } = workflow;
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
     let branch = |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.tip(worker));
@@ -47,7 +60,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
         && !worker.after.is_empty()
         && worker.after.iter().all(has_landed)
     {
-        return Ok(base.clone());
+        return Ok(Ok(base.clone()));
     }
     let is_integrated =
         |id: &WorkerId| merged(id).is_some_and(|tip| branch(id).is_none_or(|now| now == tip));
@@ -55,7 +68,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
         && !worker.after.is_empty()
         && worker.after.iter().all(is_integrated)
     {
-        return Ok(integration.clone());
+        return Ok(Ok(integration.clone()));
     }
     let mut fork: Option<Oid> = None;
     for id in &worker.after {
@@ -65,26 +78,40 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Oid> {
             Some(fork) => {
                 let outcome = repo.merge(&fork, tip, None)?;
                 if !outcome.conflicts.is_empty() {
-                    return Err(contradiction(worker, id, outcome.conflicts).into());
+                    return Ok(Err(contradiction(workflow, worker, outcome.conflicts)));
                 }
                 let message = format!("Start {} from what it builds upon\n", worker.label());
                 repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
             }
         });
     }
-    Ok(fork.unwrap_or_else(|| record.base.clone()))
+    Ok(Ok(fork.unwrap_or_else(|| record.base.clone())))
 }
 
-fn contradiction(worker: &Worker, id: &WorkerId, conflicts: Vec<FileConflict>) -> Failure {
-    Failure::new(
-        Code::DependencyConflict,
-        format!("{} builds upon {id} and others that do not merge", worker.id),
-    )
-    .hint("let one of these workers merge the other's branch, resolve, and complete again")
-    .details(DependencyConflicts {
-        worker: worker.id.clone(),
-        from: None,
-        after: Some(worker.after.clone()),
-        conflicts,
-    })
+/// Those it comes after have to be merged first: their conflict is resolved there, once, and this
+/// worker begins with the result.
+fn contradiction(workflow: &Workflow, worker: &Worker, conflicts: Vec<FileConflict>) -> Failure {
+    let Workflow { plan, record, .. } = workflow;
+    let paths: Vec<String> =
+        conflicts.iter().take(3).map(|found| format!("`{}`", found.path)).collect();
+    let after: Vec<&str> = worker.after.iter().map(WorkerId::as_str).collect();
+    let message = format!(
+        "{} comes after {}, which do not merge: {}",
+        worker.id,
+        after.join(", "),
+        paths.join(", ")
+    );
+    let others =
+        plan.ids().filter(|id| !worker.after.contains(id) && !record.merged.contains_key(*id));
+    let without: Vec<WorkerId> = others.cloned().collect();
+    let options = Options { without: &without, ..Options::default() };
+    Failure::new(Code::DependencyConflict, message)
+        .hint("integrate these, which stops where they differ; resolve it there, continue, then advance")
+        .next(Next::Run { workflow: &plan.workflow, options })
+        .details(DependencyConflicts {
+            worker: worker.id.clone(),
+            from: None,
+            after: Some(worker.after.clone()),
+            conflicts,
+        })
 }

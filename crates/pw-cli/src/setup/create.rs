@@ -8,11 +8,12 @@ use std::path::Path;
 use anyhow::{Error, Result};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{Next, NextStep};
-use pw_core::plan::{Problem, ProblemCode, Worker};
+use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
 use pw_core::prerequisites::Prerequisites;
 use pw_core::record::{Event, Placement};
 use pw_core::setup::obstacles::in_the_way;
 use pw_core::setup::{Created, SetupStatus};
+use pw_core::text::counted;
 use pw_core::time::{Seconds, rfc3339};
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
@@ -34,9 +35,9 @@ pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<A
     let base = planned.record.base.clone();
     let first_wave = planned.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
-    let (planned, made) = make(context, planned, wanted)?;
+    let (planned, made, notes) = make(context, planned, wanted)?;
     let prerequisites = is_new.then(|| look(context, &planned, is_tried)).transpose()?;
-    answer(&planned, &made, prerequisites)
+    answer(&planned, &made, notes, prerequisites)
 }
 
 /// Looks at what workers would stumble over. They are made by now, so what cannot be tried is said.
@@ -56,8 +57,10 @@ pub(super) fn make(
     context: &Context,
     mut planned: PlannedWorkflow,
     wanted: Vec<(WorkerId, Oid)>,
-) -> Result<(PlannedWorkflow, BTreeSet<WorkerId>)> {
+) -> Result<(PlannedWorkflow, BTreeSet<WorkerId>, Vec<String>)> {
     let mut journal = open_journal(&planned)?;
+    // Before the new plan is recorded: the same command does it again if this one is killed.
+    let notes = carry_over(&planned)?;
     let begun = planned.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
@@ -91,7 +94,7 @@ pub(super) fn make(
     planned.verify(&todo)?;
     publish(&mut journal, &planned.repo)?;
     let made = made?;
-    Ok((planned, made))
+    Ok((planned, made, notes))
 }
 
 /// Makes one worker after the other, their files side by side; stops at the first that cannot be
@@ -167,6 +170,41 @@ fn open_journal(planned: &PlannedWorkflow) -> Result<Journal> {
         journal.add(repo, &Event::Replanned)?;
     }
     Ok(journal)
+}
+
+/// Copies the ignored files that only the changed plan names into the worktrees that exist; returns
+/// what was done for them, and what was not.
+fn carry_over(planned: &PlannedWorkflow) -> Result<Vec<String>> {
+    let PlannedWorkflow { repo, plan, record, record_tip, .. } = planned;
+    let Some(tip) = record_tip.as_ref().filter(|_| !record.placements.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let old = Plan::recorded(&repo.plan_text(tip)?)?;
+    let mut notes = Vec::new();
+    if old.setup != plan.setup {
+        let note = "worktrees that exist are as the old `setup` made them: run the new one there, if it matters";
+        notes.push(note.to_owned());
+    }
+    if old.copy.globs().eq(plan.copy.globs()) {
+        return Ok(notes);
+    }
+    let mut files = prepare::files_to_copy(repo, plan)?;
+    files.retain(|path| plan.copy.owns(path) && !old.copy.owns(path));
+    let is_there =
+        |worker: &&Worker| record.is_made(&worker.id) && repair::is_in_place(repo, plan, worker);
+    let there: Vec<&Worker> = plan.workers.iter().filter(is_there).collect();
+    for worker in &there {
+        prepare::copy(repo, &planned.worktree(worker), &files)?;
+    }
+    if let Some(first) = files.first().filter(|_| !there.is_empty()) {
+        let ids: Vec<&str> = there.iter().map(|worker| worker.id.as_str()).collect();
+        let count = counted(files.len(), "ignored file");
+        notes.push(format!(
+            "carried over to {}: {count}, `{first}` first; what was there stayed",
+            ids.join(", ")
+        ));
+    }
+    Ok(notes)
 }
 
 fn note(
@@ -352,6 +390,7 @@ impl PlannedWorkflow {
 pub(super) fn answer(
     planned: &PlannedWorkflow,
     made: &BTreeSet<WorkerId>,
+    notes: Vec<String>,
     prerequisites: Option<Prerequisites>,
 ) -> Result<Answer> {
     let status = |worker: &Worker| match planned.record.placements.contains_key(&worker.id) {
@@ -366,5 +405,6 @@ pub(super) fn answer(
         });
     let watch = NextStep::new("watch", Next::Status(&planned.plan.workflow));
     let next = launches.chain([watch]).collect();
-    Answer::of(&Created { setup: planned.report(&status, next), prerequisites }, view::created)
+    let setup = planned.report(&status, next);
+    Answer::of(&Created { setup, notes, prerequisites }, view::created)
 }

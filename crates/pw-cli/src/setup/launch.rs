@@ -23,9 +23,10 @@ use pw_core::snapshot::SnapshotId;
 use pw_git::{Journal, Transaction};
 
 use super::tmux::{self, Tmux};
-use crate::command::{program, tail};
+use crate::command::program;
 use crate::facts::Worktrees;
 use crate::launcher;
+use crate::output::Output;
 use crate::repair;
 use crate::session;
 use crate::shell::{Answer, Context as Call};
@@ -341,7 +342,7 @@ fn run(
     }
     // A signal is a failure, too, and has no code.
     let code = status.map(|status| status.code().unwrap_or(-1));
-    Ok(Ended { code, said: tail(&log), log })
+    Ok(Ended { code, said: Output::of(&log).tail, log })
 }
 
 fn next(workflow: &Workflow, workers: &[WorkerLaunch]) -> Vec<NextStep> {

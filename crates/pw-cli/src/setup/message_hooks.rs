@@ -14,6 +14,7 @@ use pw_git::Repo;
 
 use super::preflight::PlannedWorkflow;
 use crate::command;
+use crate::output::Output;
 
 /// How long a hook may take for one message.
 const LIMIT: Seconds = 20;
@@ -61,7 +62,7 @@ fn run_all(hooks: &[(&str, PathBuf)], copy: &Path, message: &str) -> Result<Ran>
         if !end.passed() {
             let said = match end {
                 End::Timeout => format!("it did not end within {LIMIT} seconds"),
-                _ => command::tail(&log),
+                _ => Output::of(&log).tail,
             };
             return Ok(Ran::Failed { hook: (*name).to_owned(), code: end.code(), said });
         }

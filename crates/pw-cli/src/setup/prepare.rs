@@ -16,6 +16,7 @@ use pw_git::Repo;
 use super::preflight::PlannedWorkflow;
 use crate::command;
 use crate::launcher;
+use crate::output::Output;
 use crate::workflow::recorded;
 
 /// Lists patterns of ignored files to carry over, as the client reads it for its own worktrees.
@@ -94,11 +95,11 @@ pub(super) fn run_setup(
         .hint("correct `setup` in the plan or what it needs, then run the same command again")
         .details(Ended {
             worker: Some(worker.id.clone()),
-            gate: None,
             command: Some(command.clone()),
             exit_code: code,
             log: Some(log.to_string_lossy().into_owned()),
-            output_tail: command::tail(&log),
+            output_tail: Output::of(&log).tail,
+            ..Ended::default()
         })
         .into())
 }

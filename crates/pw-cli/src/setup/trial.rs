@@ -15,6 +15,7 @@ use pw_core::trial::{self, Outcome, Trial};
 use super::prepare;
 use crate::command;
 use crate::integrate::gate_worktree::GateWorktree;
+use crate::output::Output;
 use crate::shell::Context;
 use crate::workflow::Workflow;
 
@@ -104,7 +105,7 @@ impl Fresh<'_> {
             let GateWorktree { path, lock, .. } = &self.worktree;
             let run = command::run_gate(&gate, path, &log, environment, Some(lock), follow);
             let (end, _) = run?;
-            last = Trial::of(&gate.command, end, command::tail(&log));
+            last = Trial::of(&gate.command, end, Output::of(&log).tail);
             if !end.passed() {
                 break;
             }

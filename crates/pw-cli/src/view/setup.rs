@@ -4,6 +4,7 @@ use pw_core::analyze::neighbours::Neighbour;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
+use pw_core::remedy::{Explained, Row, Topic};
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::text::counted;
 
@@ -66,7 +67,8 @@ pub(crate) fn check(check: &Check) -> String {
 
 pub(crate) fn created(created: &Created) -> String {
     let looked = created.prerequisites.as_ref().map(prerequisites).unwrap_or_default();
-    setup(&created.setup, true) + &looked + &next(&created.setup.next)
+    let notes: String = created.notes.iter().map(|note| format!("  {}\n", plain(note))).collect();
+    setup(&created.setup, true) + &notes + &looked + &next(&created.setup.next)
 }
 
 fn prerequisites(found: &Prerequisites) -> String {
@@ -135,4 +137,20 @@ pub(crate) fn list(list: &List) -> String {
         ]);
     }
     drawn(&rows)
+}
+
+/// The rows of one word, a paragraph each.
+pub(crate) fn explained(explained: &Explained) -> String {
+    let row = |row: &Row| {
+        let of = match row.of {
+            Topic::Code => "a refusal",
+            Topic::State => "the state of a worker",
+            Topic::Reason => "why a worker is not ready",
+            Topic::Kept => "why cleanup keeps a worker",
+        };
+        let exit = row.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
+        let meaning = row.meaning.map(|meaning| format!("  {meaning}\n")).unwrap_or_default();
+        format!("{} ({of}{exit})\n{meaning}  {}\n", row.word, row.action)
+    };
+    explained.rows.iter().map(row).collect()
 }

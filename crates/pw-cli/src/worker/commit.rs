@@ -49,13 +49,18 @@ pub(super) fn commit(
         // Said already, and nothing is new: a second commit would add nothing.
         let head = own.workflow.repo.read_head(&path)?;
         if head.message.trim_end() == message.trim_end() {
-            return own.committed(&path, head, signal, Vec::new(), Vec::new());
+            return own.committed(&path, head, signal, Vec::new(), Vec::new(), None);
         }
     }
+    // Asked before the commit, which is the newer signal.
+    let standing = match signal {
+        Signal::Checkpoint => own.status()?.as_ref().and_then(rules::withdrawn),
+        Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
+    };
     let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
     let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
     let draft = Draft { own, signal, path: &path, named: &named };
-    let notes = match draft.save(tree, &message) {
+    let mut notes = match draft.save(tree, &message) {
         Ok(mut notes) => {
             let head = own.workflow.repo.read_head(&path)?;
             if signal.gets_out() && !is_signal(&head, signal) {
@@ -75,7 +80,9 @@ pub(super) fn commit(
     };
     // Read anew: reports the files that are left, not those that were meant to be.
     let left = own.tree()?.uncommitted();
-    own.announce(&path, signal, &message, left, notes)
+    let (note, again) = standing.unzip();
+    notes.extend(note);
+    own.announce(&path, signal, &message, left, notes, again)
 }
 
 /// Returns whether an error is about files that the worker named, and has to correct.

@@ -19,6 +19,7 @@ use pw_core::worker as rules;
 
 use super::own_worktree::{OwnWorktree, is_signal};
 use crate::facts::Worktrees;
+use crate::output::Output;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
 use crate::{command, launcher};
@@ -36,12 +37,12 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
     let repo = &own.workflow.repo;
     let head = repo.read_head(&path)?;
     if is_signal(&head, &Signal::Complete) {
-        return own.committed(&path, head, &Signal::Complete, Vec::new(), notes);
+        return own.committed(&path, head, &Signal::Complete, Vec::new(), notes, None);
     }
     own.repair();
     repo.commit(&path, &message, None).map_err(|error| own.explained(error))?;
     notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
-    own.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
+    own.announce(&path, &Signal::Complete, &message, Vec::new(), notes, None)
 }
 
 /// Refuses while any file is not committed, owned or not, also one that git was told to overlook.
@@ -143,6 +144,7 @@ fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
         let (end, _) = run?;
         if !end.passed() {
             let message = format!("`{}` {}", gate.command, end.words());
+            let output = Output::of(&log);
             return Err(Failure::new(Code::VerifyFailed, message)
                 .hint("correct what the output shows, commit, then complete again")
                 .details(Ended {
@@ -151,7 +153,8 @@ fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
                     command: Some(gate.command.clone()),
                     exit_code: end.code(),
                     log: Some(log.to_string_lossy().into_owned()),
-                    output_tail: command::tail(&log),
+                    output_tail: output.tail,
+                    first_failure: output.first_failure,
                 })
                 .into());
         }

@@ -19,9 +19,11 @@ use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::signal::{self, Carrier, Signal, Subject};
+use pw_core::status::WorkerStatus;
 use pw_core::text::counted;
 use pw_core::worker::{Committed, Pushed};
 
+use crate::facts::Worktrees;
 use crate::repair;
 use crate::shell::{Answer, Context as Shell};
 use crate::view;
@@ -51,6 +53,13 @@ impl OwnWorktree<'_> {
                 .into());
         }
         self.workflow.worker(provider).map(drop)
+    }
+
+    /// Returns where the worker stands, its worktree not looked into.
+    pub(super) fn status(&self) -> Result<Option<WorkerStatus>> {
+        let facts = self.workflow.facts(self.shell.now, Worktrees::None)?;
+        let states = self.workflow.board(&facts).states;
+        Ok(states.into_iter().find(|status| status.id == self.worker.id))
     }
 
     /// Returns the worker's own files that git was told to overlook and that have changed.
@@ -164,10 +173,11 @@ impl OwnWorktree<'_> {
         message: &str,
         left: Vec<RepoPath>,
         notes: Vec<String>,
+        again: Option<NextStep>,
     ) -> Result<Answer> {
         let commit = self.workflow.repo.read_head(path)?;
         if is_signal(&commit, signal) {
-            return self.committed(path, commit, signal, left, notes);
+            return self.committed(path, commit, signal, left, notes, again);
         }
         let made = commit.message.lines().next().unwrap_or_default();
         let wanted = message.lines().next().unwrap_or_default();
@@ -240,6 +250,7 @@ impl OwnWorktree<'_> {
         signal: &Signal,
         left: Vec<RepoPath>,
         notes: Vec<String>,
+        again: Option<NextStep>,
     ) -> Result<Answer> {
         let repairs = self.repair();
         let changes = self.workflow.repo.changes(&[CommitRange::one(&commit)])?;
@@ -251,7 +262,7 @@ impl OwnWorktree<'_> {
             left,
             notes,
             pushed: self.push(path)?,
-            next: next(&self.workflow.plan, signal, repairs),
+            next: again.into_iter().chain(next(&self.workflow.plan, signal, repairs)).collect(),
             repaired: repairs.repaired.clone(),
             gaps: repairs.gaps.clone(),
         };

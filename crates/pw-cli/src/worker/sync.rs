@@ -34,6 +34,19 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     let board = own.workflow.board(&facts);
     let needed = newest_need(own, &board);
     let provider = provider(own, &board, named.or(needed.as_ref().map(|(id, _)| id)))?;
+    let status = board.state(&own.worker.id);
+    let waits = status.and_then(|status| status.waits_for.as_ref());
+    if let Some(waits) = waits.filter(|waits| waits.reopen && waits.worker == provider.id) {
+        let message = format!(
+            "you had all of {}'s work when you asked for {}: it has to go on",
+            provider.id, waits.item
+        );
+        return Err(Failure::new(Code::NotReady, message)
+            .hint("its brief says so, and so does pw-monitor; tell the user to start it again")
+            .next(Next::Brief)
+            .details(Unready { workers: vec![Readiness::from(provider)] })
+            .into());
+    }
     let tip = provider
         .tip
         .clone()

@@ -58,7 +58,7 @@ fn the_gate_sees_exactly_the_candidate_in_a_clean_environment() {
                 test \"$(git rev-parse HEAD)\" = \"$PW_COMMIT\" && test -z \"$(git status --porcelain)\" && \
                 test -z \"$GIT_DIR$PW_WORKER$CLAUDECODE\" && test \"$(cat)\" = ''\n    timeout: 10m\n";
     let repo = finished(plan);
-    let mut command = repo.helper(&repo.root(), &["pw-integrate", "run"]);
+    let mut command = repo.helper(&repo.root(), &["pw-integrate", "run", "--verbose"]);
     command.env("GIT_DIR", "/nowhere").env("CLAUDECODE", "1").env("PW_WORKER", "task-9");
     command.env_remove("GIT_DIR");
     let answer: Answer = command.output().unwrap().into();
@@ -177,10 +177,10 @@ fn the_worktree_is_used_again_and_what_builds_leave_behind_stays() {
     std::fs::write(repo.root().join(".git/info/exclude"), "made\nbuilt\n").unwrap();
     repo.pw("pw-setup create plan.yaml").data();
     complete(&repo);
-    let data = repo.pw("pw-integrate run --without task-3").data();
+    let data = repo.pw("pw-integrate run --without task-3 --verbose").data();
     assert_eq!(data["gate"]["gates"][0]["output_tail"], "made");
     assert!(data["notes"][0].as_str().unwrap().contains("the gate verify changed"), "{data:#}");
-    let data = repo.pw("pw-integrate run").data();
+    let data = repo.pw("pw-integrate run --verbose").data();
     assert_eq!(data["gate"]["gates"][0]["output_tail"], "made\nonce");
     assert_eq!(repo.git(&["show", "integration/rest-api:api/users.py"]), "1");
 }

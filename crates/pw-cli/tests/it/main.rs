@@ -4,6 +4,7 @@
 mod agreement;
 mod analyze;
 mod begin;
+mod circles;
 mod cleanup;
 mod configuration;
 mod conflicts;
@@ -44,6 +45,7 @@ mod repair;
 mod retro;
 mod session;
 mod setup;
+mod small;
 mod snapshot;
 mod sparse;
 mod squash;

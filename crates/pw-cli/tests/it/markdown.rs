@@ -12,14 +12,13 @@ pub(crate) use page::root;
 use page::{HELPERS, Page, pages};
 use pw_core::failure::{Code, Failure};
 use pw_core::plan::Plan;
+use pw_core::remedy::{self, Topic};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::{ReasonKind, StallCause, State};
 use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::contract::details;
-
-const RECOVERY: &str = "skills/parallel-orchestrator/references/recovery.md";
 
 #[test]
 fn quoted_commands_parse() {
@@ -83,22 +82,6 @@ fn tables_name_every_state_and_reason_and_only_real_codes() {
 }
 
 #[test]
-fn recovery_says_what_to_do_about_every_code() {
-    let page = Page::read(RECOVERY);
-    let tables = page.tables();
-    let table = tables.iter().find(|table| table[0].cells[0] == "code").unwrap();
-    let written: Vec<(String, String)> = table[1..]
-        .iter()
-        .flat_map(|row| row.names(0).into_iter().map(|code| (code, row.cells[1].clone())))
-        .collect();
-    let word = |code: &Code| serde_json::to_value(code).unwrap().as_str().unwrap().to_owned();
-    let real: Vec<(String, String)> =
-        Code::ALL.iter().map(|code| (word(code), code.exit().to_string())).collect();
-    assert_eq!(written, real);
-    assert_eq!(Code::ALL.len(), words_of(&schema_of::<Code>()).len(), "Code::ALL is complete");
-}
-
-#[test]
 fn quoted_plans_are_valid() {
     for page in pages() {
         for (line, text) in page.fences("yaml") {
@@ -131,8 +114,18 @@ fn every_skill_and_agent_keeps_the_form() {
         page.require_head(&["name", "description", "tools", "color"], name, &[&example], 120);
         assert_eq!(page.head()["tools"], tools, "{name}");
     }
-    let known = pages().iter().filter(|page| page.text.starts_with("---\n")).count();
-    assert_eq!(known, 6, "a skill or agent that no lint looks at");
+    let prompts = pages().into_iter().filter(|page| page.text.starts_with("---\n"));
+    let prompts: Vec<Page> = prompts.collect();
+    for page in &prompts {
+        // Read once in every session: 4 KB of skill, 3 KB of agent.
+        let limit = if page.name.starts_with("skills/") { 4_096 } else { 3_072 };
+        let size = page.text.len();
+        assert!(size <= limit, "{}: {size} bytes, and {limit} at most", page.name);
+    }
+    // Always in every session of the user, also when nothing is parallel.
+    let always: usize = prompts.iter().map(|page| page.head()["description"].len()).sum();
+    assert!(always < 2_400, "descriptions of {always} bytes");
+    assert_eq!(prompts.len(), 6, "a skill or agent that no lint looks at");
 }
 
 #[test]
@@ -162,6 +155,10 @@ fn generated_tables_are_current() {
         page.regenerate(&|name| match name {
             "signals" => signals(),
             "near-misses" => near_misses(),
+            "states" => remedies(Topic::State, "| state | what happened | action |"),
+            "reasons" => remedies(Topic::Reason, "| reason | action |"),
+            "codes" => remedies(Topic::Code, "| code | exit | action |"),
+            "kept" => remedies(Topic::Kept, "| stays because of | action |"),
             _ => panic!("{}: no table is generated for {name:?}", page.name),
         });
     }
@@ -186,6 +183,20 @@ fn signals() -> String {
             Signal::Complete => "all work is finished and committed",
         };
         table += &format!("| `{text}` | {meaning} |\n");
+    }
+    table
+}
+
+/// Returns the rows about a topic, of which `pw-setup explain` prints one.
+fn remedies(topic: Topic, head: &str) -> String {
+    let columns = head.matches('|').count() - 1;
+    let mut table = format!("{head}\n|{}\n", "---|".repeat(columns));
+    for row in remedy::all().into_iter().filter(|row| row.of == topic) {
+        let exit = row.exit.map(|exit| exit.to_string());
+        let cells = [Some(format!("`{}`", row.word)), row.meaning.map(str::to_owned), exit];
+        let cells: Vec<String> =
+            cells.into_iter().flatten().chain([row.action.to_owned()]).collect();
+        table += &format!("| {} |\n", cells.join(" | "));
     }
     table
 }
@@ -244,7 +255,8 @@ pub(crate) fn helper(name: &str) -> Option<clap::Command> {
 fn answer_of(text: &str, at: &str) -> Option<Value> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let [name, command, ..] = words[..] else { return None };
-    if !HELPERS.contains(&name) || command.starts_with('-') {
+    // What explains a word stands between a command and the fields of its answer.
+    if !HELPERS.contains(&name) || command.starts_with('-') || command == "explain" {
         return None;
     }
     assert!(helper(name)?.find_subcommand(command).is_some(), "{at}: no command `{text}`");

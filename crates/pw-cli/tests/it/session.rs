@@ -56,7 +56,7 @@ impl<'a> Client<'a> {
     }
 
     fn worker(&self) -> Value {
-        let status = self.repo.pw("pw-monitor status").data();
+        let status = self.repo.pw("pw-monitor status --verbose").data();
         let path = |worker: &Value| self.worktree.ends_with(worker["worktree"].as_str().unwrap());
         status["workers"].as_array().unwrap().iter().find(|worker| path(worker)).unwrap().clone()
     }

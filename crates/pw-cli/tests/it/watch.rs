@@ -34,7 +34,7 @@ fn picture() -> Picture {
     repo.worker("task-3-docs").commit("[complete] written");
     let at = START + 3600;
     let now = at.to_string();
-    let words = ["pw-monitor", "status", "--now", &now];
+    let words = ["pw-monitor", "status", "--verbose", "--now", &now];
     let root = repo.root().display().to_string();
     let text = repo.pw_in(&repo.root(), &words).data().to_string().replace(&root, "/repo");
     let status: Status = serde_json::from_str(&text).unwrap();

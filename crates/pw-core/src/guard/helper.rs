@@ -39,6 +39,7 @@ const HELPERS: &[Helper] = &[
     helper(["pw-monitor", "status"], 1, &["--format", "--verbose"]),
     helper(["pw-monitor", "schema"], 0, &["--format"]),
     helper(["pw-setup", "list"], 0, &["--format"]),
+    helper(["pw-setup", "explain"], 1, &["--format"]),
     helper(["pw-setup", "repair"], 1, &["--format"]),
     helper(["pw-setup", "schema"], 0, &["--format"]),
     helper(["pw-retro", "report"], 1, &["--format", "--verbose"]),

@@ -69,6 +69,10 @@ pub(super) fn derive(
         unseen: facts.checkout.as_ref().map(TreeState::uncommitted),
         unlisted: None,
         workers,
+        in_short: None,
+        unchanged: None,
+        changes: None,
+        cursor: None,
         conflicts,
         trial,
         usage: None,
@@ -111,7 +115,7 @@ pub(super) fn worker_states(
 ) -> Vec<WorkerStatus> {
     let status = |(worker, work)| worker_status(plan, record, facts, worker, work);
     let mut workers: Vec<WorkerStatus> = plan.workers.iter().zip(work).map(status).collect();
-    satisfy(&mut workers);
+    satisfy(&mut workers, record, facts);
     workers
 }
 
@@ -432,7 +436,8 @@ fn is_rewritten(record: &Record, facts: &Facts, worker: &Worker, known: &WorkerF
 fn waits_for(signal: &Signal) -> Option<WaitsFor> {
     match signal {
         Signal::Needs { worker, item } => {
-            Some(WaitsFor { worker: worker.clone(), item: bounded(item), satisfied: false })
+            let (worker, item) = (worker.clone(), bounded(item));
+            Some(WaitsFor { worker, item, satisfied: false, reopen: false })
         }
         _ => None,
     }
@@ -460,14 +465,21 @@ fn report(commit: &Commit, signal: &Signal, text: &str, facts: &Facts) -> Signal
     }
 }
 
-/// Marks the waits whose provider is done. They stay waits: only the worker clears its signal.
-fn satisfy(workers: &mut [WorkerStatus]) {
-    let done: Vec<WorkerId> = workers
-        .iter()
-        .filter(|worker| worker.state.is_done())
-        .map(|worker| worker.id.clone())
-        .collect();
-    for waits in workers.iter_mut().filter_map(|worker| worker.waits_for.as_mut()) {
-        waits.satisfied = done.contains(&waits.worker);
+/// Marks the waits whose provider is done. They stay waits: only the worker clears its signal. Who
+/// had all of the provider's work when it asked, cannot find there what it lacks.
+fn satisfy(workers: &mut [WorkerStatus], record: &Record, facts: &Facts) {
+    let done = workers.iter().filter(|worker| worker.state.is_done());
+    let tip = |worker: &WorkerStatus| {
+        let merged = || record.merged.get(&worker.id).map(|(tip, _)| tip.clone());
+        worker.tip.clone().or_else(merged)
+    };
+    let done: BTreeMap<WorkerId, Option<Oid>> =
+        done.map(|worker| (worker.id.clone(), tip(worker))).collect();
+    for worker in workers {
+        let Some(waits) = &mut worker.waits_for else { continue };
+        let Some(tip) = done.get(&waits.worker) else { continue };
+        let asked = worker.signal.as_ref().map(|signal| &signal.commit);
+        let had = asked.zip(tip.as_ref()).is_some_and(|(at, tip)| facts.history.contains(at, tip));
+        (waits.satisfied, waits.reopen) = (!had, had);
     }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outlook, SignalKind, SignalReport, State, Status, Waiting, WorkerStatus};
-use crate::id::WorkerId;
+use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::time::Seconds;
@@ -104,6 +104,19 @@ pub(super) fn current_news(status: &Status, now: Seconds) -> Vec<(u32, NewsItem)
     list.found
 }
 
+/// Returns the mark of all that is told of a worker, ages and numbers of files apart.
+pub(super) fn worker_mark(workflow: &Slug, worker: &WorkerStatus) -> u32 {
+    let kinds: Vec<_> = worker.reasons.iter().map(|reason| reason.kind).collect();
+    let stall = worker.stall.as_ref().map(|stall| stall.cause);
+    let asked = (&worker.out_of_scope, &worker.near_misses, &worker.gaps, &worker.waits_for);
+    checksum(&(workflow, &worker.id, &worker.tip, worker.state, worker.ready, kinds, stall, asked))
+}
+
+/// A checksum of JSON, which the next process, and the next version, makes the same.
+fn checksum(about: &impl Serialize) -> u32 {
+    crc32fast::hash(&serde_json::to_vec(about).unwrap_or_default())
+}
+
 struct News<'a> {
     status: &'a Status,
     found: Vec<(u32, NewsItem)>,
@@ -129,10 +142,8 @@ impl News<'_> {
         self.status.next.iter().find(|step| is_its(step)).map(|step| step.command.clone())
     }
 
-    /// A checksum of JSON, which the next process, and the next version, makes the same.
     fn mark(&self, kind: NewsKind, about: impl Serialize) -> u32 {
-        let about = serde_json::to_vec(&(&self.status.workflow, kind, about));
-        crc32fast::hash(&about.unwrap_or_default())
+        checksum(&(&self.status.workflow, kind, about))
     }
 
     fn add_state(&mut self, worker: &WorkerStatus) {
@@ -145,7 +156,12 @@ impl News<'_> {
             State::Waiting if is_satisfied => {
                 (NewsKind::Satisfied, format!("can go on, what it needs is there{said}"))
             }
-            State::Waiting => (NewsKind::Needs, format!("waits{said}")),
+            State::Waiting => {
+                let reopen = worker.waits_for.as_ref().filter(|waits| waits.reopen);
+                let end =
+                    reopen.map(|waits| format!("; {} is complete and has to go on", waits.worker));
+                (NewsKind::Needs, format!("waits{said}{}", end.unwrap_or_default()))
+            }
             State::Missing => {
                 let text = format!("is missing: {}", reasons(worker));
                 return self.add_of(worker, NewsKind::Missing, &worker.tip, &text);

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{ReasonKind, State, Status, WorkerStatus};
+use crate::conflict::Conflict;
 use crate::id::WorkerId;
-use crate::next::{CommandLine, Next, NextStep};
+use crate::next::{CommandLine, Next, NextStep, Options};
 use crate::plan::{Plan, Worker};
 use crate::text::counted;
 
@@ -42,6 +43,12 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         if let Some(stall) = &worker.stall {
             steps.push(step(stall.cause.action(), Some(worker), stall.remedy.clone()));
         }
+        let has_to_go_on =
+            super::asked(&status.workers, &worker.id).iter().any(|asked| asked.reopen);
+        if has_to_go_on && worker.tip.is_some() {
+            let command = living(worker).unwrap_or_else(start);
+            steps.push(step("reopen", Some(worker), command));
+        }
         let (action, command) = match worker.state {
             State::Starting if worker.stall.is_none() && is_unseen(worker) => ("look", ask()),
             State::Starting if worker.stall.is_none() && !is_alive(worker) => ("launch", start()),
@@ -69,8 +76,19 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         let members = status.workers.iter().filter(|worker| group.contains(&worker.id));
         steps.extend(members.map(|worker| step("decide", Some(worker), read(worker))));
     }
-    if !openable(plan, &status.workers).is_empty() {
+    let is_apart = |worker: &&Worker| !has_conflict(&status.conflicts, &worker.after);
+    let (open, apart): (Vec<&Worker>, Vec<&Worker>) =
+        openable(plan, &status.workers).into_iter().partition(is_apart);
+    if !open.is_empty() {
         steps.push(step("advance", None, Next::Advance(workflow)));
+    }
+    // Resolved once, where they are integrated, their conflict is none for who comes after them.
+    if let Some(worker) = apart.first() {
+        let others = status.workers.iter().filter(|other| other.state != State::Integrated);
+        let others = others.filter(|other| !worker.after.contains(&other.id));
+        let without: Vec<WorkerId> = others.map(|other| other.id.clone()).collect();
+        let options = Options { without: &without, ..Options::default() };
+        steps.push(step("integrate", None, Next::Run { workflow, options }));
     }
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
@@ -88,6 +106,12 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         steps.push(step("integrate", None, Next::run(workflow)));
     }
     steps
+}
+
+/// Returns whether what two of these committed does not merge.
+fn has_conflict(conflicts: &[Conflict], workers: &[WorkerId]) -> bool {
+    let committed = conflicts.iter().filter(|conflict| !conflict.uncommitted);
+    committed.into_iter().any(|conflict| conflict.workers.iter().all(|id| workers.contains(id)))
 }
 
 fn has(worker: &WorkerStatus, kind: ReasonKind) -> bool {

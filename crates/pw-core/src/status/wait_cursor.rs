@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use super::news::{NewsItem, NewsKind, current_news};
+use super::news::{NewsItem, NewsKind, current_news, worker_mark};
+use super::short;
 use crate::id::Slug;
 use crate::next::NextStep;
 use crate::report::Report;
@@ -41,6 +42,10 @@ pub struct Waited {
 
 impl Report for Waited {
     const SCHEMA: &'static str = "pw-monitor.wait/1";
+
+    fn shorten(data: &mut serde_json::Value) {
+        short::shorten_next(data);
+    }
 }
 
 /// What a wait is for.
@@ -145,6 +150,23 @@ pub fn news(
         }
     }
     (changes, cursor)
+}
+
+/// Returns a status with its cursor; with `told`, without the workers that cursor covers.
+pub fn since(mut status: Status, told: Option<&Cursor>, now: Seconds) -> Status {
+    let nothing = Cursor::default();
+    let (changes, mut cursor) = news(told.unwrap_or(&nothing), Awaited::Any, None, &status, now);
+    let mark = |worker| worker_mark(&status.workflow, worker);
+    cursor.0.extend(status.workers.iter().map(mark));
+    status.cursor = Some(cursor);
+    if let Some(told) = told {
+        let all = status.workers.len();
+        let workflow = &status.workflow;
+        status.workers.retain(|worker| !told.0.contains(&worker_mark(workflow, worker)));
+        status.unchanged = Some(all - status.workers.len());
+        status.changes = Some(changes);
+    }
+    status
 }
 
 #[cfg(test)]

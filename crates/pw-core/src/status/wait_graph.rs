@@ -107,10 +107,14 @@ impl<'a> Graph<'a> {
         let worker = &self.workers[at];
         match worker.state {
             State::Blocked | State::Missing | State::Waiting | State::Planned => true,
-            // Complete, but something vetoes using it.
-            State::Complete => !worker.ready,
+            // Complete, but something vetoes using it, or it has to go on.
+            State::Complete => !worker.ready || self.has_to_go_on(worker),
             State::Starting | State::InProgress | State::Reopened => worker.stall.is_some(),
-            State::Integrated => false,
+            State::Integrated => self.has_to_go_on(worker),
         }
+    }
+
+    fn has_to_go_on(&self, worker: &WorkerStatus) -> bool {
+        super::asked(self.workers, &worker.id).iter().any(|asked| asked.reopen)
     }
 }

@@ -1,0 +1,200 @@
+//! Incidents that led in a circle: each has one way out, which the answers name, in at most four
+//! commands.
+
+use pw_testkit::plans::{THREE, WAVES};
+use pw_testkit::repo::TestRepo;
+use serde_json::{Value, json};
+
+use crate::created;
+
+fn status(repo: &TestRepo) -> Value {
+    repo.pw("pw-monitor status").data()
+}
+
+#[test]
+fn a_need_that_the_providers_finished_work_does_not_meet_reopens_the_provider() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    users.write("api/users.py", "1\n").commit("[COMPLETE] users");
+    posts.write("api/posts.py", "1\n").commit("[CHECKPOINT] posts");
+    // The first time it is there to be taken in.
+    posts.pw(&["needs", "task-1", "UserModel", "authors"]).data();
+    assert_eq!(status(&repo)["waiting"][0]["outlook"], "satisfied");
+    posts.pw(&["sync"]).data();
+
+    // The second time it is not in what the provider finished.
+    posts.pw(&["needs", "task-1", "UserModel", "a field for the avatar"]).data();
+    let now = status(&repo);
+    let waits =
+        json!({"worker": "task-1", "item": "UserModel", "satisfied": false, "reopen": true});
+    assert_eq!(now["workers"][1]["waits_for"], waits);
+    assert_eq!(
+        (&now["waiting"][0]["outlook"], &now["waiting"][0]["stuck_on"]),
+        (&json!("stuck"), &json!(["task-1"]))
+    );
+    let reopen = now["next"].as_array().unwrap().iter().find(|step| step["action"] == "reopen");
+    assert_eq!(reopen.unwrap()["worker"], "task-1");
+    let error = posts.pw(&["sync"]).error(3, "not_ready");
+    assert!(error["message"].as_str().unwrap().contains("has to go on"), "{error:#}");
+
+    // The provider is told by its brief, goes on, and the wait is over.
+    let brief = users.pw(&["brief"]).data();
+    let asked = json!([{"worker": "task-2", "item": "UserModel", "text": "a field for the avatar", "reopen": true}]);
+    assert_eq!((&brief["asked"], &brief["next"][0]["action"]), (&asked, &json!("reopen")));
+    users.write("api/users.py", "1\navatar\n");
+    users.pw(&["checkpoint", "avatar"]).data();
+    users.pw(&["complete", "avatar"]).data();
+    assert_eq!(status(&repo)["waiting"][0]["outlook"], "satisfied");
+    posts.pw(&["sync"]).data();
+    assert_eq!(repo.read("worktrees/task-2-posts/api/users.py"), "1\navatar\n");
+    assert_eq!(users.pw(&["brief"]).data().get("asked"), None);
+}
+
+#[test]
+fn whoever_began_with_the_providers_work_reopens_it_too_also_when_it_is_integrated() {
+    let repo = created(&WAVES.replace("owns: [model]", "owns: [model], provides: [Model]"));
+    repo.worker("base-model").write("model", "1").commit("[COMPLETE] model");
+    repo.worker("side-extra").write("extra", "1").commit("[COMPLETE] extra");
+    repo.pw("pw-setup advance").data();
+    let top = repo.worker("top-api");
+    top.pw(&["needs", "base", "Model", "with a name"]).data();
+    assert_eq!(status(&repo)["workers"][2]["waits_for"]["reopen"], true);
+    repo.pw("pw-integrate run --without top").data();
+    let now = status(&repo);
+    assert_eq!(
+        (&now["workers"][0]["state"], &now["waiting"][0]["stuck_on"]),
+        (&json!("integrated"), &json!(["base"]))
+    );
+    assert_eq!(repo.worker("base-model").pw(&["brief"]).data()["asked"][0]["worker"], "top");
+}
+
+#[test]
+fn an_item_that_nobody_provides_is_refused_with_those_that_are() {
+    let repo = created(THREE);
+    let posts = repo.worker("task-2-posts");
+    let tip = posts.git(&["rev-parse", "HEAD"]);
+    for item in ["usermodel", "UserModell", "api/posts.py"] {
+        let error = posts.pw(&["needs", "task-1", item, "authors"]).error(3, "unknown_item");
+        assert_eq!(error["details"]["provides"], json!(["UserModel"]));
+        assert_eq!(error["next"], "pw-worker needs task-1 UserModel");
+    }
+    assert_eq!(posts.git(&["rev-parse", "HEAD"]), tip);
+    // A file the provider owns, and anything of a worker that lists nothing.
+    posts.pw(&["needs", "task-1", "tests/users/conftest.py"]).data();
+    posts.pw(&["needs", "task-3", "a chapter"]).data();
+}
+
+#[test]
+fn a_checkpoint_says_which_question_it_takes_back_and_how_to_ask_it_again() {
+    let repo = created(THREE);
+    let posts = repo.worker("task-2-posts");
+    for (words, marker, again) in [
+        (
+            &["needs", "task-1", "UserModel", "it's for authors"][..],
+            "[NEEDS:task-1/UserModel]",
+            r"pw-worker needs task-1 UserModel 'it'\''s for authors'",
+        ),
+        (&["blocked", "no key"], "[BLOCKED:no key]", "pw-worker blocked 'no key'"),
+    ] {
+        posts.pw(words).data();
+        posts.write("api/posts.py", marker);
+        let saved = posts.pw(&["checkpoint", "what does not depend on it"]).data();
+        assert!(saved["notes"][0].as_str().unwrap().contains(marker), "{saved:#}");
+        assert_eq!(saved["next"][0], json!({"action": "say again", "command": again}));
+        posts.write("api/posts.py", "more");
+        let saved = posts.pw(&["checkpoint", "more"]).data();
+        assert_eq!(saved.get("notes"), None, "{saved:#}");
+    }
+    // What is there already is not asked any more.
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    posts.pw(&["needs", "task-1", "UserModel"]).data();
+    posts.pw(&["sync"]).data();
+    posts.write("api/posts.py", "on it");
+    assert_eq!(posts.pw(&["checkpoint", "on it"]).data().get("notes"), None);
+}
+
+#[test]
+fn what_a_changed_plan_copies_reaches_the_worktrees_that_exist_and_the_gates() {
+    let plan = format!("{THREE}verify: test -f _version.py\n");
+    let repo = created(&plan);
+    std::fs::write(repo.root().join(".git/info/exclude"), "_version.py\n.env\n").unwrap();
+    repo.write("_version.py", "1\n");
+    repo.write(".env", "k\n");
+    repo.worker("task-2-posts").write("_version.py", "its own\n");
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    let run = "pw-integrate run --without task-2 --without task-3";
+    repo.pw(run).error(4, "gate_failed");
+
+    repo.write("plan.yaml", &format!("{plan}copy: [_version.py]\n"));
+    let done = repo.pw("pw-setup create plan.yaml").data();
+    let note = done["notes"][0].as_str().unwrap();
+    assert!(note.contains("task-1, task-2, task-3") && note.contains("_version.py"), "{note}");
+    assert_eq!(repo.read("worktrees/task-1-users/_version.py"), "1\n");
+    assert_eq!(repo.read("worktrees/task-2-posts/_version.py"), "its own\n");
+    assert!(!repo.root().join("worktrees/task-1-users/.env").exists());
+    assert_eq!(repo.pw("pw-setup create plan.yaml").data().get("notes"), None);
+    repo.pw("pw-integrate continue").data();
+}
+
+#[test]
+fn providers_that_do_not_merge_are_integrated_first_and_the_next_wave_starts_from_that() {
+    let repo = created(&format!(
+        "{WAVES}  - {{id: late, name: late, owns: [late], after: [base]}}\nshared: [deps.txt]\n"
+    ));
+    repo.worker("base-model").write("deps.txt", "model\n").commit("[COMPLETE] model");
+    repo.worker("side-extra").write("deps.txt", "extra\n").commit("[COMPLETE] extra");
+    let actions = |repo: &TestRepo| -> Vec<(Value, Value)> {
+        let now = status(repo);
+        let next = now["next"].as_array().unwrap().iter();
+        next.map(|step| (step["action"].clone(), step["command"].clone())).collect()
+    };
+    let first = "pw-integrate run waves --without top --without late";
+    let run = (json!("integrate"), json!(first));
+    assert_eq!(actions(&repo), [(json!("advance"), json!("pw-setup advance waves")), run.clone()]);
+    // Who does not depend on their agreement is opened.
+    let opened = repo.pw("pw-setup advance").data();
+    let of = |id: &str| {
+        opened["workers"].as_array().unwrap().iter().find(|w| w["id"] == id).unwrap()["status"]
+            .clone()
+    };
+    assert_eq!((of("late"), of("top")), (json!("created"), json!("waiting")));
+    assert!(opened["notes"][0].as_str().unwrap().contains("deps.txt"), "{opened:#}");
+
+    // What would be refused is not offered.
+    let offered = actions(&repo);
+    assert!(offered.contains(&run) && !offered.iter().any(|(action, _)| action == "advance"));
+    let error = repo.pw("pw-setup advance").error(3, "dependency_conflict");
+    assert_eq!(error["next"], first);
+    let stopped = repo.pw(first).error(4, "merge_conflict");
+    let place = repo.root().join(stopped["details"]["worktree"].as_str().unwrap());
+    std::fs::write(place.join("deps.txt"), "extra\nmodel\n").unwrap();
+    repo.git_in(&place, &["add", "deps.txt"]);
+    repo.pw("pw-integrate continue waves").data();
+    repo.pw("pw-setup advance").data();
+    assert_eq!(repo.read("worktrees/top-api/deps.txt"), "extra\nmodel\n");
+}
+
+#[test]
+fn changes_in_the_users_checkout_are_put_away_around_the_landing_by_three_commands() {
+    let repo = created(THREE);
+    repo.worker("task-1-users").write("shared.txt", "users\n").commit("[COMPLETE] users");
+    repo.pw("pw-integrate run --without task-2 --without task-3").data();
+    repo.write("mine", "1\n");
+    repo.git(&["add", "mine"]);
+    let land = "pw-integrate finish rest-api --without task-2 --without task-3";
+    let error = repo.pw(land).error(3, "dirty_tree");
+    let commands = error["details"]["commands"].as_array().unwrap().clone();
+    assert_eq!((commands.len(), &commands[1]), (3, &json!(land)), "{error:#}");
+    for command in &commands {
+        assert!(error["hint"].as_str().unwrap().contains(command.as_str().unwrap()));
+        repo.follow(command);
+    }
+    assert_eq!(
+        (repo.read("mine"), repo.read("shared.txt")),
+        ("1\n".to_owned(), "users\n".to_owned())
+    );
+    assert_eq!(
+        repo.git(&["log", "-1", "--format=%s"]),
+        "Merge task-1-users into integration/rest-api"
+    );
+}

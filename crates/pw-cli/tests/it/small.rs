@@ -1,0 +1,157 @@
+//! An agent pays for every byte it reads: the answers it reads most often have a size.
+
+use pw_testkit::repo::TestRepo;
+use serde_json::{Value, json};
+
+use crate::{created, repo};
+
+/// A plan of this many workers, as people write them.
+fn plan(workers: usize) -> String {
+    let worker = |nth: usize| {
+        format!(
+            "  - id: task-{nth}\n    name: part-{nth}\n    owns: [src/part{nth}, \"tests/part{nth}/**\"]\n    \
+             provides: [Part{nth}Model]\n    size: M\n    tasks: [\"the model of part {nth}\", \
+             \"its list and detail pages\", \"tests for both\"]\n    checkpoints: [model, pages, tests]\n"
+        )
+    };
+    let workers: String = (1..=workers).map(worker).collect();
+    format!(
+        "workflow: shop\ngoal: |\n  Every part of the shop gets a model, pages and tests, as the \
+         first one has.\nverify: 'true'\nshared: [deps.txt]\nworkers:\n{workers}"
+    )
+}
+
+/// A repository in which this many workers are at work, each with a checkpoint.
+fn at_work(workers: usize) -> TestRepo {
+    let repo = created(&plan(workers));
+    work(&repo, workers);
+    repo
+}
+
+fn work(repo: &TestRepo, workers: usize) {
+    for nth in 1..=workers {
+        let worker = repo.worker(&format!("task-{nth}-part-{nth}"));
+        worker.write(&format!("src/part{nth}/model.py"), "class Model: pass\n");
+        worker.write(&format!("tests/part{nth}/test_model.py"), "def test(): pass\n");
+        worker.commit("[CHECKPOINT] the model and its tests, both pages to come");
+    }
+}
+
+fn size(repo: &TestRepo, command: &str) -> usize {
+    let answer = repo.pw(command);
+    answer.data();
+    answer.stdout.len()
+}
+
+#[test]
+fn the_answers_about_many_healthy_workers_are_small() {
+    for (workers, limit) in [(16, 6 * 1024), (64, 16 * 1024)] {
+        let repo = created(&plan(workers));
+        let is_small = |when: &str| {
+            let size = size(&repo, "pw-monitor status");
+            assert!(size < limit, "{workers} {when}: {size} bytes");
+        };
+        is_small("that begin");
+        work(&repo, workers);
+        is_small("at work");
+        let brief = repo.worker("task-2-part-2").pw(&["brief"]);
+        assert!(brief.stdout.len() < 2 * 1024, "{workers}: {}", brief.stdout);
+        assert_eq!(brief.data()["owns"], json!(["src/part2", "tests/part2/**"]));
+        for nth in 1..=workers {
+            repo.worker(&format!("task-{nth}-part-{nth}")).commit("[COMPLETE] model, pages, tests");
+        }
+        is_small("that are complete");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_one_of_many_is_told_and_the_rest_counted() {
+    let repo = at_work(12);
+    repo.worker("task-3-part-3").commit("[BLOCKED:key] which key signs the release?");
+    repo.worker("task-5-part-5").write("src/part6/model.py", "mine\n");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(
+        (&status["in_short"], status["workers"].as_array().unwrap().len()),
+        (&json!(10), 12)
+    );
+    let worker = |nth: usize| &status["workers"][nth - 1];
+    assert_eq!(worker(3)["signal"]["reason"], "key");
+    assert_eq!(worker(5)["out_of_scope"], json!(["src/part6/model.py"]));
+    assert_eq!((worker(1).get("worktree"), &worker(1)["state"]), (None, &json!("in_progress")));
+
+    let all = repo.pw("pw-monitor status --verbose --now 1750001500").data();
+    assert!(all["workers"][0]["tip"].is_string() && all["workers"][0]["stall"].is_null());
+    let only = repo.pw("pw-monitor status --only workers --now 1750001500").data();
+    assert_eq!(only.as_object().unwrap().len(), 1);
+    assert_eq!(only["workers"], all["workers"]);
+    let error = repo.pw("pw-monitor status --only wokers").error(2, "usage");
+    assert_eq!(error["next"], "pw-monitor schema");
+}
+
+#[test]
+fn a_second_look_tells_only_what_changed() {
+    let repo = at_work(3);
+    let look = |cursor: &Value| {
+        repo.pw(&format!("pw-monitor status --since {}", cursor.as_str().unwrap())).data()
+    };
+    let first = repo.pw("pw-monitor status").data();
+    let second = look(&first["cursor"]);
+    assert_eq!((&second["workers"], &second["unchanged"]), (&json!([]), &json!(3)));
+    assert_eq!((&second["changes"], &second["cursor"]), (&json!([]), &first["cursor"]));
+
+    repo.worker("task-2-part-2").write("src/part2/a.py", "").commit("[CHECKPOINT] pages");
+    repo.worker("task-3-part-3").commit("[BLOCKED:key] which?");
+    let third = look(&second["cursor"]);
+    let told: Vec<&Value> =
+        third["workers"].as_array().unwrap().iter().map(|worker| &worker["id"]).collect();
+    assert_eq!(told, ["task-2", "task-3"]);
+    assert_eq!(
+        (third["changes"][0]["kind"].as_str(), &third["unchanged"]),
+        (Some("blocked"), &json!(1))
+    );
+    // Waiting on from there tells nothing twice.
+    let cursor = third["cursor"].as_str().unwrap();
+    let waited = repo.pw(&format!("pw-monitor wait --timeout 0s --since {cursor}")).data();
+    assert_eq!(waited["happened"], false);
+}
+
+#[test]
+fn a_gate_that_passed_has_no_output_and_one_that_failed_its_end_in_plain_text() {
+    let noise = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); printf '\\033[32mtest %s ... ok\\033[0m\\n' $i; done";
+    let failing = "if [ -f bad ]; then printf '\\033[31mtest first ... FAILED\\033[0m\\n'; fi";
+    let gate =
+        format!("{failing}; {noise}; test -z \"$FORCE_COLOR\" -a -n \"$NO_COLOR\" -a ! -f bad");
+    let plan = format!(
+        "workflow: w\ngoal: g\nverify: |\n  {gate}\nworkers:\n  - {{id: a, name: x, owns: [good, bad]}}\n"
+    );
+    let repo = repo(&plan);
+    repo.pw("pw-setup create plan.yaml").data();
+    let worker = repo.worker("a-x");
+    worker.write("good", "1").commit("[COMPLETE] good");
+    let mut run = repo.helper(&repo.root(), &["pw-integrate", "run"]);
+    let passed: pw_testkit::repo::Answer = run.env("FORCE_COLOR", "1").output().unwrap().into();
+    let result = &passed.data()["gate"]["gates"][0];
+    assert_eq!((&result["passed"], result.get("output_tail")), (&json!(true), None));
+    assert!(passed.stdout.len() < 1_600, "{}", passed.stdout);
+    let all = repo.pw("pw-integrate run --verbose").data();
+    let tail = all["gate"]["gates"][0]["output_tail"].as_str().unwrap();
+    assert_eq!((tail.lines().count(), tail.lines().last()), (60, Some("test 300 ... ok")));
+
+    worker.write("bad", "1").commit("[COMPLETE] bad");
+    let details = repo.pw("pw-integrate run").error(4, "gate_failed")["details"].clone();
+    let first = details["first_failure"].as_str().unwrap();
+    assert!(first.starts_with("test first ... FAILED\ntest 1 ... ok\n"), "{first}");
+    assert!(!details.to_string().contains("\\u001b"), "{details:#}");
+}
+
+#[test]
+fn a_word_of_an_answer_is_explained_alone() {
+    let repo = repo("");
+    let found = repo.pw("pw-setup explain dirty_tree").data();
+    let of: Vec<&Value> = found["rows"].as_array().unwrap().iter().map(|row| &row["of"]).collect();
+    assert_eq!(of, ["code", "reason", "kept"]);
+    assert_eq!(found["rows"][0]["exit"], 3);
+    repo.pw("pw-setup explain nonsense").error(2, "usage");
+    let shown = repo.pw("pw-setup explain blocked --format human").stdout;
+    assert!(shown.starts_with("blocked (the state of a worker)\n"), "{shown}");
+}
