@@ -44,6 +44,14 @@ pub(crate) fn run(
     Ok(shell.status().with_context(|| format!("starting sh for `{command}`"))?.code())
 }
 
+/// Opens a file in the user's editor, a shell command, and waits until that is closed; returns
+/// whether it ended well.
+pub(crate) fn edit(editor: &str, file: &Path) -> Result<bool> {
+    let mut shell = program("sh");
+    shell.args(["-c", &format!("{editor} \"$1\""), "editor"]).arg(file).stdin(Stdio::inherit());
+    Ok(shell.status().with_context(|| format!("starting the editor `{editor}`"))?.success())
+}
+
 /// Runs a gate on a leash: when its time is over, when it ends, or when we are killed, everything
 /// it started is ended. `hold` is kept open by all of it, as a stdin that reads as empty; `follow`
 /// gets the lines it prints while it runs. Returns how it ended, and how long that took.

@@ -4,11 +4,12 @@ mod abort;
 mod chain;
 mod check;
 mod cleanup;
+mod closing;
 mod culprits;
 mod finish;
 mod forget;
 mod gate;
-mod gate_worktree;
+pub(crate) mod gate_worktree;
 mod merging;
 mod mergiraf;
 mod preview;
@@ -17,6 +18,7 @@ mod resolution;
 mod restore;
 mod resume;
 mod run;
+mod squash;
 mod stopped_merge;
 mod stopping;
 
@@ -57,7 +59,7 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
-    /// Merges everybody and tests the result; stops at the first conflict, or when a gate fails
+    /// Merges all workers and tests the result; stops at the first conflict, or when a gate fails
     Run {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
@@ -71,7 +73,7 @@ enum Command {
         #[command(flatten)]
         options: RunArgs,
     },
-    /// Gives a stopped integration up; a resolution so far is kept
+    /// Aborts a stopped integration; the resolution so far is kept
     Abort {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
@@ -158,6 +160,12 @@ struct LandingArgs {
     /// With a merge commit, also when the base branch has moved
     #[arg(long, conflicts_with = "pr")]
     merge: bool,
+    /// As one commit with a message of your own, also when the base branch has moved
+    #[arg(long, conflicts_with_all = ["ff_only", "merge", "pr"])]
+    squash: bool,
+    /// A paragraph of that message; may be repeated. Without it an editor asks, on a terminal
+    #[arg(short, long, value_name = "TEXT", requires = "squash")]
+    message: Vec<String>,
     /// Push the integration branch and open a pull request; the base branch stays
     #[arg(long)]
     pr: bool,
@@ -171,12 +179,19 @@ struct LandingArgs {
 
 impl From<&LandingArgs> for finish::Options {
     fn from(args: &LandingArgs) -> Self {
-        let mode = match (args.ff_only, args.merge) {
-            (true, _) => LandingMode::FastForward,
-            (_, true) => LandingMode::Merge,
+        let mode = match (args.ff_only, args.merge, args.squash) {
+            (true, ..) => LandingMode::FastForward,
+            (_, true, _) => LandingMode::Merge,
+            (.., true) => LandingMode::Squash,
             _ => LandingMode::Unsaid,
         };
-        Self { mode, pull_request: args.pr, no_gate: args.no_gate, without: args.without.clone() }
+        Self {
+            mode,
+            message: args.message.clone(),
+            pull_request: args.pr,
+            no_gate: args.no_gate,
+            without: args.without.clone(),
+        }
     }
 }
 

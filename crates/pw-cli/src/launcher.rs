@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use pw_core::gap::{Gap, GapKind};
 use pw_core::launcher::{HELPER, launcher};
+use pw_core::next::CommandLine;
 use pw_core::permissions;
 use pw_core::plan::{Plan, Worker};
 use pw_core::prompt;
-use pw_core::report::shell_word;
 use pw_core::setup::LaunchCommand;
 use pw_git::{Repo, relative_path};
 
@@ -23,7 +23,7 @@ pub(crate) fn command(repo: &Repo, plan: &Plan, worker: &Worker) -> LaunchComman
     let shown = script.strip_prefix(repo.root()).unwrap_or(&script);
     LaunchCommand {
         script: shown.to_string_lossy().into_owned(),
-        command: format!("sh {}", shell_word(&script.to_string_lossy())),
+        command: CommandLine::of("sh").path(&script),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The helpers: one file for each noun. Only `shell` prints.
 
+#![warn(missing_docs)]
+
 mod command;
 mod facts;
 mod identity;

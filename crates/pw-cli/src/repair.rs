@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pw_core::gap::{self, Gap};
+use pw_core::gap::Gap;
+use pw_core::next::Next;
 use pw_core::plan::{Plan, Worker};
-use pw_core::report::shell_word;
+use pw_core::shell_word::shell_word;
 use pw_git::{Entry, HookFolder, Repo, Whereabouts, Worktree};
 
 use crate::identity;
@@ -142,7 +143,7 @@ fn elsewhere<'a>(repo: &'a Repo, branch: &str) -> Option<&'a Worktree> {
 /// Says what the user has to do about a worktree that [`relink`] left as it is.
 pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
     let Workflow { repo, plan, .. } = workflow;
-    let (place, repair) = (workflow.worktree(worker), gap::repair(&plan.workflow));
+    let (place, repair) = (workflow.worktree(worker), Next::Repair(Some(&plan.workflow)));
     let word = |path: &Path| shell_word(&path.to_string_lossy());
     let (shown, branch) = (place.display(), worker.branch());
     let free = || match place.symlink_metadata() {
@@ -169,7 +170,7 @@ pub(crate) fn what_remains(workflow: &Workflow, worker: &Worker) -> String {
             plan.workflow
         ),
         _ => {
-            format!("what stands at {shown} is not its worktree: move it away, {}{repair}", free())
+            format!("{shown} is not its worktree: move it away, {}{repair}", free())
         }
     }
 }

@@ -1,19 +1,16 @@
-//! `pw-retro`: the numbers of a run. Reads only.
+//! `pw-retro`: looks back on runs, and keeps the numbers of finished ones.
+
+mod past;
+mod report;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use pw_core::own_commits::own_commits;
-use pw_core::retro;
-use pw_core::status::worker_states;
+use clap::{Args, Parser, Subcommand};
+use pw_core::id::Slug;
 
-use crate::facts::Worktrees;
-use crate::radar::{Radar, TrialMerges};
 use crate::schema;
 use crate::shell::{Answer, Cli, Context, Globals};
-use crate::view;
-use crate::workflow::Workflow;
 
-/// Measures a run: who did how much, how long it took, what it waited for, where it collided.
+/// Measures a run: who did how much, where time went, where it collided, what would have helped.
 #[derive(Debug, Parser)]
 #[command(name = "pw-retro", version, max_term_width = 100)]
 pub struct RetroCli {
@@ -26,12 +23,29 @@ pub struct RetroCli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The numbers, finished run or not
-    Report {
+    Report(report::Report),
+    /// Keeps the numbers of a finished run in this repository, for the next plan
+    Remember {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Lays the runs that were kept side by side
+    Compare,
+    /// Drops what was kept
+    Forget(Forget),
     /// The JSON Schema of every answer
     Schema,
+}
+
+/// One of the two must be said: there is no way back.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Forget {
+    /// The workflow whose runs are dropped
+    workflow: Option<Slug>,
+    /// Drops the runs of all workflows
+    #[arg(long)]
+    all: bool,
 }
 
 impl Cli for RetroCli {
@@ -41,18 +55,10 @@ impl Cli for RetroCli {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Report { workflow } => {
-                let workflow = Workflow::open(context, workflow.as_deref())?;
-                let facts = workflow.facts(context.now, Worktrees::None)?;
-                let Workflow { plan, record, .. } = &workflow;
-                let work = own_commits(plan, record, &facts);
-                let states = worker_states(plan, record, &facts, &work);
-                let mut trials = TrialMerges::new(&workflow.repo)?;
-                let mut radar = Radar::new(&workflow, &facts, &states, &mut trials)?;
-                let conflicts = radar.conflicts(&|_| true)?;
-                let retro = retro::measure(plan, record, &work, &states, conflicts);
-                Answer::of(&retro, view::retro)
-            }
+            Command::Report(report) => report.run(context),
+            Command::Remember { workflow } => past::remember(context, workflow.as_deref()),
+            Command::Compare => past::compare(context),
+            Command::Forget(Forget { workflow, .. }) => past::forget(context, workflow.as_ref()),
             Command::Schema => schema::answer::<Self>(),
         }
     }

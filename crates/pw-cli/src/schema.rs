@@ -43,7 +43,12 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
         "pw-worker" => {
             vec![entry::<worker::Brief>(), entry::<worker::Committed>(), entry::<worker::Synced>()]
         }
-        "pw-retro" => vec![entry::<retro::Retro>()],
+        "pw-retro" => vec![
+            entry::<retro::Retro>(),
+            entry::<retro::past::Remembered>(),
+            entry::<retro::past::Comparison>(),
+            entry::<retro::past::Forgot>(),
+        ],
         _ => Vec::new(),
     };
     schemas.push((ERROR_SCHEMA, schema::<Failure>()));

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::launch::LiveSession;
 use pw_core::launcher::{ALIVE, INSTALL};
+use pw_core::next::CommandLine;
 use pw_core::plan::Worker;
 use pw_core::session::environment::SessionOf;
 use pw_core::session::{
@@ -365,7 +366,7 @@ fn listed(
         agent.is_alive_for(worker, &worktree.to_string_lossy(), recorded.as_deref(), now)
     };
     let id = agents.iter().find(is_its)?.id.clone();
-    let attach = Some(format!("claude attach {id}"));
+    let attach = Some(CommandLine::of("claude attach").word(&id));
     let worker = worker.id.clone();
     Some(LiveSession { worker, pid: None, elsewhere: None, is_unseen: false, id: Some(id), attach })
 }

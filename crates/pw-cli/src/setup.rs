@@ -6,11 +6,14 @@ mod check;
 mod create;
 mod launch;
 mod list;
+mod message_hooks;
 mod plan_file;
 mod preflight;
 pub(crate) mod prepare;
+mod prerequisites;
 mod repair;
 mod tmux;
+mod trial;
 
 use std::path::PathBuf;
 
@@ -44,6 +47,9 @@ enum Command {
     Create {
         /// The plan, a YAML file
         plan: PathBuf,
+        /// Try neither `smoke` or `verify` in a fresh worktree, nor the repository's message hooks
+        #[arg(long)]
+        no_trial: bool,
     },
     /// Opens the workers whose dependencies are complete, from their results
     Advance {
@@ -104,7 +110,7 @@ impl Cli for Setup {
         }
         match &self.command {
             Command::Check { plan } => check::check(context, plan),
-            Command::Create { plan } => create::create(context, plan),
+            Command::Create { plan, no_trial } => create::create(context, plan, !no_trial),
             Command::Advance { workflow } => advance::advance(context, workflow.as_deref()),
             Command::Launch { workers, workflow, how, ended } => {
                 launch::launch(context, workers, workflow.as_deref(), *how, *ended)

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use pw_core::failure::{Code, Failure};
+use pw_core::next::Next;
 use pw_core::report::Report;
 use pw_core::time::Seconds;
 use pw_git::{GitError, INSTALL};
@@ -24,6 +25,7 @@ pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
 
 /// A helper: its command line, and what it does.
 pub trait Cli: Parser {
+    /// Returns the options that every helper takes.
     fn globals(&self) -> &Globals;
 
     /// Runs the command; a refusal is a [`Failure`] in the error.
@@ -226,7 +228,7 @@ fn usage<C: Cli>(error: &clap::Error) -> Failure {
     let name = C::command().get_name().to_owned();
     Failure::new(Code::Usage, message)
         .hint("see the command's help for what it takes")
-        .next(format!("{name} --help"))
+        .next(Next::Help { helper: &name, verb: None })
         .details(json!({ "usage": text.trim_end() }))
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{CommandLine, Next};
 use pw_core::record::{Event, Refs};
-use pw_core::report::shell_word;
 use pw_core::snapshot::{Kept, Snapshot, SnapshotId};
 use pw_git::{Journal, Survey, Transaction};
 
@@ -106,11 +106,10 @@ pub(crate) fn snapshots(workflow: &Workflow) -> Vec<(SnapshotId, Oid)> {
 }
 
 /// Returns a command that brings a snapshot back beside the workers, from any folder.
-pub(crate) fn restore_command(workflow: &Workflow, id: &SnapshotId) -> String {
+pub(crate) fn restore_command(workflow: &Workflow, id: &SnapshotId) -> CommandLine {
     let place = format!("{}/_restored-{}-{}", workflow.plan.worktrees, id.of, id.number);
-    let place = workflow.repo.root().join(place);
-    let place = shell_word(&place.to_string_lossy());
-    format!("pw-integrate restore {} --snapshot {id} --into {place}", workflow.plan.workflow)
+    let into = &workflow.repo.root().join(place);
+    Next::Restore { workflow: &workflow.plan.workflow, snapshot: &id.to_string(), into }.into()
 }
 
 /// Describes snapshots for an answer.
@@ -125,7 +124,7 @@ pub(crate) fn require(workflow: &Workflow, id: &SnapshotId) -> Result<Oid> {
     let unknown = || {
         Failure::new(Code::UnknownSnapshot, format!("there is no snapshot {id}"))
             .hint("take a name from the list")
-            .next(format!("pw-integrate restore {}", workflow.plan.workflow))
+            .next(Next::Snapshots(&workflow.plan.workflow))
     };
     Ok(workflow.refs.get(&name).cloned().ok_or_else(unknown)?)
 }

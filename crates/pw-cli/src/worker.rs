@@ -18,6 +18,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
+use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
 
 use self::commit::CommitArgs;
@@ -150,6 +151,6 @@ fn argument(name: &str, text: &str) -> Result<String> {
     }
     Err(Failure::new(Code::Usage, format!("the {name} {text:?} cannot stand in a marker"))
         .hint("use 1 to 200 characters without ]")
-        .next("pw-worker --help")
+        .next(Next::Help { helper: "pw-worker", verb: None })
         .into())
 }

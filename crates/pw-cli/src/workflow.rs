@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
-use pw_core::gap;
 use pw_core::id::{Oid, Slug, WorkerId};
+use pw_core::next::{CommandLine, Next};
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
-use pw_core::report::shell_word;
 use pw_core::status::Places;
 use pw_core::time::rfc3339;
 use pw_git::{Journal, Lock, Repo, Worktree};
@@ -44,8 +43,13 @@ pub(crate) fn recorded(refs: &BTreeMap<String, Oid>) -> Vec<(Slug, Oid)> {
     refs.iter().filter_map(|(full, tip)| Some((name(full)?, tip.clone()))).collect()
 }
 
+/// Returns whether a workflow is closed; anything that happens to it later opens it again.
+pub(crate) fn is_closed(refs: &BTreeMap<String, Oid>, workflow: &Slug, record: &Oid) -> bool {
+    refs.get(&Refs(workflow).closed()) == Some(record)
+}
+
 impl Workflow {
-    /// Opens the named workflow, or the only one there is.
+    /// Opens the named workflow, or the only open one, or the only one there is.
     pub(crate) fn open(context: &Context, name: Option<&str>) -> Result<Self> {
         let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
         Self::choose(repo, refs, name)
@@ -59,7 +63,11 @@ impl Workflow {
     }
 
     fn choose(repo: Repo, refs: BTreeMap<String, Oid>, name: Option<&str>) -> Result<Self> {
-        let known = recorded(&refs);
+        let mut known = recorded(&refs);
+        let is_open = |(name, tip): &(Slug, Oid)| !is_closed(&refs, name, tip);
+        if name.is_none() && known.iter().any(is_open) {
+            known.retain(is_open);
+        }
         let (_, tip) = choose(&known, name)?.clone();
         Self::load(repo, refs, tip)
     }
@@ -115,7 +123,7 @@ impl Workflow {
         let message = format!("{} is in no worker's worktree", directory.display());
         Failure::new(Code::NotAWorker, message)
             .hint("run this in the worktree of a worker, or name the folder with -C")
-            .next("pw-setup list")
+            .next(Next::List)
     }
 
     /// Returns whether a worktree was made as a worker's: its lock says so, or its branch where the
@@ -137,21 +145,20 @@ impl Workflow {
         };
         let (here, shown) = (folder.display(), place.display());
         if self.repo.is_worktree_of_its_own(&place) && self.repo.is_copy(folder, &place) {
-            let word = |path: &Path| shell_word(&path.to_string_lossy());
             return refuse(format!(
                 "{here} is a copy of the worktree of {id}, and git takes both for one"
             ))
             .hint(format!(
-                "work in {shown}; carry over what only the copy has, then cut its link: rm {}",
-                word(&folder.join(".git"))
+                "work in {shown}; carry over what only the copy has, then cut its link: {}",
+                CommandLine::of("rm").path(&folder.join(".git"))
             ))
-            .next(format!("pw-worker -C {} brief", word(&place)));
+            .next(Next::Brief.at(&place));
         }
         refuse(format!(
             "the worktree of {id} is not where git has it: it was moved, or its link is broken"
         ))
-        .hint("let it be put right, then run the same command again")
-        .next(gap::repair(name))
+        .hint("repair it, then run the same command again")
+        .next(Next::Repair(Some(name)))
     }
 
     fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
@@ -195,9 +202,16 @@ impl Workflow {
         self.record.base_branch.as_deref().and_then(|name| self.branch(name))
     }
 
-    /// Returns the commit of the integration branch.
+    /// Returns the commit of the integration branch, or of what it was when the workflow was closed.
     pub(crate) fn integration(&self) -> Option<&Oid> {
-        self.refs.get(&Refs(&self.plan.workflow).integration())
+        let names = Refs(&self.plan.workflow);
+        let closed = self.is_closed().then(|| names.integrated());
+        let branch = self.refs.get(&names.integration());
+        branch.or_else(|| self.refs.get(&closed?))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        is_closed(&self.refs, &self.plan.workflow, &self.record_tip)
     }
 
     /// Returns the named worker.
@@ -206,7 +220,7 @@ impl Workflow {
         let unknown = || {
             Failure::new(Code::UnknownWorker, format!("there is no worker {id}"))
                 .hint(format!("name one of: {}", ids.join(", ")))
-                .next(format!("pw-monitor status {}", self.plan.workflow))
+                .next(Next::Status(&self.plan.workflow))
         };
         Ok(self.plan.worker(id).ok_or_else(unknown)?)
     }
@@ -219,12 +233,12 @@ impl Workflow {
 }
 
 impl Places for Workflow {
-    fn launch(&self, worker: &Worker) -> String {
+    fn launch(&self, worker: &Worker) -> CommandLine {
         launcher::command(&self.repo, &self.plan, worker).command
     }
 
-    fn worktree(&self, worker: &Worker) -> String {
-        self.worktree(worker).to_string_lossy().into_owned()
+    fn worktree(&self, worker: &Worker) -> PathBuf {
+        self.worktree(worker)
     }
 }
 
@@ -241,7 +255,7 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
             } else {
                 format!("name one of: {}", names.join(", "))
             })
-            .next("pw-setup list")
+            .next(Next::List)
             .into()
         });
     }
@@ -249,14 +263,14 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
         [only] => Ok(only),
         [] => Err(Failure::new(Code::UnknownWorkflow, "there is no workflow in this repository")
             .hint("write a plan, check it with pw-setup check, then create it with pw-setup create")
-            .next("pw-setup --help")
+            .next(Next::Help { helper: "pw-setup", verb: None })
             .into()),
         _ => Err(Failure::new(
             Code::AmbiguousWorkflow,
             format!("there are several workflows: {}", names.join(", ")),
         )
         .hint("name the workflow as the last argument")
-        .next("pw-setup list")
+        .next(Next::List)
         .details(serde_json::json!({ "workflows": names }))
         .into()),
     }

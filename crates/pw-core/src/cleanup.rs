@@ -1,26 +1,41 @@
 //! What may be removed after an integration, and what stays, with every reason why.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::Worker;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
+use crate::scope::Scope;
 use crate::snapshot::{Changes, SnapshotId};
 
 /// The answer of `pw-integrate cleanup`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Cleanup {
+    /// The workflow that was cleaned up.
     pub workflow: Slug,
     /// Nothing was changed: `removed` is what would be.
     pub dry_run: bool,
+    /// Workers whose branch and worktree are gone; in a dry run, those that would be.
     pub removed: Vec<Removed>,
+    /// Workers that stay, with every reason.
     pub kept: Vec<KeptWorker>,
     /// A command that lists what was kept of everything removed.
-    pub restore: String,
+    pub restore: CommandLine,
     /// What could not be found out, or stays beside the workers.
     pub notes: Vec<String>,
+    /// All of it has landed and nothing of it is at work: commands that name no workflow mean
+    /// others.
+    #[serde(default)]
+    pub closed: bool,
+    /// What of the workflow is still in the repository, beside workers that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<Stays>,
+    /// The one thing to do next.
     pub next: Vec<NextStep>,
 }
 
@@ -28,10 +43,26 @@ impl Report for Cleanup {
     const SCHEMA: &'static str = "pw-integrate.cleanup/1";
 }
 
+/// Something of a workflow that a cleanup leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stays {
+    /// A ref, a folder or a setting.
+    pub what: String,
+    pub why: String,
+}
+
+impl Stays {
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
+}
+
 /// A worker whose branch and worktree are gone.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Removed {
+    /// Whose they were.
     pub worker: WorkerId,
+    /// The branch that was removed.
     pub branch: String,
     /// Relative to the repository.
     pub worktree: String,
@@ -40,20 +71,24 @@ pub struct Removed {
     pub snapshot: Option<SnapshotId>,
     /// A command that brings it back; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub restore: Option<String>,
+    pub restore: Option<CommandLine>,
 }
 
 /// A worker that stays.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeptWorker {
+    /// Who stays.
     pub worker: WorkerId,
+    /// Everything that stands against removing it, files first.
     pub reasons: Vec<KeepReason>,
 }
 
 /// One thing that would be lost, or one process or session that would be disturbed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeepReason {
+    /// What kind of reason it is.
     pub kind: KeepKind,
+    /// One clause, with the first of the paths.
     pub message: String,
     /// The files concerned; absent when it is not about files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +96,7 @@ pub struct KeepReason {
 }
 
 impl KeepReason {
+    /// Returns a reason that is about no files.
     pub fn new(kind: KeepKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), paths: Vec::new() }
     }
@@ -79,15 +115,19 @@ pub enum KeepKind {
     NotBegun,
     /// Changes to tracked files.
     DirtyTree,
+    /// Files that git neither tracks nor ignores.
     Untracked,
     /// Ignored files that the plan does not call disposable.
     Ignored,
     /// Edits git was told to overlook.
     Hidden,
+    /// Paths with several stages in the index: a merge left both sides.
     Unmerged,
     /// A repository or submodule inside, which no snapshot can hold.
     NestedRepository,
+    /// A merge, rebase or the like was begun there and not ended.
     OperationInProgress,
+    /// HEAD is on another branch than the worker's, or on none.
     WrongBranch,
     /// The branch is checked out in another worktree, for example since this one was moved.
     BranchElsewhere,
@@ -101,6 +141,7 @@ pub enum KeepKind {
     Locked,
     /// A program runs there.
     InUse,
+    /// The worker's session is alive, or may be.
     SessionAlive,
     /// An integration stopped at it.
     IntegrationStopped,
@@ -115,13 +156,24 @@ impl KeepKind {
     }
 }
 
+/// Returns whether a file may be removed without being kept: git ignores it, itself or with a
+/// folder above it, and the plan's `disposable` names it. A tracked or untracked file never is.
+pub fn is_disposable(disposable: &Scope, ignored: &HashSet<&[u8]>, path: &RepoPath) -> bool {
+    let is_ignored = ignored.contains(path.as_bytes())
+        || path.ancestors().any(|folder| ignored.contains(folder));
+    is_ignored && disposable.owns(path)
+}
+
 /// What was found in a worker's worktree.
 #[derive(Clone, Debug)]
 pub struct Findings<'a> {
+    /// What the worktree holds that no commit does.
     pub changes: &'a Changes,
+    /// The git operation that is under way, `rebase` for example; `None` when there is none.
     pub operation: Option<&'a str>,
     /// The branch HEAD is on; `None` when detached.
     pub branch: Option<&'a str>,
+    /// Whether `index.lock` is there.
     pub has_index_lock: bool,
 }
 
@@ -175,6 +227,23 @@ fn more(number: usize) -> String {
 mod tests {
     use super::*;
     use crate::plan::Plan;
+
+    #[test]
+    fn only_an_ignored_file_that_the_plan_names_is_disposable() {
+        let text =
+            "workflow: w\ndisposable: [target, '*.log']\nworkers: [{id: a, name: b, owns: [c]}]\n";
+        let plan = Plan::parse(text).unwrap();
+        let ignored: HashSet<&[u8]> = [&b"target"[..], b"x.log", b".env"].into();
+        for (path, expected) in [
+            ("target/debug/x", true),
+            ("x.log", true),
+            (".env", false),
+            ("y.log", false),
+            ("src/target.rs", false),
+        ] {
+            assert_eq!(is_disposable(&plan.disposable, &ignored, &path.into()), expected, "{path}");
+        }
+    }
 
     #[test]
     fn everything_is_a_reason_and_a_snapshot_lifts_only_what_it_holds() {

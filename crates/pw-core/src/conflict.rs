@@ -10,7 +10,9 @@ use crate::path::RepoPath;
 /// Two workers whose work collides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conflict {
+    /// The two, in the order of the plan.
     pub workers: [WorkerId; 2],
+    /// The paths that do not merge, sorted.
     pub paths: Vec<RepoPath>,
     /// Why, path by path.
     pub findings: Vec<FileConflict>,
@@ -44,10 +46,12 @@ impl TrialMerge {
 /// A worker that would not merge after those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialStop {
+    /// Whose merge would stop.
     pub worker: WorkerId,
     /// The workers before it that changed the same files; empty when the other side is a commit
     /// that the user made on the integration branch.
     pub with: Vec<WorkerId>,
+    /// Why, path by path.
     pub findings: Vec<FileConflict>,
 }
 
@@ -64,7 +68,9 @@ impl TrialStop {
 /// One path that does not merge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileConflict {
+    /// The path, as git names the conflict.
     pub path: RepoPath,
+    /// What kind of conflict it is.
     pub kind: ConflictKind,
     /// The first lines that both sides changed differently; absent where there are none to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +78,7 @@ pub struct FileConflict {
 }
 
 impl FileConflict {
+    /// Returns a conflict without a hunk.
     pub fn new(path: RepoPath, kind: ConflictKind) -> Self {
         Self { path, kind, hunk: None }
     }
@@ -80,6 +87,7 @@ impl FileConflict {
 /// A file's content and mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blob {
+    /// The object id of the content.
     pub oid: Oid,
     /// As git writes it: `100644`, `100755`, `120000` for a link, `160000` for a submodule.
     pub mode: String,
@@ -88,8 +96,11 @@ pub struct Blob {
 /// What a path held before both sides began, and what it holds on each; `null` where it is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stages {
+    /// What the merge base has.
     pub base: Option<Blob>,
+    /// What the branch merged into has: the merges before.
     pub ours: Option<Blob>,
+    /// What the merged branch has: the worker.
     pub theirs: Option<Blob>,
 }
 
@@ -111,10 +122,13 @@ pub enum ConflictKind {
     FileDirectory,
     /// A file was put into a folder that the other side renamed.
     DirectoryRename,
+    /// Both sides changed a file that git cannot merge line by line.
     Binary,
+    /// Each side has another commit of the submodule.
     Submodule,
     /// What the entry names is in no commit: a repository inside the worktree, a link out of it.
     HollowEntry,
+    /// A conflict of a kind that has no name here.
     Other,
 }
 

@@ -10,13 +10,16 @@ use crate::path::RepoPath;
 /// The part of a branch to be merged that can collide with other branches.
 #[derive(Debug)]
 pub struct Branch<'a> {
+    /// The branch's newest commit.
     pub tip: &'a Oid,
     /// The commit of the trunk it is compared with.
     pub since: &'a Oid,
+    /// What of its changes can conflict with another branch.
     pub footprint: Footprint<'a>,
 }
 
 impl<'a> Branch<'a> {
+    /// Returns the branch with the footprint of these changes since `since`.
     pub fn new(
         tip: &'a Oid,
         since: &'a Oid,
@@ -89,6 +92,7 @@ pub struct Footprint<'a> {
 }
 
 impl<'a> Footprint<'a> {
+    /// Returns the footprint of a branch's changes.
     pub fn of(changes: impl IntoIterator<Item = &'a Change> + Clone) -> Self {
         let above = |wanted: fn(&Change) -> bool| {
             let mut folders = BTreeSet::new();

@@ -11,6 +11,7 @@ pub type Set = BTreeSet<usize>;
 /// What there is to say about a set of workers, merged upon the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateOutcome {
+    /// Every gate that was asked passes.
     Passes,
     /// This gate fails.
     Fails(usize),
@@ -21,6 +22,7 @@ pub enum GateOutcome {
 /// A set of workers that a gate fails with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// The gate, by its index in the plan.
     pub gate: usize,
     /// In merge order; the gate fails with them and those they build upon.
     pub workers: Vec<usize>,
@@ -34,6 +36,7 @@ pub struct Fault {
 /// What a search came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Culprits {
+    /// What was found, in the order it was found; each with those before it left out.
     pub faults: Vec<Fault>,
     /// The gate that fails with no worker merged at all, so that no worker is at fault.
     pub start: Option<usize>,

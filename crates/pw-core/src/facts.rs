@@ -61,7 +61,9 @@ pub struct WorkerFacts {
     pub tip: Option<Oid>,
     /// What merging the tip brings; `None` when nothing is there to merge.
     pub brought: Option<Brought>,
+    /// The worktree at the worker's path.
     pub worktree: WorktreeFacts,
+    /// What is known of its newest session.
     pub session: SessionFacts,
     /// What of its hooks and launcher is not as it was made; empty when that was not asked.
     pub gaps: Vec<Gap>,
@@ -95,6 +97,7 @@ pub enum WorktreeFacts {
     At(String),
     /// There, but not looked into.
     Unread,
+    /// As git has it, and read.
     Present(TreeState),
 }
 
@@ -103,8 +106,11 @@ pub enum WorktreeFacts {
 pub struct TreeState {
     /// The branch HEAD is on; `None` when detached.
     pub branch: Option<String>,
+    /// Tracked files that differ from HEAD, in the index or on disk.
     pub changed: Vec<RepoPath>,
+    /// Files git neither tracks nor ignores; a folder ends in `/`.
     pub untracked: Vec<RepoPath>,
+    /// Paths with several stages in the index.
     pub unmerged: Vec<RepoPath>,
     /// Those of `changed` that HEAD does not have.
     pub added: Vec<RepoPath>,
@@ -146,15 +152,18 @@ impl TreeState {
 /// Everything the rules need about a workflow at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// When the facts were read.
     pub now: Seconds,
     /// What the workers, the base branch and the integration branch have since the base.
     pub history: History,
+    /// By worker; those of the plan.
     pub workers: BTreeMap<WorkerId, WorkerFacts>,
     /// Where the base branch is now; `None` when it is gone or there was none.
     pub base_tip: Option<Oid>,
     /// What differs between the commit the workflow forked from, or what of it landed, and
     /// `base_tip`.
     pub base_changes: Vec<RepoPath>,
+    /// The tip of the integration branch; `None` before the first integration.
     pub integration_tip: Option<Oid>,
     /// The commits of the trunk that branches contain last, and how each differs from the one
     /// before it in this list, the first one from the workflow's base.
@@ -172,6 +181,7 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Returns the tip of a worker's branch.
     pub fn tip(&self, worker: &WorkerId) -> Option<&Oid> {
         self.workers.get(worker)?.tip.as_ref()
     }

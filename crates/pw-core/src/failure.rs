@@ -1,6 +1,7 @@
 //! What a helper answers when it cannot do what was asked: a code from a closed set, the one next
 //! action, and a command that can be run as it is.
 
+use crate::next::CommandLine;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -199,6 +200,7 @@ impl Code {
 /// A refusal or a stop, as an agent sees it (`error` of `pw.error/1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
+    /// What kind of refusal it is: agents branch on this alone.
     pub code: Code,
     /// What is wrong, with the values that make it so.
     pub message: String,
@@ -206,7 +208,7 @@ pub struct Failure {
     pub hint: String,
     /// A command that can be run as it is; absent when only a person can decide.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    pub next: Option<CommandLine>,
     /// What the code's documentation promises, for example `problems`.
     pub details: serde_json::Value,
 }
@@ -242,7 +244,7 @@ impl Failure {
         }
         if says(&["lazy fetching disabled"]) {
             let what = "this clone lacks the content of some files, and no helper fetches";
-            let fetch = "git fetch --refetch --no-filter";
+            let fetch = CommandLine::of("git fetch --refetch --no-filter");
             let hint = format!("fetch it with {fetch}, {again}");
             return Some(Self::new(Code::ObjectsMissing, what).hint(hint).next(fetch));
         }
@@ -271,14 +273,16 @@ impl Failure {
         Some(Self::new(code, what).hint(format!("{remedy}, {again}")))
     }
 
+    /// Sets the one next action, in words.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
+    /// Sets the command to run next.
     #[must_use]
-    pub fn next(mut self, command: impl Into<String>) -> Self {
+    pub fn next(mut self, command: impl Into<CommandLine>) -> Self {
         self.next = Some(command.into());
         self
     }

@@ -9,10 +9,13 @@ use crate::gate_report::GateReport;
 use crate::history::History;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::integration::Readiness;
+use crate::next::{CommandLine, Next, NextStep, Way};
 use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, Report, bounded, counted};
+use crate::report::Report;
 use crate::status::{State, WorkerStatus};
+use crate::text::{bounded, counted};
+use crate::trailer;
 
 /// Longest body of a pull request, in characters; GitHub takes 65,536.
 const MAX_BODY: usize = 60_000;
@@ -23,6 +26,7 @@ const MAX_LINES: usize = 50;
 /// The answer of `pw-integrate finish`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
+    /// The workflow whose result lands.
     pub workflow: Slug,
     /// The base branch.
     pub base: String,
@@ -30,6 +34,7 @@ pub struct Finished {
     pub commit: Oid,
     /// Where it was before.
     pub before: Oid,
+    /// How it got there.
     pub landed: Landed,
     /// The checkout of the base branch that was brought along; absent when it is not checked out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +51,7 @@ pub struct Finished {
     /// With `pull_request` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -61,6 +67,8 @@ pub enum Landed {
     FastForward,
     /// A merge commit on the base branch.
     Merge,
+    /// One commit on the base branch, with the user's message.
+    Squash,
     /// It was there before.
     Already,
     /// Not by us: it is proposed as a pull request.
@@ -70,12 +78,15 @@ pub enum Landed {
 /// A pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullRequest {
+    /// The remote it was pushed to.
     pub remote: String,
     /// Whether the integration branch was pushed; false when `gh` is not there to go on.
     pub pushed: bool,
     /// Where it is; `null` when it is not opened yet.
     pub url: Option<String>,
+    /// One line.
     pub title: String,
+    /// GitHub Markdown.
     pub body: String,
 }
 
@@ -84,8 +95,27 @@ pub struct PullRequest {
 pub enum LandingMode {
     /// By fast-forward where that is possible; else the user is asked.
     Unsaid,
+    /// Only by fast-forward.
     FastForward,
+    /// By a merge commit, also where a fast-forward is possible.
     Merge,
+    Squash,
+}
+
+/// Returns the refusal of several obstacles at once: the first one, with all of them in
+/// `details.obstacles`.
+pub fn together(mut obstacles: Vec<Failure>) -> Option<Failure> {
+    let all = serde_json::to_value(&obstacles).ok().filter(|_| obstacles.len() > 1);
+    if obstacles.is_empty() {
+        return None;
+    }
+    let mut first = obstacles.remove(0);
+    if let Some((details, all)) = first.details.as_object_mut().zip(all) {
+        details.insert("obstacles".to_owned(), all);
+        let others: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
+        first.message = format!("{}; also: {}", first.message, others.join("; "));
+    }
+    Some(first)
 }
 
 /// Returns how to land. `is_ahead`: the integration branch contains the base branch.
@@ -101,25 +131,27 @@ pub fn landing(
 ) -> Result<Landed, Failure> {
     match mode {
         LandingMode::Merge => Ok(Landed::Merge),
+        LandingMode::Squash => Ok(Landed::Squash),
         LandingMode::Unsaid | LandingMode::FastForward if is_ahead => Ok(Landed::FastForward),
         LandingMode::Unsaid | LandingMode::FastForward => Err(Failure::new(
             Code::BaseMoved,
             format!("{base} has commits of its own since: there is no fast-forward"),
         )
         .hint("if the user agrees to a merge commit, ask for one; the result is verified first")
-        .next(format!("pw-integrate finish {} --merge", plan.workflow))),
+        .next(Next::Finish { workflow: &plan.workflow, way: Some(Way::Merge) })),
     }
 }
 
 /// Returns the refusal of a base branch that the result does not merge into: `base_conflict`.
 pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failure {
     let branch = plan.integration_branch();
+    let place = format!("{}/_landing", plan.worktrees);
     let files = counted(conflicts.len(), "file");
     Failure::new(Code::BaseConflict, format!("{branch} does not merge into {base}: conflicts in {files}"))
         .hint(format!(
             "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
         ))
-        .next(format!("git worktree add {}/_landing {branch}", plan.worktrees))
+        .next(CommandLine::of("git worktree add").word(place).word(&branch))
         .details(serde_json::json!({ "conflicts": conflicts }))
 }
 
@@ -144,7 +176,7 @@ pub fn require_all_merged(
     let workers: Vec<Readiness> = missing.iter().map(|status| Readiness::from(*status)).collect();
     Err(Failure::new(Code::NotReady, format!("not integrated: {}", names.join(", ")))
         .hint("integrate them, or leave them out with --without if the user agrees")
-        .next(format!("pw-integrate check {}", plan.workflow))
+        .next(Next::Check(&plan.workflow))
         .details(serde_json::json!({ "workers": workers })))
 }
 
@@ -169,14 +201,16 @@ pub fn require_left_out(
     let Some((id, _)) = left_out.find(|(_, work)| is_in(work)) else { return Ok(()) };
     let message = format!("{} holds commits of {id}, which is left out", plan.integration_branch());
     Err(Failure::new(Code::NotReady, message)
-        .hint("they would land; integrate that worker, too, or take out by hand who holds its commits")
-        .next(format!("pw-integrate check {}", plan.workflow)))
+        .hint("they would land; integrate that worker, too, or take the merge that brought them out by hand")
+        .next(Next::Check(&plan.workflow)))
 }
 
 /// What is said of one worker.
 #[derive(Clone, Debug)]
 pub struct Share<'a> {
+    /// The worker, as planned.
     pub worker: &'a Worker,
+    /// Where it stands.
     pub status: &'a WorkerStatus,
     /// Its signals, the oldest first.
     pub signals: Vec<String>,
@@ -197,6 +231,28 @@ pub fn merge_message(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
         message += &format!("\nWorkers:\n{}", shares.iter().map(said).collect::<String>());
     }
     message + &format!("\nPw-Workflow: {}\n", plan.workflow)
+}
+
+/// Returns the user's message for the one commit that lands, with who else wrote what is in it, and
+/// where the history of that is.
+pub fn squash_message(plan: &Plan, message: &str, authors: &[String], result: &Oid) -> String {
+    let is_new = |author: &&String| !message.contains(author.as_str());
+    let authors = authors.iter().filter(is_new).map(|author| ("Co-authored-by", author.clone()));
+    let ours = [("Pw-Workflow", plan.workflow.to_string()), ("Pw-Result", result.to_string())];
+    trailer::add(message, &authors.chain(ours).collect::<Vec<_>>())
+}
+
+/// Returns what an editor begins with: the goal, and below it, to be stripped, what the workers say
+/// of their work.
+pub fn squash_draft(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
+    let about = merge_message(plan, base, shares);
+    let about: String =
+        about.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    format!(
+        "{}\n\n# The message of the one commit that lands on {base}. Lines that begin with # are left out, and an\n\
+         # empty message lands nothing.\n#\n{about}",
+        one_line(&plan.goal)
+    )
 }
 
 /// Returns title and body of a pull request. Text from the plan and from workers stands in code
@@ -282,6 +338,31 @@ mod tests {
     }
 
     #[test]
+    fn obstacles_are_told_together_and_one_alone_as_it_is() {
+        let failure = |code, text: &str| Failure::new(code, text).hint("do it");
+        let (one, two) = (failure(Code::NotReady, "a"), failure(Code::DirtyTree, "b"));
+        assert_eq!(together(Vec::new()), None);
+        assert_eq!(together(vec![one.clone()]), Some(one.clone()));
+        let all = together(vec![one, two]).unwrap();
+        assert_eq!((all.code, all.message.as_str()), (Code::NotReady, "a; also: b"));
+        assert_eq!(all.details["obstacles"][1]["code"], "dirty_tree");
+        assert_eq!(all.details["obstacles"][0]["message"], "a");
+    }
+
+    #[test]
+    fn one_commit_names_who_else_wrote_it() {
+        let plan =
+            Plan::parse("workflow: shop\nworkers:\n  - {id: a, name: a, owns: [a]}\n").unwrap();
+        let result: Oid = "a".repeat(40).parse().unwrap();
+        let authors = ["B <b@x>".to_owned(), "C <c@x>".to_owned()];
+        let message = "feat: it\n\nRefs: 1\nCo-authored-by: B <b@x>";
+        assert_eq!(
+            squash_message(&plan, message, &authors, &result),
+            format!("{message}\nCo-authored-by: C <c@x>\nPw-Workflow: shop\nPw-Result: {result}\n")
+        );
+    }
+
+    #[test]
     fn a_base_that_moved_needs_a_merge_commit_and_a_word() {
         let plan =
             Plan::parse("workflow: shop\ngoal: x\nworkers:\n  - {id: a, name: a, owns: [a]}\n")
@@ -291,7 +372,7 @@ mod tests {
         assert_eq!(landing(&plan, "main", false, LandingMode::Merge), Ok(Landed::Merge));
         for mode in [LandingMode::Unsaid, LandingMode::FastForward] {
             let failure = landing(&plan, "main", false, mode).unwrap_err();
-            assert_eq!(failure.next.as_deref(), Some("pw-integrate finish shop --merge"));
+            assert_eq!(&*failure.next.unwrap(), "pw-integrate finish shop --merge");
         }
     }
 }

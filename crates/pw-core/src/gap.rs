@@ -5,12 +5,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Slug, WorkerId};
-use crate::report::{NextStep, Report};
+use crate::next::NextStep;
+use crate::report::Report;
 
 /// One thing that is not as `pw-setup create` made it; `pw-setup repair` makes it so again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
+    /// What kind of gap it is.
     pub kind: GapKind,
+    /// What is wrong, with the path or setting.
     pub message: String,
 }
 
@@ -35,24 +38,22 @@ pub enum GapKind {
 }
 
 impl Gap {
+    /// Returns a gap.
     pub fn new(kind: GapKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 }
 
-/// Returns the command that closes all gaps of a workflow.
-pub fn repair(workflow: &Slug) -> String {
-    format!("pw-setup repair {workflow}")
-}
-
 /// The answer of `pw-setup repair`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Repaired {
+    /// The workflow that was repaired.
     pub workflow: Slug,
     /// Those of whom something was put right.
     pub workers: Vec<WorkerRepair>,
     /// Those of whom something could not be.
     pub left: Vec<Left>,
+    /// What to do next.
     pub next: Vec<NextStep>,
 }
 
@@ -63,6 +64,7 @@ impl Report for Repaired {
 /// One worker that is as it was made again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerRepair {
+    /// Who was repaired.
     pub worker: WorkerId,
     /// What became of its worktree; absent when that was where git looks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +76,8 @@ pub struct WorkerRepair {
 /// One worker that needs something else.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Left {
+    /// Who needs it.
     pub worker: WorkerId,
+    /// What the user has to do.
     pub message: String,
 }

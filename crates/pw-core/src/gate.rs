@@ -18,6 +18,7 @@ pub const MAX_TIMEOUT: Seconds = 24 * 60 * 60;
 /// One command that says whether a tree is good: it is when it exits with 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
+    /// Unique in the plan; in answers and log files.
     pub name: GateName,
     /// A shell command.
     pub command: String,
@@ -64,6 +65,7 @@ impl GateMode {
 /// How a gate's command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
+    /// It ended by itself, with this code.
     Exit(i32),
     /// A signal ended it.
     Signal,
@@ -72,6 +74,7 @@ pub enum End {
 }
 
 impl End {
+    /// Whether the gate says yes: exit code 0.
     pub fn passed(self) -> bool {
         self == Self::Exit(0)
     }
@@ -84,6 +87,7 @@ impl End {
         }
     }
 
+    /// Whether it was ended for taking too long.
     pub fn timed_out(self) -> bool {
         self == Self::Timeout
     }
@@ -135,6 +139,7 @@ impl Verdict {
         Self { end, seconds, failures }
     }
 
+    /// Whether it passed when it ran last.
     pub fn passed(self) -> bool {
         self.end.passed()
     }

@@ -132,13 +132,14 @@ pub fn commit(plan: &Plan, worker: &Worker, staged: &[RepoPath]) -> Option<Strin
     ))
 }
 
+/// What the guard says of a line of a message that is a near miss.
+pub const NEAR_MISS: &str = "looks like a signal and would not count";
+
 /// Returns why a commit message is refused: it is a near miss of a signal, or it needs an item that
 /// no worker provides.
 pub fn message(plan: &Plan, worker: &Worker, message: &str) -> Option<String> {
     match signal::read(message) {
-        Subject::NearMiss { line, fix } => Some(format!(
-            "the subject `{line}` looks like a signal and would not count; write\n  {fix}"
-        )),
+        Subject::NearMiss { line, fix } => Some(format!("`{line}` {NEAR_MISS}; write\n  {fix}")),
         Subject::Signal { signal: signal::Signal::Needs { worker: provider, .. }, .. } => {
             let known = provider != worker.id && plan.worker(&provider).is_some();
             let others: Vec<&str> =

@@ -13,10 +13,13 @@ use crate::time::Seconds;
 /// One commit.
 #[derive(Clone, Debug)]
 pub struct Commit {
+    /// Its full object id.
     pub oid: Oid,
+    /// The first parent first.
     pub parents: Vec<Oid>,
     /// Committer time.
     pub time: Seconds,
+    /// Subject and body, without the trailing newline.
     pub message: String,
     /// Against the parent; for a merge, against git's own merge of its parents. Where only
     /// [ranges](CommitRange) were asked about, the newest commit of each has the changes of all.
@@ -26,14 +29,18 @@ pub struct Commit {
 /// One changed path; contents are told apart by mode and object id, `None` is "not there".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
+    /// The path, after a rename the new one.
     pub path: RepoPath,
+    /// Mode and object id before, `100644 0123…`.
     pub old: Option<String>,
+    /// Mode and object id after.
     pub new: Option<String>,
 }
 
 /// Consecutive commits of a branch that no rule has to tell apart: one diff of all of them will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitRange {
+    /// The range ends with this commit.
     pub newest: Oid,
     /// What the oldest began from: none for a first commit, several for a merge, which is alone.
     pub parents: Vec<Oid>,
@@ -60,12 +67,14 @@ pub struct History {
 }
 
 impl History {
+    /// Takes the commits as git lists them: the newest first.
     pub fn new(commits: impl IntoIterator<Item = Commit>) -> Self {
         let commits: Vec<Commit> = commits.into_iter().collect();
         let graph = Arc::new(Graph::new(&commits));
         Self { commits, graph }
     }
 
+    /// Returns a commit that git listed; `None` for the base and what lies below it.
     pub fn commit(&self, oid: &Oid) -> Option<&Commit> {
         self.commits.get(*self.graph.nodes.get(oid)?)
     }
@@ -259,6 +268,7 @@ pub struct Ancestors<'a> {
 }
 
 impl<'a> Ancestors<'a> {
+    /// Returns whether the set has a commit.
     pub fn contains(&self, oid: &Oid) -> bool {
         self.graph.nodes.get(oid).is_some_and(|node| self.bits.contains(*node))
     }

@@ -8,20 +8,23 @@ use crate::failure::{Code, Failure};
 use crate::history::Change;
 use crate::id::Oid;
 use crate::path::RepoPath;
-use crate::report::counted;
+use crate::text::counted;
 
 /// What a worktree holds at a path that git reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorktreeEntry {
+    /// An ordinary file.
     File,
+    /// A symbolic link.
     Link {
         /// What it says.
         target: Vec<u8>,
         /// Where that leads; `None` when it leads out of the repository.
         end: Option<RepoPath>,
     },
-    /// A folder with a `.git` of its own; whether it has a commit checked out.
+    /// A folder with a `.git` of its own.
     Repository {
+        /// Whether it has a commit checked out.
         born: bool,
     },
     /// A pipe, a socket or a device.
@@ -31,15 +34,20 @@ pub enum WorktreeEntry {
 /// One entry, and why it would be hollow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hollow {
+    /// The entry's path.
     pub path: RepoPath,
+    /// Why no commit holds its content.
     pub why: HollowReason,
 }
 
 /// Why an entry is hollow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HollowReason {
-    /// A repository of its own, which `.gitmodules` does not name. `tracked` when the index has it.
-    Repository { tracked: bool },
+    /// A repository of its own, which `.gitmodules` does not name.
+    Repository {
+        /// Whether the index has it.
+        tracked: bool,
+    },
     /// A submodule without a commit that an entry could name.
     Unborn,
     /// A submodule whose files changed, and not its commit.
@@ -179,7 +187,7 @@ pub fn leads_to_ignored(path: &RepoPath, end: &RepoPath) -> String {
 /// Says that no other clone can fetch the commit that a submodule's entry names.
 pub fn unpublished(path: &RepoPath) -> String {
     format!(
-        "no remote branch has the commit of the submodule `{path}`: push it from {path}, else nobody else can check it out"
+        "no remote branch has the commit of the submodule `{path}`: push it from {path}, else no other clone can check it out"
     )
 }
 

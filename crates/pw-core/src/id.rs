@@ -31,6 +31,7 @@ macro_rules! name {
         pub struct $type(String);
 
         impl $type {
+            /// Returns the name as it was parsed.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -94,6 +95,7 @@ name!(
 pub struct Oid(String);
 
 impl Oid {
+    /// Returns all hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -11,14 +11,16 @@ use crate::gate_report::GateReport;
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::merge_order::Turn;
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
 
 /// The answer of `pw-integrate check`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
+    /// The workflow that was checked.
     pub workflow: Slug,
     /// Whether `run` would merge every worker.
     pub ready: bool,
@@ -26,7 +28,9 @@ pub struct Check {
     pub order: Vec<WorkerId>,
     /// Why in this order.
     pub turns: Vec<Turn>,
+    /// Every worker of the plan, in its order.
     pub workers: Vec<Readiness>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -37,9 +41,13 @@ impl Report for Check {
 /// Whether one worker can be merged.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Readiness {
+    /// Who it is.
     pub worker: WorkerId,
+    /// Where it stands.
     pub state: State,
+    /// Complete, and no reason stands against merging it.
     pub ready: bool,
+    /// Everything that keeps it from being ready.
     pub reasons: Vec<Reason>,
 }
 
@@ -57,7 +65,9 @@ impl From<&WorkerStatus> for Readiness {
 /// The answer of `pw-integrate preview`: the whole merge, nothing written.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
+    /// The workflow that was previewed.
     pub workflow: Slug,
+    /// The integration branch, which `run` would move.
     pub branch: String,
     /// Whether every branch would merge.
     pub clean: bool,
@@ -68,6 +78,7 @@ pub struct Preview {
     pub turns: Vec<Turn>,
     /// Workers without a branch to merge, or already integrated.
     pub skipped: Vec<Skipped>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -78,8 +89,11 @@ impl Report for Preview {
 /// The predicted result of merging one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewStep {
+    /// Whose branch it is.
     pub worker: WorkerId,
+    /// The commit that would be merged.
     pub tip: Oid,
+    /// Whether `run` would merge it now.
     pub ready: bool,
     /// The workers whose commits come along with it; absent when none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -91,15 +105,20 @@ pub struct PreviewStep {
 /// A worker that is not merged, and why.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
+    /// Who is not merged.
     pub worker: WorkerId,
+    /// Its state tells why.
     pub state: State,
 }
 
 /// The answer of `pw-integrate run` and `continue`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Integrated {
+    /// The workflow that was integrated.
     pub workflow: Slug,
+    /// The integration branch.
     pub branch: String,
+    /// The tip of that branch now.
     pub commit: Oid,
     /// The workers this run merged, in order; empty when all were merged before.
     pub merged: Vec<Merged>,
@@ -113,6 +132,7 @@ pub struct Integrated {
     pub gate: Option<GateReport>,
     /// What the user should know about how it was tested.
     pub notes: Vec<String>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -123,6 +143,7 @@ impl Report for Integrated {
 /// One merged worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Merged {
+    /// Who was merged.
     pub worker: WorkerId,
     /// The merge commit.
     pub commit: Oid,
@@ -136,6 +157,7 @@ pub struct Merged {
 /// The answer of `pw-integrate abort`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Aborted {
+    /// The workflow whose integration was given up.
     pub workflow: Slug,
     /// Whose merge was to be resolved; absent when the result had not passed a gate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +167,7 @@ pub struct Aborted {
     pub snapshot: Option<String>,
     /// A command that brings it back into a new worktree; absent like `snapshot`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub restore: Option<String>,
+    pub restore: Option<CommandLine>,
 }
 
 impl Report for Aborted {
@@ -195,7 +217,7 @@ pub fn require_ready(
     };
     Err(Failure::new(code, format!("{} is not ready: {why}{more}", first.worker))
         .hint(hint)
-        .next(format!("pw-monitor status {}", plan.workflow))
+        .next(Next::Status(&plan.workflow))
         .details(serde_json::json!({ "workers": waiting })))
 }
 
@@ -217,7 +239,7 @@ pub fn require_no_return(
     let message = format!("{} would bring `{first}` back: {}", status.id, reason.message);
     Err(Failure::new(Code::OutOfScope, message)
         .hint("have it take in what the owner has now, or, if the user agrees, use --allow-out-of-scope")
-        .next(format!("pw-monitor status {}", plan.workflow))
+        .next(Next::Status(&plan.workflow))
         .details(serde_json::json!({ "workers": [Readiness::from(status)], "paths": returned })))
 }
 

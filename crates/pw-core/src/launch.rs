@@ -7,24 +7,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::plan::Worker;
-use crate::report::{NextStep, Report, shell_word};
+use crate::report::Report;
 use crate::session::LaunchMode;
+use crate::shell_word::shell_word;
 use crate::snapshot::SnapshotId;
 use crate::status::State;
 
 /// The answer of `pw-setup launch`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Launched {
+    /// The workflow whose workers were started.
     pub workflow: Slug,
+    /// Those that were started, or whose commands are printed.
     pub workers: Vec<WorkerLaunch>,
     /// Workers that the user did not name and that need no session now.
     pub skipped: Vec<Skipped>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
     /// What could not be found out.
     pub notes: Vec<String>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -35,10 +40,13 @@ impl Report for Launched {
 /// One worker that was started, or that the command starts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLaunch {
+    /// Who was started.
     pub worker: WorkerId,
+    /// In which way.
     pub how: LaunchMode,
     /// The shell command that starts its session, from any folder.
     pub command: String,
+    /// Whether it runs now.
     pub status: LaunchStatus,
     /// What the client or tmux calls the session; absent when it has no name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +62,7 @@ pub struct WorkerLaunch {
 pub enum LaunchStatus {
     /// Not started: the command is printed for the user to run.
     Printed,
+    /// A session was started.
     Started,
     /// Its window was there already.
     Exists,
@@ -73,8 +82,11 @@ impl LaunchStatus {
 /// A worker that is skipped.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
+    /// Who is skipped.
     pub worker: WorkerId,
+    /// Why, for an agent.
     pub reason: SkipReason,
+    /// Why, for a person.
     pub message: String,
 }
 
@@ -84,8 +96,11 @@ pub struct Skipped {
 pub enum SkipReason {
     /// It has no branch and worktree, or lost them.
     NotCreated,
+    /// Its work is done, and not merged yet.
     Complete,
+    /// Its work is in the integration branch.
     Integrated,
+    /// A session is at work in its worktree.
     SessionAlive,
 }
 
@@ -110,6 +125,7 @@ pub fn skip(
 /// A session that is alive, as `details.sessions` of `session_alive` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveSession {
+    /// Whose session it is.
     pub worker: WorkerId,
     /// Absent for a background session, and where its process is not seen from here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +141,7 @@ pub struct LiveSession {
     pub id: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
 }
 
 impl fmt::Display for LiveSession {
@@ -134,7 +150,7 @@ impl fmt::Display for LiveSession {
             (Some(place), true) => {
                 return write!(
                     f,
-                    "{} has a session in {place}, of which nobody can tell from here whether it lives",
+                    "{} has a session in {place}; whether it lives cannot be told from here",
                     self.worker
                 );
             }
@@ -165,11 +181,10 @@ pub fn refuse_live_sessions(living: &[LiveSession]) -> Result<(), Failure> {
     let failure = Failure::new(Code::SessionAlive, first.to_string())
         .details(serde_json::json!({ "sessions": living }));
     Err(match &first.attach {
-        Some(command) => failure.hint(format!("attach to it with {command}")).next(command),
+        Some(command) => failure.hint(format!("attach to it with {command}")).next(command.clone()),
         None if first.is_unseen => failure.hint(format!(
-            "go on there, or end it there; only when you saw that it is over, say so: \
-             pw-setup launch {} --ended",
-            first.worker
+            "go on there, or end it there; only when you saw that it is over, say so: {}",
+            Next::Ended(&first.worker)
         )),
         None => failure.hint("go on in the terminal it runs in, or end it there first"),
     })

@@ -1,8 +1,8 @@
 //! The shell script that starts a worker's session.
 
 use crate::plan::{Plan, Worker};
-use crate::report::shell_word;
 use crate::session::environment::environment;
+use crate::shell_word::shell_word;
 
 /// Variables that the client sets for its children about the session they run in; a worker's
 /// session must not inherit them.

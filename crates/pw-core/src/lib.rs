@@ -3,6 +3,8 @@
 //! Nothing here starts a process, opens a file, reads the environment or asks for the time;
 //! `.clippy.toml` beside this crate enforces it.
 
+#![warn(missing_docs)]
+
 pub mod analyze;
 pub mod cleanup;
 pub mod conflict;
@@ -21,16 +23,19 @@ pub mod guard;
 pub mod history;
 pub mod hollow_entries;
 pub mod id;
-pub mod ignored;
+pub mod ignored_own_files;
 pub mod integration;
 pub mod launch;
 pub mod launcher;
 pub mod lock;
 pub mod merge_order;
+pub mod message_hooks;
+pub mod next;
 pub mod own_commits;
 pub mod path;
 pub mod permissions;
 pub mod plan;
+pub mod prerequisites;
 pub mod prompt;
 pub mod record;
 pub mod report;
@@ -38,11 +43,15 @@ pub mod retro;
 pub mod scope;
 pub mod session;
 pub mod setup;
+pub mod shell_word;
 pub mod signal;
 pub mod snapshot;
 pub mod status;
 pub mod stop;
+pub mod text;
 pub mod time;
+pub mod trailer;
+pub mod trial;
 pub mod unstageable;
 pub mod worker;
 mod yaml;

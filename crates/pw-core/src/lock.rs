@@ -15,12 +15,14 @@ pub struct Holder {
     pub holder: String,
     /// The command that runs; `null` when the lock does not say, as between taking and writing it.
     pub command: Option<String>,
+    /// The id of its process; `null` when the lock file does not tell.
     pub process: Option<u32>,
     /// RFC 3339.
     pub since: Option<String>,
 }
 
 impl Holder {
+    /// Returns what the helper `command` writes into the lock it takes; `since` is RFC 3339.
     pub fn new(command: &str, process: u32, since: &str) -> Self {
         Self::parse(&format!("{command} (process {process}) since {since}"))
     }

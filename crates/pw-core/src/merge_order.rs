@@ -10,23 +10,24 @@ use crate::facts::Facts;
 use crate::history::Change;
 use crate::id::WorkerId;
 use crate::plan::{Plan, Worker};
-use crate::report::counted;
 use crate::status::{State, WorkerStatus};
+use crate::text::counted;
 
 /// A worker's position in the merge order, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
+    /// Who is merged at this position.
     pub worker: WorkerId,
     /// Those it builds upon, or whose commits it holds, that are merged before it in the same run.
     pub after: Vec<WorkerId>,
-    /// Those of the same run whose changes could collide with its own.
+    /// Those of the same run whose changes could conflict with its own.
     pub meets: Vec<WorkerId>,
     /// Both in words.
     pub because: String,
 }
 
 /// Returns the turns of the workers still to be merged: dependencies first; of those that could be
-/// next, the one that could collide with the fewest other workers, so that a conflict stops as
+/// next, the one that could conflict with the fewest other workers, so that a conflict stops as
 /// little as possible; else in the order of the plan.
 pub fn merge_order(
     plan: &Plan,
@@ -104,8 +105,8 @@ fn collisions(facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
 fn because(turn: &Turn) -> String {
     let names = |ids: &[WorkerId]| ids.iter().map(WorkerId::as_str).collect::<Vec<_>>().join(", ");
     let meets = match turn.meets.len() {
-        0 => "could collide with nobody".to_owned(),
-        n => format!("could collide with {}: {}", counted(n, "other"), names(&turn.meets)),
+        0 => "could conflict with no other".to_owned(),
+        n => format!("could conflict with {}: {}", counted(n, "other"), names(&turn.meets)),
     };
     match turn.after.is_empty() {
         true => meets,
@@ -166,18 +167,18 @@ mod tests {
         assert_eq!(
             order(&[]),
             [
-                turn("b", "could collide with 1 other: a"),
-                turn("d", "builds upon b; could collide with nobody"),
-                turn("c", "could collide with 1 other: a"),
-                turn("a", "could collide with 2 others: b, c"),
+                turn("b", "could conflict with 1 other: a"),
+                turn("d", "builds upon b; could conflict with no other"),
+                turn("c", "could conflict with 1 other: a"),
+                turn("a", "could conflict with 2 others: b, c"),
             ]
         );
         let left = order(&["b".parse().unwrap(), "c".parse().unwrap()]);
         assert_eq!(
             left,
             [
-                turn("a", "could collide with 1 other: d"),
-                turn("d", "could collide with 1 other: a"),
+                turn("a", "could conflict with 1 other: d"),
+                turn("d", "could conflict with 1 other: a"),
             ],
             "what it holds of b comes along"
         );

@@ -14,10 +14,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct RepoPath(Vec<u8>);
 
 impl RepoPath {
+    /// Takes bytes as git prints them: relative to the top of the repository, separated by `/`.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 
+    /// Returns the bytes, which need not be UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

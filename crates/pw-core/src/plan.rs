@@ -16,6 +16,7 @@ use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::scope::Scope;
+use crate::signal::Carrier;
 use crate::time::Seconds;
 
 /// What `permissions` must say, word for word, to do without permission checks.
@@ -30,6 +31,7 @@ pub const DEFAULT_WORKTREES: &str = "worktrees";
 /// A valid plan.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The workflow's name: it is part of branches, refs and folders.
     pub workflow: Slug,
     /// What was asked, in the user's words.
     pub goal: String,
@@ -37,6 +39,9 @@ pub struct Plan {
     pub base: Option<String>,
     /// The commands that say whether the result is good, in the order they run.
     pub verify: Vec<Gate>,
+    /// The quick command that says whether a fresh worktree works at all, tried before anybody
+    /// starts; the gates where it is absent.
+    pub smoke: Option<String>,
     /// The command run once in each new worktree.
     pub setup: Option<String>,
     /// Ignored files carried over into each new worktree.
@@ -51,6 +56,8 @@ pub struct Plan {
     pub git_hooks: bool,
     /// Whether `verify` must pass before a worker may say that it is complete.
     pub verify_on_complete: bool,
+    /// Where commits carry signals.
+    pub carrier: Carrier,
     /// Where every signal is pushed to; nowhere when absent.
     pub remote: Option<String>,
     /// The command of `pw-setup launch --with custom`.
@@ -61,36 +68,51 @@ pub struct Plan {
     pub uses_mergiraf: bool,
     /// Whether the user wrote, in words, that sessions skip every permission check.
     pub skips_permissions: bool,
+    /// In the order of the file, which is the order of reports.
     pub workers: Vec<Worker>,
 }
 
 /// One worker of a plan.
 #[derive(Clone, Debug)]
 pub struct Worker {
+    /// Unique in the plan, `task-1`.
     pub id: WorkerId,
+    /// A word for people; with the id it makes the label, `task-1-users`.
     pub name: WorkerId,
+    /// The paths that this worker alone may change.
     pub owns: Scope,
     /// Workers that must be complete before this one starts.
     pub after: Vec<WorkerId>,
     /// What other workers may name in `[NEEDS:id/item]`.
     pub provides: Vec<String>,
+    /// How much work the planner thinks it is; nothing is derived from it.
     pub size: Option<Size>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way, one text each.
     pub checkpoints: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
 }
 
 /// A worker's estimated amount of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Size {
+    /// Under half an hour.
     S,
+    /// One to two hours.
     M,
+    /// Half a day.
     L,
+    /// More: to be split.
     #[serde(rename = "XL")]
     Xl,
 }
 
 impl Plan {
+    /// Returns the worker of this id.
     pub fn worker(&self, id: &WorkerId) -> Option<&Worker> {
         self.workers.iter().find(|worker| worker.id == *id)
     }

@@ -1,8 +1,8 @@
 //! What a worker's session is started with.
 
 use crate::plan::{Plan, Worker};
-use crate::report::counted;
 use crate::status::WorkerStatus;
+use crate::text::counted;
 
 /// How long a prompt can be: Linux passes at most 128 KiB in one argument.
 const MAX_BYTES: usize = 100_000;

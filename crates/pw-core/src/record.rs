@@ -21,6 +21,7 @@ use crate::time::Seconds;
 /// Where a worker was forked, and whether it was ever handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
+    /// The commit its branch began at.
     pub fork: Oid,
     /// False between `creating` and `created`: no session was told of it, so it may be rolled back.
     pub created: bool,
@@ -35,13 +36,17 @@ pub struct Placement {
 pub struct Record {
     /// The branch the workflow forked from; `None` when HEAD was detached.
     pub base_branch: Option<String>,
+    /// The commit the workflow forked from.
     pub base: Oid,
+    /// By worker: where it was created, those that were cleaned up included.
     pub placements: BTreeMap<WorkerId, Placement>,
+    /// By worker: how its newest session was started.
     pub launches: BTreeMap<WorkerId, Launch>,
     /// The newest tip of each worker that is in the integration branch, and since when.
     pub merged: BTreeMap<WorkerId, (Oid, Seconds)>,
     /// Where we last put the integration branch.
     pub integration: Option<Oid>,
+    /// The merge that waits for a resolution; `None` when none does.
     pub stopped: Option<Stopped>,
     /// The integration that did not pass its gate, when that was the last thing to happen.
     pub red: Option<Red>,
@@ -59,7 +64,10 @@ pub struct Record {
     pub cleaning: BTreeSet<WorkerId>,
     /// Workers whose worktree and branch were removed: what bears these names now is not theirs.
     pub cleaned: BTreeSet<WorkerId>,
+    /// When the workflow was planned.
     pub started: Seconds,
+    /// Everything that was recorded, the oldest first, each with the time it was written.
+    pub events: Vec<(Event, Seconds)>,
 }
 
 impl Record {
@@ -82,6 +90,7 @@ impl Record {
             cleaning: BTreeSet::new(),
             cleaned: BTreeSet::new(),
             started,
+            events: Vec::new(),
         }
     }
 
@@ -100,14 +109,17 @@ impl Record {
     /// does not say what the workflow forked from.
     pub fn replay(events: impl IntoIterator<Item = (Event, Seconds)>) -> Option<Self> {
         let mut events = events.into_iter();
-        let (Event::Planned { branch, base }, at) = events.next()? else { return None };
-        let mut record = Self::new(branch, base, at);
+        let (first, at) = events.next()?;
+        let Event::Planned { branch, base } = &first else { return None };
+        let mut record = Self::new(branch.clone(), base.clone(), at);
+        record.apply(first, at);
         events.for_each(|(event, at)| record.apply(event, at));
         Some(record)
     }
 
     /// Takes one more event in.
     pub fn apply(&mut self, event: Event, at: Seconds) {
+        self.events.push((event.clone(), at));
         match event {
             Event::Planned { .. } | Event::Replanned => {}
             Event::Creating { worker, fork } => {

@@ -20,7 +20,7 @@ pub use registry::{Agent, Job, Registered, folder_name};
 pub use start::{Launch, LaunchMode, UnknownLaunchMode};
 pub use transcript::{ApiError, ErrorKind, Ledger, Tail, Usage};
 
-use crate::report::shell_word;
+use crate::next::CommandLine;
 use crate::time::Seconds;
 
 /// How long a session may take from its start until it is in the client's registry.
@@ -30,6 +30,7 @@ const BEGINNING: Seconds = 120;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
+    /// It works on something.
     Busy,
     /// Its turn is over.
     Idle,
@@ -44,12 +45,14 @@ pub enum Activity {
 pub struct SessionFacts {
     /// `None` when no trace tells.
     pub alive: Option<bool>,
+    /// Its process; `None` when no trace names a living one.
     pub pid: Option<u32>,
     /// Where it was started, when its process is not seen from here. Whether it lives may be told
     /// all the same.
     pub elsewhere: Option<String>,
     /// What the client calls it, when it runs in the background.
     pub id: Option<String>,
+    /// What it does; `None` when it does not tell.
     pub activity: Option<Activity>,
     /// What it asks for, in the client's words.
     pub needs: Option<String>,
@@ -59,19 +62,20 @@ pub struct SessionFacts {
     pub turn_ended: bool,
     /// Its newest sign of life.
     pub last: Option<Seconds>,
+    /// What all sessions in this worktree used; `None` without a transcript.
     pub usage: Option<Usage>,
 }
 
 impl SessionFacts {
     /// Returns a command that shows the living session in this terminal; `None` when it has a
     /// terminal of its own.
-    pub fn attach(&self, launch: Option<&Launch>) -> Option<String> {
+    pub fn attach(&self, launch: Option<&Launch>) -> Option<CommandLine> {
         let window = launch.filter(|launch| launch.how == LaunchMode::Tmux);
         let window = window.and_then(|launch| launch.id.as_deref());
         match (self.alive?, &self.id, window) {
             (false, ..) | (true, None, None) => None,
-            (true, Some(id), _) => Some(format!("claude attach {}", shell_word(id))),
-            (true, None, Some(window)) => Some(format!("tmux attach -t {}", shell_word(window))),
+            (true, Some(id), _) => Some(CommandLine::of("claude attach").word(id)),
+            (true, None, Some(window)) => Some(CommandLine::of("tmux attach -t").word(window)),
         }
     }
 }
@@ -90,9 +94,11 @@ pub struct Traces {
     pub elsewhere: Option<String>,
     /// When we started the newest session, and its id if that was in the background.
     pub launched: Option<(Seconds, Option<String>)>,
+    /// What the client notes about a background session; `None` of others.
     pub job: Option<Job>,
     /// The end of the newest transcript.
     pub tail: Option<Tail>,
+    /// What all transcripts here add up to.
     pub usage: Option<Usage>,
 }
 

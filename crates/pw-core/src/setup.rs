@@ -1,4 +1,6 @@
-//! What creating a workflow needs, and what prevents it.
+//! What `pw-setup` answers about a workflow: what it makes, and what is odd about the plan.
+
+pub mod obstacles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -7,13 +9,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::neighbours::Neighbour;
-use crate::failure::{Code, Failure};
 use crate::history::Commit;
-use crate::id::{Oid, Slug, WorkerId};
+use crate::id::{Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::plan::{Plan, Problem, ProblemCode, Problems, Size, Worker};
-use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::plan::{Plan, Size};
+use crate::prerequisites::Prerequisites;
+use crate::report::Report;
 use crate::scope::Scope;
 use crate::status::Base;
 
@@ -23,14 +25,15 @@ const PORTS: Range<u16> = 20_000..40_000;
 /// The answer of `pw-setup check`: what `create` would do.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
+    /// What `create` would make.
     #[serde(flatten)]
     pub setup: Setup,
     /// Files that changed most often lately, and who owns them.
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
-    /// Things that are allowed and usually not meant.
-    pub warnings: Vec<String>,
+    #[serde(flatten)]
+    pub prerequisites: Prerequisites,
 }
 
 impl Report for Check {
@@ -40,19 +43,27 @@ impl Report for Check {
 /// The answer of `pw-setup create` and `advance`: every worker, and how to start it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Setup {
+    /// The workflow's name in the plan.
     pub workflow: Slug,
+    /// What it forks from.
     pub base: Base,
     /// Workers that may run at once, wave after wave.
     pub waves: Vec<Vec<WorkerId>>,
+    /// In the order of the plan.
     pub workers: Vec<WorkerSetup>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
 /// The answer of `pw-setup create` and `advance`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Created {
+    /// What is there now.
     #[serde(flatten)]
     pub setup: Setup,
+    /// Absent when the workflow was there before, and its plan too.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Prerequisites>,
 }
 
 impl Report for Created {
@@ -62,18 +73,26 @@ impl Report for Created {
 /// One worker as it is set up.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerSetup {
+    /// The worker's id.
     pub id: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The worker's branch.
     pub branch: String,
     /// Relative to the repository.
     pub worktree: String,
+    /// How to start its session by hand.
     pub launch: LaunchCommand,
+    /// Whether it is there now.
     pub status: SetupStatus,
     /// Its own TCP port, `PW_PORT` in its session; absent while it is not created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Its globs, as the plan has them.
     pub owns: Vec<String>,
+    /// Workers that must be complete before it starts.
     pub after: Vec<WorkerId>,
+    /// What the plan says; absent when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
 }
@@ -84,7 +103,7 @@ pub struct LaunchCommand {
     /// The launcher script, relative to the repository where it lies in it.
     pub script: String,
     /// A shell command that runs it from any folder.
-    pub command: String,
+    pub command: CommandLine,
 }
 
 /// What was done for a worker; in `check`, what `create` would do.
@@ -102,6 +121,7 @@ pub enum SetupStatus {
 /// A file that changes often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HotFile {
+    /// The file, as it is called today.
     pub path: RepoPath,
     /// How many of the newest commits changed it.
     pub commits: usize,
@@ -114,6 +134,7 @@ pub struct HotFile {
 /// The answer of `pw-setup list`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct List {
+    /// All of this repository, by name.
     pub workflows: Vec<WorkflowLine>,
 }
 
@@ -124,13 +145,19 @@ impl Report for List {
 /// One workflow of the repository.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowLine {
+    /// The workflow's name.
     pub workflow: Slug,
+    /// What was asked, in the user's words.
     pub goal: String,
+    /// How many workers its plan has.
     pub workers: usize,
     /// How many of them are in the integration branch.
     pub integrated: usize,
     /// RFC 3339.
     pub started_at: String,
+    /// It has landed and was cleaned up.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 /// Returns the files that changed most often, with their owners, at most `limit`.
@@ -185,134 +212,6 @@ pub fn port(root: &[u8], label: &str, is_free: &dyn Fn(u16) -> bool) -> Option<u
     let first = u16::try_from(hash % PORTS.len() as u64).ok()?;
     let first = PORTS.start + first;
     (first..PORTS.end).chain(PORTS.start..first).find(|port| is_free(*port))
-}
-
-/// The names that are taken in a repository.
-pub struct Taken<'a> {
-    /// All branches and refs of ours, by full name.
-    pub refs: &'a BTreeMap<String, Oid>,
-    /// Whether a folder of the repository exists and is not empty.
-    pub folder: &'a dyn Fn(&str) -> bool,
-    /// The other workflow that has a worker of this label.
-    pub label: &'a dyn Fn(&str) -> Option<Slug>,
-}
-
-impl Taken<'_> {
-    fn is_free(&self, plan: &Plan, worker: &Worker) -> bool {
-        branch_in_the_way(self.refs, &worker.branch()).is_none()
-            && !(self.folder)(&plan.worktree(worker))
-            && (self.label)(&worker.label()).is_none()
-    }
-
-    /// Returns what to do about a name that is taken.
-    fn rename(&self, plan: &Plan, worker: &Worker) -> String {
-        let other = |number: usize| {
-            let name = format!("{}-{number}", worker.name).parse().ok()?;
-            Some(Worker { name, ..worker.clone() })
-        };
-        let free = (2..100).filter_map(other).find(|worker| self.is_free(plan, worker));
-        match free {
-            Some(Worker { name, .. }) => format!("the name {name} is free: `name: {name}`"),
-            None => "give the worker another id or name".to_owned(),
-        }
-    }
-}
-
-/// Returns the branches, folders and workers of other workflows that stand where workers would be
-/// made.
-pub fn obstacles(plan: &Plan, make: &[&Worker], is_new: bool, taken: &Taken<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for worker in make {
-        if let Some(workflow) = (taken.label)(&worker.label()) {
-            let message =
-                format!("{} would be {}, which workflow {workflow} has", worker.id, worker.label());
-            let hint = format!(
-                "{}; or end that one first: pw-integrate cleanup {workflow}",
-                taken.rename(plan, worker)
-            );
-            problems
-                .push(Problem::new(ProblemCode::LabelTaken, message, hint).workers([&worker.id]));
-            continue;
-        }
-        if let Some(found) = branch_in_the_way(taken.refs, &worker.branch()) {
-            let message =
-                format!("{} needs the branch {}, but {found} exists", worker.id, worker.branch());
-            let hint =
-                format!("{}; the branch may hold work of the user's", taken.rename(plan, worker));
-            problems
-                .push(Problem::new(ProblemCode::BranchExists, message, hint).workers([&worker.id]));
-        }
-        let folder = plan.worktree(worker);
-        if (taken.folder)(&folder) {
-            let message = format!("{} needs the folder {folder}, which is not empty", worker.id);
-            let hint = "move it away, or set `worktrees:` in the plan";
-            let problem =
-                Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
-            problems.push(problem.path(folder.as_str().into()));
-        }
-    }
-    let integration = plan.integration_branch();
-    if let Some(found) = branch_in_the_way(taken.refs, &integration).filter(|_| is_new) {
-        let message = format!("the result needs the branch {integration}, but {found} exists");
-        let hint = format!("rename or delete {found}, or choose another `workflow`");
-        problems.push(Problem::new(ProblemCode::BranchExists, message, hint));
-    }
-    problems
-}
-
-/// Returns a branch that is `branch`, or that makes it impossible because one of the two would
-/// have to be a file and a folder at once.
-fn branch_in_the_way<'a>(refs: &'a BTreeMap<String, Oid>, branch: &str) -> Option<&'a str> {
-    let wanted = format!("refs/heads/{branch}");
-    let below = |name: &str, folder: &str| {
-        name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-    };
-    refs.keys()
-        .find(|name| **name == wanted || below(name, &wanted) || below(&wanted, name))
-        .and_then(|name| name.strip_prefix("refs/heads/"))
-}
-
-/// Returns the refusal for branches, folders and refs in the way: `in_the_way`.
-pub fn in_the_way(problems: Vec<Problem>) -> Failure {
-    let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
-    Failure::new(Code::InTheWay, first)
-        .hint("do what each entry of details.problems says, then run the command again")
-        .details(Problems { problems })
-}
-
-/// Refuses a changed plan that contradicts what was made from the old one.
-///
-/// # Errors
-///
-/// `plan_changed`, with every contradiction.
-pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(), Failure> {
-    let mut contradictions = Vec::new();
-    if old.worktrees != new.worktrees {
-        contradictions.push("`worktrees` is another folder".to_owned());
-    }
-    if old.base != new.base {
-        contradictions.push("`base` is another one".to_owned());
-    }
-    for id in record.placements.keys() {
-        match (old.worker(id), new.worker(id)) {
-            (Some(old), Some(new)) if old.name != new.name => {
-                contradictions.push(format!("{id} is called {} instead of {}", new.name, old.name));
-            }
-            (Some(old), Some(new)) if old.after != new.after => {
-                contradictions.push(format!("{id} comes after other workers"));
-            }
-            (Some(_), None) => contradictions.push(format!("{id} is missing")),
-            _ => {}
-        }
-    }
-    if contradictions.is_empty() {
-        return Ok(());
-    }
-    let message =
-        format!("workflow {} exists, and in this plan {}", new.workflow, contradictions.join(", "));
-    Err(Failure::new(Code::PlanChanged, message)
-        .hint("workers that exist keep id, name and `after`; add new ones, or start another `workflow`")
-        .details(serde_json::json!({ "contradictions": contradictions })))
 }
 
 #[cfg(test)]

@@ -1,39 +1,69 @@
-//! The signals workers give in the subjects of their commits.
+//! The signals workers give in their commits: in the subject, or in a trailer.
 //!
 //! ```text
-//! line   = marker [ SP text ]
-//! marker = "[CHECKPOINT]" / "[COMPLETE]" / "[BLOCKED:" reason "]" / "[NEEDS:" worker "/" item "]"
+//! line    = marker [ SP text ]
+//! trailer = "Pw-Signal:" SP signal
+//! marker  = "[" signal "]"
+//! signal  = "CHECKPOINT" / "COMPLETE" / "BLOCKED:" reason / "NEEDS:" worker "/" item
 //! ```
-//! `line` is the first non-blank line of the message. Anything close to a marker but not exactly
-//! one never counts; it is a near miss, reported with the line that would have counted.
+//! `line` is the first non-blank line of the message; trailers are what git takes for trailers.
+//! Anything close to one of both but not exactly that never counts; it is a near miss, reported
+//! with the line that would have counted. What a commit quotes of others announces nothing.
 
+mod carrier;
+
+pub use self::carrier::{Carrier, Template};
 use crate::id::WorkerId;
+use crate::text::bounded;
+use crate::trailer;
 
 /// A state a worker announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
+    /// A step is finished, more follow.
     Checkpoint,
-    Blocked { reason: String },
-    Needs { worker: WorkerId, item: String },
+    /// It cannot go on by itself.
+    Blocked {
+        /// In its own words, without `]`, at most 200 characters.
+        reason: String,
+    },
+    /// It waits for another worker.
+    Needs {
+        /// Whom it waits for; the plan may not have such a worker.
+        worker: WorkerId,
+        /// What it waits for: one of that worker's `provides`, or any other words.
+        item: String,
+    },
+    /// Its work is done.
     Complete,
 }
 
-/// What the subject of a commit says.
+/// What the message of a commit says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
+    /// It begins with a marker.
     Signal {
+        /// What the marker says.
         signal: Signal,
+        /// The rest of the line; empty when there is none.
         text: String,
     },
-    /// Looks like a signal and is none; `fix` is the line that would count.
+    /// It looks like a signal and is none.
     NearMiss {
+        /// The line as it is.
         line: String,
+        /// The line that would count.
         fix: String,
     },
+    /// It says nothing about the worker's state.
     Plain,
 }
 
 const MAX_ARGUMENT: usize = 200;
+/// How much of an argument a subject repeats: rules for subjects often allow 72 characters.
+const MAX_SPOKEN: usize = 40;
+/// The key of the trailer that carries a signal.
+pub const KEY: &str = "Pw-Signal";
 
 /// Returns whether `text` can stand as a reason or an item inside a marker.
 pub fn is_item(text: &str) -> bool {
@@ -44,11 +74,28 @@ pub fn is_item(text: &str) -> bool {
 impl Signal {
     /// Returns the marker, as it must stand at the start of a subject.
     pub fn marker(&self) -> String {
+        format!("[{}]", self.value())
+    }
+
+    /// Returns the value of the trailer that carries it.
+    pub fn value(&self) -> String {
         match self {
-            Self::Checkpoint => "[CHECKPOINT]".to_owned(),
-            Self::Blocked { reason } => format!("[BLOCKED:{reason}]"),
-            Self::Needs { worker, item } => format!("[NEEDS:{worker}/{item}]"),
-            Self::Complete => "[COMPLETE]".to_owned(),
+            Self::Checkpoint => "CHECKPOINT".to_owned(),
+            Self::Blocked { reason } => format!("BLOCKED:{reason}"),
+            Self::Needs { worker, item } => format!("NEEDS:{worker}/{item}"),
+            Self::Complete => "COMPLETE".to_owned(),
+        }
+    }
+
+    /// Returns it in words, for a subject to which the worker said nothing.
+    fn spoken(&self) -> String {
+        match self {
+            Self::Checkpoint => "a step is finished".to_owned(),
+            Self::Blocked { reason } => format!("blocked: {}", bounded(reason, MAX_SPOKEN)),
+            Self::Needs { worker, item } => {
+                format!("needs {} of {worker}", bounded(item, MAX_SPOKEN))
+            }
+            Self::Complete => "all work is finished".to_owned(),
         }
     }
 
@@ -78,26 +125,83 @@ impl Signal {
     }
 }
 
-/// Reads the first non-blank line of a commit message.
+/// Reads a commit message: its first non-blank line, and its trailers.
 pub fn read(message: &str) -> Subject {
     let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let line = line.trim_end_matches(['\r', ' ', '\t']);
-    if let Some((signal, rest)) = Signal::strip(line) {
-        let text = rest.strip_prefix(' ').unwrap_or_default().trim();
-        let exact = rest.is_empty() || rest.starts_with(' ');
-        if exact && !looks_like_marker(text) {
-            return Subject::Signal { signal, text: text.to_owned() };
-        }
-    }
-    // These quote another commit's subject; their author announces nothing.
-    let quotes = ["Revert \"", "Reapply \"", "fixup! ", "squash! ", "amend! ", "Merge "];
+    // These quote another commit; their author announces nothing.
+    let quotes = ["Revert \"", "Reapply \"", "fixup! ", "squash! ", "amend! "];
     if quotes.iter().any(|prefix| line.starts_with(prefix)) {
         return Subject::Plain;
     }
-    match suggestion(line) {
-        Some(fix) => Subject::NearMiss { line: line.to_owned(), fix },
-        None => Subject::Plain,
+    let marked = marked(line);
+    let trailers = trailer::values(message, KEY);
+    let carried = trailers.iter().map(|value| signal_of(value));
+    // One commit announces one state.
+    let mut all = marked.iter().map(|(signal, _)| Some(signal.clone())).chain(carried);
+    match all.next() {
+        Some(Some(signal)) if all.all(|other| other.as_ref() == Some(&signal)) => {
+            let text = marked.map_or(line, |(_, text)| text).to_owned();
+            Subject::Signal { signal, text }
+        }
+        Some(first) => unclear(&trailers, first.filter(|_| marked.is_some())),
+        // A trailer that a paragraph follows is none.
+        None => match message.lines().skip(1).find(|line| is_ours(line)) {
+            Some(line) => misplaced(line),
+            None if line.starts_with("Merge ") => Subject::Plain,
+            None => match suggestion(line) {
+                Some(fix) => Subject::NearMiss { line: line.to_owned(), fix },
+                None => Subject::Plain,
+            },
+        },
     }
+}
+
+/// Reads a marker that counts at the start of a subject; returns it with the text behind it.
+fn marked(line: &str) -> Option<(Signal, &str)> {
+    let (signal, rest) = Signal::strip(line)?;
+    let text = rest.strip_prefix(' ').unwrap_or_default().trim();
+    let exact = rest.is_empty() || rest.starts_with(' ');
+    (exact && !looks_like_marker(text)).then_some((signal, text))
+}
+
+fn signal_of(value: &str) -> Option<Signal> {
+    let marker = format!("[{value}]");
+    let (signal, rest) = Signal::strip(&marker)?;
+    rest.is_empty().then_some(signal)
+}
+
+/// Returns the near miss of trailers that say no signal, or several, or another one than the
+/// subject.
+fn unclear(trailers: &[String], subject: Option<Signal>) -> Subject {
+    let wrong = trailers.iter().find(|value| signal_of(value).is_none());
+    let wrong = wrong.or(trailers.last()).cloned().unwrap_or_default();
+    let fix = match subject {
+        Some(signal) => format!("{KEY}: {}", signal.value()),
+        None => format!("{KEY}: {}", corrected(&wrong)),
+    };
+    Subject::NearMiss { line: format!("{KEY}: {wrong}"), fix }
+}
+
+fn is_ours(line: &str) -> bool {
+    trailer::split(line).is_some_and(|(key, _)| key.eq_ignore_ascii_case(KEY))
+}
+
+/// Returns the near miss of a line that would be a trailer at the end of the message.
+fn misplaced(line: &str) -> Subject {
+    let value = trailer::split(line).map(|(_, value)| corrected(value)).unwrap_or_default();
+    let fix = format!("{KEY}: {value}, in the last paragraph, among trailers alone");
+    Subject::NearMiss { line: line.to_owned(), fix }
+}
+
+/// Returns the value of a trailer that would count instead of this one.
+fn corrected(value: &str) -> String {
+    let bare = value.trim().trim_start_matches('[').split(']').next().unwrap_or_default();
+    let marker = match bracket(bare) {
+        Some((name, argument)) => fixed(name, argument, ""),
+        None => "[CHECKPOINT]".to_owned(),
+    };
+    marker.trim_matches(['[', ']']).to_owned()
 }
 
 /// What people write when they mean a marker.
@@ -196,6 +300,52 @@ mod tests {
             ("[CHECKPOINT]  [skip ci] x", "[CHECKPOINT]", "[skip ci] x"),
         ] {
             assert_eq!(signal(line), Some((marker.to_owned(), text.to_owned())), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_counts_as_a_marker_does() {
+        for (message, marker, text) in [
+            ("feat: a\n\nPw-Signal: CHECKPOINT\n", "[CHECKPOINT]", "feat: a"),
+            ("JIRA-1 a\n\nwhy\n\npw-signal: COMPLETE\nRefs: 1", "[COMPLETE]", "JIRA-1 a"),
+            ("a\n\nPw-Signal: BLOCKED:no\n key\n", "[BLOCKED:no key]", "a"),
+            ("a\n\nPw-Signal: NEEDS:b/x y\nChange-Id: I1", "[NEEDS:b/x y]", "a"),
+            ("fix: [COMPLETE] a\n\nPw-Signal: COMPLETE", "[COMPLETE]", "fix: [COMPLETE] a"),
+            ("[COMPLETE] a\n\nPw-Signal: COMPLETE", "[COMPLETE]", "a"),
+            ("Merge the lists\n\nPw-Signal: COMPLETE", "[COMPLETE]", "Merge the lists"),
+        ] {
+            assert_eq!(signal(message), Some((marker.to_owned(), text.to_owned())), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_that_is_quoted_misplaced_or_unclear_never_counts() {
+        for (message, expected) in [
+            ("Revert \"a\"\n\nPw-Signal: COMPLETE", None),
+            ("fixup! a\n\nPw-Signal: COMPLETE", None),
+            ("squash! a\n\nPw-Signal: COMPLETE", None),
+            // As git merge --squash quotes others.
+            (
+                "Squashed commit of the following:\n\ncommit 1\n\n    a\n\n    Pw-Signal: COMPLETE",
+                None,
+            ),
+            ("a\n\nPw-Signal: complete", Some("Pw-Signal: COMPLETE")),
+            ("a\n\nPw-Signal: [DONE]", Some("Pw-Signal: COMPLETE")),
+            ("a\n\nPw-Signal: BLOCKED", Some("Pw-Signal: BLOCKED:<reason>")),
+            ("a\n\nPw-Signal: who knows", Some("Pw-Signal: CHECKPOINT")),
+            ("a\n\nPw-Signal: CHECKPOINT\nPw-Signal: COMPLETE", Some("Pw-Signal: COMPLETE")),
+            ("[COMPLETE] a\n\nPw-Signal: CHECKPOINT", Some("Pw-Signal: COMPLETE")),
+            (
+                "a\n\nPw-Signal: COMPLETE\n\nmore",
+                Some("Pw-Signal: COMPLETE, in the last paragraph, among trailers alone"),
+            ),
+        ] {
+            let fix = match read(message) {
+                Subject::NearMiss { fix, .. } => Some(fix),
+                Subject::Plain => None,
+                signal => panic!("{message:?} was read as {signal:?}"),
+            };
+            assert_eq!(fix.as_deref(), expected, "{message:?}");
         }
     }
 

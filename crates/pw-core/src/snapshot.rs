@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BadName, Oid, Slug, WorkerId};
+use crate::next::NextStep;
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report, counted};
+use crate::report::Report;
+use crate::text::counted;
 use crate::time::{Seconds, rfc3339};
 
 /// How many paths a report names of each kind; the count is always whole.
@@ -71,6 +73,7 @@ pub struct Changes {
     pub deleted: Vec<RepoPath>,
     /// A merge left both sides.
     pub unmerged: Vec<RepoPath>,
+    /// Files that git neither tracks nor ignores.
     pub untracked: Vec<RepoPath>,
     /// Ignored files and folders, without what the plan calls disposable.
     pub ignored: Vec<RepoPath>,
@@ -132,28 +135,37 @@ impl Changes {
 /// A snapshot as git keeps it.
 #[derive(Clone, Debug)]
 pub struct Kept {
+    /// Its name, `<worker>/<number>`.
     pub id: SnapshotId,
+    /// The commit of the snapshot.
     pub commit: Oid,
+    /// When it was taken.
     pub at: Seconds,
+    /// Whose it is and why it was taken; one line.
     pub title: String,
     /// What HEAD was; `None` before a first commit.
     pub head: Option<Oid>,
+    /// The branch HEAD was on; `None` when it was detached.
     pub branch: Option<String>,
+    /// The git operation that was under way; `None` when there was none.
     pub operation: Option<String>,
     /// The newest of the commits that nothing but the worktree knew.
     pub commits: Vec<Oid>,
+    /// What of it was in no commit, in lists.
     pub changes: Changes,
 }
 
 /// The answer of `pw-integrate restore`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Restore {
+    /// The workflow whose snapshots these are.
     pub workflow: Slug,
     /// Every snapshot, or the one that was brought back.
     pub snapshots: Vec<Snapshot>,
     /// Absent when snapshots were only listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,
+    /// What to do next.
     pub next: Vec<NextStep>,
 }
 
@@ -164,10 +176,12 @@ impl Report for Restore {
 /// Where a snapshot was brought back to: a worktree or a branch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Restored {
+    /// The snapshot that was brought back.
     pub snapshot: SnapshotId,
     /// The absolute folder of the new worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<String>,
+    /// The branch it was brought back as; absent when it was a worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// What HEAD of the worktree, or the branch, is.
@@ -179,12 +193,14 @@ pub struct Restored {
 /// The answer of `pw-integrate forget`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Forgotten {
+    /// The workflow whose snapshots these were.
     pub workflow: Slug,
     /// What is kept no longer. Until git collects it, `git branch NAME COMMIT` still brings it
     /// back.
     pub forgotten: Vec<Snapshot>,
     /// How many snapshots the workflow still has.
     pub left: usize,
+    /// What to do next.
     pub next: Vec<NextStep>,
 }
 
@@ -195,9 +211,11 @@ impl Report for Forgotten {
 /// One snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
+    /// Its name, `<worker>/<number>`: what `restore` and `forget` take.
     pub snapshot: SnapshotId,
     /// The worker, or `integration` for a resolution that was given up.
     pub worker: WorkerId,
+    /// Counts up for each worker and is never used twice.
     pub number: u32,
     /// The full name of the ref that keeps it.
     #[serde(rename = "ref")]
@@ -206,6 +224,7 @@ pub struct Snapshot {
     pub commit: Oid,
     /// RFC 3339.
     pub at: String,
+    /// How long ago it was taken.
     pub age_seconds: Seconds,
     /// Why it was taken.
     pub message: String,
@@ -218,10 +237,15 @@ pub struct Snapshot {
     /// The git operation that was under way; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// Files whose index entry differed from HEAD.
     pub staged: Listed,
+    /// Files that differed from the index.
     pub changed: Listed,
+    /// Files the index has and the disk had not.
     pub deleted: Listed,
+    /// Paths that a merge left both sides of.
     pub unmerged: Listed,
+    /// Files git neither tracked nor ignored.
     pub untracked: Listed,
     /// Without what the plan calls disposable.
     pub ignored: Listed,
@@ -236,6 +260,7 @@ pub struct Snapshot {
 /// Some of many paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Listed {
+    /// How many there are in all.
     pub count: usize,
     /// At most 20.
     pub paths: Vec<RepoPath>,

@@ -1,41 +1,46 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
-mod cursor;
 mod derive;
 mod news;
 mod next;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod wait_cursor;
 mod wait_graph;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use cursor::{Awaited, Cursor, Waited, news};
 pub use derive::{derive, signal_lines, worker_states};
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
+pub use wait_cursor::{Awaited, Cursor, Waited, news};
 pub use wait_graph::{Outlook, Waiting};
 
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::session::{Activity, Usage};
 use crate::time::Seconds;
 
 /// The whole picture of one workflow.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
+    /// The workflow's name.
     pub workflow: Slug,
     /// One sentence for a person.
     pub summary: String,
+    /// What it forked from.
     pub base: Base,
+    /// The result so far.
     pub integration: Integration,
+    /// In the order of the plan.
     pub workers: Vec<WorkerStatus>,
     /// Pairs of workers whose work cannot be merged as it is now, committed or not.
     pub conflicts: Vec<Conflict>,
@@ -58,6 +63,7 @@ pub struct Status {
     /// What all workers used together; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What to do next, the most urgent first.
     pub next: Vec<NextStep>,
 }
 
@@ -93,6 +99,7 @@ pub struct Base {
     /// Absent when the workflow began on a detached HEAD.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// The commit workers of the first wave were forked from.
     pub commit: Oid,
     /// Whether the branch has moved since.
     pub moved: bool,
@@ -101,6 +108,7 @@ pub struct Base {
 /// What happened on the base branch since the workflow forked from it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Drift {
+    /// Where the base branch is now.
     pub tip: Oid,
     /// How many commits are new.
     pub commits: usize,
@@ -113,13 +121,16 @@ pub struct Drift {
 /// Files of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Touch {
+    /// Who owns them.
     pub worker: WorkerId,
+    /// The files that changed there.
     pub paths: Vec<RepoPath>,
 }
 
 /// The integration branch and what it contains.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Integration {
+    /// Its full name is `refs/heads/` and this.
     pub branch: String,
     /// `null` before the first integration.
     pub commit: Option<Oid>,
@@ -139,6 +150,7 @@ pub struct Integration {
 /// A gate that stopped an integration.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RedGate {
+    /// The gate's name in the plan.
     pub gate: GateName,
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,
@@ -147,13 +159,17 @@ pub struct RedGate {
 /// One worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerStatus {
+    /// The worker's id.
     pub id: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The worker's branch.
     pub branch: String,
     /// Relative to the repository.
     pub worktree: String,
     /// The branch's newest commit; `null` when there is no branch.
     pub tip: Option<Oid>,
+    /// Where it stands, by its signals and by git.
     pub state: State,
     /// Complete, and nothing in `reasons`.
     pub ready: bool,
@@ -183,6 +199,7 @@ pub struct WorkerStatus {
     /// How many paths the two lists leave out together; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,
+    /// Own subjects after its newest signal that look like signals and are none.
     pub near_misses: Vec<NearMiss>,
     /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
     /// absent while they do. `pw-setup repair` makes them whole.
@@ -221,7 +238,7 @@ pub struct Session {
     pub elsewhere: Option<String>,
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attach: Option<String>,
+    pub attach: Option<CommandLine>,
 }
 
 /// Where a worker is.
@@ -232,6 +249,7 @@ pub enum State {
     Planned,
     /// Created, no commit of its own.
     Starting,
+    /// It has commits of its own, and its newest signal asks for nothing.
     InProgress,
     /// Said `[BLOCKED:…]`; stays so until the next signal.
     Blocked,
@@ -272,7 +290,9 @@ impl State {
 /// One thing that keeps a worker from being merged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
+    /// What kind of reason it is.
     pub kind: ReasonKind,
+    /// One clause, with the values in it.
     pub message: String,
     /// The files concerned; absent when it is not about files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -283,17 +303,27 @@ pub struct Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
+    /// It has not said `[COMPLETE]`, or committed after it.
     NotComplete,
+    /// Files are changed or untracked in its worktree.
     DirtyTree,
+    /// A merge left both sides of files.
     Unmerged,
+    /// It changed files outside its scope.
     OutOfScope,
+    /// A merge, rebase or the like was begun in its worktree and not ended.
     OperationInProgress,
+    /// Its worktree is on another branch, or on none.
     WrongBranch,
+    /// Its branch is gone.
     BranchMissing,
+    /// The worktree is not where it was made.
     WorktreeMissing,
+    /// What is in the worktree's place is another folder, or not linked to git.
     WorktreeBroken,
     /// The worktree, or the repository with it, was moved or copied.
     WorktreeMoved,
+    /// Its branch no longer contains the commit it was made from or merged at.
     HistoryRewritten,
     /// Two branches hold the same commits, and nothing tells whose they are.
     Contested,
@@ -316,7 +346,9 @@ impl ReasonKind {
 /// The newest signal of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SignalReport {
+    /// What the worker said.
     pub kind: SignalKind,
+    /// The text behind the marker, as the worker wrote it, bounded.
     pub text: String,
     /// With `blocked`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -327,25 +359,34 @@ pub struct SignalReport {
     /// With `needs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
+    /// The commit with that subject.
     pub commit: Oid,
     /// RFC 3339.
     pub at: String,
+    /// How long ago it was committed.
     pub age_seconds: Seconds,
 }
 
+/// What a signal says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalKind {
+    /// `[CHECKPOINT]`: a step is finished, more follow.
     Checkpoint,
+    /// `[BLOCKED:reason]`: it cannot go on by itself.
     Blocked,
+    /// `[NEEDS:worker/item]`: it waits for another worker.
     Needs,
+    /// `[COMPLETE]`: its work is done.
     Complete,
 }
 
 /// An item of another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitsFor {
+    /// The other worker, as the signal names it; it may not be in the plan.
     pub worker: WorkerId,
+    /// One of its `provides`, or any other words.
     pub item: String,
     /// The other worker is complete: the item can be taken in.
     pub satisfied: bool,
@@ -354,7 +395,9 @@ pub struct WaitsFor {
 /// A subject that looks like a signal and does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NearMiss {
+    /// The commit with that subject.
     pub commit: Oid,
+    /// The subject, as it is.
     pub subject: String,
     /// The subject that would have counted.
     pub fix: String,

@@ -12,8 +12,9 @@ use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Stopped;
-use crate::report::{Report, bounded};
+use crate::report::Report;
 use crate::status::WorkerStatus;
+use crate::text::bounded;
 
 /// Longest text of the plan or of a worker that is repeated, in characters.
 const MAX_TEXT: usize = 500;
@@ -23,6 +24,7 @@ const MAX_TASKS: usize = 20;
 /// `details` of `merge_conflict`, `unresolved` and `waiting_for_workers`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
+    /// Whose merge stopped.
     pub worker: WorkerId,
     /// Where to resolve, relative to the repository.
     pub worktree: String,
@@ -51,8 +53,11 @@ impl Report for Stop {
 /// One path that does not merge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoppedFile {
+    /// The path that does not merge, in the worktree to resolve it in.
     pub path: RepoPath,
+    /// What kind of conflict it is.
     pub kind: ConflictKind,
+    /// Mode and object id of the merge base and both sides.
     #[serde(flatten)]
     pub stages: Stages,
     /// Who changed it, the merges before first; each with its newest commit that did.
@@ -69,11 +74,14 @@ pub struct StoppedFile {
 /// A change of a conflicted path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedBy {
+    /// On which side it was changed.
     pub side: Side,
     /// Absent for a commit that no worker made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
+    /// The newest commit there that did.
     pub commit: Oid,
+    /// Its subject, bounded.
     pub subject: String,
 }
 
@@ -92,8 +100,11 @@ pub enum Side {
 /// What a worker is there for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intent {
+    /// Who was asked.
     pub worker: WorkerId,
+    /// What it was asked to do, bounded.
     pub tasks: Vec<String>,
+    /// The plan's notes for it, bounded; empty when there are none.
     pub notes: String,
     /// The text of its newest signal; `null` when it gave none.
     pub said: Option<String>,

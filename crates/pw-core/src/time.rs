@@ -22,6 +22,11 @@ pub fn human(seconds: Seconds) -> String {
     format!("{:#}", SignedDuration::from_secs(rounded))
 }
 
+/// Returns a duration to compare with others: whole minutes from ten minutes on.
+pub fn about(seconds: Seconds) -> String {
+    human(if seconds >= 600 { (seconds + 30) / 60 * 60 } else { seconds })
+}
+
 /// Reads a duration as people write it, `90s`, `30m`, `1h 5m`; it must not be negative.
 pub fn parse_human(text: &str) -> Result<Seconds, String> {
     let duration = text.parse::<SignedDuration>().ok().filter(|duration| !duration.is_negative());
@@ -38,6 +43,7 @@ mod tests {
         assert_eq!(rfc3339(4_985_000_000), "2127-12-20T18:13:20Z");
         assert!(rfc3339(i64::MAX).starts_with("9999"));
         assert_eq!(human(3_905), "1h 5m");
+        assert_eq!((about(1_798), about(599)), ("30m".to_owned(), "9m 59s".to_owned()));
         assert_eq!(parse_rfc3339("2127-12-20T18:13:20.9Z"), Some(4_985_000_000));
         assert_eq!(parse_rfc3339("yesterday"), None);
     }

@@ -2,13 +2,15 @@
 //! the C locale.
 
 use crate::failure::{Code, Failure};
+use crate::next::Next;
 use crate::path::RepoPath;
-use crate::report::shell_word;
 
 /// A file that git does not take as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unstageable {
+    /// The file, relative to the worktree.
     pub path: RepoPath,
+    /// Why git does not take it.
     pub why: UnstageableReason,
 }
 
@@ -90,6 +92,7 @@ fn shown(path: &RepoPath) -> String {
 }
 
 impl Unstageable {
+    /// Returns one clause about the file, with its path.
     pub fn message(&self) -> String {
         let path = &self.path;
         match &self.why {
@@ -150,7 +153,7 @@ pub fn refusal(unstageable: &[Unstageable]) -> Option<Failure> {
     let failure = Failure::new(code, format!("{}{more}", first.message())).hint(first.hint());
     Some(
         failure
-            .next(format!("pw-worker blocked {}", shell_word(&reason)))
+            .next(Next::Blocked { reason: &reason })
             .details(serde_json::json!({ "paths": paths, "reasons": messages })),
     )
 }

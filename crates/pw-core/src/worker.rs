@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
-use crate::gap::{self, Gap};
+use crate::gap::Gap;
 use crate::gate::Gate;
 use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::id::{Oid, Slug, WorkerId};
+use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 use crate::signal::Signal;
 use crate::status::{NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 use crate::unstageable::Unstageable;
@@ -22,13 +23,21 @@ use crate::unstageable::Unstageable;
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
+    /// The workflow's name.
     pub workflow: Slug,
+    /// What all workers together are asked for, in the user's words.
     pub goal: String,
+    /// The worker's id.
     pub worker: WorkerId,
+    /// Id and name, `task-1-users`.
     pub label: String,
+    /// The branch its work is committed on.
     pub branch: String,
+    /// Its worktree, relative to the repository.
     pub worktree: String,
+    /// Where it stands, by its signals and by git.
     pub state: State,
+    /// Its newest signal; `null` when it gave none.
     pub signal: Option<SignalReport>,
     /// What it waits for, while `state` is `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,23 +52,35 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// What to do, in the user's words.
     pub tasks: Vec<String>,
+    /// What the planner wants to see finished on the way.
     pub checkpoints: Vec<String>,
     /// Texts of the checkpoints it committed, the oldest first.
     pub finished: Vec<String>,
     /// The planned checkpoints that none of those names.
     pub remaining: Vec<String>,
+    /// What other workers may ask it for.
     pub provides: Vec<String>,
+    /// Free text for the worker; empty when there is none.
     pub notes: String,
+    /// What the subjects of its commits are, `{text}` being what it says in a command; absent where
+    /// a marker begins them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_subject: Option<String>,
     /// The commands that say whether the whole result is good; empty when the plan has none.
     pub verify: Vec<Gate>,
+    /// Own changes, committed or not, outside its scope.
     pub out_of_scope: Vec<RepoPath>,
+    /// Files that are changed or untracked in its worktree.
     pub uncommitted: Vec<RepoPath>,
     /// Why its git hooks do not hold its commits to its scope, or its launcher does not start it;
     /// absent while they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// Every other worker, in the order of the plan.
     pub others: Vec<OtherWorker>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -70,19 +91,28 @@ impl Report for Brief {
 /// Another worker, as far as this one needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OtherWorker {
+    /// Its id.
     pub worker: WorkerId,
+    /// Its name in the plan.
     pub name: WorkerId,
+    /// Its branch, to read from.
     pub branch: String,
+    /// Where it stands.
     pub state: State,
+    /// Globs of the files it owns.
     pub owns: Vec<String>,
+    /// What it may be asked for.
     pub provides: Vec<String>,
 }
 
 /// The answer of `pw-worker checkpoint`, `blocked`, `needs` and `complete`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Committed {
+    /// Who committed.
     pub worker: WorkerId,
+    /// The new commit.
     pub commit: Oid,
+    /// Its subject, marker included.
     pub subject: String,
     /// What the commit holds.
     pub paths: Vec<RepoPath>,
@@ -101,6 +131,7 @@ pub struct Committed {
     /// Absent when the plan names no remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<Pushed>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -111,7 +142,9 @@ impl Report for Committed {
 /// What became of pushing a worker's branch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pushed {
+    /// The remote of the plan.
     pub remote: String,
+    /// Whether the remote has the branch's tip now.
     pub ok: bool,
     /// What git and the remote said.
     pub message: String,
@@ -120,12 +153,15 @@ pub struct Pushed {
 /// The answer of `pw-worker sync`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Synced {
+    /// Who took it in.
     pub worker: WorkerId,
     /// The worker whose work was taken in.
     pub from: WorkerId,
     /// The merge; the branch's tip when there was nothing to take in.
     pub commit: Oid,
+    /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
 
@@ -136,6 +172,7 @@ impl Report for Synced {
 /// One file of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileStat {
+    /// The path, after a rename the new one.
     pub path: RepoPath,
     /// Lines; `null` for a binary file.
     pub added: Option<u64>,
@@ -185,6 +222,7 @@ pub fn brief(
         remaining: worker.remaining(&status.checkpoints),
         provides: worker.provides.clone(),
         notes: worker.notes.clone(),
+        commit_subject: plan.carrier.template().map(|template| template.as_str().to_owned()),
         verify: plan.verify.clone(),
         out_of_scope: status.out_of_scope.clone(),
         uncommitted: status.uncommitted.clone(),
@@ -195,17 +233,12 @@ pub fn brief(
 }
 
 fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
-    let step = |action: &str, command: &str| NextStep {
-        action: action.to_owned(),
-        worker: None,
-        command: command.to_owned(),
-    };
-    let repair = gap::repair(&plan.workflow);
-    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then(|| step("repair", &repair)));
+    let repair = NextStep::new("repair", Next::Repair(Some(&plan.workflow)));
+    let mut steps = Vec::from_iter((!status.gaps.is_empty()).then_some(repair));
     if status.uncommitted.iter().any(|path| plan.allows(worker, path)) {
-        steps.push(step("save", "pw-worker checkpoint \"what was done\""));
+        steps.push(NextStep::new("save", Next::Checkpoint("what was done")));
     } else if matches!(status.state, State::InProgress | State::Reopened) {
-        steps.push(step("finish", "pw-worker complete \"what was done\""));
+        steps.push(NextStep::new("finish", Next::Complete));
     }
     steps
 }
@@ -213,7 +246,9 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus) -> Vec<NextStep> {
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection {
+    /// What the commit takes in.
     pub take: BTreeSet<RepoPath>,
+    /// What stays uncommitted.
     pub leave: BTreeSet<RepoPath>,
 }
 
@@ -238,7 +273,7 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     let message = format!("HEAD is on {head}, not on {}", worker.branch());
     Err(Failure::new(Code::WrongBranch, message)
         .hint("go back to your branch before you commit")
-        .next(format!("git switch {}", worker.branch())))
+        .next(CommandLine::of("git switch").word(worker.branch())))
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
@@ -252,13 +287,13 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
     let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
     if let Some(operation) = unfinished {
         return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
-            .hint(format!("finish it, or give it up with git {operation} --abort"))
-            .next("git status"));
+            .hint(format!("finish it, or abort it with git {operation} --abort"))
+            .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
-            .next("git status")
+            .next(CommandLine::of("git status"))
             .details(serde_json::json!({ "paths": tree.unmerged })));
     }
     Ok(())
@@ -292,7 +327,7 @@ pub fn select(
     if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
         return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
             .hint("name changed files, relative to the folder you are in")
-            .next("git status"));
+            .next(CommandLine::of("git status")));
     }
     let is_asked =
         |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
@@ -339,6 +374,10 @@ fn require_apart(
 
 /// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
 /// what it leaves is a submodule that has yet to commit, and there is more.
+///
+/// # Errors
+///
+/// `hollow_entry`, with every such entry.
 pub fn set_apart(
     signal: &Signal,
     selection: &mut Selection,
@@ -397,11 +436,13 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
                 owner.id, owner.id
             )
         }
-        None => "nobody owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
-            .to_owned(),
+        None => {
+            "no worker owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
+                .to_owned()
+        }
     };
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
 }

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context as _, Result};
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::id::Oid;
-use pw_core::ignored::{Pattern, Unseen};
+use pw_core::ignored_own_files::{Pattern, Unseen};
 use pw_core::path::RepoPath;
 use pw_core::time::Seconds;
 

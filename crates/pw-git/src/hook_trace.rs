@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
+use pw_core::next::Next;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,14 +54,15 @@ fn failed_hook(trace: &[u8]) -> Option<String> {
     None
 }
 
-fn refused(hook: &str, said: &str) -> Failure {
+/// Returns the refusal of a hook, with what it said: `hook_refused`.
+pub(crate) fn refused(hook: &str, said: &str) -> Failure {
     let from = said.len().saturating_sub(MAX_OUTPUT);
     let from = (from..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(said.len());
     let output = said[from..].trim();
     let first = output.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     Failure::new(Code::HookRefused, format!("the hook {hook} refused the commit: {first}"))
         .hint("do what details.output asks for, then run the same command again; if that is not yours to do, say so")
-        .next(format!("pw-worker blocked \"the hook {hook} refuses\""))
+        .next(Next::BlockedByHook(hook))
         .details(serde_json::json!({ "hook": hook, "output": output, "git": output }))
 }
 

@@ -6,6 +6,7 @@
 
 mod changes;
 mod commit;
+mod copy;
 mod history;
 mod hook_trace;
 mod hooks;
@@ -14,11 +15,14 @@ mod landing;
 mod layout;
 mod lock;
 mod log;
+mod machine;
 mod merge;
 mod merge_drivers;
 mod merge_process;
+mod message;
 mod objects;
 mod own_settings;
+mod past;
 mod path_queries;
 mod process;
 mod record;
@@ -38,6 +42,7 @@ mod walk;
 mod worktree;
 mod worktree_links;
 
+pub use copy::Copy;
 pub use hooks::{HookFolder, relative_path};
 pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Pair, Scratch};

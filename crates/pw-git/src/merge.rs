@@ -156,7 +156,7 @@ impl Repo {
     /// # Errors
     ///
     /// `hook_refused`, which says which hook it was; the worktree is as before.
-    pub fn take_in(&self, worktree: &Path, tip: &Oid, subject: &str) -> Result<Oid> {
+    pub fn take_in(&self, worktree: &Path, tip: &Oid, message: &str) -> Result<Oid> {
         let args = [
             "merge",
             "--quiet",
@@ -166,7 +166,7 @@ impl Repo {
             "--no-verify-signatures",
             "--cleanup=whitespace",
             "-m",
-            subject,
+            message,
             tip.as_str(),
         ];
         let git = self.git.at(worktree);

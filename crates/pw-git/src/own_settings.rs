@@ -57,6 +57,10 @@ impl MainOnly {
 impl Repo {
     /// Lets git read settings of single worktrees.
     pub(crate) fn allow_own_settings(&self, main: &MainOnly) -> Result<()> {
+        let mark = self.settings_mark();
+        let home = mark.parent().map_or(Ok(()), fs::create_dir_all);
+        home.and_then(|()| fs::write(&mark, "extensions.worktreeConfig\n"))
+            .with_context(|| format!("writing {}", mark.display()))?;
         if main.is_empty() {
             let words = ["config", "--local", "extensions.worktreeConfig", "true"];
             return self.git.user(words).run().map(drop);
@@ -83,6 +87,32 @@ impl Repo {
                 None => Ok(()),
             }
         })
+    }
+}
+
+impl Repo {
+    /// The file that says that we, and not the user, let git read settings of single worktrees.
+    fn settings_mark(&self) -> PathBuf {
+        self.common().join("pw/worktree-config")
+    }
+
+    /// Takes that back where we did it, once no worktree has settings of its own; returns why it
+    /// stays, if it does.
+    pub fn forget_own_settings(&self) -> Result<Option<String>> {
+        let mark = self.settings_mark();
+        if !mark.is_file() {
+            return Ok(None);
+        }
+        let linked = fs::read_dir(self.common().join("worktrees")).into_iter().flatten().flatten();
+        let mut folders = linked.map(|entry| entry.path()).chain([self.common().to_owned()]);
+        if let Some(folder) = folders.find(|folder| folder.join(SETTINGS).is_file()) {
+            return Ok(Some(format!("{} is read through it", folder.join(SETTINGS).display())));
+        }
+        let words = ["config", "--local", "--unset-all", "extensions.worktreeConfig"];
+        // It may be gone already.
+        self.git.at(self.place()).user(words).codes(&[0, 5]).run()?;
+        fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))?;
+        Ok(None)
     }
 }
 

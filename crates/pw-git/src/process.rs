@@ -177,6 +177,12 @@ impl Call {
         self
     }
 
+    /// Takes a variable out of its environment.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
         self
@@ -332,7 +338,7 @@ impl Dialogue {
 
     /// Passes on what git prints from now on, as it comes.
     pub(crate) fn listen(&mut self) -> Result<Receiver<Vec<u8>>> {
-        let mut stdout = self.stdout.take().context("somebody listens to git already")?;
+        let mut stdout = self.stdout.take().context("the output of git is read already")?;
         let (send, receive) = channel();
         std::thread::spawn(move || {
             while let Ok(bytes) = stdout.fill_buf().map(<[u8]>::to_vec) {

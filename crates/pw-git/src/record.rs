@@ -116,6 +116,11 @@ impl Journal {
         self.publish(repo, Transaction::default())
     }
 
+    /// Returns the newest event's commit, published or not.
+    pub fn tip(&self) -> Option<&Oid> {
+        self.tip.as_ref()
+    }
+
     /// Returns whether everything that was added is published.
     pub fn is_published(&self) -> bool {
         self.tip == self.published

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
-use pw_core::report::shell_word;
+use pw_core::next::Next;
 
 use crate::layout::Layout;
 use crate::lock::Lock;
@@ -207,10 +207,8 @@ fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     {
         let (message, hint) = explain(&lost);
         let failure = Failure::new(Code::NotARepository, message).hint(hint);
-        let repair =
-            |root: &Path| format!("pw-setup -C {} repair", shell_word(&root.to_string_lossy()));
         match root {
-            Some(root) => failure.next(repair(&root)),
+            Some(root) => failure.next(Next::Repair(None).at(&root)),
             None => failure,
         }
     } else if is_nowhere {

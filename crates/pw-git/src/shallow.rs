@@ -3,6 +3,7 @@
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
+use pw_core::next::CommandLine;
 
 use crate::{Repo, Scratch};
 
@@ -10,7 +11,7 @@ use crate::{Repo, Scratch};
 pub fn unshallow(failure: Failure) -> Failure {
     let hint =
         "this clone is shallow: fetch the rest of the history, then run the same command again";
-    failure.hint(hint).next("git fetch --unshallow")
+    failure.hint(hint).next(CommandLine::of("git fetch --unshallow"))
 }
 
 impl Repo {

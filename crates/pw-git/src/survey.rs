@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pw_core::cleanup;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::scope::Scope;
@@ -103,11 +104,7 @@ impl Repo {
         }
         let ignored: HashSet<&[u8]> =
             status.changes.ignored.iter().map(RepoPath::as_bytes).collect();
-        let is_disposable = |path: &RepoPath| {
-            let is_ignored = ignored.contains(path.as_bytes())
-                || path.ancestors().any(|folder| ignored.contains(folder));
-            is_ignored && disposable.owns(path)
-        };
+        let is_disposable = |path: &RepoPath| cleanup::is_disposable(disposable, &ignored, path);
         let submodules = index.iter().filter(|entry| entry.is_submodule());
         let submodules: BTreeSet<&RepoPath> = submodules.map(|entry| &entry.path).collect();
         let commits = self.only_here(&git, &own, status.head.as_ref(), status.branch.as_deref())?;

@@ -45,7 +45,7 @@ pub(super) fn abort(context: &Context, name: Option<&str>) -> Result<Answer> {
     }
     let (aside, keeping) = match &stopped.resolution {
         Some(commit) => {
-            let why = format!("resolution of {}, given up", stopped.worker);
+            let why = format!("resolution of {}, aborted", stopped.worker);
             let of = RESOLUTIONS.parse()?;
             (None, Some(KeptSnapshot::of_commit(&workflow, &of, commit, None, &why)?))
         }

@@ -9,10 +9,10 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Merged};
 use pw_core::merge_order::{Turn, merge_order};
+use pw_core::next::CommandLine;
 use pw_core::own_commits::own_commits;
 use pw_core::path::RepoPath;
 use pw_core::record::RunOptions;
-use pw_core::report::shell_word;
 use pw_core::status::{ReasonKind, WorkerStatus, signal_lines, worker_states};
 use pw_git::{Merges, unshallow};
 
@@ -172,7 +172,7 @@ pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
         let message = format!("{branch} is checked out in {}", worktree.path.display());
         return Err(Failure::new(Code::IntegrationMoved, message)
             .hint("switch that checkout to another branch; moving the branch under it would confuse it")
-            .next(format!("git -C {} switch --detach", shell_word(&worktree.path.to_string_lossy())))
+            .next(CommandLine::git(&worktree.path, "switch --detach"))
             .into());
     }
     own_result(workflow).map(drop)
@@ -188,15 +188,15 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
         (Some(ours), None) => {
             Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
                 .hint("bring it back where it was")
-                .next(format!("git branch {branch} {ours}"))
+                .next(CommandLine::of("git branch").word(&branch).word(ours))
                 .into())
         }
         _ => Err(Failure::new(
             Code::IntegrationMoved,
-            format!("{branch} was moved by somebody else"),
+            format!("{branch} was moved by the user or another process"),
         )
         .hint("keep those commits under another name, then run again to put the branch back")
-        .next(format!("git branch -m {branch} {branch}-by-hand"))
+        .next(CommandLine::of("git branch -m").word(&branch).word(format!("{branch}-by-hand")))
         .into()),
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Check, Readiness};
-use pw_core::report::NextStep;
+use pw_core::next::{Next, NextStep};
 
 use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
@@ -18,12 +18,12 @@ pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     let ready = !order.is_empty()
         && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
     let command = match ready {
-        true => format!("pw-integrate preview {}", workflow.plan.workflow),
-        false => format!("pw-monitor status {}", workflow.plan.workflow),
+        true => Next::Preview(&workflow.plan.workflow),
+        false => Next::Status(&workflow.plan.workflow),
     };
     let action = if ready { "preview" } else { "wait" };
     let next = match order.is_empty() {
-        true => NextStep::new("review", format!("pw-retro report {}", workflow.plan.workflow)),
+        true => NextStep::new("review", Next::Report(&workflow.plan.workflow)),
         false => NextStep::new(action, command),
     };
     let check = Check {

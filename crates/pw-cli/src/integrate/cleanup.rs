@@ -10,16 +10,17 @@ use pw_core::cleanup::{Cleanup, Findings, KeepKind, KeepReason, KeptWorker, Remo
 use pw_core::facts::Facts;
 use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
-use pw_core::report::NextStep;
 use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
 use pw_core::time::Seconds;
 use pw_git::{Journal, Survey, Transaction};
 
+use super::closing::{Closing, close};
 use super::gate_worktree::GateWorktree;
 use crate::facts::Worktrees;
 use crate::landing;
@@ -95,26 +96,33 @@ pub(super) fn cleanup(
             kept.push(KeptWorker { worker: worker.id.clone(), reasons: candidate.reasons });
         }
     }
-    if !options.dry_run {
-        notes.extend(sweep(&mut workflow, kept.is_empty() && !others_stay)?);
+    let all_gone = kept.is_empty() && !others_stay;
+    let mut closing = Closing::default();
+    if let Some(journal) = &journal {
+        notes.extend(sweep(&mut workflow, all_gone)?);
+        if all_gone {
+            closing = close(&workflow, journal, &facts)?;
+        }
     }
     let slug = &workflow.plan.workflow;
     let next = if options.dry_run && !removed.is_empty() {
-        let words: String = ids.iter().map(|id| format!(" {id}")).collect();
-        let option = if options.snapshot { " --snapshot" } else { "" };
-        NextStep::new("clean up", format!("pw-integrate cleanup {slug}{words}{option}"))
+        let (workflow, snapshot) = (slug, options.snapshot);
+        let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
+        NextStep::new("clean up", again)
     } else if kept.is_empty() {
-        NextStep::new("review", format!("pw-retro report {slug}"))
+        NextStep::new("review", Next::Report(slug))
     } else {
-        NextStep::new("look", format!("pw-monitor status {slug}"))
+        NextStep::new("look", Next::Status(slug))
     };
     let answer = Cleanup {
         workflow: slug.clone(),
         dry_run: options.dry_run,
         removed,
         kept,
-        restore: format!("pw-integrate restore {slug}"),
+        restore: Next::Snapshots(slug).into(),
         notes,
+        closed: closing.closed,
+        stays: closing.stays,
         next: vec![next],
     };
     Answer::of(&answer, view::cleanup)
@@ -207,7 +215,7 @@ impl<'a> CleanupCandidate<'a> {
             Ok(about) => about.is_dir(),
         };
         if !is_folder || listed.is_none() || !repo.is_worktree_of_its_own(&self.path) {
-            let message = "what stands in its place is not the worktree that was made there";
+            let message = "its folder is not the worktree that was made there";
             self.keep(KeepKind::Foreign, message);
             return Ok(());
         }
@@ -217,7 +225,7 @@ impl<'a> CleanupCandidate<'a> {
                 self.keep(KeepKind::InUse, format!("processes run in it: {}", ids.join(", ")));
             }
             Some(_) => {}
-            None => notes.push(format!("nobody could tell which programs run in {branch}")),
+            None => notes.push(format!("which programs run in the worktree of {branch} is not known: this system does not tell")),
         }
         let mut survey = match repo.survey(&self.path, &plan.disposable) {
             Ok(survey) => survey,
@@ -328,7 +336,7 @@ impl<'a> CleanupCandidate<'a> {
             return aside.discard().map(|()| true);
         }
         aside.put_back()?;
-        let message = "somebody changed something while it was being removed";
+        let message = "another process changed something in it while it was being removed";
         self.keep(KeepKind::ChangedMeanwhile, message);
         Ok(false)
     }

@@ -101,7 +101,7 @@ impl Parts<'_> {
     ) -> Result<GateOutcome> {
         let Some(commit) = self.merge(set)? else { return Ok(GateOutcome::Unknown) };
         let names: Vec<String> = self.names(set).iter().map(ToString::to_string).collect();
-        let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        let who = if names.is_empty() { "no worker".to_owned() } else { names.join(", ") };
         self.chain.context.progress(&format!("who is at fault? testing with {who}"));
         Ok(match gate {
             Some(gate) if keeper.passes(gate, &commit, retry)? => GateOutcome::Passes,

@@ -9,37 +9,76 @@ use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
 use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::own_commits::own_commits;
 use pw_core::record::{Event, RunOptions};
-use pw_core::report::{NextStep, counted, shell_word};
 use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
+use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
 use super::chain::own_result;
 use super::gate::Gatekeeper;
 use super::pull_request::{self, Proposal};
+use super::squash;
 use crate::facts::Worktrees;
 use crate::landing;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// How the result is to land.
+/// What was asked for.
 pub(super) struct Options {
     pub(super) mode: LandingMode,
+    /// The paragraphs of the message of a squash.
+    pub(super) message: Vec<String>,
     pub(super) pull_request: bool,
     /// Land without any test.
     pub(super) no_gate: bool,
     pub(super) without: Vec<WorkerId>,
 }
 
+/// What stands in the way, gathered: each of it would otherwise be found after the one before it
+/// was removed.
+#[derive(Default)]
+struct Obstacles(Vec<Failure>);
+
+impl Obstacles {
+    /// Returns what was found out, or takes down why it was refused.
+    fn note<T, E: Into<anyhow::Error>>(&mut self, found: Result<T, E>) -> Result<Option<T>> {
+        match found.map_err(|error| error.into().downcast::<Failure>()) {
+            Ok(found) => Ok(Some(found)),
+            Err(Ok(failure)) => {
+                self.0.push(failure);
+                Ok(None)
+            }
+            Err(Err(error)) => Err(error),
+        }
+    }
+
+    fn refuse(&mut self) -> Result<()> {
+        let refused = finish::together(std::mem::take(&mut self.0));
+        refused.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+}
+
 pub(super) fn finish(context: &Context, name: Option<&str>, options: Options) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    let finish = Finish::new(&workflow, context, options)?;
-    let has_landed = workflow.repo.is_ancestor(&finish.result, &finish.before)?;
+    let mut obstacles = Obstacles::default();
+    obstacles.note(require_nothing_stopped(&workflow))?;
+    let result = obstacles.note(require_result(&workflow))?;
+    let base = obstacles.note(require_base(&workflow))?;
+    let Some((result, base)) = result.zip(base) else {
+        return Err(obstacles.refuse().err().context("neither a result nor why there is none")?);
+    };
+    let finish = Finish::new(&workflow, context, options, (result, base), &mut obstacles)?;
+    let has_landed = finish.has_landed()?;
     if !has_landed {
-        finish.require_something_new()?;
+        obstacles.note(finish.require_something_new())?;
+        if !finish.options.pull_request {
+            finish.look_ahead(&mut obstacles)?;
+        }
     }
+    obstacles.refuse()?;
     let answer = match finish.options.pull_request {
         _ if has_landed => finish.take_note()?,
         true => finish.propose()?,
@@ -71,13 +110,16 @@ pub(super) struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    fn new(workflow: &'a Workflow, context: &'a Context, options: Options) -> Result<Self> {
+    fn new(
+        workflow: &'a Workflow,
+        context: &'a Context,
+        options: Options,
+        (result, (base, before)): (Oid, (String, Oid)),
+        obstacles: &mut Obstacles,
+    ) -> Result<Self> {
         for id in &options.without {
             workflow.worker(id)?;
         }
-        require_nothing_stopped(workflow)?;
-        let result = require_result(workflow)?;
-        let (base, before) = require_base(workflow)?;
         let facts = workflow.facts(context.now, Worktrees::None)?;
         let Workflow { plan, record, .. } = workflow;
         let work = own_commits(plan, record, &facts);
@@ -89,22 +131,16 @@ impl<'a> Finish<'a> {
             true => None,
             false => landing::merge_base(workflow, &facts, &before, &result)?,
         };
-        finish::require_left_out(
-            plan,
-            &work,
-            &facts.history,
-            [&result, &before],
-            &options.without,
-        )?;
+        let range = [&result, &before];
+        let left_out =
+            finish::require_left_out(plan, &work, &facts.history, range, &options.without);
+        obstacles.note(left_out)?;
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
-        let newer =
-            finish::require_all_merged(&workflow.plan, &states, &is_merged, &options.without)?;
+        let newer = finish::require_all_merged(plan, &states, &is_merged, &options.without);
+        let newer = obstacles.note(newer)?.unwrap_or_default();
         let mode = options.no_gate.then_some(GateMode::None);
-        let mut keeper = Gatekeeper::new(
-            workflow,
-            context,
-            &RunOptions { gate: mode, ..RunOptions::default() },
-        )?;
+        let run = RunOptions { gate: mode, ..RunOptions::default() };
+        let mut keeper = Gatekeeper::new(workflow, context, &run)?;
         keeper.notes.extend(match facts.reverted.get(&result) {
             Some(reverted) => vec![reverted.note("all of this")],
             None => taken_back(&states, is_merged),
@@ -127,6 +163,42 @@ impl<'a> Finish<'a> {
         })
     }
 
+    /// Returns whether the base has the result: as commits, or as what we squashed before.
+    fn has_landed(&self) -> Result<bool> {
+        let record = &self.workflow.record;
+        let by_us =
+            record.landed.as_ref() == Some(&self.result) && record.finished == self.landed_as;
+        // A squash that was killed before it was recorded is one that was asked for again.
+        let again = self.options.mode == LandingMode::Squash && self.newer.is_empty();
+        let has_squash = self.landed_as.is_some() && (by_us || again);
+        Ok(has_squash || self.workflow.repo.is_ancestor(&self.result, &self.before)?)
+    }
+
+    /// Takes down what would stop the landing later.
+    fn look_ahead(&self, obstacles: &mut Obstacles) -> Result<()> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
+        let how = finish::landing(plan, &self.base, is_ahead, self.options.mode);
+        let how = obstacles.note(how)?;
+        if !is_ahead && matches!(how, Some(Landed::Merge | Landed::Squash)) {
+            let outcome = self.merge_result()?;
+            if !outcome.conflicts.is_empty() {
+                obstacles.0.push(finish::conflict(plan, &self.base, outcome.conflicts));
+            }
+        }
+        if how == Some(Landed::Squash) && self.options.message.is_empty() {
+            let message = "the one commit needs a message, and there is no terminal for an editor";
+            let refused = Failure::new(Code::Usage, message)
+                .hint("give it with -m, once for each paragraph, in the user's words");
+            obstacles.note(self.context.require_terminal("").map_err(|_| refused))?;
+        }
+        if let Some(checkout) = repo.checkout_of(&self.base) {
+            repo.take_landing_back(&checkout.path)?;
+            obstacles.note(self.require_quiet(checkout))?;
+        }
+        Ok(())
+    }
+
     /// Refuses to land a second time what the user squashed, rebased or picked.
     fn require_something_new(&self) -> Result<(), Failure> {
         let Some(commit) = &self.landed_as else { return Ok(()) };
@@ -135,21 +207,22 @@ impl<'a> Finish<'a> {
         if let Some(newer) = self.newer.first() {
             return Err(Failure::new(Code::NothingToLand, message)
                 .hint(format!("{newer} has newer work: integrate it, then finish"))
-                .next(format!("pw-integrate run {name}"))
+                .next(Next::run(name))
                 .details(
                     serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
                 ));
         }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
-            .next(format!("pw-integrate cleanup {name}"))
+            .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
             .details(serde_json::json!({ "base": self.base, "commit": commit })))
     }
 
     /// Records, once, what happened before: a run of ours that was killed, or a merge by the user.
     fn take_note(mut self) -> Result<Finished> {
-        let commit = self.before.clone();
+        let commit = self.landed_as.clone().unwrap_or_else(|| self.before.clone());
         let noted = match &self.workflow.record.finished {
+            Some(finished) if self.landed_as.as_ref() == Some(finished) => true,
             Some(finished) => self.workflow.repo.is_ancestor(&self.result, finished)?,
             None => false,
         };
@@ -164,13 +237,13 @@ impl<'a> Finish<'a> {
         let repo = &self.workflow.repo;
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
         let how = finish::landing(&self.workflow.plan, &self.base, is_ahead, self.options.mode)?;
+        let checkout = repo.checkout_of(&self.base).cloned();
         let commit = match how {
             Landed::Merge => self.merge(is_ahead)?,
+            Landed::Squash => self.squash(is_ahead, checkout.as_ref())?,
             _ => self.result.clone(),
         };
-        let checkout = repo.checkout_of(&self.base).cloned();
         if let Some(checkout) = &checkout {
-            repo.take_landing_back(&checkout.path)?;
             self.require_clean(checkout, &commit)?;
         }
         self.verify(&commit)?;
@@ -193,20 +266,39 @@ impl<'a> Finish<'a> {
     /// Merges the result into the base in the object database; returns the merge.
     fn merge(&self, is_ahead: bool) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
-        let tree = match is_ahead {
-            true => repo.tree_of(&self.result)?,
-            false => {
-                self.context.progress(&format!("merging into {}", self.base));
-                let outcome = self.merge_result()?;
-                if !outcome.conflicts.is_empty() {
-                    return Err(finish::conflict(plan, &self.base, outcome.conflicts).into());
-                }
-                outcome.tree
-            }
-        };
+        let tree = self.merged_tree(is_ahead)?;
         let message = finish::merge_message(plan, &self.base, &self.shares()?);
         let parents = [&self.before, &self.result];
         repo.write_commit(&repo.author()?, &tree, &parents, &message)
+    }
+
+    /// Writes all of the result as one commit upon the base; returns that.
+    fn squash(&self, is_ahead: bool, checkout: Option<&Worktree>) -> Result<Oid> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let tree = self.merged_tree(is_ahead)?;
+        let message = match self.options.message.as_slice() {
+            [] => squash::edited(repo, &finish::squash_draft(plan, &self.base, &self.shares()?))?,
+            paragraphs => squash::given(repo, paragraphs)?,
+        };
+        let authors = repo.co_authors(&self.before, &self.result)?;
+        let message = finish::squash_message(plan, &message, &authors, &self.result);
+        let folder = checkout.map_or(repo.place(), |checkout| &checkout.path);
+        let message = squash::passed(repo, folder, &message)?;
+        repo.write_commit(&repo.author()?, &tree, &[&self.before], &message)
+    }
+
+    /// Returns the tree of base and result together.
+    fn merged_tree(&self, is_ahead: bool) -> Result<Oid> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        if is_ahead {
+            return repo.tree_of(&self.result);
+        }
+        self.context.progress(&format!("merging into {}", self.base));
+        let outcome = self.merge_result()?;
+        match outcome.conflicts.is_empty() {
+            true => Ok(outcome.tree),
+            false => Err(finish::conflict(plan, &self.base, outcome.conflicts).into()),
+        }
     }
 
     /// Merges the result as if what landed of it before, by content alone, had been merged.
@@ -233,11 +325,10 @@ impl<'a> Finish<'a> {
     }
 
     /// Refuses to move a checkout with uncommitted files or an operation in progress.
-    fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
+    fn require_quiet(&self, checkout: &Worktree) -> Result<()> {
         let repo = &self.workflow.repo;
-        let place = shell_word(&checkout.path.to_string_lossy());
         let refuse = |code, message: String, hint: &str| {
-            Failure::new(code, message).hint(hint).next(format!("git -C {place} status"))
+            Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
         };
         let WorktreeFacts::Present(tree) = repo.tree_state(&checkout.path)? else {
             let message = format!(
@@ -250,15 +341,11 @@ impl<'a> Finish<'a> {
         let shown = checkout.path.display();
         if let Some(operation) = &tree.operation {
             let message = format!("a {operation} of {} is in progress in {shown}", self.base);
-            return Err(
-                refuse(Code::WrongBranch, message, "finish or give it up there first").into()
-            );
+            return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
         }
         if tree.branch.as_deref() != Some(&self.base) {
             let message = format!("{} is being rebased or bisected in {shown}", self.base);
-            return Err(
-                refuse(Code::WrongBranch, message, "finish or give it up there first").into()
-            );
+            return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
         }
         let changed: Vec<_> = tree.changed.iter().chain(&tree.unmerged).collect();
         if let Some(first) = changed.first() {
@@ -274,16 +361,22 @@ impl<'a> Finish<'a> {
             .details(serde_json::json!({ "paths": changed }))
             .into());
         }
+        Ok(())
+    }
+
+    /// The same, and where a file that git does not track would be overwritten.
+    fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
+        self.require_quiet(checkout)?;
+        let repo = &self.workflow.repo;
+        let shown = checkout.path.display();
         let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;
         if let Some(first) = in_the_way.first() {
             let message = format!("`{first}` in {shown} is not tracked, and would be overwritten");
-            return Err(refuse(
-                Code::InTheWay,
-                message,
-                "move the files named out of the way first",
-            )
-            .details(serde_json::json!({ "paths": in_the_way }))
-            .into());
+            return Err(Failure::new(Code::InTheWay, message)
+                .hint("move the files named out of the way first")
+                .next(CommandLine::git(&checkout.path, "status"))
+                .details(serde_json::json!({ "paths": in_the_way }))
+                .into());
         }
         Ok(())
     }
@@ -308,7 +401,7 @@ impl<'a> Finish<'a> {
         let message = format!("the gate {} does not pass; nothing has landed", stop.gate);
         Err(Failure::new(Code::GateFailed, message)
             .hint("have it corrected and integrated, then finish again")
-            .next(format!("pw-integrate check {name}"))
+            .next(Next::Check(name))
             .details(stop)
             .into())
     }
@@ -337,7 +430,7 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", format!("pw-retro report {name}"))],
+            next: vec![NextStep::new("look back", Next::Report(name))],
         }
     }
 
@@ -365,20 +458,20 @@ fn require_nothing_stopped(workflow: &Workflow) -> Result<()> {
         (None, None) => return Ok(()),
     };
     Err(Failure::new(Code::NotReady, message)
-        .hint("continue it, or give it up")
-        .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+        .hint("continue it, or abort it")
+        .next(Next::go_on(&workflow.plan.workflow))
         .into())
 }
 
 /// Returns what is integrated.
 fn require_result(workflow: &Workflow) -> Result<Oid> {
     let own = workflow.record.integration.as_ref().map(|_| own_result(workflow)).transpose()?;
-    let nobody = || {
-        Failure::new(Code::NothingToLand, "nobody is integrated yet")
+    let nothing = || {
+        Failure::new(Code::NothingToLand, "no worker is integrated yet")
             .hint("integrate first")
-            .next(format!("pw-integrate run {}", workflow.plan.workflow))
+            .next(Next::run(&workflow.plan.workflow))
     };
-    Ok(own.flatten().ok_or_else(nobody)?)
+    Ok(own.flatten().ok_or_else(nothing)?)
 }
 
 /// Returns the base branch and its commit.
@@ -386,7 +479,9 @@ fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
     let refuse = |message: String| {
         Failure::new(Code::NoBase, message)
             .hint("land it by hand, on the branch the user names")
-            .next(format!("git log --first-parent {}", workflow.plan.integration_branch()))
+            .next(
+                CommandLine::of("git log --first-parent").word(workflow.plan.integration_branch()),
+            )
     };
     let Some(base) = &workflow.record.base_branch else {
         let began = workflow.record.base.short();

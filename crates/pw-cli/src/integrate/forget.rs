@@ -1,8 +1,8 @@
 //! `pw-integrate forget`: drops snapshots.
 
 use anyhow::Result;
+use pw_core::next::{Next, NextStep};
 use pw_core::record::{Event, Refs};
-use pw_core::report::NextStep;
 use pw_core::snapshot::{Forgotten, SnapshotId};
 use pw_git::Transaction;
 
@@ -33,9 +33,13 @@ pub(super) fn forget(context: &Context, name: Option<&str>, ids: &[SnapshotId]) 
             journal.add(&workflow.repo, &Event::Forgot { id: id.clone() })?;
             transaction = transaction.delete(&names.snapshot(id), commit);
         }
+        if let Some(tip) = journal.tip().filter(|_| workflow.is_closed()) {
+            // This is no reason to open it again.
+            transaction = transaction.set(&names.closed(), tip, Some(&workflow.record_tip));
+        }
         journal.publish(&workflow.repo, transaction)?;
     }
-    let list = format!("pw-integrate restore {}", workflow.plan.workflow);
+    let list = Next::Snapshots(&workflow.plan.workflow);
     let answer = Forgotten {
         workflow: workflow.plan.workflow.clone(),
         left: all - named.len(),

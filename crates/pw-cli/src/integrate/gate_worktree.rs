@@ -22,18 +22,18 @@ const INITIALIZING: &str = "initializing";
 /// How long, in steps of 20 milliseconds, a gate that was just killed may take to be gone.
 const PATIENCE: u32 = 50;
 
-pub(super) struct GateWorktree {
-    pub(super) path: PathBuf,
+pub(crate) struct GateWorktree {
+    pub(crate) path: PathBuf,
     /// Held by us and by everything a gate starts: where a process of an earlier gate still runs,
     /// no other begins.
-    pub(super) lock: File,
+    pub(crate) lock: File,
     /// Whether we have made it or found it to be ours.
     made: bool,
 }
 
 impl GateWorktree {
     /// Returns our folder about it, which holds logs and whether it is prepared.
-    pub(super) fn folder(workflow: &Workflow) -> PathBuf {
+    pub(crate) fn folder(workflow: &Workflow) -> PathBuf {
         workflow.repo.common().join("pw").join(workflow.plan.workflow.as_str()).join("gate")
     }
 
@@ -42,14 +42,14 @@ impl GateWorktree {
     }
 
     /// Reserves it; waits a moment for a gate that was just killed.
-    pub(super) fn open(workflow: &Workflow) -> Result<Self> {
+    pub(crate) fn open(workflow: &Workflow) -> Result<Self> {
         let lock = lock(&Self::folder(workflow))?;
         Ok(Self { path: Self::place(workflow), lock, made: false })
     }
 
     /// Puts it on exactly this commit, made and prepared like a worker's worktree when it is not
     /// there. Returns a tracked file that differs all the same, as filters can make it.
-    pub(super) fn show(
+    pub(crate) fn show(
         &mut self,
         workflow: &Workflow,
         context: &Context,
@@ -128,7 +128,7 @@ impl GateWorktree {
     }
 
     /// Returns what a gate left changed: `HEAD`, or a file that is not ignored.
-    pub(super) fn traces(&self, workflow: &Workflow, commit: &Oid) -> Result<Option<RepoPath>> {
+    pub(crate) fn traces(&self, workflow: &Workflow, commit: &Oid) -> Result<Option<RepoPath>> {
         let changed = match workflow.repo.tree_state(&self.path)? {
             WorktreeFacts::Present(tree) => tree.uncommitted().into_iter().next(),
             _ => Some(RepoPath::from(".git")),
@@ -140,7 +140,7 @@ impl GateWorktree {
     }
 
     /// Removes it, when it is ours; no worker works in it.
-    pub(super) fn remove(workflow: &Workflow) -> Result<()> {
+    pub(crate) fn remove(workflow: &Workflow) -> Result<()> {
         let path = Self::place(workflow);
         if path.symlink_metadata().is_err() {
             return workflow.repo.forget_missing_worktree(&path);

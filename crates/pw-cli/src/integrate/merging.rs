@@ -8,9 +8,9 @@ use pw_core::gate_report::GateReport;
 use pw_core::history::CommitRange;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Integrated, Merged};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Proof, Refs, Stopped};
-use pw_core::report::NextStep;
 use pw_core::status::{ReasonKind, State, WorkerStatus, taken_back};
 use pw_git::Transaction;
 
@@ -141,7 +141,7 @@ impl MergeChain<'_> {
             format!("{} moved while this ran", plan.integration_branch()),
         )
         .hint("nothing was changed; run the command again")
-        .next(format!("pw-integrate run {}", plan.workflow))
+        .next(Next::run(&plan.workflow))
         .into())
     }
 
@@ -162,8 +162,9 @@ impl MergeChain<'_> {
             }
         }
         let (base, branch) = (record.base.short(), plan.integration_branch());
-        let review = NextStep::new("review", format!("git log --first-parent {base}..{branch}"));
-        let retro = NextStep::new("look back", format!("pw-retro report {}", plan.workflow));
+        let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
+        let review = NextStep::new("review", review);
+        let retro = NextStep::new("look back", Next::Report(&plan.workflow));
         let answer = Integrated {
             workflow: plan.workflow.clone(),
             branch: plan.integration_branch(),

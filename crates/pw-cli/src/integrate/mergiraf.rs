@@ -9,7 +9,7 @@ use pw_core::conflict_markers;
 use pw_core::gate::{End, Gate};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
-use pw_core::report::shell_word;
+use pw_core::shell_word::shell_word;
 use pw_git::{MergeOutcome, Scratch};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, Preview, PreviewStep, Skipped};
-use pw_core::report::NextStep;
+use pw_core::next::{Next, NextStep};
 use pw_core::status::{Reason, ReasonKind, State, WorkerStatus};
 use pw_git::{Author, Scratch};
 
@@ -47,8 +47,8 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let all_ready =
         skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
     let next = match all_ready {
-        true => NextStep::new("integrate", format!("pw-integrate run {}", workflow.plan.workflow)),
-        false => NextStep::new("wait", format!("pw-monitor status {}", workflow.plan.workflow)),
+        true => NextStep::new("integrate", Next::run(&workflow.plan.workflow)),
+        false => NextStep::new("wait", Next::Status(&workflow.plan.workflow)),
     };
     let preview = Preview {
         workflow: workflow.plan.workflow.clone(),

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, PullRequest, Share};
 use pw_core::gate_report::GateReport;
-use pw_core::report::{NextStep, bounded, shell_word};
+use pw_core::next::{CommandLine, Next, NextStep, Way};
+use pw_core::text::bounded;
 
 use crate::workflow::Workflow;
 use crate::{command, launcher};
@@ -52,17 +53,12 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
     .map(str::to_owned);
     let mut pull_request = PullRequest { remote, pushed: false, url: None, title, body };
     let Ok(gh) = which::which("gh") else {
-        let said = format!(
-            "gh pr create --base {} --head {branch} --title {} --body-file {}",
-            shell_word(proposal.base),
-            shell_word(&pull_request.title),
-            shell_word(&file.to_string_lossy())
-        );
-        let remote = shell_word(&pull_request.remote);
-        let next = vec![
-            NextStep::new("push", format!("git push {remote} refs/heads/{branch}")),
-            NextStep::new("propose", said),
-        ];
+        let from =
+            CommandLine::of("gh pr create --base").word(proposal.base).and("--head").word(&branch);
+        let propose = from.and("--title").word(&pull_request.title).and("--body-file").path(&file);
+        let push = CommandLine::of("git push").word(&pull_request.remote);
+        let push = push.word(format!("refs/heads/{branch}"));
+        let next = vec![NextStep::new("push", push), NextStep::new("propose", propose)];
         return Ok(Proposed { pull_request, next });
     };
     let (pushed, said) = repo.push(repo.place(), &pull_request.remote, &branch)?;
@@ -83,7 +79,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
             (false, said) => return Err(failed(proposal, "gh opened no pull request", &said)),
         },
     };
-    let next = vec![NextStep::new("review", format!("gh pr view {branch}"))];
+    let next = vec![NextStep::new("review", CommandLine::of("gh pr view").word(&branch))];
     pull_request.url = url.lines().last().map(|line| bounded(line, MAX_SAID));
     Ok(Proposed { pull_request, next })
 }
@@ -98,7 +94,7 @@ fn remote(proposal: &Proposal<'_>) -> Result<String> {
         let message = format!("{} remotes, and the plan names none", remotes.len());
         Failure::new(Code::PushFailed, message)
             .hint("add a remote named origin, or name one as `remote` in the plan")
-            .next("git remote --verbose")
+            .next(CommandLine::of("git remote --verbose"))
             .into()
     })
 }
@@ -118,7 +114,7 @@ fn failed(proposal: &Proposal<'_>, message: &str, said: &str) -> anyhow::Error {
         format!("{message}: {}", said.lines().next().unwrap_or_default()),
     )
     .hint("read details.said; once the cause is gone, run the same command again")
-    .next(format!("pw-integrate finish {} --pr", proposal.workflow.plan.workflow))
+    .next(Next::Finish { workflow: &proposal.workflow.plan.workflow, way: Some(Way::PullRequest) })
     .details(serde_json::json!({ "said": said }))
     .into()
 }

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
-use pw_core::gap;
 use pw_core::id::Oid;
+use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
 use pw_core::record::Stopped;
-use pw_core::report::shell_word;
 use pw_core::snapshot::RESOLUTIONS;
 use pw_git::{Journal, PendingRemoval, Repo, Transaction};
 
@@ -119,15 +118,14 @@ impl Resolution {
                 .details(serde_json::json!({ "paths": survey.changes.nested }))
                 .into());
         }
-        let why = format!("resolution of {}, given up", stopped.worker);
+        let why = format!("resolution of {}, aborted", stopped.worker);
         let of = RESOLUTIONS.parse()?;
         let keeping = KeptSnapshot::of_worktree(workflow, &of, &aside.path(), &survey, &why)?;
         Ok(Some((aside, Some(keeping))))
     }
 
-    pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> String {
-        let paths: Vec<String> = paths.iter().map(|path| shell_word(&path.to_string())).collect();
-        format!("git -C {} {words} {}", shell_word(&self.path.to_string_lossy()), paths.join(" "))
+    pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> CommandLine {
+        paths.iter().fold(CommandLine::git(&self.path, words), CommandLine::word)
     }
 
     fn without_a_link(
@@ -146,7 +144,7 @@ impl Resolution {
         }
         failure
             .hint("repair the worktree, then run the command again")
-            .next(gap::repair(&workflow.plan.workflow))
+            .next(Next::Repair(Some(&workflow.plan.workflow)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
-use pw_core::report::{NextStep, shell_word};
+use pw_core::next::{CommandLine, NextStep};
 use pw_core::snapshot::{Kept, Restore, Restored, SnapshotId};
 use pw_git::Transaction;
 
@@ -105,13 +105,10 @@ fn into_worktree(
         }
     };
     let shown = path.to_string_lossy().into_owned();
-    let word = shell_word(&shown);
     let is_free = |branch: &&String| workflow.branch(branch).is_none();
     let next = match kept.branch.as_ref().filter(is_free) {
-        Some(branch) => {
-            NextStep::new("switch", format!("git -C {word} switch -c {}", shell_word(branch)))
-        }
-        None => NextStep::new("look", format!("git -C {word} status")),
+        Some(branch) => NextStep::new("switch", CommandLine::git(&path, "switch -c").word(branch)),
+        None => NextStep::new("look", CommandLine::git(&path, "status")),
     };
     let restored = Restored {
         snapshot: kept.id.clone(),
@@ -147,7 +144,7 @@ fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restor
             return Err(in_the_way(format!("a branch is in the way of {branch}"), &[]).into());
         }
     }
-    let command = format!("git show --stat {}", shell_word(branch));
+    let command = CommandLine::of("git show --stat").word(branch);
     let restored = Restored {
         snapshot: kept.id.clone(),
         worktree: None,

@@ -8,6 +8,7 @@ use pw_core::history::{Change, CommitRange};
 use pw_core::hollow_entries;
 use pw_core::id::Oid;
 use pw_core::integration::Readiness;
+use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Refs, RunOptions, Stopped};
 use pw_core::stop::Stop;
@@ -64,13 +65,13 @@ fn require_nothing_beside(workflow: &Workflow, stopped: &Stopped) -> Result<()> 
         return Ok(());
     }
     let message = format!(
-        "{} has got commits since the merge of {} stopped",
+        "{} has new commits since the merge of {} stopped",
         workflow.plan.integration_branch(),
         stopped.worker
     );
     Err(Failure::new(Code::IntegrationMoved, message)
-        .hint("give the stopped merge up and run again on top of them; what is resolved and added is remembered")
-        .next(format!("pw-integrate abort {}", workflow.plan.workflow))
+        .hint("abort the stopped merge and run again on top of them; what is resolved and added is remembered")
+        .next(Next::Abort(&workflow.plan.workflow))
         .into())
 }
 
@@ -115,7 +116,7 @@ fn require_content(
     let Some(failure) = hollow_entries::refusal(&hollow) else { return Ok(()) };
     Err(failure
         .hint(format!("take it out of the resolution in {}, then continue", resolution.shown))
-        .next(format!("pw-integrate continue {}", plan.workflow))
+        .next(Next::go_on(&plan.workflow))
         .into())
 }
 
@@ -193,7 +194,7 @@ fn resolved_tree(
         ),
         (
             sided,
-            "is a name git made up for one side",
+            "is the name that git gave to one side",
             "rename it with git mv, or remove it with git rm",
             "status --",
         ),

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
+use pw_core::next::Next;
 use pw_core::record::{Event, Refs, Stopped};
-use pw_core::report::counted;
+use pw_core::text::counted;
 use pw_git::{Repo, Transaction};
 
 use super::gate::Gatekeeper;
@@ -66,7 +67,7 @@ fn to_resolve(
         format!("{} does not merge: conflicts in {files}", stopped.worker),
     )
     .hint(hint)
-    .next(format!("pw-integrate continue {}", workflow.plan.workflow))
+    .next(Next::go_on(&workflow.plan.workflow))
     .details(details))
 }
 
@@ -75,7 +76,7 @@ pub(super) fn stopped(workflow: &Workflow) -> Result<&Stopped> {
     let nothing = || {
         Failure::new(Code::NothingStopped, "no integration is stopped")
             .hint("start one")
-            .next(format!("pw-integrate run {}", workflow.plan.workflow))
+            .next(Next::run(&workflow.plan.workflow))
     };
     Ok(workflow.record.stopped.as_ref().ok_or_else(nothing)?)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
-use pw_core::report::{NextStep, shell_word};
+use pw_core::next::{Next, NextStep};
 use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
 
@@ -14,7 +14,7 @@ use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
 
-/// Returns when something happened that somebody must act on
+/// Returns when something happened that the user or an agent must act on
 ///
 /// At once if there is such a thing that --since does not cover, else as soon as there is one, or
 /// when the time is up: then `happened` is false, and the exit code 0.
@@ -36,20 +36,20 @@ pub(super) struct Wait {
     /// How long at most: 90s, 30m, 1h; 0s only looks
     #[arg(long, default_value = "30m", value_parser = pw_core::time::parse_human)]
     timeout: Seconds,
-    /// The cursor of the answer before; without it, all that needs somebody now is told
+    /// The cursor of the answer before; without it, all that must be acted on now is told
     #[arg(long, value_name = "CURSOR")]
     since: Option<Cursor>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum For {
-    /// Somebody is complete or went on after it; a next wave; all can be merged, or are
+    /// A worker is complete or went on after it; a next wave; all can be merged, or are
     Complete,
-    /// Somebody cannot go on without an answer or another worker; a merge is stopped
+    /// A worker cannot go on without an answer or another worker; a merge is stopped
     Blocked,
-    /// Somebody does not move any more, or is missing
+    /// A worker does not move any more, or is missing
     Stalled,
-    /// All that somebody must act on, conflicts included
+    /// All that the user or an agent must act on, conflicts included
     Any,
 }
 
@@ -125,17 +125,14 @@ impl Wait {
     fn next(&self, status: &Status, cursor: &Cursor) -> Vec<NextStep> {
         let mut next = status.next.clone();
         if status.workers.iter().any(|worker| worker.state != State::Integrated) {
-            let mut command = format!("pw-monitor wait {}", status.workflow);
-            if let Some(value) = self.awaited.to_possible_value().filter(|v| v.get_name() != "any")
-            {
-                command += &format!(" --for {}", value.get_name());
-            }
-            command += &format!(
-                " --timeout {}s --since {}",
-                self.timeout,
-                shell_word(&cursor.to_string())
-            );
-            next.push(NextStep { action: "wait".to_owned(), worker: None, command });
+            let value = self.awaited.to_possible_value();
+            let wait = Next::Wait {
+                workflow: &status.workflow,
+                awaited: value.as_ref().map(|v| v.get_name()).filter(|name| *name != "any"),
+                seconds: self.timeout,
+                since: &cursor.to_string(),
+            };
+            next.push(NextStep::new("wait", wait));
         }
         next
     }

@@ -8,7 +8,7 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::plan::{Plan, Worker};
 use pw_core::status::openable;
 
-use super::create::make;
+use super::create::{answer, make};
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
 use crate::facts::Worktrees;
@@ -27,7 +27,8 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let file =
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
     let planned = PlannedWorkflow::survey(context, file)?;
-    make(context, planned, wanted)
+    let (planned, made) = make(context, planned, wanted)?;
+    answer(&planned, &made, None)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base

@@ -12,7 +12,7 @@ use pw_core::analyze::kinds::Kind;
 use pw_core::analyze::log::{Log, PathId};
 use pw_core::analyze::report::Advice;
 use pw_core::failure::{Code, Failure};
-use pw_core::report::{NextStep, shell_word};
+use pw_core::next::{Next, NextStep};
 use pw_git::Repo;
 
 use crate::shell::{Answer, Context};
@@ -61,8 +61,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
         write(&mut advised, &path, shown)?;
     } else if advised.analysis.verdict.advice == Advice::Split {
-        let command = format!("pw-setup analyze --workers {workers} --emit-plan plan.yaml");
-        advised.analysis.next = vec![step("plan", command)];
+        advised.analysis.next = vec![NextStep::new("plan", Next::EmitPlan { workers })];
     }
     let view = if options.row { view::row } else { view::analysis };
     Answer::of(&advised.analysis, view)
@@ -109,9 +108,8 @@ fn write(advised: &mut Advised, path: &Path, shown: &Path) -> Result<()> {
     };
     file.write_all(emit::plan(advised).as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
-    let shown = shown.to_string_lossy();
-    advised.analysis.next = vec![step("check", format!("pw-setup check {}", shell_word(&shown)))];
-    advised.analysis.plan = Some(shown.into_owned());
+    advised.analysis.next = vec![NextStep::new("check", Next::CheckPlan(shown))];
+    advised.analysis.plan = Some(shown.to_string_lossy().into_owned());
     Ok(())
 }
 
@@ -120,8 +118,4 @@ fn in_the_way(path: &Path) -> Failure {
     Failure::new(Code::InTheWay, format!("{} exists", path.display()))
         .hint("name a file that does not exist: a plan may be the user's own work")
         .details(problems)
-}
-
-fn step(action: &str, command: String) -> NextStep {
-    NextStep { action: action.to_owned(), worker: None, command }
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::analyze::neighbours::neighbours;
-use pw_core::ignored;
+use pw_core::ignored_own_files;
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
-use pw_core::report::{NextStep, shell_word};
 use pw_core::setup::{self, Check, SetupStatus};
 
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
+use super::prerequisites;
 use crate::shell::{Answer, Context};
 use crate::view;
 
@@ -30,21 +31,20 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
         (true, true) => SetupStatus::Created,
         (true, false) => SetupStatus::Waiting,
     };
-    let command = format!("pw-setup create {}", shell_word(&path.to_string_lossy()));
-    let next = vec![NextStep::new("create", command)];
+    let next = vec![NextStep::new("create", Next::Create(path))];
     let commits = planned.repo.recent(&planned.record.base, HOT_COMMITS)?;
     let folders: BTreeSet<RepoPath> =
         planned.repo.folders(&planned.record.base)?.into_iter().collect();
     let mut warnings = setup::warnings(&planned.plan, &folders);
-    let examples = ignored::examples(&planned.plan);
+    let examples = ignored_own_files::examples(&planned.plan);
     let paths: Vec<RepoPath> = examples.iter().map(|example| example.path.clone()).collect();
-    warnings.extend(ignored::warnings(&examples, &planned.repo.ignored_by(&paths)?));
+    warnings.extend(ignored_own_files::warnings(&examples, &planned.repo.ignored_by(&paths)?));
     warnings.extend(base_warning(&planned).filter(|_| planned.record_tip.is_none()));
     let check = Check {
         setup: planned.report(&status, next),
         hot_files: setup::hot_files(&planned.plan, &commits, HOT_FILES),
         neighbours: neighbours(&planned.plan, &commits, NEIGHBOURS),
-        warnings,
+        prerequisites: prerequisites::look(&planned, true, None, warnings)?,
     };
     Answer::of(&check, view::check)
 }

@@ -6,32 +6,49 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use pw_core::gap;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Problem, ProblemCode, Worker};
+use pw_core::prerequisites::Prerequisites;
 use pw_core::record::{Event, Placement};
-use pw_core::report::NextStep;
-use pw_core::setup::{Created, SetupStatus, in_the_way};
+use pw_core::setup::obstacles::in_the_way;
+use pw_core::setup::{Created, SetupStatus};
 use pw_core::time::{Seconds, rfc3339};
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
-use super::prepare;
+use super::{prepare, prerequisites, trial};
 use crate::launcher;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
 
-/// Makes the first wave, and finishes later workers that were begun.
-pub(super) fn create(context: &Context, path: &Path) -> Result<Answer> {
+/// Makes the first wave, and finishes later workers that were begun. A new plan is tried in a fresh
+/// worktree, unless the user wants none of that.
+pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<Answer> {
     let file = PlanFile::read(context, path)?;
     let planned = PlannedWorkflow::survey(context, file)?;
+    let is_new = planned.record_tip.is_none() || planned.is_replanned()?;
     let _lock = Lock::take(planned.repo.common(), &context.command, &rfc3339(context.now))?;
     let base = planned.record.base.clone();
     let first_wave = planned.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();
-    make(context, planned, wanted)
+    let (planned, made) = make(context, planned, wanted)?;
+    let prerequisites = is_new.then(|| look(context, &planned, is_tried)).transpose()?;
+    answer(&planned, &made, prerequisites)
+}
+
+/// Looks at what workers would stumble over. They are made by now, so what cannot be tried is said.
+fn look(context: &Context, planned: &PlannedWorkflow, is_tried: bool) -> Result<Prerequisites> {
+    let (mut trial, mut notes) = (None, Vec::new());
+    if is_tried {
+        match trial::tried(context, planned.plan.workflow.as_str()) {
+            Ok(tried) => trial = tried,
+            Err(error) => notes.push(format!("a fresh worktree could not be tried: {error:#}")),
+        }
+    }
+    prerequisites::look(planned, is_tried, trial, notes)
 }
 
 /// Makes the wanted workers and finishes those that were begun; what exists stays as it is.
@@ -39,7 +56,7 @@ pub(super) fn make(
     context: &Context,
     mut planned: PlannedWorkflow,
     wanted: Vec<(WorkerId, Oid)>,
-) -> Result<Answer> {
+) -> Result<(PlannedWorkflow, BTreeSet<WorkerId>)> {
     let mut journal = open_journal(&planned)?;
     let begun = planned.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
@@ -57,6 +74,8 @@ pub(super) fn make(
     planned.repo.exclude(&planned.plan.worktrees)?;
 
     let made = make_each(context, &mut planned, &mut journal, &todo);
+    // A file that was named later is carried over to workers that are there.
+    let files = prepare::files_to_copy(&planned.repo, &planned.plan)?;
     // Workers made before a failure are handed over all the same.
     for worker in &planned.plan.workers {
         let placement = planned.record.placements.get(&worker.id).filter(|p| p.created);
@@ -64,6 +83,7 @@ pub(super) fn make(
             reattach(&planned, worker)?;
             // A worker that was merged and cleaned up needs no hooks and no launcher any more.
             if repair::is_in_place(&planned.repo, &planned.plan, worker) {
+                prepare::copy(&planned.repo, &planned.worktree(worker), &files)?;
                 repair::write(&planned.repo, &planned.plan, worker, placement.port)?;
             }
         }
@@ -71,7 +91,7 @@ pub(super) fn make(
     planned.verify(&todo)?;
     publish(&mut journal, &planned.repo)?;
     let made = made?;
-    answer(&planned, &made)
+    Ok((planned, made))
 }
 
 /// Makes one worker after the other, their files side by side; stops at the first that cannot be
@@ -231,7 +251,7 @@ fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
                 Some(format!("git's entry of the worktree of {id} is gone; its folder is there"))
             }
             Whereabouts::Occupied if !record.merged.contains_key(id) => {
-                Some(format!("what stands in the place of the worktree of {id} is not that"))
+                Some(format!("the folder of {id} is not its worktree"))
             }
             Whereabouts::Occupied | Whereabouts::Unknown => None,
         }
@@ -241,7 +261,7 @@ fn refuse_moved_worktrees(planned: &PlannedWorkflow) -> Result<()> {
     let hint = "run pw-setup repair, then the same command again";
     let folder = plan.worktree(worker).as_str().into();
     let problem = Problem::new(ProblemCode::FolderExists, message, hint).workers([&worker.id]);
-    Err(in_the_way(vec![problem.path(folder)]).next(gap::repair(&plan.workflow)).into())
+    Err(in_the_way(vec![problem.path(folder)]).next(Next::Repair(Some(&plan.workflow))).into())
 }
 
 /// Makes branch and worktree, the files of a new branch left out. What an earlier run finished
@@ -329,7 +349,11 @@ impl PlannedWorkflow {
     }
 }
 
-fn answer(planned: &PlannedWorkflow, made: &BTreeSet<WorkerId>) -> Result<Answer> {
+pub(super) fn answer(
+    planned: &PlannedWorkflow,
+    made: &BTreeSet<WorkerId>,
+    prerequisites: Option<Prerequisites>,
+) -> Result<Answer> {
     let status = |worker: &Worker| match planned.record.placements.contains_key(&worker.id) {
         _ if made.contains(&worker.id) => SetupStatus::Created,
         true => SetupStatus::Exists,
@@ -337,17 +361,10 @@ fn answer(planned: &PlannedWorkflow, made: &BTreeSet<WorkerId>) -> Result<Answer
     };
     let launches =
         planned.plan.workers.iter().filter(|worker| made.contains(&worker.id)).map(|worker| {
-            NextStep {
-                action: "launch".to_owned(),
-                worker: Some(worker.id.clone()),
-                command: launcher::command(&planned.repo, &planned.plan, worker).command,
-            }
+            let launch = launcher::command(&planned.repo, &planned.plan, worker);
+            NextStep::of(&worker.id, "launch", launch.command)
         });
-    let watch = NextStep {
-        action: "watch".to_owned(),
-        worker: None,
-        command: format!("pw-monitor status {}", planned.plan.workflow),
-    };
+    let watch = NextStep::new("watch", Next::Status(&planned.plan.workflow));
     let next = launches.chain([watch]).collect();
-    Answer::of(&Created { setup: planned.report(&status, next) }, view::created)
+    Answer::of(&Created { setup: planned.report(&status, next), prerequisites }, view::created)
 }

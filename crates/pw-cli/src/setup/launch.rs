@@ -13,9 +13,9 @@ use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
     LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_live_sessions, skip,
 };
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::plan::Worker;
 use pw_core::record::Event;
-use pw_core::report::NextStep;
 use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
 use pw_git::{Journal, Transaction};
@@ -63,7 +63,7 @@ pub(super) fn launch(
         }
         _ => start(call, &workflow, commands, how)?,
     };
-    let attach = format!("tmux attach -t {}", tmux::name(&workflow.plan.workflow));
+    let attach = CommandLine::of("tmux attach -t").word(tmux::name(&workflow.plan.workflow));
     let launched = Launched {
         next: next(&workflow, &workers),
         workflow: workflow.plan.workflow,
@@ -134,7 +134,7 @@ fn commands<'a>(
     let command = |worker: &Worker| -> Result<String> {
         let plain = launcher::command(&workflow.repo, &workflow.plan, worker).command;
         Ok(match how {
-            LaunchMode::Print | LaunchMode::Tmux => plain,
+            LaunchMode::Print | LaunchMode::Tmux => plain.to_string(),
             LaunchMode::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
             LaunchMode::Custom => custom(workflow, worker)?,
         })
@@ -156,7 +156,7 @@ fn custom(workflow: &Workflow, worker: &Worker) -> Result<String> {
     let template = workflow.plan.launch.as_deref().ok_or_else(|| {
         Failure::new(Code::Usage, "the plan has no `launch` command")
             .hint("add `launch:` to the plan and create again, or launch in another way")
-            .next("pw-setup launch --help")
+            .next(Next::Help { helper: "pw-setup", verb: Some("launch") })
     })?;
     let script = script(workflow, worker);
     let worktree = workflow.worktree(worker);
@@ -178,7 +178,7 @@ fn script(workflow: &Workflow, worker: &Worker) -> PathBuf {
 fn not_created(workflow: &Slug, worker: &Worker) -> Failure {
     Failure::new(Code::NotCreated, format!("{} has no worktree", worker.id))
         .hint("create it when the workers in its `after` are complete")
-        .next(format!("pw-setup advance {workflow}"))
+        .next(Next::Advance(workflow))
         .details(serde_json::json!({ "worker": worker.id, "after": worker.after }))
 }
 
@@ -344,13 +344,9 @@ fn run(
 fn next(workflow: &Workflow, workers: &[WorkerLaunch]) -> Vec<NextStep> {
     let attach =
         workers.iter().filter(|launch| launch.how == LaunchMode::Background).filter_map(|launch| {
-            let command = format!("claude attach {}", launch.id.as_ref()?);
-            Some(NextStep {
-                action: "attach".to_owned(),
-                worker: Some(launch.worker.clone()),
-                command,
-            })
+            let command = CommandLine::of("claude attach").word(launch.id.as_ref()?);
+            Some(NextStep::of(&launch.worker, "attach", command))
         });
-    let command = format!("pw-monitor status {}", workflow.plan.workflow);
-    attach.chain([NextStep { action: "watch".to_owned(), worker: None, command }]).collect()
+    let status = Next::Status(&workflow.plan.workflow);
+    attach.chain([NextStep::new("watch", status)]).collect()
 }

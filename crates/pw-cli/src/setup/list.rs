@@ -8,13 +8,14 @@ use pw_git::Repo;
 
 use crate::shell::{Answer, Context};
 use crate::view;
-use crate::workflow::{read_refs, recorded};
+use crate::workflow::{is_closed, read_refs, recorded};
 
 pub(super) fn list(context: &Context) -> Result<Answer> {
     let repo = Repo::open(&context.directory)?;
     let refs = read_refs(&repo)?;
     let mut workflows = Vec::new();
     for (workflow, tip) in recorded(&refs) {
+        let closed = is_closed(&refs, &workflow, &tip);
         let Ok((text, record)) = repo.record(&tip) else { continue };
         let Ok(plan) = Plan::recorded(&text) else { continue };
         workflows.push(WorkflowLine {
@@ -23,6 +24,7 @@ pub(super) fn list(context: &Context) -> Result<Answer> {
             workers: plan.workers.len(),
             integrated: record.merged.len(),
             started_at: rfc3339(record.started),
+            closed,
         });
     }
     Answer::of(&List { workflows }, view::list)

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::failure::{Code, Failure};
+use pw_core::next::Next;
 use pw_core::plan::Plan;
-use pw_core::report::shell_word;
 
 use crate::shell::Context;
 
@@ -34,9 +34,7 @@ impl PlanFile {
         let bytes = std::fs::read(&full).map_err(failed)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| unreadable(format!("{} is not UTF-8", path.display())))?;
-        let again = |failure: Failure| {
-            failure.next(format!("pw-setup check {}", shell_word(&path.to_string_lossy())))
-        };
+        let again = |failure: Failure| failure.next(Next::CheckPlan(path));
         let plan = Plan::parse(&text).map_err(again)?;
         Ok(Self { text, plan })
     }

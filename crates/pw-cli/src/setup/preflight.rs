@@ -7,10 +7,11 @@ use anyhow::Result;
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
 use pw_core::id::{Oid, Slug};
+use pw_core::next::NextStep;
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
 use pw_core::record::{Record, Refs};
-use pw_core::report::NextStep;
-use pw_core::setup::{self, SetupStatus, Taken, WorkerSetup};
+use pw_core::setup::obstacles::{Taken, in_the_way, obstacles, require_compatible};
+use pw_core::setup::{self, SetupStatus, WorkerSetup};
 use pw_core::status::Base;
 use pw_git::Repo;
 
@@ -49,7 +50,7 @@ impl PlannedWorkflow {
                 let (old_text, mut record) = repo.record(tip)?;
                 identity::follow_base(&repo, &mut record, &refs)?;
                 if old_text != text {
-                    setup::require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
+                    require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
                 }
                 record
             }
@@ -73,8 +74,8 @@ impl PlannedWorkflow {
         }
         let held = |label: &str| planned.other_with(label);
         let taken = Taken { refs: &planned.refs, folder: &occupied, label: &held };
-        let problems = setup::obstacles(&planned.plan, &new, is_new, &taken);
-        if problems.is_empty() { Ok(planned) } else { Err(setup::in_the_way(problems).into()) }
+        let problems = obstacles(&planned.plan, &new, is_new, &taken);
+        if problems.is_empty() { Ok(planned) } else { Err(in_the_way(problems).into()) }
     }
 
     /// Refuses a folder for worktrees that holds files of the repository: kept out of `git status`,
@@ -88,7 +89,7 @@ impl PlannedWorkflow {
         let what = if is_link { "is a link" } else { "holds files of the repository" };
         let message = format!("the folder {folder} for worktrees {what}");
         let hint = "name another one with `worktrees:` in the plan";
-        Err(setup::in_the_way(vec![Problem::new(ProblemCode::FolderExists, message, hint)]).into())
+        Err(in_the_way(vec![Problem::new(ProblemCode::FolderExists, message, hint)]).into())
     }
 
     pub(super) fn is_new(&self, worker: &Worker) -> bool {

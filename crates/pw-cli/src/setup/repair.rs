@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use pw_core::gap::{Left, Repaired, WorkerRepair};
+use pw_core::next::{Next, NextStep};
 use pw_core::plan::Worker;
-use pw_core::report::NextStep;
 
 use crate::repair;
 use crate::session;
@@ -59,8 +59,7 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
             Left { worker: worker.id.clone(), message }
         }));
     }
-    let command = format!("pw-monitor status {}", workflow.plan.workflow);
-    let next = vec![NextStep { action: "watch".to_owned(), worker: None, command }];
+    let next = vec![NextStep::new("watch", Next::Status(&workflow.plan.workflow))];
     let workflow = workflow.plan.workflow.clone();
     Answer::of(&Repaired { workflow, workers: repaired, left, next }, view::repaired)
 }

@@ -62,7 +62,7 @@ pub(crate) fn integrated(integrated: &Integrated) -> String {
         out += &format!("  mergiraf merged {}\n", paths(&merged.by_mergiraf));
     }
     if integrated.merged.is_empty() {
-        out += "  everybody was merged before\n";
+        out += "  every worker was merged before\n";
     }
     for worker in &integrated.without {
         out += &format!("  left out {worker}\n");
@@ -88,7 +88,7 @@ pub(crate) fn aborted(aborted: &Aborted) -> String {
     let kept =
         aborted.restore.as_ref().map(|command| format!("  what was resolved is kept: {command}\n"));
     let what = aborted.worker.as_ref().map(|worker| format!(" of {worker}")).unwrap_or_default();
-    format!("the integration{what} is given up\n{}", kept.unwrap_or_default())
+    format!("the integration{what} is aborted\n{}", kept.unwrap_or_default())
 }
 
 pub(crate) fn finished(finished: &Finished) -> String {
@@ -96,6 +96,7 @@ pub(crate) fn finished(finished: &Finished) -> String {
     let mut out = match finished.landed {
         Landed::FastForward => format!("{base} went on to {at}\n"),
         Landed::Merge => format!("{base} is at the merge {at}\n"),
+        Landed::Squash => format!("{base} has it all as one commit, {at}\n"),
         Landed::Already => format!("{base} has it all, at {at}\n"),
         Landed::PullRequest => format!("{base} stays at {at}\n"),
     };

@@ -3,9 +3,9 @@
 use comfy_table::Color;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
-use pw_core::report::counted;
 use pw_core::session::Usage;
 use pw_core::status::{Drift, Outlook, State, Status, Waited, Waiting, WorkerStatus};
+use pw_core::text::counted;
 use pw_core::time::human;
 
 use super::condition::{age, condition, said};
@@ -50,7 +50,7 @@ pub(crate) fn status(status: &Status) -> String {
     for conflict in &status.conflicts {
         let [first, second] = &conflict.workers;
         let open = if conflict.uncommitted { ", not committed yet" } else { "" };
-        out += &format!("  {first} and {second} collide in {}{open}\n", paths(&conflict.paths));
+        out += &format!("  {first} and {second} conflict in {}{open}\n", paths(&conflict.paths));
     }
     for stop in status.trial.beyond(&status.conflicts) {
         let files: Vec<RepoPath> = stop.findings.iter().map(|known| known.path.clone()).collect();
@@ -78,11 +78,13 @@ fn wait(wait: &Waiting) -> String {
         Outlook::Satisfied if wait.item.is_some() => {
             format!("  {worker} can go on: what it needs is there\n")
         }
-        Outlook::Satisfied => format!("  {worker} can be opened: its turn has come\n"),
+        Outlook::Satisfied => format!("  {worker} can be created: its turn has come\n"),
         Outlook::Stuck => {
             format!("  {worker} waits for {}, who cannot go on alone\n", ids(&wait.stuck_on))
         }
-        Outlook::UnknownWorker => format!("  {worker} waits for a worker that nobody planned\n"),
+        Outlook::UnknownWorker => {
+            format!("  {worker} waits for a worker that the plan does not have\n")
+        }
         Outlook::Moving | Outlook::Deadlock => String::new(),
     }
 }

@@ -3,7 +3,9 @@
 use pw_core::analyze::neighbours::Neighbour;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
+use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
+use pw_core::text::counted;
 
 use super::table::{cell, drawn, next, plain, table};
 
@@ -38,7 +40,7 @@ pub(crate) fn check(check: &Check) -> String {
             let owner = match (&file.owner, file.shared) {
                 (Some(owner), _) => format!("owned by {owner}"),
                 (None, true) => "shared".to_owned(),
-                (None, false) => "owned by nobody".to_owned(),
+                (None, false) => "owned by no worker".to_owned(),
             };
             out += &format!(
                 "  {} ({} commits): {owner}\n",
@@ -49,7 +51,7 @@ pub(crate) fn check(check: &Check) -> String {
     }
     for Neighbour { worker, pair, owner } in &check.neighbours {
         let owner =
-            owner.as_ref().map_or("nobody owns it".to_owned(), |id| format!("{id} owns it"));
+            owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
         out += &format!(
             "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
             plain(&pair.with.to_string()),
@@ -58,14 +60,29 @@ pub(crate) fn check(check: &Check) -> String {
             pair.of
         );
     }
-    for warning in &check.warnings {
-        out += &format!("\nwarning: {}\n", plain(warning));
-    }
+    out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)
 }
 
 pub(crate) fn created(created: &Created) -> String {
-    setup(&created.setup, true) + &next(&created.setup.next)
+    let looked = created.prerequisites.as_ref().map(prerequisites).unwrap_or_default();
+    setup(&created.setup, true) + &looked + &next(&created.setup.next)
+}
+
+fn prerequisites(found: &Prerequisites) -> String {
+    let WillRun { setup, smoke, verify, launch, remote, copied, hooks, .. } = &found.will_run;
+    let gates = verify.iter().map(|gate| (gate.name.as_str(), gate.command.clone()));
+    let keys = [("setup", setup), ("smoke", smoke), ("launch", launch), ("remote", remote)];
+    let keys = keys.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
+    let copied = (*copied > 0).then(|| ("copy", counted(*copied, "ignored file")));
+    let hooks = (!hooks.is_empty()).then(|| ("hooks", hooks.join(", ")));
+    let lines = keys.chain(gates).chain(copied).chain(hooks);
+    let lines: String = lines.map(|(key, text)| format!("  {key}: {}\n", plain(&text))).collect();
+    let mut out = if lines.is_empty() { lines } else { format!("\nWill run\n{lines}") };
+    for warning in &found.warnings {
+        out += &format!("\nwarning: {}\n", plain(warning));
+    }
+    out
 }
 
 pub(crate) fn launched(launched: &Launched) -> String {

@@ -1,6 +1,6 @@
 //! Snapshots: what there is, what came back, what is gone; and what a cleanup did.
 
-use pw_core::cleanup::Cleanup;
+use pw_core::cleanup::{Cleanup, Stays};
 use pw_core::snapshot::{Forgotten, Restore, Snapshot};
 use pw_core::time::human;
 
@@ -27,6 +27,9 @@ pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
     if cleanup.removed.is_empty() && cleanup.kept.is_empty() {
         out += "there is nothing to clean up\n";
     }
+    for Stays { what, why } in &cleanup.stays {
+        out += &format!("{} stays: {}\n", plain(what), plain(why));
+    }
     for note in &cleanup.notes {
         out += &format!("note: {}\n", plain(note));
     }
@@ -36,7 +39,7 @@ pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
 pub(crate) fn restore(restore: &Restore) -> String {
     if let Some(restored) = &restore.restored {
         let place = restored.worktree.as_deref().or(restored.branch.as_deref()).unwrap_or_default();
-        let files = pw_core::report::counted(restored.files, "file");
+        let files = pw_core::text::counted(restored.files, "file");
         return format!("{} is back in {}: {files}\n", restored.snapshot, plain(place))
             + &next(&restore.next);
     }

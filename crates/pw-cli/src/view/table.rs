@@ -2,8 +2,8 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use pw_core::next::NextStep;
 use pw_core::path::RepoPath;
-use pw_core::report::NextStep;
 use pw_core::status::State;
 
 use super::condition::{Tone, tone};

@@ -22,9 +22,10 @@ use super::condition::{Tone, age, condition, said};
 use super::monitor::used;
 use super::table::plain;
 
-/// What one look found.
+/// What one poll found.
 #[derive(Clone, Debug)]
 pub struct Picture {
+    /// The answer of `pw-monitor status` at that moment.
     pub status: Status,
     /// Each worker's own commits, the newest first.
     pub commits: BTreeMap<WorkerId, Vec<Commit>>,
@@ -37,8 +38,11 @@ pub struct Picture {
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Nothing but a new drawing.
     Stay,
+    /// A poll now.
     Refresh,
+    /// The end of the view.
     Quit,
 }
 
@@ -62,6 +66,7 @@ pub struct Watch {
 const MIN_DETAIL: u16 = 6;
 
 impl Watch {
+    /// Begins with a first picture; the first worker is selected.
     pub fn new(picture: Picture, has_colour: bool) -> Self {
         let table = TableState::new().with_selected(0);
         let (scroll, trouble) = (0, None);
@@ -83,6 +88,7 @@ impl Watch {
         (self.trouble, self.is_looking) = (Some(trouble), false);
     }
 
+    /// Takes a key; returns what it asks the caller for.
     pub fn on_key(&mut self, key: KeyEvent) -> Step {
         if key.kind == KeyEventKind::Release {
             return Step::Stay;

@@ -18,7 +18,7 @@ pub(crate) fn brief(brief: &Brief) -> String {
     );
     out += &format!("\nGoal\n  {}\n", plain(&brief.goal).replace('\n', "\n  "));
     out += &list("You own", &brief.owns);
-    out += &list("Everybody may touch", &brief.shared);
+    out += &list("Every worker may change", &brief.shared);
     out += &list("Tasks", &brief.tasks);
     out += &list("Checkpoints", &brief.checkpoints);
     if !brief.finished.is_empty() {

@@ -9,6 +9,7 @@ use clap::Args;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::hollow_entries::{self, Hollow, HollowReason, WorktreeEntry};
+use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
 use pw_core::unstageable::{self, Unstageable};
@@ -39,7 +40,7 @@ pub(super) fn commit(
     text: &str,
     more: &CommitArgs,
 ) -> Result<Answer> {
-    let message = OwnWorktree::message(signal, text, &more.detail)?;
+    let message = own.message(signal, text, &more.detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_branch(own.worker, &tree)?;
@@ -52,7 +53,7 @@ pub(super) fn commit(
             if signal.gets_out() && !is_signal(&head, signal) {
                 signal_alone(own, &path, signal, &message)?;
                 notes.push(format!(
-                    "a hook changed the subject of {}: the signal is a commit of its own",
+                    "a hook changed the message of {}: the signal is a commit of its own",
                     head.oid.short()
                 ));
             }
@@ -62,7 +63,7 @@ pub(super) fn commit(
             signal_alone(own, &path, signal, &message)?;
             vec![format!("no file is committed, the signal alone: {}", words(&error))]
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(own.explained(error)),
     };
     // Read anew: reports the files that are left, not those that were meant to be.
     let left = own.tree()?.uncommitted();
@@ -356,8 +357,6 @@ fn nothing(overlooked: &[RepoPath], unseen: Vec<String>) -> Failure {
         Failure::new(Code::NothingToCommit, "nothing you own has changed since the last commit");
     match overlooked.first().map(rules::overlooked).into_iter().chain(unseen).next() {
         Some(hint) => failure.hint(hint),
-        None => {
-            failure.hint("go on working, or finish with pw-worker complete").next("pw-worker brief")
-        }
+        None => failure.hint("go on working, or finish with pw-worker complete").next(Next::Brief),
     }
 }

@@ -8,11 +8,12 @@ use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::Change;
 use pw_core::hollow_entries;
+use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
-use pw_core::report::counted;
 use pw_core::session::environment::environment;
 use pw_core::signal::Signal;
 use pw_core::status::{ReasonKind, State};
+use pw_core::text::counted;
 use pw_core::worker as rules;
 
 use super::own_worktree::{OwnWorktree, is_signal};
@@ -22,7 +23,7 @@ use crate::workflow::Workflow;
 use crate::{command, launcher};
 
 pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
-    let message = OwnWorktree::message(&Signal::Complete, text, detail)?;
+    let message = own.message(&Signal::Complete, text, detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     rules::require_own_branch(own.worker, &tree)?;
@@ -37,7 +38,7 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
         return own.committed(&path, head, &Signal::Complete, Vec::new(), notes);
     }
     own.repair();
-    repo.commit(&path, &message, None)?;
+    repo.commit(&path, &message, None).map_err(|error| own.explained(error))?;
     notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
     own.announce(&path, &Signal::Complete, &message, Vec::new(), notes)
 }
@@ -47,7 +48,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
     if tree.operation.is_some() {
         return Err(Failure::new(Code::DirtyTree, "a merge is not committed")
             .hint("conclude it first")
-            .next("pw-worker checkpoint \"what was taken in\"")
+            .next(Next::Checkpoint("what was taken in"))
             .into());
     }
     let Workflow { repo, plan, .. } = own.workflow;
@@ -57,7 +58,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
         let Some(first) = overlooked.first() else { return Ok(()) };
         return Err(Failure::new(Code::DirtyTree, rules::overlooked(first))
             .hint("then commit it with pw-worker checkpoint, or undo it with git restore")
-            .next("pw-worker brief")
+            .next(Next::Brief)
             .details(serde_json::json!({ "paths": overlooked }))
             .into());
     };
@@ -72,8 +73,10 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
         format!("{} not committed, `{first}` first", counted(open.len(), "file")),
     );
     let failure = match own.count() {
-        0 => failure.hint("they are not yours: remove them or undo the change").next("git status"),
-        _ => failure.hint("commit them first").next("pw-worker checkpoint \"what was done\""),
+        0 => failure
+            .hint("they are not yours: remove them or undo the change")
+            .next(CommandLine::of("git status")),
+        _ => failure.hint("commit them first").next(Next::Checkpoint("what was done")),
     };
     Err(failure.details(serde_json::json!({ "paths": open })).into())
 }
@@ -100,7 +103,7 @@ fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
             .hint(
                 "take it out of the branch: git rm -f --cached it, then checkpoint what is to stay",
             )
-            .next("pw-worker brief")
+            .next(Next::Brief)
             .details(serde_json::json!({ "paths": reason.paths }))
             .into()),
         None => Ok(notes),

@@ -8,14 +8,16 @@ use std::path::Path;
 use anyhow::Result;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
-use pw_core::gap::{self, Gap};
+use pw_core::gap::Gap;
+use pw_core::guard;
 use pw_core::history::{Commit, CommitRange};
 use pw_core::id::WorkerId;
-use pw_core::ignored::{self, Unseen};
+use pw_core::ignored_own_files::{self, Unseen};
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
-use pw_core::report::{NextStep, counted};
-use pw_core::signal::{self, Signal, Subject};
+use pw_core::signal::{self, Carrier, Signal, Subject};
+use pw_core::text::counted;
 use pw_core::worker::{Committed, Pushed};
 
 use crate::repair;
@@ -63,12 +65,13 @@ impl OwnWorktree<'_> {
         let Workflow { repo, plan, .. } = self.workflow;
         let path = self.workflow.worktree(self.worker);
         let Unseen { ignored, unopened } = repo.unseen(&path)?;
-        let mut own = ignored::own(plan, self.worker, &ignored);
+        let mut own = ignored_own_files::own(plan, self.worker, &ignored);
         own.retain(|found| {
             let file = path.join(found.to_path());
             file.symlink_metadata().is_ok() && !file.join("CACHEDIR.TAG").is_file()
         });
-        let notes = [ignored::note(&own), ignored::unopened(self.worker, &unopened)];
+        let notes =
+            [ignored_own_files::note(&own), ignored_own_files::unopened(self.worker, &unopened)];
         Ok((own, notes.into_iter().flatten().collect()))
     }
 
@@ -113,7 +116,7 @@ impl OwnWorktree<'_> {
                 format!("{} is no worktree any more", path.display()),
             )
             .hint("ask the user to run pw-setup create with the plan again")
-            .next("pw-setup list")
+            .next(Next::List)
             .into()),
         }
     }
@@ -139,16 +142,16 @@ impl OwnWorktree<'_> {
     }
 
     /// Returns the message, or refuses a text that would make it something else.
-    pub(super) fn message(signal: &Signal, text: &str, detail: &[String]) -> Result<String> {
-        let subject = format!("{} {text}", signal.marker()).trim_end().to_owned();
-        let Subject::Signal { .. } = signal::read(&subject) else {
-            let message = format!("{text:?} begins with a second marker");
-            return Err(Failure::new(Code::Usage, message)
-                .hint("write the text without a marker; the command adds it")
-                .into());
-        };
-        let body: String = detail.iter().map(|line| format!("- {}\n", one_line(line))).collect();
-        Ok(if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}") })
+    pub(super) fn message(&self, signal: &Signal, text: &str, detail: &[String]) -> Result<String> {
+        let Worker { id, name, .. } = self.worker;
+        let details: Vec<String> = detail.iter().map(|line| one_line(line)).collect();
+        let message = self.workflow.plan.carrier.message(signal, text, [id, name], &details);
+        if gives(&message, signal) {
+            return Ok(message);
+        }
+        Err(Failure::new(Code::Usage, format!("{text:?} would be read as another signal"))
+            .hint("write the text without a marker; the command adds it")
+            .into())
     }
 
     /// Verifies that the newest commit gives the signal, and reports it.
@@ -166,11 +169,45 @@ impl OwnWorktree<'_> {
         }
         let made = commit.message.lines().next().unwrap_or_default();
         let wanted = message.lines().next().unwrap_or_default();
-        Err(Failure::new(Code::SignalLost, format!("a hook changed the subject to {made:?}"))
-            .hint("make the repository's commit-msg hook leave subjects that begin with [ alone")
-            .next("git log -1")
+        Err(Failure::new(Code::SignalLost, format!("a hook changed the message to {made:?}"))
+            .hint(self.other_carrier())
+            .next(CommandLine::of("git log -1"))
             .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
             .into())
+    }
+
+    /// Returns what a user may do whose hooks do not leave signals as they are.
+    pub(super) fn other_carrier(&self) -> &'static str {
+        match self.workflow.plan.carrier {
+            Carrier::Subject => {
+                "the user may put `signal: trailer` into the plan and run pw-setup create with it: subjects are free then"
+            }
+            Carrier::Trailer { .. } => {
+                "the user may make the repository's message hooks leave trailers alone, or change `signal_subject` in the plan"
+            }
+        }
+    }
+
+    /// Says of a commit that a message hook refused what else helps than another text: the message
+    /// was ours.
+    pub(super) fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        let refused = error.downcast_ref::<Failure>().filter(|f| f.code == Code::HookRefused);
+        let Some(mut failure) = refused.cloned() else { return error };
+        match failure.details["hook"].as_str() {
+            Some("commit-msg" | "prepare-commit-msg") => {}
+            _ => return error,
+        }
+        let output = failure.details["output"].as_str().unwrap_or_default();
+        if output.contains(guard::NEAR_MISS) {
+            // Our own hook has the last look at what another one made of it.
+            let line = output.lines().next().unwrap_or_default();
+            failure.message = format!("a hook of the repository changed the message: {line}");
+            failure.hint = self.other_carrier().to_owned();
+        } else {
+            failure.hint =
+                format!("{}; if it refuses the marker, {}", failure.hint, self.other_carrier());
+        }
+        failure.into()
     }
 
     /// Makes hooks and launcher whole, once, before a commit that the hooks should see. What cannot
@@ -226,18 +263,22 @@ fn taken_back() -> Failure {
         "the repository's hook pre-commit took the change back: nothing is left to commit";
     Failure::new(Code::NothingToCommit, message)
         .hint("look with git status at what it made of your files, then go on")
-        .next("pw-worker brief")
+        .next(Next::Brief)
 }
 
 pub(super) fn is_signal(commit: &Commit, signal: &Signal) -> bool {
-    matches!(signal::read(&commit.message), Subject::Signal { signal: found, .. } if found == *signal)
+    gives(&commit.message, signal)
+}
+
+fn gives(message: &str, signal: &Signal) -> bool {
+    matches!(signal::read(message), Subject::Signal { signal: found, .. } if found == *signal)
 }
 
 fn next(plan: &Plan, signal: &Signal, repairs: &Repairs) -> Vec<NextStep> {
-    let repair = gap::repair(&plan.workflow);
+    let repair = Next::Repair(Some(&plan.workflow));
     let repair = (!repairs.gaps.is_empty()).then(|| NextStep::new("repair", repair));
     let finish = match signal {
-        Signal::Checkpoint => Some(NextStep::new("finish", "pw-worker complete \"what was done\"")),
+        Signal::Checkpoint => Some(NextStep::new("finish", Next::Complete)),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
     };
     repair.into_iter().chain(finish).collect()

@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
+use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::own_commits::own_commits;
-use pw_core::report::{NextStep, shell_word};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::WorkerStatus;
 use pw_core::worker::{self as rules, Synced};
@@ -26,7 +26,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     if let Some(first) = open.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
             .hint("commit your work first, so that nothing can get mixed up")
-            .next("pw-worker checkpoint \"what was done\"")
+            .next(Next::Checkpoint("what was done"))
             .details(serde_json::json!({ "paths": open }))
             .into());
     }
@@ -47,11 +47,12 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
         return Err(Failure::new(Code::DependencyConflict, message)
             .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
-            .next(format!(
-                "git restore --source {} -- {}",
-                provider.branch,
-                shell_word(&first.path.to_string())
-            ))
+            .next(
+                CommandLine::of("git restore --source")
+                    .word(&provider.branch)
+                    .and("--")
+                    .word(&first.path),
+            )
             .details(serde_json::json!({ "worker": own.worker.id, "from": provider.id, "conflicts": conflicts }))
             .into());
     }
@@ -67,18 +68,15 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     }
     let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
     let item = item.unwrap_or_default();
-    let subject = format!("{} took in {}{item}", Signal::Checkpoint.marker(), provider.id);
-    let commit = repo.take_in(&path, &tip, &subject)?;
+    let text = format!("took in {}{item}", provider.id);
+    let message = own.message(&Signal::Checkpoint, &text, &[])?;
+    let commit = repo.take_in(&path, &tip, &message).map_err(|error| own.explained(error))?;
     let synced = Synced {
         worker: own.worker.id.clone(),
         from: provider.id.clone(),
         files: repo.stat(&head, &commit)?,
         commit,
-        next: vec![NextStep {
-            action: "go on".to_owned(),
-            worker: None,
-            command: "pw-worker brief".to_owned(),
-        }],
+        next: vec![NextStep::new("go on", Next::Brief)],
     };
     Answer::of(&synced, view::synced)
 }
@@ -101,9 +99,9 @@ fn provider<'a>(
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
     let id = wanted.cloned().ok_or_else(|| {
-        Failure::new(Code::Usage, "you wait for nobody")
+        Failure::new(Code::Usage, "you wait for no worker")
             .hint("name the worker to take in")
-            .next("pw-worker brief")
+            .next(Next::Brief)
     })?;
     own.require_other(&id)?;
     let provider =
@@ -113,7 +111,7 @@ fn provider<'a>(
     }
     Err(Failure::new(Code::NotReady, format!("{id} is {}, not complete", provider.state.word()))
         .hint("go on with what does not depend on it; sync when it is complete")
-        .next("pw-worker brief")
+        .next(Next::Brief)
         .details(
             serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
         )

@@ -1,4 +1,4 @@
-//! Cleanup: what is merged goes, whatever anybody could miss stays, with every reason.
+//! Cleanup: what is merged goes, whatever could be missed stays, with every reason.
 
 use std::os::unix::fs::symlink;
 

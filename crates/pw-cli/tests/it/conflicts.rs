@@ -300,7 +300,7 @@ fn what_stood_beside_a_resolution_is_kept() {
     assert!(kept.to_string().contains("resolution of task-2"), "{kept:#}");
 }
 
-/// Puts a worktree with somebody's note where a resolution will be.
+/// Puts a worktree with the user's note where a resolution will be.
 fn leave_over(repo: &TestRepo) {
     repo.git(&["worktree", "add", "-q", "--detach", PLACE, "main"]);
     std::fs::write(place(repo).join("note"), "mine").unwrap();
@@ -325,7 +325,7 @@ fn what_is_left_over_where_a_merge_stops_is_kept_and_in_nobodys_way() {
     assert_eq!(data["snapshot"], "refs/pw/rest-api/snapshot/integration/3");
     assert_eq!((kept(2, "note"), kept(3, "shared.txt")), ("mine".into(), "both".into()));
 
-    // What nobody may touch is told before anything is recorded.
+    // What must not be touched is told before anything is recorded.
     std::fs::create_dir(place(&repo)).unwrap();
     std::fs::write(place(&repo).join("note"), "mine").unwrap();
     repo.worker("task-3-docs").commit("[COMPLETE] docs");

@@ -57,6 +57,10 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-integrate restore",
         "pw-integrate forget --all",
         "pw-retro report",
+        "pw-retro report --verbose",
+        "pw-retro remember",
+        "pw-retro compare",
+        "pw-retro forget --all",
         "pw-integrate run --without task-2 --without task-3 --allow-out-of-scope",
         "pw-worker brief",
     ] {

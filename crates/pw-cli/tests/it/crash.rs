@@ -118,7 +118,7 @@ impl Story {
         (self.goal)(repo);
     }
 
-    /// Runs the command again, and what it says is next, until it is done. Where somebody else did
+    /// Runs the command again, and what it says is next, until it is done. Where another process did
     /// something, `also` does what comes after it, too.
     fn reach(&self, repo: &TestRepo, also: bool) {
         for _ in 0..4 {

@@ -55,7 +55,7 @@ fn everybody_sees_what_is_checked_out_and_a_filter_that_fails_leaves_nothing_hal
         worker.pw(&["checkpoint", "one step"]).data();
         worker.pw(&["complete", "all"]).data();
     }
-    // The gate sees what a person would; then so does whoever resolves.
+    // The gate sees what a person would; then so does the session that resolves.
     tried(&repo, "pw-integrate run --without b").data();
     tried(&repo, "pw-integrate run").error(4, "merge_conflict");
     let conflicted = repo.read(&format!("{PLACE}/shared.txt"));

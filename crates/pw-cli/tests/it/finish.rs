@@ -1,4 +1,4 @@
-//! Landing the integration branch: only forward, only onto what nobody is at work on.
+//! Landing the integration branch: only forward, only onto a checkout without changes.
 
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::TestRepo;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::created;
 
-/// All three workers are integrated; `main` is checked out where nobody is at work.
+/// All three workers are integrated; `main` is checked out, without changes.
 fn integrated() -> TestRepo {
     integrated_with(THREE)
 }

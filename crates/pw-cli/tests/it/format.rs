@@ -21,7 +21,7 @@ fn refs_in_tables_and_names_of_sha_256_change_nothing() {
     repo.git(&["commit", "-q", "-m", "first"]);
     repo.pw("pw-setup create plan.yaml").data();
 
-    // Whoever waits is woken, and not by the look that is taken every half a minute: there may be
+    // A waiting process is woken, and not by the look that is taken every half a minute: there may be
     // no file for a branch.
     wait::observe(&mut repo);
     let waiting = wait::start_with(&repo, "--timeout 25s", 1);

@@ -25,7 +25,7 @@ fn complete(repo: &TestRepo) {
     }
 }
 
-/// Whether a process still runs; one that nobody waited for does not.
+/// Whether a process still runs; one that no parent waited for does not.
 fn runs_still(repo: &TestRepo, pid: &str) -> bool {
     let state = repo.shell(&format!("ps -o stat= -p {}", pid.trim())).output().unwrap();
     !state.stdout.is_empty() && !state.stdout.starts_with(b"Z")

@@ -101,7 +101,7 @@ fn outside_a_workers_worktree_the_guard_is_silent_and_asks_no_git() {
     assert_eq!(write(&repo.root()), Value::Null);
     assert_eq!(write(&repo.beside("")), Value::Null);
     assert!(!calls.exists(), "the guard started git");
-    // A worktree of the user's own is nobody's scope.
+    // A worktree of the user's own is no worker's scope.
     assert_eq!(write(&own), Value::Null);
 }
 
@@ -169,7 +169,7 @@ fn plain_git_commits_are_held_to_the_scope_too() {
     let said = commit(&repo, &users.path, &["--allow-empty", "-m", "[complete] all"]).unwrap();
     assert!(said.contains("[COMPLETE] all"), "{said}");
     assert!(commit(&repo, &users.path, &["--allow-empty", "-m", "[NEEDS:task-9/x] y"]).is_some());
-    // Merging somebody else's work brings their files, and that is fine.
+    // Merging another worker's work brings their files, and that is fine.
     repo.worker("task-2-posts").write("api/posts.py", "theirs").commit("[COMPLETE] posts");
     std::fs::remove_file(users.path.join("api/posts.py")).unwrap();
     users.git(&["merge", "-q", "--no-edit", "work/task-2-posts"]);

@@ -1,4 +1,4 @@
-//! The guard where it is made hard: sessions that went elsewhere, input that nobody foresaw.
+//! The guard where it is made hard: sessions that went elsewhere, unforeseen input.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -79,7 +79,7 @@ fn a_session_signals_commits_and_syncs_as_itself_alone() {
         let output = repo.shell(&line).envs(environment.iter().cloned()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains("this session is that of"), "{said}");
-        // Reading is for everybody.
+        // Reading is for every session.
         let mut brief = repo.helper(&posts.path, &["pw-worker", "brief"]);
         let brief: Answer = brief.envs(environment).output().unwrap().into();
         assert_eq!(brief.data()["worker"], "task-2");
@@ -226,7 +226,7 @@ fn a_session_is_held_to_its_scope_wherever_it_went() {
     let posts = repo.worker("task-2-posts").path;
     assert_eq!(verdict(&repo, &posts, &own, "echo x > api/posts.py"), "deny");
     assert_eq!(verdict(&repo, &posts, &[], "echo x > api/posts.py"), "silent");
-    // Nobody can tell where it belongs.
+    // Where it belongs cannot be told.
     for environment in
         [&session_of("task-1")[..], &session_of("task-9"), &session_of("task-1")[1..]]
     {
@@ -268,7 +268,7 @@ fn a_repository_inside_a_worktree_is_no_way_out() {
     }
 }
 
-/// Input that nobody foresaw, whatever the folder.
+/// Unforeseen input, whatever the folder.
 fn odd_input(cwd: &Path) -> Vec<(&'static str, Vec<u8>)> {
     let cwd = serde_json::to_string(cwd).unwrap();
     let ask = |rest: &str| format!("{{\"cwd\":{cwd},{rest}}}").into_bytes();

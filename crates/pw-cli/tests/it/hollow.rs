@@ -137,14 +137,14 @@ fn a_submodule_needs_its_line_in_gitmodules() {
     let add =
         format!("git -c protocol.file.allow=always submodule --quiet add {} a/lib", lib.display());
     repo.sh(&worker.path, &add);
-    // Nobody owns .gitmodules.
+    // No worker owns .gitmodules.
     worker.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
     let data = worker.pw(&["blocked", "a submodule"]).data();
     assert_eq!((&data["paths"], &data["left"]), (&json!([]), &json!([".gitmodules", "a/lib"])));
     worker.git(&["restore", "--staged", ".gitmodules"]);
     worker.pw(&["checkpoint", "x"]).error(3, "hollow_entry");
 
-    // The plan gives the file to everybody.
+    // The plan shares the file.
     let plan = TWO.replace("[shared.txt]", "[shared.txt, .gitmodules]");
     repo.write("plan.yaml", &plan);
     repo.pw("pw-setup create plan.yaml").data();

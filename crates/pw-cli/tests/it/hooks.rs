@@ -23,7 +23,7 @@ fn a_hook_that_refuses_is_named_with_what_it_said() {
             (&json!(name), &json!("it is too late"))
         );
         assert!(error["message"].as_str().unwrap().contains(name), "{error}");
-        // The signal gets out all the same, and the files stay for whoever may decide.
+        // The signal gets out all the same, and the files stay for the user, who decides.
         repo.follow(&json!(format!(
             "cd {} && {}",
             worker.path.display(),

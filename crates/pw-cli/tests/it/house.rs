@@ -5,14 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The path of a module within its crate, `["status", "derive"]`.
-type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 fn root() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", ".."].iter().collect()
 }
 
 /// Every source file of a crate by its module, tests left out.
-fn modules(crate_name: &str) -> BTreeMap<Module, String> {
+pub(crate) fn modules(crate_name: &str) -> BTreeMap<Module, String> {
     let src = root().join("crates").join(crate_name).join("src");
     let mut found = BTreeMap::new();
     let mut folders = vec![src.clone()];
@@ -33,7 +33,7 @@ fn modules(crate_name: &str) -> BTreeMap<Module, String> {
 }
 
 /// The code of a file: without comments and without the tests at its end.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     text.lines().map(|line| line.split("//").next().unwrap().to_owned() + "\n").collect()
 }

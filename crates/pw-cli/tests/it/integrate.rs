@@ -157,7 +157,7 @@ fn a_merge_that_was_undone_in_the_worktree_is_never_taken_for_a_resolution() {
     repo.git_in(&place, &["merge", "--abort"]);
     repo.pw("pw-integrate continue").error(4, "merge_conflict");
     assert!(std::fs::read_to_string(place.join("shared.txt")).unwrap().contains("<<<<<<<"));
-    // A resolution somebody committed by hand is one.
+    // A resolution that the user committed by hand is one.
     std::fs::write(place.join("shared.txt"), "both\n").unwrap();
     repo.git_in(&place, &["commit", "-q", "-a", "-m", "resolved"]);
     repo.pw("pw-integrate continue").data();
@@ -189,7 +189,7 @@ fn the_integration_branch_is_moved_by_us_alone() {
     repo.pw("pw-integrate run --without task-3").data();
     let ours = integration(&repo);
 
-    // Following `next` twice keeps what somebody put there and brings the branch back.
+    // Following `next` twice keeps what the user put there and brings the branch back.
     repo.git(&["branch", "-f", "integration/rest-api", "main"]);
     for _ in 0..2 {
         let error = repo.pw("pw-integrate run").error(3, "integration_moved");
@@ -463,7 +463,7 @@ fn who_could_collide_comes_last_and_the_answer_says_so() {
     assert_eq!(
         check["turns"][1],
         json!({"worker": "task-1", "after": [], "meets": ["task-2"],
-               "because": "could collide with 1 other: task-2"})
+               "because": "could conflict with 1 other: task-2"})
     );
     let preview = repo.pw("pw-integrate preview").data();
     assert_eq!(preview["turns"], check["turns"]);

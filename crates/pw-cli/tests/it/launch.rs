@@ -125,7 +125,7 @@ fn print_says_what_to_run_and_changes_nothing() {
             repo.shell(&format!("CLAUDECODE=1 {command} --model opus")).status().unwrap().success()
         );
         let script = ours(&repo, label, "launch.sh");
-        let line = format!("sh -n {}", pw_core::report::shell_word(&script.to_string_lossy()));
+        let line = format!("sh -n {}", pw_core::shell_word::shell_word(&script.to_string_lossy()));
         assert!(repo.shell(&line).status().unwrap().success(), "{line}");
     }
     let port = repo.pw("pw-setup check plan.yaml").data()["workers"][0]["port"].to_string();

@@ -27,7 +27,7 @@ fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
     let repo = repo(&format!("{TWO}launch: 'true {{script}}'\nverify: {hold}\nsetup: {hold}\n"));
     let fifos = repo.shell("mkfifo \"$HOME/started\" \"$HOME/go\"").status();
     assert!(fifos.unwrap().success());
-    // Nobody at the other end is a failure, and no reason to wait for ever.
+    // No reader at the other end is a failure, and no reason to wait for ever.
     let soon = |line: &str| {
         let status = repo.shell(&format!("timeout 60 sh -c '{line}'")).status();
         assert!(status.unwrap().success(), "{line}");
@@ -71,7 +71,7 @@ fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
     go();
     started();
     are_told(WRITERS, "pw-integrate run", run.id());
-    // Nobody keeps a worker from its own work, nor anybody from looking.
+    // No lock keeps a worker from its own work, nor a reader from looking.
     a.write("a", "2").pw(&["checkpoint", "meanwhile"]).data();
     b.pw(&["sync", "a"]).error(3, "not_ready");
     a.pw(&["complete", "meanwhile"]).data();

@@ -8,6 +8,7 @@ mod readme;
 use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
+pub(crate) use page::root;
 use page::{HELPERS, Page, pages};
 use pw_core::failure::{Code, Failure};
 use pw_core::gate_report::GateStop;
@@ -179,7 +180,7 @@ fn generated_tables_are_current() {
         page.regenerate(&|name| match name {
             "signals" => signals(),
             "near-misses" => near_misses(),
-            _ => panic!("{}: nobody generates {name:?}", page.name),
+            _ => panic!("{}: no table is generated for {name:?}", page.name),
         });
     }
 }
@@ -246,7 +247,7 @@ fn words(command: &str) -> Vec<String> {
     words.into_iter().filter(|word| !word.is_empty()).map(placeholder).collect()
 }
 
-fn helper(name: &str) -> Option<clap::Command> {
+pub(crate) fn helper(name: &str) -> Option<clap::Command> {
     Some(match name {
         "pw-setup" => pw_cli::Setup::command(),
         "pw-monitor" => pw_cli::Monitor::command(),

@@ -354,7 +354,7 @@ fn the_number_of_git_processes_depends_on_worktrees_alone() {
     repo.worker("task-1-users").write("shared.txt", "1").commit("a");
     repo.worker("task-2-posts").write("shared.txt", "2").commit("b");
     assert_eq!(count(&repo, "pw-monitor status"), 10 + 3);
-    // A worker is told of itself; nobody looks into the others' worktrees for that.
+    // A worker is told of itself; no process looks into the others' worktrees for that.
     assert_eq!(count(&repo, "pw-worker -C worktrees/task-1-users brief"), 7 + 1);
 }
 

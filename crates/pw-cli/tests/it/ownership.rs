@@ -114,7 +114,7 @@ fn commits_of_another_worker_are_known_wherever_they_matter() {
     let error = repo.pw("pw-integrate run --without a").error(3, "not_ready");
     assert_eq!(error["message"], "b holds commits of a, which is left out");
     let error = repo.pw("pw-integrate run --verify 'test!-e'").error(4, "gate_failed");
-    assert_eq!(error["details"]["workers"], json!([]), "it fails without anybody");
+    assert_eq!(error["details"]["workers"], json!([]), "it fails without any worker");
     repo.pw("pw-integrate abort").data();
 
     // Who brings the culprit's commits along is not at fault.

@@ -21,7 +21,7 @@ fn lines(replaced: std::ops::Range<u32>, by: &str) -> String {
 }
 
 #[test]
-fn work_that_nobody_committed_collides_too() {
+fn uncommitted_work_conflicts_too() {
     let repo = created(THREE);
     let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
     users.write("shared.txt", "users\n");
@@ -44,7 +44,7 @@ fn work_that_nobody_committed_collides_too() {
 
     users.commit("[CHECKPOINT] users");
     assert_eq!(status(&repo)["conflicts"][0]["uncommitted"], false);
-    // In the middle of a merge, files are nobody's own work.
+    // In the middle of a merge, files are no worker's own work.
     users.write("api/users.py", "1");
     assert!(!repo.try_git(&users.path, &["merge", "-q", "work/task-2-posts"]).status.success());
     let now = status(&repo);

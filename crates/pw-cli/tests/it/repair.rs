@@ -34,7 +34,7 @@ fn reasons(repo: &TestRepo, root: &Path) -> String {
     worker(repo, root, 0)["reasons"].to_string()
 }
 
-/// Whether git refuses a commit of somebody else's file in this worktree.
+/// Whether git refuses a commit of another worker's file in this worktree.
 pub(crate) fn is_guarded(repo: &TestRepo, worktree: &Path) -> bool {
     fs::write(worktree.join("stray"), "x").unwrap();
     let git = |args: &[&str]| repo.try_git(worktree, args).status.success();
@@ -422,12 +422,12 @@ fn a_worktree_that_was_moved_is_found_and_brought_back() {
             "../repaired"
         },
     ];
-    for (number, moved) in rows(&moves).enumerate() {
+    for (number, moved) in rows(moves).enumerate() {
         let repo = created(TWO);
         let place = repo.worker("a-x");
         place.write("a", "not committed");
         let there = repo.root().join(moved(&repo));
-        // Whoever works there is told, and held to nothing less.
+        // A session that works there is told, and held to nothing less.
         let error = repo.pw_in(&there, &["pw-worker", "brief"]).error(3, "not_a_worker");
         assert_eq!(error["next"], "pw-setup repair two", "{number}: {error:#}");
         // From another depth, git does not find its hooks: then the monitor alone says it.

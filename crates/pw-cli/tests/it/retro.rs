@@ -1,10 +1,12 @@
 //! `pw-retro` against real git.
 
+use std::path::Path;
+
 use pw_testkit::plans::THREE;
-use pw_testkit::repo::START;
+use pw_testkit::repo::{START, TestRepo};
 use serde_json::{Value, json};
 
-use crate::repo;
+use crate::{created, repo};
 
 #[test]
 fn the_report_measures_a_run() {
@@ -56,4 +58,204 @@ fn the_report_outlives_branches_and_worktrees() {
         (&before["integrated"], &before["workers"][0]["commits"]),
         (&json!(true), &json!(1))
     );
+}
+
+/// Runs git in a worktree at a minute of the run.
+fn at(repo: &TestRepo, folder: &Path, minute: i64, words: &str) -> String {
+    let date = format!("{} +0000", START + minute * 60);
+    let line = format!("export GIT_AUTHOR_DATE='{date}' GIT_COMMITTER_DATE='{date}'; git {words}");
+    let output = repo.shell(&line).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A worker's commit of one file, at a minute of the run.
+fn commit(repo: &TestRepo, label: &str, minute: i64, subject: &str, path: &str) {
+    let worker = repo.worker(label);
+    worker.write(path, &format!("{label} {minute}"));
+    worker.git(&["add", "--all"]);
+    at(repo, &worker.path, minute, &format!("commit -q --no-verify -m '{subject}'"));
+}
+
+/// Writes the record anew, each entry at the minute that `minute` says.
+fn redate(repo: &TestRepo, minute: impl Fn(&str) -> i64) {
+    let name = "refs/pw/rest-api/record";
+    let entries = repo.git(&["log", "--reverse", "--format=%T %s", name]);
+    let mut tip = String::new();
+    for entry in entries.lines() {
+        let (tree, subject) = entry.split_once(' ').unwrap();
+        let parent = if tip.is_empty() { String::new() } else { format!("-p {tip}") };
+        let words = format!("commit-tree {tree} {parent} -m '{subject}'");
+        tip = at(repo, &repo.root(), minute(subject), &words);
+    }
+    repo.git(&["update-ref", name, &tip]);
+}
+
+/// An hour in which each minute is known.
+fn known() -> TestRepo {
+    let repo = created(THREE);
+    commit(&repo, "task-1-users", 10, "[CHECKPOINT] model", "api/users.py");
+    commit(&repo, "task-1-users", 15, "[BLOCKED:no key] which?", "shared.txt");
+    commit(&repo, "task-1-users", 35, "[CHECKPOINT] key", "api/users.py");
+    commit(&repo, "task-1-users", 40, "[COMPLETE] users", "api/users.py");
+    commit(&repo, "task-2-posts", 20, "[NEEDS:task-1/UserModel] x", "api/posts.py");
+    commit(&repo, "task-2-posts", 50, "[COMPLETE] posts", "api/posts.py");
+    commit(&repo, "task-3-docs", 30, "[COMPLETE] docs", "docs/a");
+    repo.pw("pw-integrate run").data();
+    let minute = |subject: &str| match subject.split(' ').next().unwrap() {
+        "planned" | "creating" | "created" => 0,
+        _ => 60,
+    };
+    redate(&repo, minute);
+    repo
+}
+
+fn now(minute: i64) -> String {
+    (START + minute * 60).to_string()
+}
+
+#[test]
+fn every_minute_of_a_known_run_is_where_it_belongs() {
+    let repo = known();
+    let report = |words: &[&str]| {
+        let now = now(100);
+        let words = [&["pw-retro", "report", "--now", &now], words].concat();
+        repo.pw_in(&repo.root(), &words).data()
+    };
+    let data = report(&[]);
+    let minutes = |worker: &Value| {
+        ["lifetime", "busy", "blocked", "waiting", "idle"]
+            .map(|kind| worker[format!("{kind}_seconds")].as_i64().unwrap() / 60)
+    };
+    let found: Vec<[i64; 5]> = data["workers"].as_array().unwrap().iter().map(minutes).collect();
+    assert_eq!(found, [[40, 20, 20, 0, 0], [50, 20, 0, 30, 0], [30, 30, 0, 0, 0]]);
+    assert_eq!((&data["elapsed_seconds"], &data["worked_seconds"]), (&json!(3_600), &json!(7_200)));
+    // 70 minutes of work in an hour; two hours of lifetimes are not two workers at work.
+    assert_eq!((&data["parallelism"], &data["interim"]), (&json!(1.17), &json!(false)));
+    // What task-1 did before task-2 took it, 20 minutes, and that of task-2 itself before, are less
+    // than what task-3 did alone.
+    assert_eq!(
+        data["critical_path"],
+        json!({"seconds": 1_800, "steps": [{"worker": "task-3", "seconds": 1_800}]})
+    );
+    assert_eq!(data["handovers"][0]["unnoticed_seconds"], 600);
+    assert_eq!((&data["clocks"], &data["missing"]), (&json!([]), &json!([])));
+    assert!(data["timeline"].is_null());
+    let kinds: Vec<Value> = report(&["--verbose"])["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|moment| moment["kind"].clone())
+        .collect();
+    assert_eq!(kinds.first(), Some(&json!("planned")));
+    assert!(kinds.contains(&json!("unblocked")) && kinds.contains(&json!("taken_in")), "{kinds:?}");
+}
+
+#[test]
+fn a_commit_whose_clock_is_wrong_is_named_and_changes_no_other_number() {
+    let repo = known();
+    commit(&repo, "task-3-docs", 9_999_999, "[COMPLETE] docs, once more", "docs/b");
+    let words = ["pw-retro", "report", "--now", &now(100)];
+    let data = repo.pw_in(&repo.root(), &words).data();
+    assert_eq!(data["clocks"][0]["worker"], "task-3");
+    assert_eq!(data["clocks"][0]["commit"], repo.worker("task-3-docs").git(&["rev-parse", "HEAD"]));
+    assert_eq!(
+        (&data["elapsed_seconds"], &data["workers"][2]["lifetime_seconds"]),
+        (&json!(3_600), &json!(1_800))
+    );
+}
+
+#[test]
+fn the_page_needs_nothing_runs_nothing_and_gives_nothing_away() {
+    let repo = known();
+    let hostile = "<script>alert(1)</script><img src=http://x.test/y> &amp; \u{202e}evil";
+    commit(&repo, "task-3-docs", 70, hostile, "docs/<b onload=x>");
+    let words = ["pw-retro", "report", "--now", &now(100), "--html", "page.html", "--markdown"];
+    let before = repo.git(&["for-each-ref"]);
+    let data = repo.pw_in(&repo.root(), &words).data();
+    assert_eq!(data["written"], json!(["page.html", "docs/retrospective-run1.md"]));
+    assert_eq!(repo.git(&["for-each-ref"]), before);
+
+    let page = repo.read("page.html");
+    assert!(page.contains("default-src 'none'") && page.contains("<svg"), "{page}");
+    for banned in ["<script", "<img", "<b ", "<link", "href=", "style=\"", "\u{202e}"] {
+        assert!(!page.contains(banned), "{banned}");
+    }
+    assert!(page.contains("&lt;script&gt;"), "the subject is shown");
+    let root = repo.root().to_string_lossy().into_owned();
+    let markdown = repo.read("docs/retrospective-run1.md");
+    assert!(!page.contains(&root) && !markdown.contains(&root));
+    assert!(markdown.contains("| task-1-users |") && !markdown.contains("<b"), "{markdown}");
+
+    // The same run, the same bytes; a file of ours is written anew, the next run gets its own.
+    let data = repo.pw_in(&repo.root(), &words).data();
+    assert_eq!(data["written"], json!(["page.html", "docs/retrospective-run2.md"]));
+    assert_eq!(repo.read("page.html"), page);
+    assert_eq!(repo.read("docs/retrospective-run2.md"), markdown);
+}
+
+#[test]
+fn no_file_of_the_users_is_written_over() {
+    let repo = known();
+    repo.write("mine.html", "my own page");
+    for file in ["mine.html", "README.md", "docs", ".git/config"] {
+        if file == "docs" {
+            std::fs::create_dir_all(repo.root().join("docs")).unwrap();
+        }
+        let before = repo.fingerprint();
+        let words = ["pw-retro", "report", "--markdown", "new.md", "--html", file];
+        repo.pw_in(&repo.root(), &words).error(3, "in_the_way");
+        assert!(repo.fingerprint() == before, "{file}");
+    }
+}
+
+#[test]
+fn finished_runs_are_kept_compared_and_forgotten() {
+    let repo = created(THREE);
+    let kept = |repo: &TestRepo| repo.git(&["for-each-ref", "refs/pw/history"]);
+    let error = repo.pw("pw-retro remember").error(3, "not_ready");
+    assert_eq!(error["next"], "pw-monitor status rest-api");
+    assert_eq!(repo.pw("pw-retro compare").data()["runs"], json!([]));
+
+    let repo = known();
+    let first = repo.pw("pw-retro remember").data();
+    assert_eq!((&first["changed"], &first["runs"]), (&json!(true), &json!(1)));
+    let reference = kept(&repo);
+    assert_eq!(repo.pw("pw-retro remember").data()["changed"], false);
+    assert_eq!(kept(&repo), reference, "twice is once");
+
+    // What is kept outlives the workflow, and holds no text of anyone's.
+    repo.pw("pw-integrate finish").data();
+    repo.pw("pw-integrate cleanup").data();
+    let data = repo.pw("pw-retro compare").data();
+    assert_eq!(
+        (&data["runs"][0]["workflow"], &data["runs"][0]["elapsed_seconds"]),
+        (&json!("rest-api"), &json!(3_600))
+    );
+    assert_eq!(
+        data["sizes"][0],
+        json!({"size": "M", "workers": 1, "least_seconds": 1_200, "median_seconds": 1_200, "most_seconds": 1_200})
+    );
+    let text = repo.git(&["show", "refs/pw/history:runs.jsonl"]);
+    assert!(!text.contains("no key") && !text.contains("REST API"), "{text}");
+
+    repo.pw("pw-retro forget").error(2, "usage");
+    assert_eq!(repo.pw("pw-retro forget other").data()["forgotten"], 0);
+    assert_eq!(repo.pw("pw-retro forget rest-api").data(), json!({"forgotten": 1, "runs": 0}));
+    assert_eq!(kept(&repo), "");
+}
+
+#[test]
+fn a_workflow_called_history_loses_nothing() {
+    let repo = created(&THREE.replace("rest-api", "history"));
+    for (label, path) in [
+        ("task-1-users", "api/users.py"),
+        ("task-2-posts", "api/posts.py"),
+        ("task-3-docs", "docs/a"),
+    ] {
+        repo.worker(label).write(path, "1").commit("[COMPLETE] done");
+    }
+    let before = repo.git(&["for-each-ref"]);
+    repo.pw("pw-retro remember").error(3, "in_the_way");
+    assert_eq!(repo.git(&["for-each-ref"]), before);
 }

@@ -144,7 +144,7 @@ fn who_waits_fails_or_was_killed_is_told_apart() {
         assert!(stall["message"].as_str().unwrap().contains(said), "{stall:#}");
     }
 
-    // Its process id is somebody else's by now: this test began long after that session.
+    // Its process id is another process's by now: this test began long after that session.
     let busy = json!({"status": "busy"});
     client.forget();
     client.registered(now(), &busy).said(&asking);

@@ -424,7 +424,7 @@ fn a_command_line_of_any_bytes_gets_an_answer() {
 fn whoever_was_made_before_a_failure_keeps_all_work() {
     let repo = repo(&format!("{THREE}setup: \"case $PWD in *task-2*) exit 1;; esac\"\n"));
     repo.pw("pw-setup create plan.yaml").error(4, "setup_failed");
-    // The first is handed over, the second is not: nobody is told to start it.
+    // The first is handed over, the second is not: no next step says to start it.
     let status = repo.pw("pw-monitor status").data();
     let states: Vec<&Value> =
         status["workers"].as_array().unwrap().iter().map(|worker| &worker["state"]).collect();

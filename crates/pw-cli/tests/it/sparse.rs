@@ -34,7 +34,10 @@ fn a_sparse_checkout_gives_workers_their_files_and_loses_none() {
     assert_eq!(a.git(&["diff", "--name-only", "main", "HEAD"]), "a/new.c\nin/shared");
     repo.pw("pw-integrate run").error(4, "merge_conflict");
     let place = repo.root().join(PLACE);
-    assert!(has(&place, "out/deep/h") && has(&place, "b/old"), "whoever resolves sees all");
+    assert!(
+        has(&place, "out/deep/h") && has(&place, "b/old"),
+        "the session that resolves sees all"
+    );
     std::fs::write(place.join("in/shared"), "both\n").unwrap();
     repo.git_in(&place, &["add", "in/shared"]);
     repo.pw("pw-integrate continue").data();

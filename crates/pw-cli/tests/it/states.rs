@@ -97,7 +97,7 @@ const STATES: &[(&str, &str)] = &[
     ("an empty file", ": >a/new"),
 ];
 
-/// What a repository looks like to somebody who only looks.
+/// What a repository looks like to a reader.
 fn picture(repo: &TestRepo, worktree: &Path) -> [String; 3] {
     [&["rev-parse", "HEAD"][..], &["status", "--porcelain=v2"], &["ls-files", "-s"]]
         .map(|words| repo.git_in(worktree, words))
@@ -206,7 +206,7 @@ fn a_part_is_committed_whatever_else_is_staged() {
     let repo = prepared();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
-    // The user, or the worker's tools, staged something of nobody's and another own file.
+    // The user, or the worker's tools, staged a file that no worker owns and another own file.
     let others = "echo 9 >stray; echo 9 >a/g; git add stray a/g; git rm -q --cached README.md";
     let staged = "M\ta/g\nD\tREADME.md\nA\tstray";
     for (state, script) in rows(STATES).filter(|(_, script)| !script.contains("add -A")) {

@@ -96,7 +96,7 @@ fn signals_are_pushed_where_the_plan_says() {
     );
     let there = repo.git_in(&repo.beside("remote.git"), &["rev-parse", "work/task-1-users"]);
     assert_eq!(json!(there), data["commit"]);
-    // A remote that is away keeps nobody from working.
+    // A remote that is away keeps no worker from working.
     std::fs::remove_dir_all(repo.beside("remote.git")).unwrap();
     assert_eq!(users.pw(&["complete"]).data()["pushed"]["ok"], false);
 }

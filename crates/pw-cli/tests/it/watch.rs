@@ -10,6 +10,7 @@ use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
 use pw_cli::{Picture, Step, Watch};
 use pw_core::history::Commit;
+use pw_core::next::CommandLine;
 use pw_core::status::Status;
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::{START, TestRepo};
@@ -123,7 +124,7 @@ fn no_size_and_no_text_breaks_the_view() {
     worker.signal.as_mut().unwrap().item = Some(hostile.clone());
     picture.status.workers[2].near_misses[0].subject = hostile.clone();
     picture.status.summary = hostile.clone();
-    picture.status.next[0].command = hostile.clone();
+    picture.status.next[0].command = CommandLine::of(&hostile);
     picture.commits.values_mut().for_each(|commits| commits[0].message = hostile.clone());
     let mut watch = Watch::new(picture.clone(), false);
     for (width, height) in [(80, 24), (60, 10), (20, 5), (10, 3), (3, 1), (1, 1), (200, 60)] {
@@ -157,7 +158,7 @@ fn without_colour_there_is_none() {
 
 /// `pw-monitor watch` on a terminal.
 struct Live {
-    /// Ends the program when nobody has dropped this after a minute: a read has no time limit.
+    /// Ends the program when the test has not dropped this after a minute: a read has no time limit.
     _guard: mpsc::Sender<()>,
     pty: Pty,
     child: std::process::Child,
@@ -229,7 +230,7 @@ fn on_a_terminal_it_follows_the_workers_and_leaves_everything_as_it_was() {
     let (rest, status) = live.ended();
     assert!(is_left_clean(&rest) && status.success(), "{status:?} {rest:?}");
 
-    // Whoever ends it with a signal finds it ended by that signal, and the terminal as it was.
+    // A process that ends it with a signal finds it ended by that signal, and the terminal as it was.
     let mut live = Live::start(&repo);
     live.until("guide");
     let kill = format!("kill -TERM {}", live.child.id());

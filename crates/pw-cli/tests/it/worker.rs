@@ -117,7 +117,7 @@ fn nothing_is_committed_elsewhere_or_in_the_middle_of_something() {
     users.git(&next);
     users.pw(&["checkpoint", "x"]).data();
 
-    // What somebody put into the index would be committed with the rest.
+    // What another process put into the index would be committed with the rest.
     users.write("api/users.py", "2").write("setup.cfg", "x").git(&["add", "setup.cfg"]);
     users.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
 }

@@ -469,7 +469,7 @@ fn only_a_workers_session_starts_the_guard() {
     let asked = |folder: &Path| stdout(&guard_hook(&plugin, folder).output().unwrap()).to_owned();
     assert_eq!(asked(&mine), "");
     assert_eq!(asked(&theirs), "pw-worker\n<guard><pre-tool-use>");
-    // Neither a FIFO nor a circle of links where git's file would be keeps anybody waiting.
+    // Neither a FIFO nor a circle of links where git's file would be keeps the wrapper waiting.
     let odd = plugin.path("odd");
     fs::create_dir(&odd).unwrap();
     symlink(".git", odd.join(".git")).unwrap();

@@ -12,7 +12,7 @@ use super::scopes::{self, Unsaid};
 use super::split::{WAYS, Way};
 use super::tree::{Node, Split};
 use crate::path::RepoPath;
-use crate::report::counted;
+use crate::text::counted;
 
 /// Below this speed-up a split costs more than it brings: sessions to start, watch and merge.
 pub const WORTH_IT: f64 = 1.3;
@@ -29,7 +29,10 @@ const LISTED: usize = 6;
 /// A number of workers, and how the windows went with it.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
+    /// How many workers the split has.
     pub workers: usize,
+    /// Each window, split with what was known before it and played; empty when the history is too
+    /// short.
     pub played: Vec<Played>,
     /// Window by window; empty for a number of workers that is not taken.
     pub bounds: Vec<Bounds>,
@@ -56,6 +59,7 @@ pub fn best(trials: &[Evaluation]) -> Option<&Evaluation> {
 /// The whole answer, with what is too long for it.
 #[derive(Clone, Debug)]
 pub struct Advised {
+    /// What `pw-setup analyze` answers.
     pub analysis: Analysis,
     /// The globs of each worker, all of them.
     pub globs: Vec<Vec<String>>,

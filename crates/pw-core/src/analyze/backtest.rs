@@ -41,8 +41,11 @@ const SEEN: usize = 3;
 /// What a split made of a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcome {
+    /// Share of the changes of several files that stay inside one worker; 0 to 1.
     pub inside: f64,
+    /// Share of all changes that need files of several workers, or of none; 0 to 1.
     pub crossing: f64,
+    /// How many times faster than one session; 1 is one session.
     pub speedup: f64,
 }
 
@@ -58,6 +61,7 @@ pub struct Played {
 /// What to compare with in one window.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
+    /// The mean of random splits.
     pub random: Outcome,
     /// The best split of the window's own files that a search finds which knows the future.
     pub oracle: Outcome,
@@ -75,13 +79,16 @@ struct PastChange {
 /// The past, ready to be played.
 #[derive(Clone, Debug)]
 pub struct Past<'a> {
+    /// The changes that are played, the oldest first.
     pub changes: Changes<'a>,
+    /// The paths of all of them as a tree.
     pub tree: Tree,
     /// By path: whether every worker may touch it.
     shared: Vec<bool>,
 }
 
 impl<'a> Past<'a> {
+    /// Prepares a log for playing; `shared` says which paths every worker may touch.
     pub fn new(changes: Changes<'a>, shared: impl Fn(&[u8]) -> bool) -> Self {
         let tree = Tree::of(changes.log);
         let shared = changes.log.paths.iter().map(|path| shared(path.as_bytes())).collect();
@@ -100,10 +107,12 @@ impl<'a> Past<'a> {
         plain[plain.len() - count * size..].chunks(size).map(<[usize]>::to_vec).collect()
     }
 
+    /// Returns what a search may learn from what was known at one moment.
     pub fn training(&self, known: &Known) -> Training<'_> {
         Training::new(&self.tree, known, &|path| self.is_shared(path))
     }
 
+    /// Returns whether every worker may touch a path.
     pub fn is_shared(&self, path: PathId) -> bool {
         self.shared[path as usize]
     }

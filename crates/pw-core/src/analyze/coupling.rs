@@ -36,10 +36,15 @@ pub struct Pair {
 /// A pair of any names of files.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tie<F> {
+    /// The file that changed.
     pub from: F,
+    /// The file that changed with it.
     pub to: F,
+    /// How many changes touch both.
     pub together: usize,
+    /// How many changes touch `from`.
     pub of: usize,
+    /// How many times more often than if the two were independent.
     pub lift: f64,
 }
 
@@ -49,6 +54,7 @@ impl<F> Tie<F> {
         share(self.together, self.of)
     }
 
+    /// Returns the same with paths; `lift` rounded to one decimal.
     pub fn named(&self, name: impl Fn(&F) -> RepoPath) -> Pair {
         Pair {
             path: name(&self.from),

@@ -33,14 +33,18 @@ const LOGS: &[&str] = &["changelog", "changes", "history", "news", "release_note
 /// What kind of file a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A lock file of a package manager, by its name.
     Lock,
     /// A changelog.
     Log,
+    /// Written by a program, by its ending.
     Generated,
+    /// Anything else.
     Other,
 }
 
 impl Kind {
+    /// Tells the kind from the last segment of a path.
     pub fn of(path: &[u8]) -> Self {
         let name = name(path);
         let stem = name.split('.').next().unwrap_or_default();

@@ -17,6 +17,7 @@ pub type PathId = u32;
 /// What `git log` told of the newest commits of a branch.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
+    /// Every path the log names, by [`PathId`].
     pub paths: Vec<RepoPath>,
     /// The newest first, in the order of the log.
     pub entries: Vec<Entry>,
@@ -29,6 +30,7 @@ pub struct Log {
 /// One commit.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
+    /// Whether it has several parents.
     pub is_merge: bool,
     /// Whether it lies on the chain of first parents.
     pub is_mainline: bool,
@@ -41,29 +43,38 @@ pub struct Entry {
 /// One file in one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
+    /// The path after the commit.
     pub path: PathId,
+    /// What became of it.
     pub how: TouchKind,
 }
 
 /// What a commit did to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TouchKind {
+    /// It was not there before.
     Added,
+    /// Its content or mode changed.
     Edited,
+    /// It is gone.
     Deleted,
+    /// It was renamed, from this path.
     RenamedFrom(PathId),
 }
 
 /// The changes of a log, the oldest first.
 #[derive(Clone, Debug)]
 pub struct Changes<'a> {
+    /// The log they are from.
     pub log: &'a Log,
+    /// The changes, one commit or merge each.
     pub entries: Vec<&'a Entry>,
     /// Whether a change is a merge here, not a commit.
     pub are_merges: bool,
 }
 
 impl Entry {
+    /// Whether it touches so many files that it says nothing about what belongs together.
     pub fn is_bulk(&self) -> bool {
         self.files > BULK
     }

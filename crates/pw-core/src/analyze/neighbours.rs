@@ -20,6 +20,7 @@ const SURE: f64 = 0.6;
 pub struct Neighbour {
     /// The worker that owns `path`.
     pub worker: WorkerId,
+    /// The two files: `path` inside the scope, `with` outside it.
     #[serde(flatten)]
     pub pair: Pair,
     /// Who owns `with`; `null` when no worker does.

@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::coupling::Pair;
 use super::split::Way;
+use crate::next::NextStep;
 use crate::path::RepoPath;
-use crate::report::{NextStep, Report};
+use crate::report::Report;
 
 /// What the history says about splitting this repository.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Analysis {
+    /// Whether to split, and why.
     pub verdict: Recommendation,
+    /// How much of the history the answer rests on.
     pub history: Coverage,
     /// What the split would have made of past changes; absent without enough of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,6 +32,7 @@ pub struct Analysis {
     pub plan: Option<String>,
     /// What limits this answer.
     pub notes: Vec<String>,
+    /// What to do next; empty unless the advice is to split.
     pub next: Vec<NextStep>,
 }
 
@@ -39,14 +43,17 @@ impl Report for Analysis {
 /// Whether to split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recommendation {
+    /// What to do.
     pub advice: Advice,
     /// One sentence, with the numbers.
     pub reason: String,
 }
 
+/// What the history advises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Advice {
+    /// Start the workers of the split.
     Split,
     /// Do it in one session.
     OneSession,
@@ -63,7 +70,9 @@ pub struct Coverage {
     pub changes: usize,
     /// Changes of more than 30 files, which count nothing.
     pub bulk: usize,
+    /// Whether a change is a merge of the mainline; otherwise it is a commit.
     pub by_merges: bool,
+    /// Whether the clone is shallow, so that older commits are not here.
     pub shallow: bool,
     /// Whether older commits were left out.
     pub cut: bool,
@@ -72,7 +81,9 @@ pub struct Coverage {
 /// What splits made from what was known then would have made of the changes that came.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Backtest {
+    /// How many windows were played.
     pub windows: usize,
+    /// Changes in each window.
     pub changes_per_window: usize,
     /// The way that the windows chose.
     pub way: Way,
@@ -84,6 +95,7 @@ pub struct Backtest {
     pub crossing: f64,
     /// The better of top folders and the folders in them.
     pub folders: Score,
+    /// The mean of random splits into as many workers.
     pub random: Score,
     /// A split that knew the future.
     pub best_possible: Score,
@@ -94,29 +106,38 @@ pub struct Backtest {
 /// A mean over windows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
+    /// Over all windows.
     pub mean: f64,
+    /// Lower end of the 90 % interval.
     pub low: f64,
+    /// Upper end of the 90 % interval.
     pub high: f64,
 }
 
 /// What a baseline came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Score {
+    /// How many times faster than one session.
     pub speedup: f64,
+    /// Share of the changes of several files that stay inside one worker; 0 to 1.
     pub inside: f64,
 }
 
 /// What another number of workers came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherCount {
+    /// How many workers the split has.
     pub workers: usize,
+    /// How many times faster than one session.
     pub speedup: f64,
+    /// Share of all changes that cross workers; 0 to 1.
     pub crossing: f64,
 }
 
 /// One worker of the split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
+    /// The worker's `name` in a plan: the folder that holds more than half of its changes.
     pub name: String,
     /// At most as many globs as `more` leaves out; the plan has all.
     pub owns: Vec<String>,
@@ -132,10 +153,12 @@ pub struct Part {
 /// A file that makes changes cross.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hub {
+    /// The file, as it is called today.
     pub path: RepoPath,
     /// The worker that owns it.
     pub owner: String,
     /// How many of the changes that touch it cross workers.
     pub crossing: usize,
+    /// How many changes touch it.
     pub of: usize,
 }

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::decide::Change;
 use super::judge::{Judge, STREAM};
 use super::{code, files, find, git, helper, lists, options, patch, session};
-use crate::report::shell_word;
+use crate::shell_word::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
 /// words of their own follow.

@@ -41,7 +41,7 @@ pub(super) fn change(
             ));
         }
         Target::Unclear(shown) => {
-            return Some(format!("nobody can tell where {shown} lies; name the file another way"));
+            return Some(format!("where {shown} lies cannot be told; name the file another way"));
         }
         Target::Temporary | Target::Outside(_) => return None,
     };
@@ -124,7 +124,7 @@ pub(super) fn foreign(plan: &Plan, worker: &Worker, path: &RepoPath) -> String {
             me = worker.id,
         ),
         None => format!(
-            "{path} is in nobody's scope, so not in that of {}. If the work needs it, run \
+            "{path} is in no worker's scope, so not in that of {}. If the work needs it, run \
              `pw-worker blocked \"needs {path}\"` and tell the user",
             worker.id
         ),

@@ -7,7 +7,7 @@ use super::lists;
 use super::session;
 use super::surroundings::Target;
 use super::verbs::{self, Verdict};
-use crate::report::shell_word;
+use crate::shell_word::shell_word;
 
 /// Where a git command runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,8 @@ fn in_its_folder(
         return None;
     };
     let place = place(judge);
-    let own = "work in your own worktree: leave -C, --git-dir, GIT_DIR and `cd` to others out";
+    let own =
+        "work in your own worktree: leave out -C, --git-dir, GIT_DIR and `cd` to other worktrees";
     match verdict {
         Verdict::DeniedAnywhere(reason) => judge.deny(reason),
         Verdict::Denied(reason) if place != Place::Outside || globals.leads => judge.deny(reason),

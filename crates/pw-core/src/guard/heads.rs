@@ -11,7 +11,9 @@ pub(super) fn leaves(judge: &Judge<'_>, verb: &str, args: &[Word]) -> Option<Str
         _ => {
             let branch = judge.worker.branch();
             return reset(judge, args).then(|| {
-                format!("{branch} would stand on another's commit: name your own, as in HEAD~1")
+                format!(
+                    "{branch} would point at another worker's commit: name your own, as in HEAD~1"
+                )
             });
         }
     };

@@ -41,7 +41,8 @@ const HELPERS: &[Helper] = &[
     helper(["pw-setup", "list"], 0, &["--format"]),
     helper(["pw-setup", "repair"], 1, &["--format"]),
     helper(["pw-setup", "schema"], 0, &["--format"]),
-    helper(["pw-retro", "report"], 1, &["--format"]),
+    helper(["pw-retro", "report"], 1, &["--format", "--verbose"]),
+    helper(["pw-retro", "compare"], 0, &["--format"]),
     helper(["pw-retro", "schema"], 0, &["--format"]),
 ];
 

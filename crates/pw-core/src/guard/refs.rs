@@ -22,7 +22,9 @@ pub struct Transaction<'a> {
 /// Where git keeps a ref's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
+    /// In a file of its own, below `refs/`.
     Loose,
+    /// In `packed-refs`, with many others.
     Packed,
     /// In `packed-refs`, and the ref has no file of its own.
     PackedAlone,

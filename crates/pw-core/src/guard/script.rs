@@ -11,7 +11,7 @@ use super::call::Call;
 use super::decide::Change;
 use super::expansion;
 use super::judge::{Judge, STREAM};
-use crate::report::shell_word;
+use crate::shell_word::shell_word;
 
 /// Longest script that is read, in bytes.
 const MAX_LENGTH: usize = 256 << 10;

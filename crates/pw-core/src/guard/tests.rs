@@ -145,7 +145,7 @@ fn files_are_allowed_by_the_scope_of_the_plan() {
     assert!(matches!(decide("a/x"), Decision::Allow(_)));
     assert!(matches!(decide("Cargo.lock"), Decision::Allow(_)));
     assert!(matches!(decide("b/x"), Decision::Deny(reason) if reason.contains("owned by task-2")));
-    assert!(matches!(decide("c"), Decision::Deny(reason) if reason.contains("nobody")));
+    assert!(matches!(decide("c"), Decision::Deny(reason) if reason.contains("no worker's scope")));
     assert!(matches!(decide("/etc/x"), Decision::Deny(_)));
     assert_eq!(decide("target/log"), Decision::Silent);
     assert_eq!(decide("/tmp/x"), Decision::Silent);

@@ -1,7 +1,7 @@
 //! How to take back what git did to a worktree before one of our hooks refused the rest: git moves
 //! refs, and asks for a message, after it has changed index and files.
 
-use crate::report::shell_word;
+use crate::shell_word::shell_word;
 
 /// A git command that a hook refuses to go on with, and what it did so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub struct Halted {
 /// What was brought to a commit to which HEAD does not go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
+    /// The commit.
     pub commit: String,
     /// Whether the files were, as well as the index.
     pub with_files: bool,

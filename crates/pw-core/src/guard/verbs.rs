@@ -112,7 +112,7 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
         "worktree" => reads_if(first == Some("list"), "worktrees are made and removed by the user"),
         "reflog" => reads_if(
             !matches!(first, Some("expire" | "delete" | "drop" | "write")),
-            "the reflog is how lost work is found again",
+            "lost work is found again with the reflog",
         ),
         "notes" => reads_if(
             matches!(
@@ -225,7 +225,7 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
         },
         "clean" => reads_if(
             read(args, "e", &["--exclude"]).has(&["-n", "--dry-run"]),
-            "it also removes what only lies ignored in your worktree: remove files by their names",
+            "it also removes ignored files of your worktree: remove files by their names",
         ),
         "rm" => {
             if !plain.has(&["--cached"]) {
@@ -250,7 +250,7 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
             "--index-info",
             "--cacheinfo",
         ]) {
-            true => denied("git would hide changes of these files from everybody"),
+            true => denied("git would no longer show changes of these files"),
             false => Own,
         },
         "read-tree" => denied("it replaces the index: get files back with `git restore`"),
@@ -446,7 +446,7 @@ fn commit(args: &[Word]) -> Verdict {
         return denied(PAST_HOOKS);
     }
     if args.has(&["--amend"]) && !args.has(&["-m", "--message", "-F", "--file"]) {
-        return denied("the old subject would stand over new content: give the message with -m");
+        return denied("the new commit would have the old subject: give the message with -m");
     }
     Own
 }

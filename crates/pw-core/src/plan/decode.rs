@@ -8,6 +8,7 @@ use super::{
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
+use crate::signal::{Carrier, Template};
 use crate::time::{Seconds, parse_human};
 use crate::yaml::{Node, Value};
 
@@ -18,6 +19,7 @@ pub(super) struct Draft {
     goal: String,
     base: Option<String>,
     verify: Vec<Gate>,
+    smoke: Option<String>,
     setup: Option<String>,
     copy: Scope,
     shared: Scope,
@@ -25,6 +27,7 @@ pub(super) struct Draft {
     worktrees: Option<String>,
     git_hooks: Option<bool>,
     verify_on_complete: Option<bool>,
+    carrier: Carrier,
     remote: Option<String>,
     launch: Option<String>,
     stall_after: Option<Seconds>,
@@ -59,6 +62,7 @@ impl Draft {
             goal: self.goal,
             base: self.base,
             verify: self.verify,
+            smoke: self.smoke,
             setup: self.setup,
             copy: self.copy,
             shared: self.shared,
@@ -66,6 +70,7 @@ impl Draft {
             worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
             git_hooks: self.git_hooks.unwrap_or(true),
             verify_on_complete: self.verify_on_complete.unwrap_or(false),
+            carrier: self.carrier,
             remote: self.remote,
             launch: self.launch,
             stall_after: self.stall_after,
@@ -105,12 +110,15 @@ const PLAN_KEYS: &[&str] = &[
     "base",
     "verify",
     "verify_on_complete",
+    "smoke",
     "setup",
     "copy",
     "shared",
     "disposable",
     "worktrees",
     "git_hooks",
+    "signal",
+    "signal_subject",
     "permissions",
     "remote",
     "launch",
@@ -132,6 +140,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         goal: reader.text(&fields, "goal").unwrap_or_default(),
         base: reader.text(&fields, "base"),
         verify: reader.gates(&fields),
+        smoke: reader.text(&fields, "smoke"),
         setup: reader.text(&fields, "setup"),
         copy: reader.scope(&fields, "copy").0,
         shared: reader.scope(&fields, "shared").0,
@@ -139,6 +148,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         worktrees: reader.folder(&fields, "worktrees"),
         git_hooks: reader.flag(&fields, "git_hooks"),
         verify_on_complete: reader.flag(&fields, "verify_on_complete"),
+        carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
         stall_after: reader.duration(&fields, "stall_after"),
@@ -305,6 +315,42 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// Returns where signals are carried: `signal`, and `signal_subject` for what the subject is.
+    fn carrier(&mut self, fields: &Fields<'_>) -> Carrier {
+        let line = |key| field(fields, key).map_or(1, |node| node.line);
+        let word = self.text(fields, "signal");
+        let subject = self.text(fields, "signal_subject");
+        let is_trailer = match word.as_deref() {
+            None | Some("subject") => false,
+            Some("trailer") => true,
+            Some(other) => {
+                let message = format!("`signal` {other:?} is unknown");
+                let hint = "write trailer, or leave it out: signals are in the subject then";
+                self.report(line("signal"), ProblemCode::WrongType, message, hint);
+                return Carrier::default();
+            }
+        };
+        let Some(subject) = subject else {
+            let template = Template::default();
+            return if is_trailer { Carrier::Trailer { template } } else { Carrier::Subject };
+        };
+        if !is_trailer {
+            let message = "`signal_subject` is for signals in a trailer".to_owned();
+            let hint = "add `signal: trailer`, or leave `signal_subject` out";
+            self.report(line("signal_subject"), ProblemCode::WrongType, message, hint);
+        }
+        Template::parse(&subject).map_or_else(
+            || {
+                let message = format!("`signal_subject` {subject:?} is no subject");
+                let hint =
+                    "write one line with {text} in it, once; {id} and {name} are the worker's";
+                self.report(line("signal_subject"), ProblemCode::WrongType, message, hint);
+                Carrier::default()
+            },
+            |template| Carrier::Trailer { template },
+        )
     }
 
     /// Returns whether a key that knows but one word has it. Only the whole word counts, so that a
@@ -494,37 +540,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gates(verify: &str) -> Result<Vec<Gate>, Vec<Problem>> {
-        let text =
-            format!("verify: {verify}\nworkflow: w\nworkers: [{{id: a, name: a, owns: [a]}}]\n");
-        let mut problems = Vec::new();
-        let draft = draft(&crate::yaml::read(&text).unwrap(), &mut problems);
-        if problems.is_empty() { Ok(draft.verify) } else { Err(problems) }
-    }
-
-    #[test]
-    fn one_command_is_one_gate_and_each_of_several_has_a_name_and_a_limit() {
-        let only = gates("cargo test").unwrap();
-        assert_eq!((only[0].name.as_str(), only[0].timeout_seconds), (gate::ONLY, 3600));
-        let two = gates("[{name: lint, run: x, timeout: 1h30m}, {name: test, run: y}]").unwrap();
-        let limits: Vec<Seconds> = two.iter().map(|gate| gate.timeout_seconds).collect();
-        assert_eq!(limits, [5400, 3600]);
-        for wrong in [
-            "[{name: a, run: x, timeout: soon}]",
-            "[{name: a, run: x, timeout: 600}]",
-            "[{name: a, run: x, timeout: 0s}]",
-            "[{name: a, run: x, timeout: 25h}]",
-            "[{name: a, run: x}, {name: a, run: y}]",
-            "[{name: A b, run: x}]",
-            "[{name: a}]",
-            "[{run: x}]",
-            "[{name: a, run: x, when: now}]",
-            "[make]",
-        ] {
-            assert_eq!(gates(wrong).unwrap_err().len(), 1, "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -12,42 +12,113 @@ use crate::time::Seconds;
 /// One line of the record, the subject of one of its commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The workflow exists; it forks from this branch (none: a detached HEAD) and commit.
-    Planned { branch: Option<String>, base: Oid },
+    /// The workflow exists.
+    Planned {
+        /// The branch it forks from; `None` when HEAD was detached.
+        branch: Option<String>,
+        /// The commit it forks from.
+        base: Oid,
+    },
     /// The plan in the record's tree was replaced.
     Replanned,
     /// A branch and worktree are about to be made. Written before, so that a kill can be undone.
-    Creating { worker: WorkerId, fork: Oid },
-    /// They are there, ready to be handed to an agent, with a port of its own.
-    Created { worker: WorkerId, fork: Oid, port: Option<u16> },
-    /// A session was started for the worker; the client or tmux may have given it an id.
-    Launched { worker: WorkerId, how: LaunchMode, id: Option<String> },
-    /// This tip of the worker is in the integration branch.
-    Merged { worker: WorkerId, tip: Oid },
-    /// The integration branch was moved here, by us, after this proof.
-    Integrated { commit: Oid, proof: Proof },
-    /// A gate ran on this tree; `terms` is the blob of all else that its verdict depends on.
-    Gated { tree: Oid, terms: Oid, end: End, seconds: Seconds },
+    Creating {
+        /// Whose they are.
+        worker: WorkerId,
+        /// The commit the branch begins at.
+        fork: Oid,
+    },
+    /// They are there, ready to be handed to an agent.
+    Created {
+        /// Whose they are.
+        worker: WorkerId,
+        /// The commit the branch begins at.
+        fork: Oid,
+        /// The worker's own TCP port; `None` when none was free.
+        port: Option<u16>,
+    },
+    /// A session was started for the worker.
+    Launched {
+        /// Whose session it is.
+        worker: WorkerId,
+        /// In which way.
+        how: LaunchMode,
+        /// What the client or tmux calls it; `None` when it has no name.
+        id: Option<String>,
+    },
+    /// A tip of the worker is in the integration branch.
+    Merged {
+        /// Who was merged.
+        worker: WorkerId,
+        /// The commit of its branch that was merged.
+        tip: Oid,
+    },
+    /// The integration branch was moved, by us.
+    Integrated {
+        /// Where it is now.
+        commit: Oid,
+        /// What was known of that commit.
+        proof: Proof,
+    },
+    /// A gate ran.
+    Gated {
+        /// The tree it ran on.
+        tree: Oid,
+        /// The blob of all else that its verdict depends on.
+        terms: Oid,
+        /// How its command ended.
+        end: End,
+        /// How long that took.
+        seconds: Seconds,
+    },
     /// The result of all merges did not pass.
     Red(Red),
     /// Merging this tip onto that commit needs a resolution.
     Stopped(Stopped),
-    /// That merge was resolved as this commit; who comes after it is still to be merged.
-    Resolved { worker: WorkerId, commit: Oid },
-    /// The stopped integration was given up; a worker when it had stopped at one.
-    Aborted { worker: Option<WorkerId> },
-    /// The integration branch is in the base branch, which is at this commit.
-    Finished { commit: Oid },
-    /// What a worktree held is kept under this name.
-    Snapshot { id: SnapshotId, commit: Oid },
-    /// That is kept no longer, on request.
-    Forgot { id: SnapshotId },
+    /// That merge was resolved; who comes after it is still to be merged.
+    Resolved {
+        /// Whose merge it was.
+        worker: WorkerId,
+        /// The merge commit.
+        commit: Oid,
+    },
+    /// The stopped or red integration was given up.
+    Aborted {
+        /// At whom it had stopped; `None` when it was red.
+        worker: Option<WorkerId>,
+    },
+    /// The integration branch is in the base branch.
+    Finished {
+        /// Where the base branch is.
+        commit: Oid,
+    },
+    /// What a worktree held is kept.
+    Snapshot {
+        /// The name it is kept under.
+        id: SnapshotId,
+        /// The commit that holds it.
+        commit: Oid,
+    },
+    /// A snapshot is kept no longer, on request.
+    Forgot {
+        /// Its name.
+        id: SnapshotId,
+    },
     /// A worker's worktree and branch are about to be removed; its work is kept elsewhere.
-    Cleaning { worker: WorkerId },
+    Cleaning {
+        /// Whose they are.
+        worker: WorkerId,
+    },
     /// That was given up: both are there, and a session in them goes on.
-    Stayed { worker: WorkerId },
+    Stayed {
+        /// Whose they are.
+        worker: WorkerId,
+    },
     /// They are gone.
-    Cleaned { worker: WorkerId },
+    Cleaned {
+        /// Whose they were.
+        worker: WorkerId,
+    },
 }
 
 impl fmt::Display for Event {
@@ -170,6 +241,7 @@ impl Event {
 /// A merge that waits for a resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
+    /// Whose merge it is.
     pub worker: WorkerId,
     /// The worker's tip that is being merged.
     pub tip: Oid,
@@ -193,6 +265,7 @@ impl Stopped {
 pub struct Red {
     /// What was tested.
     pub candidate: Oid,
+    /// The gate that failed.
     pub gate: GateName,
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,

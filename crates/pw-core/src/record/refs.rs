@@ -8,6 +8,7 @@ use crate::snapshot::SnapshotId;
 pub struct Refs<'a>(pub &'a Slug);
 
 impl Refs<'_> {
+    /// The record itself: a chain of commits, one event each.
     pub fn record(&self) -> String {
         format!("refs/pw/{}/record", self.0)
     }
@@ -33,6 +34,12 @@ impl Refs<'_> {
         format!("refs/pw/{}/integrated", self.0)
     }
 
+    /// Where the record was when the workflow was closed: it is closed as long as both are there.
+    pub fn closed(&self) -> String {
+        format!("refs/pw/{}/closed", self.0)
+    }
+
+    /// One snapshot of a worker, or of a resolution that was given up.
     pub fn snapshot(&self, id: &SnapshotId) -> String {
         format!("{}{id}", self.snapshots())
     }
@@ -42,6 +49,7 @@ impl Refs<'_> {
         format!("refs/pw/{}/snapshot/", self.0)
     }
 
+    /// The branch that holds the result, for the user to see.
     pub fn integration(&self) -> String {
         format!("refs/heads/integration/{}", self.0)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::gate::GateMode;
 use crate::id::WorkerId;
-use crate::report::shell_word;
+use crate::next::Options;
 
 /// Which workers an integration leaves out, and how it is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,17 +36,15 @@ impl RunOptions {
         Some(options)
     }
 
-    /// Returns the words that ask for it again, each after a space.
-    pub fn command_line(&self) -> String {
-        let without = self.without.iter().map(|id| format!(" --without {id}"));
-        let gate = match self.gate {
-            Some(GateMode::None) => Some(" --no-gate".to_owned()),
-            mode => mode.map(|mode| format!(" --gate {}", mode.word())),
-        };
-        let scope = self.allow_out_of_scope.then(|| " --allow-out-of-scope".to_owned());
-        let verify =
-            self.verify.as_ref().map(|command| format!(" --verify {}", shell_word(command)));
-        without.chain(scope).chain(gate).chain(verify).collect()
+    /// Returns the options that ask for it again.
+    pub fn options(&self) -> Options<'_> {
+        Options {
+            without: &self.without,
+            allow_out_of_scope: self.allow_out_of_scope,
+            no_gate: self.gate == Some(GateMode::None),
+            gate: self.gate.filter(|mode| *mode != GateMode::None).map(GateMode::word),
+            verify: self.verify.as_deref(),
+        }
     }
 
     /// Returns both choices together; what `other` says of the gates counts.

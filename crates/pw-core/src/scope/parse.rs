@@ -14,7 +14,9 @@ const MAX_ALTERNATIVES: usize = 256;
 /// Why a glob cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadGlob {
+    /// What is wrong, with the glob.
     pub message: String,
+    /// What to write instead.
     pub hint: String,
 }
 
@@ -128,7 +130,7 @@ fn segment(glob: &str, part: &str) -> Result<Segment, BadGlob> {
     };
     let name: Option<String> = tokens.iter().map(literal).collect();
     if name.is_some_and(|name| name.eq_ignore_ascii_case(".git")) {
-        return bad(format!("`{glob}` reaches into .git"), "git's own folder belongs to nobody");
+        return bad(format!("`{glob}` reaches into .git"), "no worker can own git's own folder");
     }
     Ok(Segment::One(tokens))
 }

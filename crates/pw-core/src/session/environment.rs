@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::failure::{Code, Failure};
 use crate::id::{Slug, WorkerId};
+use crate::next::Next;
 use crate::plan::{Plan, Worker};
 
 /// Environment variables that tell a session which worker it is; other sessions have none of them.
@@ -26,7 +27,9 @@ pub fn environment(
 /// The worker that a session was started as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionOf {
+    /// `PW_WORKFLOW`; `None` when it is not set.
     pub workflow: Option<String>,
+    /// `PW_WORKER`, an id; `None` when it is not set.
     pub worker: Option<String>,
 }
 
@@ -63,7 +66,7 @@ impl SessionOf {
             format!("this session is that of {session}, and `{command}` is done to all workers"),
         )
         .hint("go on with your own work; to have this done, say so with pw-worker blocked, which the user sees")
-        .next("pw-worker brief"))
+        .next(Next::Brief))
     }
 
     /// Refuses what is done to another workflow than that of the session.
@@ -98,6 +101,6 @@ impl SessionOf {
             format!("this session is that of {said}, and the worktree that of {there}"),
         )
         .hint("go back to your own worktree; what you need of another worker, ask for with pw-worker needs")
-        .next("pw-worker brief"))
+        .next(Next::Brief))
     }
 }

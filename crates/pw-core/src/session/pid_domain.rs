@@ -6,12 +6,15 @@ use std::fmt;
 /// A kernel and the process ids that are seen there. What a system does not tell is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PidDomain {
+    /// The kernel's name, `linux` for example.
     pub system: String,
     /// Another one after each start of the kernel; all containers of a machine share it.
     pub boot: String,
     /// The namespace of the process ids.
     pub space: String,
+    /// The id a Linux system was given when it was installed; images of containers share it.
     pub machine: String,
+    /// The host's name; a container has its own.
     pub host: String,
 }
 
@@ -24,6 +27,7 @@ pub enum Visibility {
     Locks,
     /// It ended with the kernel it ran on.
     Gone,
+    /// Nothing can be told.
     Nothing,
 }
 

@@ -14,6 +14,7 @@ const TOLERANCE: i64 = 2;
 /// A process that was noted: its id, and when it began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
+    /// Its id, which another process may have after it ended.
     pub pid: u32,
     began: Began,
 }

@@ -26,13 +26,17 @@ pub fn folder_name(cwd: &str) -> (String, bool) {
 /// A session that ran when its entry was written; a killed one leaves its entry behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
+    /// The client's process.
     pub pid: u32,
+    /// The session's id, the name of its transcript.
     pub session: Option<String>,
+    /// The folder it was started in, absolute.
     pub cwd: String,
     /// Unknown of a client that does not tell.
     pub started: Option<Seconds>,
     /// Its id in the background.
     pub job: Option<String>,
+    /// What it does; `None` of a client that does not tell.
     pub activity: Option<Activity>,
     /// Since when it does that.
     pub since: Option<Seconds>,
@@ -101,6 +105,7 @@ pub struct Job {
     pub needs: Option<String>,
     /// Something it started goes on by itself.
     pub is_in_flight: bool,
+    /// When the client wrote this; `None` when it does not say.
     pub updated: Option<Seconds>,
 }
 
@@ -121,6 +126,7 @@ struct RawInFlight {
 }
 
 impl Job {
+    /// Reads `state.json` of a background session; `None` when it is malformed, or half written.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let raw: RawJob = serde_json::from_slice(json).ok()?;
         Some(Self {
@@ -135,6 +141,7 @@ impl Job {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Agent {
+    /// What `claude attach` takes; empty when it is not in the background.
     #[serde(default)]
     pub id: String,
     pid: Option<u32>,

@@ -59,7 +59,10 @@ impl FromStr for LaunchMode {
 /// How a worker's newest session was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
+    /// In which way.
     pub how: LaunchMode,
+    /// What the client or tmux calls it; `None` when it has no name.
     pub id: Option<String>,
+    /// When it was started.
     pub at: Seconds,
 }

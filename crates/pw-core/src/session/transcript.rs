@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::bounded;
+use crate::text::bounded;
 use crate::time::{Seconds, parse_rfc3339};
 
 /// Longest text of a session that a report repeats, in characters.
@@ -14,15 +14,20 @@ const MAX_TEXT: usize = 200;
 /// An error of the service that ended a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
+    /// What kind of error it is.
     pub kind: ErrorKind,
     /// In the client's words.
     pub message: String,
 }
 
+/// The kinds of errors, by what helps against them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// The client is not logged in: the user has to.
     Login,
+    /// A limit was reached: time helps.
     RateLimit,
+    /// Any other; the message says what.
     Other,
 }
 
@@ -31,7 +36,9 @@ pub enum ErrorKind {
 pub struct Tail {
     /// When the newest record was written.
     pub at: Option<Seconds>,
+    /// The error that ended the newest turn; `None` when none did.
     pub error: Option<ApiError>,
+    /// Whether the newest turn ended with words, so that the session waits.
     pub turn_ended: bool,
     /// The tool call that has no result, `Bash: …`.
     pub asks: Option<String>,
@@ -159,9 +166,13 @@ fn asks(call: &Block) -> String {
 /// Tokens that were used, and what the client says they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
+    /// Tokens sent that were in no cache.
     pub input_tokens: u64,
+    /// Tokens the model wrote.
     pub output_tokens: u64,
+    /// Tokens that were read from the cache.
     pub cache_read_tokens: u64,
+    /// Tokens that were written to the cache.
     pub cache_write_tokens: u64,
     /// US dollars; absent while a session has not told.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,9 +16,9 @@ use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{self, counted};
 use crate::session::{SessionFacts, Usage};
 use crate::signal::{self, Signal, Subject};
+use crate::text::{self, counted};
 use crate::time;
 
 /// Longest text of a worker that a report repeats, in characters.
@@ -287,7 +287,7 @@ fn session(record: &Record, worker: &Worker, known: &SessionFacts) -> Option<Ses
 }
 
 fn bounded(text: &str) -> String {
-    report::bounded(text, MAX_TEXT)
+    text::bounded(text, MAX_TEXT)
 }
 
 fn state(
@@ -363,7 +363,7 @@ fn reasons(
         WorktreeFacts::Broken => {
             add(
                 ReasonKind::WorktreeBroken,
-                "what stands in the place of the worktree is not that, or not linked to git"
+                "the folder of the worktree holds something else, or is not linked to git"
                     .to_owned(),
                 &[],
             );

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outlook, SignalKind, SignalReport, State, Status, Waiting, WorkerStatus};
 use crate::id::WorkerId;
+use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::NextStep;
 use crate::time::Seconds;
 
 /// Something that the user or an agent must act on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewsItem {
+    /// What kind of thing it is.
     pub kind: NewsKind,
     /// Absent when it is not about one worker.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +31,7 @@ pub struct NewsItem {
     pub text: String,
     /// What to run, when a command is the way to act on it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub command: Option<CommandLine>,
 }
 
 /// The kinds of things that the user or an agent must act on.
@@ -124,7 +125,7 @@ impl News<'_> {
         self.found.push((self.mark(kind, (&worker.id, about)), change));
     }
 
-    fn command(&self, is_its: impl Fn(&NextStep) -> bool) -> Option<String> {
+    fn command(&self, is_its: impl Fn(&NextStep) -> bool) -> Option<CommandLine> {
         self.status.next.iter().find(|step| is_its(step)).map(|step| step.command.clone())
     }
 

@@ -1,28 +1,30 @@
 //! What to do next, as commands, and the summary in one sentence.
 
+use std::path::PathBuf;
+
 use super::{ReasonKind, State, Status, WorkerStatus};
-use crate::gap;
 use crate::id::WorkerId;
+use crate::next::{CommandLine, Next, NextStep};
 use crate::plan::{Plan, Worker};
-use crate::report::{NextStep, counted, shell_word};
+use crate::text::counted;
 
 /// Where things are on this machine, for commands that run from any folder.
 pub trait Places {
     /// The command that starts a worker.
-    fn launch(&self, worker: &Worker) -> String;
+    fn launch(&self, worker: &Worker) -> CommandLine;
     /// The absolute folder of a worker's worktree.
-    fn worktree(&self, worker: &Worker) -> String;
+    fn worktree(&self, worker: &Worker) -> PathBuf;
 }
 
 /// Returns the next steps, the most urgent first.
 pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<NextStep> {
     let workflow = &status.workflow;
     if status.integration.stopped_at.is_some() {
-        return vec![step("resolve", None, format!("pw-integrate continue {workflow}"))];
+        return vec![step("resolve", None, Next::go_on(workflow))];
     }
     let mut steps = Vec::new();
     if status.integration.red.is_some() {
-        steps.push(step("correct", None, format!("pw-integrate continue {workflow}")));
+        steps.push(step("correct", None, Next::go_on(workflow)));
     }
     let is_lost = |worker: &WorkerStatus| {
         [ReasonKind::WorktreeMoved, ReasonKind::WorktreeBroken]
@@ -30,15 +32,13 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             .any(|kind| has(worker, *kind))
     };
     if status.workers.iter().any(|worker| !worker.gaps.is_empty() || is_lost(worker)) {
-        steps.push(step("repair", None, gap::repair(workflow)));
+        steps.push(step("repair", None, Next::Repair(Some(workflow))));
     }
     for worker in &status.workers {
-        let start =
-            || plan.worker(&worker.id).map(|worker| places.launch(worker)).unwrap_or_default();
-        let folder =
-            || plan.worker(&worker.id).map(|worker| places.worktree(worker)).unwrap_or_default();
+        let Some(planned) = plan.worker(&worker.id) else { continue };
+        let start = || places.launch(planned);
         // Is refused, and says where its session is.
-        let ask = || format!("pw-setup launch {} --workflow {workflow}", worker.id);
+        let ask = || Next::Launch { worker: &worker.id, workflow, how: None }.into();
         if let Some(stall) = &worker.stall {
             steps.push(step(stall.cause.action(), Some(worker), stall.remedy.clone()));
         }
@@ -52,16 +52,14 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
                 None => ("resume", start()),
             },
             State::Missing if is_lost(worker) => continue,
-            State::Missing if worker.tip.is_some() => {
-                ("create", format!("pw-setup advance {workflow}"))
-            }
+            State::Missing if worker.tip.is_some() => ("create", Next::Advance(workflow).into()),
             State::Complete if worker.reasons.iter().any(|r| r.kind.is_about_scope()) => {
                 let since = status.base.commit.short();
-                let branch = shell_word(&worker.branch);
-                ("look", format!("git log --graph --stat --oneline {since}..{branch}"))
+                let range = format!("{since}..{}", worker.branch);
+                ("look", CommandLine::of("git log --graph --stat --oneline").word(range))
             }
             State::Complete if !worker.ready => {
-                ("look", format!("git -C {} status", shell_word(&folder())))
+                ("look", CommandLine::git(&places.worktree(planned), "status"))
             }
             _ => continue,
         };
@@ -72,24 +70,22 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         steps.extend(members.map(|worker| step("decide", Some(worker), read(worker))));
     }
     if !openable(plan, &status.workers).is_empty() {
-        steps.push(step("advance", None, format!("pw-setup advance {workflow}")));
+        steps.push(step("advance", None, Next::Advance(workflow)));
     }
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
-        steps.push(step("review", None, format!("pw-retro report {workflow}")));
+        steps.push(step("review", None, Next::Report(workflow)));
         // From a detached HEAD there is nowhere to land by ourselves.
         if !status.integration.landed && status.base.branch.is_some() {
-            steps.push(step("land", None, format!("pw-integrate finish {workflow}")));
+            steps.push(step("land", None, Next::Finish { workflow, way: None }));
         }
         if status.workers.iter().any(|worker| worker.tip.is_some()) {
-            steps.push(step(
-                "clean up",
-                None,
-                format!("pw-integrate cleanup {workflow} --dry-run"),
-            ));
+            let (workers, dry_run, snapshot) = (&[], true, false);
+            let look = Next::Cleanup { workflow, workers, dry_run, snapshot };
+            steps.push(step("clean up", None, look));
         }
     } else if status.integration.red.is_none() && all(WorkerStatus::is_usable) {
-        steps.push(step("integrate", None, format!("pw-integrate run {workflow}")));
+        steps.push(step("integrate", None, Next::run(workflow)));
     }
     steps
 }
@@ -109,21 +105,21 @@ fn is_alive(worker: &WorkerStatus) -> bool {
 }
 
 /// Returns a command that leads to a worker's living session, where the user can type to it.
-fn living(worker: &WorkerStatus) -> Option<String> {
+fn living(worker: &WorkerStatus) -> Option<CommandLine> {
     let session = worker.session.as_ref().filter(|session| session.alive == Some(true))?;
     session.attach.clone().or_else(|| session.pid.map(terminal))
 }
 
 /// Returns a command that shows in which terminal a session runs that has no way to attach to it.
-pub(super) fn terminal(pid: u32) -> String {
-    format!("ps -o pid,tty,lstart,args -p {pid}")
+pub(super) fn terminal(pid: u32) -> CommandLine {
+    CommandLine::of("ps -o pid,tty,lstart,args -p").word(pid)
 }
 
 /// Shows what the worker said in full.
-fn read(worker: &WorkerStatus) -> String {
+fn read(worker: &WorkerStatus) -> CommandLine {
     let commit = worker.signal.as_ref().map(|signal| signal.commit.to_string());
-    let commit = commit.unwrap_or_else(|| shell_word(&worker.branch));
-    format!("git log -1 --format=%B {commit}")
+    let commit = commit.unwrap_or_else(|| worker.branch.clone());
+    CommandLine::of("git log -1 --format=%B").word(commit)
 }
 
 /// Returns the planned workers all of whose dependencies are ready or integrated.
@@ -138,8 +134,8 @@ fn is_satisfied(worker: &WorkerStatus) -> bool {
     worker.waits_for.as_ref().is_some_and(|waits| waits.satisfied)
 }
 
-fn step(action: &str, worker: Option<&WorkerStatus>, command: String) -> NextStep {
-    NextStep { action: action.to_owned(), worker: worker.map(|worker| worker.id.clone()), command }
+fn step(action: &str, worker: Option<&WorkerStatus>, command: impl Into<CommandLine>) -> NextStep {
+    NextStep { worker: worker.map(|worker| worker.id.clone()), ..NextStep::new(action, command) }
 }
 
 /// Returns `3 workers: 1 complete, 1 in progress, 1 blocked; 1 conflict predicted.`

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::next::{Places, terminal};
 use super::{State, WorkerStatus};
 use crate::facts::{Facts, WorktreeFacts};
+use crate::next::{CommandLine, Next};
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::report::{counted, shell_word};
 use crate::session::{Activity, ErrorKind, LaunchMode, SessionFacts};
+use crate::text::counted;
 use crate::time::{Seconds, human};
 
 /// How long a worker may show nothing, unless the plan or the caller says otherwise.
@@ -24,13 +25,14 @@ const SKEW: Seconds = 60;
 /// A worker that does not go on by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stall {
+    /// What keeps it from moving, for an agent.
     pub cause: StallCause,
     /// One sentence for a person.
     pub message: String,
     /// Since its last sign of life; `null` when there is none.
     pub since_seconds: Option<Seconds>,
     /// A command that runs as it is.
-    pub remedy: String,
+    pub remedy: CommandLine,
 }
 
 /// Why a worker does not move.
@@ -261,9 +263,7 @@ pub(super) fn stall(
     let cause = signs.cause()?;
     let attach = status.session.as_ref().and_then(|session| session.attach.clone());
     let remedy = match (cause, known.session.alive, known.session.pid) {
-        (StallCause::Wedged, ..) => {
-            Some(format!("git -C {} status", shell_word(&places.worktree(worker))))
-        }
+        (StallCause::Wedged, ..) => Some(CommandLine::git(&places.worktree(worker), "status")),
         (_, Some(true), pid) => attach.or_else(|| pid.map(terminal)),
         _ => None,
     }
@@ -280,12 +280,9 @@ fn is_finished(worker: &Worker, status: &WorkerStatus) -> bool {
 }
 
 /// Starts a session as before; refuses when one is alive after all.
-fn relaunch(plan: &Plan, worker: &Worker, how: Option<LaunchMode>) -> String {
-    let with = match how {
-        None | Some(LaunchMode::Print) => String::new(),
-        Some(how) => format!(" --with {}", how.word()),
-    };
-    format!("pw-setup launch {} --workflow {}{with}", worker.id, plan.workflow)
+fn relaunch(plan: &Plan, worker: &Worker, how: Option<LaunchMode>) -> CommandLine {
+    let how = how.filter(|how| *how != LaunchMode::Print).map(LaunchMode::word);
+    Next::Launch { worker: &worker.id, workflow: &plan.workflow, how }.into()
 }
 
 #[cfg(test)]

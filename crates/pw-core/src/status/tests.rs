@@ -1,9 +1,12 @@
 //! The whole state machine: from subjects, worktree, record and trunk to states, without git.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::conflict::TrialMerge;
 use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Commit, History};
+use crate::next::{CommandLine, NextStep};
 use crate::own_commits::own_commits;
 use crate::plan::{Plan, Worker};
 use crate::record::{Placement, Record};
@@ -14,12 +17,12 @@ const NOW: Seconds = 1_000_000;
 struct Here;
 
 impl Places for Here {
-    fn launch(&self, worker: &Worker) -> String {
-        format!("sh {}.sh", worker.id)
+    fn launch(&self, worker: &Worker) -> CommandLine {
+        CommandLine::of("sh").word(format!("{}.sh", worker.id))
     }
 
-    fn worktree(&self, worker: &Worker) -> String {
-        format!("/r/{}", worker.id)
+    fn worktree(&self, worker: &Worker) -> PathBuf {
+        format!("/r/{}", worker.id).into()
     }
 }
 
@@ -226,7 +229,7 @@ fn causes_come_with_a_command_and_lead_the_next_steps() {
     let steps = |story: &Story| -> Vec<(String, String)> {
         let own = |step: &NextStep| step.worker.as_ref().is_some_and(|id| id.as_str() == "t");
         let steps = story.status().next;
-        steps.into_iter().filter(own).map(|step| (step.action, step.command)).collect()
+        steps.into_iter().filter(own).map(|step| (step.action, step.command.to_string())).collect()
     };
     let with = |subjects: &[&str], session: SessionFacts| {
         let mut story = Story::new(subjects);

@@ -11,12 +11,14 @@ use crate::plan::Plan;
 /// A worker that waits: for an item it asked for, or for its turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiting {
+    /// Who waits.
     pub worker: WorkerId,
     /// The item it asked for; absent when its wave has not come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// The workers it waits for directly; empty when it waits for none any more.
     pub on: Vec<WorkerId>,
+    /// How that can end.
     pub outlook: Outlook,
     /// The workers at the end of the chain that do not move; empty unless `outlook` is `stuck`.
     pub stuck_on: Vec<WorkerId>,

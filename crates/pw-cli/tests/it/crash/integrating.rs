@@ -1,14 +1,14 @@
-//! Merging everybody: through, to a conflict and on from it, past gates.
+//! Merging all workers: through, to a conflict and on from it, past gates.
 
 use pw_testkit::repo::TestRepo;
 
 use super::{BRANCH_MOVES, RECORD_GROWS, Story, WORKER_COMMITS, finished};
 
 const GREEN: &str = "verify: test -e a && test -e b\n";
-/// Fails with `b`, whoever else is there.
+/// Fails with `b`, whichever other worker is there.
 const RED: &str = "verify: test ! -e b\n";
 
-/// Merges that nobody resolved are made anew as they were.
+/// Merges that were not resolved by hand are made anew as they were.
 const CANDIDATE: &[&str] = &["refs/pw/two/candidate"];
 
 const FILE_APPEARS: &str = "cd worktrees/_integration-b-y && echo precious > late && \
@@ -42,7 +42,7 @@ fn is_integrated(repo: &TestRepo) {
     assert!(branch_holds(repo, "a").starts_with('1') && branch_holds(repo, "b") == "2");
     let data = repo.pw("pw-monitor status").data();
     let states = data["workers"].as_array().unwrap().iter().map(|worker| &worker["state"]);
-    // Complete anew: somebody committed after it was taken in.
+    // Complete anew: the worker committed after it was taken in.
     assert!(states.into_iter().all(|s| s == "integrated" || s == "complete"), "{data:#}");
 }
 

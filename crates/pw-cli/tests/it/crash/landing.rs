@@ -60,7 +60,7 @@ fn has_landed(repo: &TestRepo) {
     assert_eq!(repo.git(&status), "");
 }
 
-/// Whether nobody was kept only because of what went wrong.
+/// Whether no worker was kept only because of what went wrong.
 fn is_whole(data: &Value) -> bool {
     let kept = data["kept"].as_array().unwrap();
     let reasons = kept.iter().flat_map(|kept| kept["reasons"].as_array().unwrap());

@@ -33,7 +33,7 @@ impl Row {
 }
 
 /// Returns the repository, which is the plugin.
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 

@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// How a session is started that nobody watches.
+/// How an unattended session is started.
 fn unattended(settings: &Path) -> [&str; 4] {
     ["--settings", settings.to_str().unwrap(), "--permission-mode", "dontAsk"]
 }

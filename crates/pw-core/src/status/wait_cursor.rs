@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use super::Status;
 use super::news::{NewsItem, NewsKind, current_news};
 use crate::id::Slug;
-use crate::report::{NextStep, Report};
+use crate::next::NextStep;
+use crate::report::Report;
 use crate::time::Seconds;
 
 /// What waiting came to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Waited {
+    /// The workflow that was watched.
     pub workflow: Slug,
     /// False when the time was up.
     pub happened: bool,
@@ -27,6 +29,7 @@ pub struct Waited {
     pub changes: Vec<NewsItem>,
     /// Everything told so far: give it to `--since` of the next wait.
     pub cursor: Cursor,
+    /// How long the command waited.
     pub waited_seconds: Seconds,
     /// The whole workflow in one sentence.
     pub summary: String,
@@ -146,11 +149,14 @@ pub fn news(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::conflict::TrialMerge;
     use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
     use crate::history::{Commit, History};
     use crate::id::{Oid, WorkerId};
+    use crate::next::CommandLine;
     use crate::own_commits::own_commits;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
@@ -159,11 +165,11 @@ mod tests {
     struct Nowhere;
 
     impl Places for Nowhere {
-        fn launch(&self, worker: &Worker) -> String {
-            format!("launch {}", worker.id)
+        fn launch(&self, worker: &Worker) -> CommandLine {
+            CommandLine::of("launch").word(&worker.id)
         }
-        fn worktree(&self, _: &Worker) -> String {
-            String::new()
+        fn worktree(&self, _: &Worker) -> PathBuf {
+            PathBuf::new()
         }
     }
 
@@ -271,7 +277,7 @@ mod tests {
     fn a_stall_is_told_once_for_as_long_as_it_lasts() {
         let mut status = status(&[&["[CHECKPOINT] half"]]);
         let mut stalled = |cause, now, since| {
-            let (message, remedy) = ("silent".to_owned(), "look".to_owned());
+            let (message, remedy) = ("silent".to_owned(), CommandLine::of("look"));
             status.workers[0].stall =
                 Some(Stall { cause, message, since_seconds: Some(now - since), remedy });
             (status.clone(), now)

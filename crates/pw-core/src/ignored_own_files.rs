@@ -2,22 +2,27 @@
 
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::report::counted;
+use crate::text::counted;
 
 /// The line of an ignore file that makes git ignore a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     /// The file, as git names it.
     pub source: String,
+    /// The number of the line in that file, from 1.
     pub line: String,
+    /// The pattern itself.
     pub text: String,
 }
 
 /// The paths that a worker's glob means.
 #[derive(Clone, Debug)]
 pub struct Example<'a> {
+    /// Whose glob it is.
     pub worker: &'a Worker,
+    /// The glob, as the plan has it.
     pub glob: &'a str,
+    /// A path that the glob matches; the file need not exist.
     pub path: RepoPath,
 }
 

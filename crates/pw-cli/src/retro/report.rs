@@ -1,0 +1,153 @@
+//! `pw-retro report`: the numbers of a run, and pages of them. Reads the repository only.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use pw_core::failure::{Code, Failure};
+use pw_core::own_commits::own_commits;
+use pw_core::plan::Worker;
+use pw_core::retro::{self, Review};
+use pw_core::status::worker_states;
+use pw_git::both;
+use tempfile::NamedTempFile;
+
+use crate::facts::Worktrees;
+use crate::radar::{Radar, TrialMerges};
+use crate::session;
+use crate::shell::{Answer, Context};
+use crate::view;
+use crate::workflow::Workflow;
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// The workflow; needed only when there are several
+    workflow: Option<String>,
+    /// Writes a page for people to this file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Writes the same as Markdown, for a pull request; docs/retrospective-run1.md, or the next
+    /// number that is free, when no file is named
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "not given, given without a file, with one")]
+    markdown: Option<Option<PathBuf>>,
+    /// Adds everything that happened, in one timeline
+    #[arg(long)]
+    verbose: bool,
+}
+
+impl Report {
+    pub(super) fn run(&self, context: &Context) -> Result<Answer> {
+        let workflow = Workflow::open(context, self.workflow.as_deref())?;
+        let files = Files::of(context, self.html.as_deref(), self.markdown.as_ref())?;
+        let mut review = review(context, &workflow)?;
+        review.retro.written = files.write(&review)?;
+        review.retro.timeline = self.verbose.then_some(review.moments);
+        Answer::of(&review.retro, view::retro)
+    }
+}
+
+/// Measures a run.
+pub(super) fn review(context: &Context, workflow: &Workflow) -> Result<Review> {
+    let Workflow { plan, record, .. } = workflow;
+    let workers: Vec<&Worker> = plan.workers.iter().collect();
+    let facts = || workflow.facts(context.now, Worktrees::None);
+    let sessions = || Ok(session::facts(workflow, &workers, context.now));
+    let (mut facts, sessions) = both(facts, sessions)?;
+    let own = workers.iter().zip(sessions).filter(|(worker, _)| record.has(&worker.id));
+    for (worker, session) in own {
+        facts.workers.entry(worker.id.clone()).or_default().session = session;
+    }
+    let work = own_commits(plan, record, &facts);
+    let states = worker_states(plan, record, &facts, &work);
+    let mut trials = TrialMerges::new(&workflow.repo)?;
+    let mut radar = Radar::new(workflow, &facts, &states, &mut trials)?;
+    let conflicts = radar.conflicts(&|_| true)?;
+    Ok(retro::measure(plan, record, &facts, &work, &states, conflicts))
+}
+
+/// The files that were asked for.
+struct Files {
+    directory: PathBuf,
+    html: Option<PathBuf>,
+    markdown: Option<PathBuf>,
+}
+
+impl Files {
+    /// Refuses before the first of them is written.
+    fn of(
+        context: &Context,
+        html: Option<&Path>,
+        markdown: Option<&Option<PathBuf>>,
+    ) -> Result<Self> {
+        let directory = context.directory.clone();
+        let next = || {
+            let name = |number| PathBuf::from(format!("docs/retrospective-run{number}.md"));
+            let is_free = |file: &PathBuf| directory.join(file).symlink_metadata().is_err();
+            (1..).map(name).find(is_free)
+        };
+        let markdown = markdown.and_then(|named| named.clone().or_else(next));
+        let files = Self { html: html.map(Path::to_owned), markdown, directory };
+        for (file, mark) in [(&files.html, view::GENERATOR), (&files.markdown, view::MARKER)] {
+            file.as_ref().map_or(Ok(()), |file| files.require_ours(file, mark))?;
+        }
+        Ok(files)
+    }
+
+    /// Refuses a file that the user wrote: only what was written here before is written anew.
+    fn require_ours(&self, file: &Path, mark: &str) -> Result<(), Failure> {
+        let refuse = |what: &str| {
+            let message = format!("{} {what}", file.display());
+            Err(Failure::new(Code::InTheWay, message).hint("name another file"))
+        };
+        let path = self.directory.join(file);
+        match path.symlink_metadata() {
+            Err(_) => Ok(()),
+            Ok(known) if !known.is_file() => refuse("is there, and is no file"),
+            Ok(_) => match std::fs::read(&path) {
+                Ok(text) if begins_with(&text, mark) => Ok(()),
+                _ => refuse("is there, and was not written by pw-retro"),
+            },
+        }
+    }
+
+    fn write(&self, review: &Review) -> Result<Vec<String>> {
+        let html = self.html.as_ref().map(|file| (file, view::page(review)));
+        let markdown = self.markdown.as_ref();
+        let markdown = markdown.map(|file| (file, view::retro_markdown(&review.retro)));
+        let mut written = Vec::new();
+        for (file, text) in html.into_iter().chain(markdown) {
+            replace(&self.directory.join(file), &text)?;
+            written.push(file.to_string_lossy().into_owned());
+        }
+        Ok(written)
+    }
+}
+
+/// Returns whether the first lines of a file hold a mark.
+fn begins_with(text: &[u8], mark: &str) -> bool {
+    text[..text.len().min(1_000)].windows(mark.len()).any(|part| part == mark.as_bytes())
+}
+
+/// Writes a file whole or not at all.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let write = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        let permissions = std::fs::metadata(path).map(|known| known.permissions());
+        let permissions = permissions.unwrap_or_else(|_| readable());
+        file.as_file().set_permissions(permissions)?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write().map(drop).with_context(|| format!("writing {}", path.display())).map_err(|error| {
+        Failure::new(Code::CannotWrite, format!("{error:#}")).hint("name another file").into()
+    })
+}
+
+/// A page is for others, too.
+fn readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}

@@ -1,0 +1,105 @@
+//! Looks at what a workflow will run and at what the repository and the machine lack for it; writes
+//! nothing.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use pw_core::facts::WorktreeFacts;
+use pw_core::prerequisites::{self, Found, Hooks, Prerequisites};
+use pw_core::trial::Trial;
+
+use super::preflight::PlannedWorkflow;
+use super::{message_hooks, prepare};
+
+/// The hooks of the user's that run in a worker's worktree.
+const HOOKS: [&str; 8] = [
+    "pre-commit",
+    "prepare-commit-msg",
+    "commit-msg",
+    "post-commit",
+    "post-checkout",
+    "pre-merge-commit",
+    "post-merge",
+    "pre-push",
+];
+
+/// Returns all of it, with the trial of a fresh worktree and other warnings. Without `is_tried`,
+/// the message hooks are not run.
+pub(super) fn look(
+    planned: &PlannedWorkflow,
+    is_tried: bool,
+    trial: Option<Trial>,
+    mut more: Vec<String>,
+) -> Result<Prerequisites> {
+    let found = found(planned)?;
+    let mut hooks = None;
+    if is_tried {
+        match message_hooks::tried(planned) {
+            Ok(tried) => hooks = tried,
+            Err(error) => more.push(format!("the message hooks could not be tried: {error:#}")),
+        }
+    }
+    Ok(prerequisites::report(&planned.plan, &found, hooks, trial, more))
+}
+
+fn found(planned: &PlannedWorkflow) -> Result<Found> {
+    let PlannedWorkflow { repo, plan, record, .. } = planned;
+    let uncommitted = match repo.checkout().map(|checkout| repo.tree_state(&checkout.path)) {
+        Some(Ok(WorktreeFacts::Present(tree))) => tree.uncommitted(),
+        _ => Vec::new(),
+    };
+    let behind =
+        record.base_branch.as_deref().map(|branch| repo.behind_remote(branch)).transpose()?;
+    let modules = repo.modules(repo.place(), Some(&format!("{}:.gitmodules", record.base)))?;
+    Ok(Found {
+        copies: prepare::files_to_copy(repo, plan)?,
+        uncommitted,
+        behind: behind.flatten(),
+        submodules: modules.into_iter().collect(),
+        hooks: hooks(planned)?,
+        git: repo.git_version()?,
+        has_identity: repo.knows_author()?,
+        space: space(planned)?,
+    })
+}
+
+/// Returns the user's own hooks, and whether their folder will be there in fresh worktrees.
+fn hooks(planned: &PlannedWorkflow) -> Result<Hooks> {
+    let PlannedWorkflow { repo, plan, record, .. } = planned;
+    let folder = repo.hooks_folder()?;
+    let place = repo.place().join(&folder);
+    let is_program = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    };
+    let names = HOOKS.iter().filter(|name| is_program(&place.join(name)));
+    let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
+    let inside = folder.to_str().filter(|_| folder.is_relative() && !names.is_empty());
+    let missing = match inside {
+        Some(inside) if !repo.is_tracked(&record.base, inside)? => {
+            // `setup` of workers that are there already may have made it.
+            let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
+            let mut made = made.map(|worker| planned.worktree(worker).join(inside)).peekable();
+            let is_there = made.peek().is_some() && made.all(|folder| folder.is_dir());
+            (!is_there).then(|| inside.to_owned())
+        }
+        _ => None,
+    };
+    Ok(Hooks { names, missing })
+}
+
+/// Returns how many bytes the worktrees that are still to be made and that of the gate take, and
+/// how many are free.
+fn space(planned: &PlannedWorkflow) -> Result<Option<[u64; 2]>> {
+    let PlannedWorkflow { repo, plan, record, .. } = planned;
+    let new = plan.workers.iter().filter(|worker| planned.is_new(worker)).count();
+    let Some(size) = repo.size_of(&record.base)? else { return Ok(None) };
+    let needed = size.saturating_mul(u64::try_from(new + 1).unwrap_or(u64::MAX));
+    let places = [repo.root().join(&plan.worktrees), repo.root().to_owned()];
+    let free = |place: &PathBuf| {
+        let about = rustix::fs::statvfs(place).ok()?;
+        Some(about.f_bavail.saturating_mul(about.f_frsize))
+    };
+    Ok(places.iter().find_map(free).map(|free| [needed, free]))
+}

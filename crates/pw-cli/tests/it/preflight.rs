@@ -1,0 +1,152 @@
+//! What is said before anybody starts: what will run, what is off, what a fresh worktree lacks.
+
+use pw_testkit::plans::TWO;
+use pw_testkit::repo::{TestRepo, write_program};
+use serde_json::json;
+
+use crate::repo;
+
+fn warned(data: &serde_json::Value, words: &str) -> bool {
+    data["warnings"].as_array().unwrap().iter().any(|text| text.as_str().unwrap().contains(words))
+}
+
+#[test]
+fn check_and_create_list_what_will_run_and_what_is_off() {
+    let keys = "verify: 'true'\nsetup: ': prepared'\nlaunch: term {script}\nremote: origin\ncopy: [.env]\n\
+                git_hooks: false\npermissions: dangerously-skip-permissions\n";
+    let repo = repo(&format!("{keys}{TWO}"));
+    repo.write(".gitignore", ".env\n");
+    repo.write("a", "committed\n");
+    repo.git(&["add", "a", ".gitignore"]);
+    repo.git(&["commit", "-q", "-m", "files"]);
+    repo.write(".env", "KEY=1");
+    repo.write("a", "at work\n");
+    repo.write("elsewhere", "new\n");
+    write_program(&repo.root().join(".git/hooks/pre-commit"), "#!/bin/sh\n");
+    for (words, trial) in [("check", json!(null)), ("create", json!("passed"))] {
+        let before = repo.fingerprint();
+        let data = repo.pw(&format!("pw-setup {words} plan.yaml")).data();
+        assert!(words == "create" || before == repo.fingerprint());
+        let run = &data["will_run"];
+        assert_eq!(
+            (&run["setup"], &run["launch"], &run["remote"]),
+            (&json!(": prepared"), &json!("term {script}"), &json!("origin"))
+        );
+        assert_eq!((&run["copied"], &run["copies"]), (&json!(1), &json!([".env"])));
+        assert_eq!(run["verify"][0]["command"], "true");
+        assert_eq!(run["hooks"], json!(["pre-commit"]));
+        for off in [
+            "git_hooks: false",
+            "sessions run every command",
+            "1 file inside scopes is not committed, `a`",
+        ] {
+            assert!(warned(&data, off), "{off}: {data:#}");
+        }
+        assert_eq!(data["trial"]["outcome"], trial, "{data:#}");
+    }
+    assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 3, "the trial leaves no worktree");
+}
+
+#[test]
+fn what_the_repository_lacks_is_said_with_what_helps() {
+    let origin = repo(TWO);
+    let repo = repo(&format!("verify: 'true'\n{TWO}"));
+    // A base behind its remote, as of the last fetch.
+    repo.git(&["fetch", "-q", origin.root().to_str().unwrap(), "main:refs/remotes/origin/main"]);
+    repo.git(&["reset", "-q", "--soft", "refs/remotes/origin/main"]);
+    origin.commit("newer");
+    repo.git(&["fetch", "-q", origin.root().to_str().unwrap(), "main:refs/remotes/origin/main"]);
+    // Hooks of a manager, in a folder that is in no commit.
+    repo.write(".husky/_/commit-msg", "");
+    write_program(&repo.root().join(".husky/_/commit-msg"), "#!/bin/sh\nexit 0\n");
+    repo.write(".git/info/exclude", ".husky/_\n");
+    repo.git(&["config", "core.hooksPath", ".husky/_"]);
+    // A submodule.
+    repo.write(".gitmodules", "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n");
+    repo.git(&["add", ".gitmodules"]);
+    let head = repo.git(&["rev-parse", "HEAD"]);
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{head},lib")]);
+    repo.git(&["commit", "-q", "--no-verify", "-m", "a submodule"]);
+    let data = repo.pw("pw-setup check plan.yaml").data();
+    for lack in [
+        "origin/main has 1 commit that the base lacks",
+        "the repository's hooks (commit-msg) will not run in fresh worktrees",
+        "1 submodule of the repository, `lib` first",
+    ] {
+        assert!(warned(&data, lack), "{lack}: {data:#}");
+    }
+    // With what makes them, nothing is left to say.
+    let setup = "setup: mkdir -p .husky/_ && git submodule status\n";
+    repo.write("plan.yaml", &format!("verify: 'true'\n{setup}{TWO}"));
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    assert!(!warned(&data, "husky") && !warned(&data, "submodule"), "{data:#}");
+
+    let mut nobody = repo.helper(&repo.root(), &["pw-setup", "check", "plan.yaml"]);
+    for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"]
+    {
+        nobody.env_remove(name);
+    }
+    nobody.env("EMAIL", "").env("GIT_CONFIG_COUNT", "0");
+    repo.git(&["config", "user.useConfigOnly", "true"]);
+    let answer: pw_testkit::repo::Answer = nobody.output().unwrap().into();
+    assert!(warned(&answer.data(), "git config user.name"), "{answer:?}");
+}
+
+/// A repository whose test needs a file that git ignores.
+fn generated(keys: &str) -> TestRepo {
+    let repo = repo(&format!("{keys}{TWO}"));
+    repo.write(".gitignore", "_version.py\n*.local\nnode_modules/\n");
+    repo.commit("files");
+    repo.write("src/_version.py", "1");
+    repo.write("other.local", "1");
+    repo.write("node_modules/x/index.js", "1");
+    repo
+}
+
+#[test]
+fn ignored_files_without_which_a_fresh_worktree_does_not_work_are_named_for_copy() {
+    for (key, verify) in [
+        ("verify", "test -e src/_version.py || { echo no module src._version; exit 1; }"),
+        ("smoke", "test -e src/_version.py"),
+    ] {
+        let repo = generated(&format!("{key}: '{verify}'\n"));
+        let checkout = |repo: &TestRepo| {
+            let ours = [".git", "worktrees"].map(|name| repo.root().join(name));
+            let all = repo.fingerprint().into_keys();
+            all.filter(|path| !ours.iter().any(|ours| path.starts_with(ours))).collect::<Vec<_>>()
+        };
+        let before = checkout(&repo);
+        let data = repo.pw("pw-setup create plan.yaml").data();
+        assert_eq!(data["trial"]["outcome"], "lacks_files", "{data:#}");
+        assert_eq!(data["trial"]["copy"], json!(["src/_version.py"]), "{data:#}");
+        assert!(warned(&data, "`copy: [\"src/_version.py\"]`"), "{data:#}");
+        assert_eq!(checkout(&repo), before, "the user's checkout stays as it is");
+        assert!(!repo.root().join("worktrees/a-x/src/_version.py").exists());
+
+        // What is named helps, also workers that are there already.
+        repo.write("plan.yaml", &format!("{key}: '{verify}'\ncopy: [src/_version.py]\n{TWO}"));
+        let data = repo.pw("pw-setup create plan.yaml").data();
+        assert_eq!(data["trial"]["outcome"], "passed", "{data:#}");
+        assert_eq!(repo.read("worktrees/a-x/src/_version.py"), "1");
+        // The same plan is not tried again.
+        assert!(repo.pw("pw-setup create plan.yaml").data()["trial"].is_null());
+    }
+}
+
+#[test]
+fn a_trial_that_fails_for_another_reason_or_is_left_out_is_said_so() {
+    let repo = generated("verify: 'echo broken; exit 3'\n");
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    let trial = &data["trial"];
+    assert_eq!((&trial["outcome"], &trial["exit_code"]), (&json!("failed"), &json!(3)), "{data:#}");
+    assert_eq!(
+        (&trial["output_tail"], &trial["made"]),
+        (&json!("broken"), &json!(["node_modules"]))
+    );
+    assert!(warned(&data, "node_modules") && warned(&data, "as `setup`"), "{data:#}");
+
+    let repo = generated("verify: 'echo ran >>../../ran; exit 1'\n");
+    let data = repo.pw("pw-setup create plan.yaml --no-trial").data();
+    assert!(data["trial"].is_null() && data["message_hooks"].is_null());
+    assert!(!repo.root().join("ran").exists() && !repo.root().join(".git/ran").exists());
+}

@@ -1,0 +1,328 @@
+//! What to run next: every command that we tell agents and people to run is put together here.
+
+use std::fmt;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Slug, WorkerId};
+use crate::shell_word::shell_word;
+
+/// A command that can be run as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct CommandLine(String);
+
+/// A single next step, with a command that can be run as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NextStep {
+    /// What to do, one word: `launch`, `read`, `resume`, `finish`, `advance`, `integrate`, …
+    pub action: String,
+    /// The worker it concerns; absent when it is about all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// A shell command, complete and quoted.
+    pub command: CommandLine,
+}
+
+impl NextStep {
+    /// A step about all workers.
+    pub fn new(action: &str, command: impl Into<CommandLine>) -> Self {
+        Self { action: action.to_owned(), worker: None, command: command.into() }
+    }
+
+    /// A step about one worker.
+    pub fn of(worker: &WorkerId, action: &str, command: impl Into<CommandLine>) -> Self {
+        Self { worker: Some(worker.clone()), ..Self::new(action, command) }
+    }
+}
+
+/// A command of our helpers.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "fields are the arguments of the command that their variant names")]
+pub enum Next<'a> {
+    /// The help of a helper, or of one of its verbs.
+    Help { helper: &'a str, verb: Option<&'static str> },
+
+    /// `pw-setup list`
+    List,
+    /// `pw-setup check`; the plan's file as it was named.
+    CheckPlan(&'a Path),
+    /// `pw-setup create`
+    Create(&'a Path),
+    /// `pw-setup advance`
+    Advance(&'a Slug),
+    /// `pw-setup launch`; `how` as in `--with`.
+    Launch { worker: &'a WorkerId, workflow: &'a Slug, how: Option<&'static str> },
+    /// `pw-setup launch --ended`, which says that a session is over.
+    Ended(&'a WorkerId),
+    /// `pw-setup repair`; the only workflow there is unless one is named.
+    Repair(Option<&'a Slug>),
+    /// `pw-setup analyze`, for a plan that does not exist yet.
+    EmitPlan { workers: usize },
+
+    /// `pw-monitor status`
+    Status(&'a Slug),
+    /// `pw-monitor wait`; `awaited` as in `--for`.
+    Wait { workflow: &'a Slug, awaited: Option<&'a str>, seconds: i64, since: &'a str },
+
+    /// `pw-integrate check`
+    Check(&'a Slug),
+    /// `pw-integrate preview`
+    Preview(&'a Slug),
+    /// `pw-integrate run`
+    Run { workflow: &'a Slug, options: Options<'a> },
+    /// `pw-integrate continue`
+    Continue { workflow: &'a Slug, retest: bool },
+    /// `pw-integrate abort`
+    Abort(&'a Slug),
+    /// `pw-integrate finish`
+    Finish { workflow: &'a Slug, way: Option<Way> },
+    /// `pw-integrate cleanup`; of all workers when none is named.
+    Cleanup { workflow: &'a Slug, workers: &'a [WorkerId], dry_run: bool, snapshot: bool },
+    /// `pw-integrate restore`, which lists the snapshots.
+    Snapshots(&'a Slug),
+    /// `pw-integrate restore`, of one snapshot into a new folder.
+    Restore { workflow: &'a Slug, snapshot: &'a str, into: &'a Path },
+
+    /// `pw-worker brief`
+    Brief,
+    /// `pw-worker checkpoint`
+    Checkpoint(&'static str),
+    /// `pw-worker complete`
+    Complete,
+    /// `pw-worker blocked`
+    Blocked { reason: &'a str },
+    /// The same, because of a git hook of the user's.
+    BlockedByHook(&'a str),
+
+    /// `pw-retro report`
+    Report(&'a Slug),
+    /// `pw-retro forget`
+    ForgetRun(&'a Slug),
+}
+
+/// Options of `pw-integrate run`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Workers to leave out.
+    pub without: &'a [WorkerId],
+    /// Whether changes outside a scope are merged, too.
+    pub allow_out_of_scope: bool,
+    /// Whether no gate runs.
+    pub no_gate: bool,
+    /// As in `--gate`.
+    pub gate: Option<&'static str>,
+    /// The shell command to run instead of the plan's gates.
+    pub verify: Option<&'a str>,
+}
+
+/// How to land, when it is said.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// By a merge commit.
+    Merge,
+    /// Not by us: as a pull request.
+    PullRequest,
+}
+
+impl<'a> Next<'a> {
+    /// `pw-integrate run`, as the plan says.
+    pub fn run(workflow: &'a Slug) -> Self {
+        Self::Run { workflow, options: Options::default() }
+    }
+
+    /// `pw-integrate continue`, as it was begun.
+    pub fn go_on(workflow: &'a Slug) -> Self {
+        Self::Continue { workflow, retest: false }
+    }
+
+    /// Returns the command for any folder: it runs as if started in `directory`.
+    pub fn at(self, directory: &Path) -> CommandLine {
+        self.render(Some(directory))
+    }
+
+    fn render(self, directory: Option<&Path>) -> CommandLine {
+        let helper = CommandLine::of(self.helper());
+        self.arguments(match directory {
+            Some(directory) => helper.and("-C").path(directory),
+            None => helper,
+        })
+    }
+
+    fn helper(&self) -> &str {
+        match self {
+            Self::Help { helper, .. } => helper,
+            Self::List
+            | Self::CheckPlan(_)
+            | Self::Create(_)
+            | Self::Advance(_)
+            | Self::Launch { .. }
+            | Self::Ended(_)
+            | Self::Repair(_)
+            | Self::EmitPlan { .. } => "pw-setup",
+            Self::Status(_) | Self::Wait { .. } => "pw-monitor",
+            Self::Check(_)
+            | Self::Preview(_)
+            | Self::Run { .. }
+            | Self::Continue { .. }
+            | Self::Abort(_)
+            | Self::Finish { .. }
+            | Self::Cleanup { .. }
+            | Self::Snapshots(_)
+            | Self::Restore { .. } => "pw-integrate",
+            Self::Brief
+            | Self::Checkpoint(_)
+            | Self::Complete
+            | Self::Blocked { .. }
+            | Self::BlockedByHook(_) => "pw-worker",
+            Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
+        }
+    }
+
+    /// Appends the verb and what it is told.
+    fn arguments(self, helper: CommandLine) -> CommandLine {
+        match self {
+            Self::Help { verb, .. } => helper.and_all(verb).and("--help"),
+            Self::List => helper.and("list"),
+            Self::CheckPlan(plan) => helper.and("check").path(plan),
+            Self::Create(plan) => helper.and("create").path(plan),
+            Self::Advance(workflow) => helper.and("advance").word(workflow),
+            Self::Launch { worker, workflow, how } => {
+                let launch = helper.and("launch").word(worker).and("--workflow").word(workflow);
+                how.into_iter().fold(launch, |launch, how| launch.and("--with").word(how))
+            }
+            Self::Ended(worker) => helper.and("launch").word(worker).and("--ended"),
+            Self::Repair(workflow) => {
+                workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
+            }
+            Self::EmitPlan { workers } => {
+                helper.and("analyze --workers").word(workers).and("--emit-plan plan.yaml")
+            }
+            Self::Status(workflow) => helper.and("status").word(workflow),
+            Self::Wait { workflow, awaited, seconds, since } => {
+                let wait = helper.and("wait").word(workflow);
+                let wait =
+                    awaited.into_iter().fold(wait, |wait, what| wait.and("--for").word(what));
+                wait.and("--timeout").word(format!("{seconds}s")).and("--since").word(since)
+            }
+            Self::Check(workflow) => helper.and("check").word(workflow),
+            Self::Preview(workflow) => helper.and("preview").word(workflow),
+            Self::Run { workflow, options } => options.append(helper.and("run").word(workflow)),
+            Self::Continue { workflow, retest } => {
+                helper.and("continue").word(workflow).and_all(retest.then_some("--retest"))
+            }
+            Self::Abort(workflow) => helper.and("abort").word(workflow),
+            Self::Finish { workflow, way } => {
+                let option = way.map(|way| match way {
+                    Way::Merge => "--merge",
+                    Way::PullRequest => "--pr",
+                });
+                helper.and("finish").word(workflow).and_all(option)
+            }
+            Self::Cleanup { workflow, workers, dry_run, snapshot } => {
+                let cleanup = helper.and("cleanup").word(workflow);
+                let cleanup = workers.iter().fold(cleanup, CommandLine::word);
+                let options = [dry_run.then_some("--dry-run"), snapshot.then_some("--snapshot")];
+                cleanup.and_all(options.into_iter().flatten())
+            }
+            Self::Snapshots(workflow) => helper.and("restore").word(workflow),
+            Self::Restore { workflow, snapshot, into } => {
+                let restore = helper.and("restore").word(workflow);
+                restore.and("--snapshot").word(snapshot).and("--into").path(into)
+            }
+            Self::Brief => helper.and("brief"),
+            Self::Checkpoint(what) => helper.and("checkpoint").sentence(what),
+            Self::Complete => helper.and("complete").sentence("what was done"),
+            Self::Blocked { reason } => helper.and("blocked").word(reason),
+            Self::BlockedByHook(hook) => {
+                helper.and("blocked").sentence(&format!("the hook {hook} refuses"))
+            }
+            Self::Report(workflow) => helper.and("report").word(workflow),
+            Self::ForgetRun(workflow) => helper.and("forget").word(workflow),
+        }
+    }
+}
+
+impl Options<'_> {
+    fn append(self, run: CommandLine) -> CommandLine {
+        let run = self.without.iter().fold(run, |run, worker| run.and("--without").word(worker));
+        let run = run.and_all(self.allow_out_of_scope.then_some("--allow-out-of-scope"));
+        let run = run.and_all(self.no_gate.then_some("--no-gate"));
+        let run = self.gate.into_iter().fold(run, |run, gate| run.and("--gate").word(gate));
+        self.verify.into_iter().fold(run, |run, command| run.and("--verify").word(command))
+    }
+}
+
+impl From<Next<'_>> for CommandLine {
+    fn from(next: Next<'_>) -> Self {
+        next.render(None)
+    }
+}
+
+impl fmt::Display for Next<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(None).fmt(f)
+    }
+}
+
+impl CommandLine {
+    /// The beginning of a command: words that need no quotes.
+    pub fn of(words: &str) -> Self {
+        Self(words.to_owned())
+    }
+
+    /// A command of git, in a folder.
+    pub fn git(folder: &Path, words: &str) -> Self {
+        Self::of("git -C").path(folder).and(words)
+    }
+
+    /// Appends words that need no quotes.
+    #[must_use]
+    pub fn and(mut self, words: &str) -> Self {
+        self.0 = format!("{} {words}", self.0);
+        self
+    }
+
+    fn and_all<'a>(self, words: impl IntoIterator<Item = &'a str>) -> Self {
+        words.into_iter().fold(self, Self::and)
+    }
+
+    /// Appends a value as one word, in quotes where a shell would read more into it.
+    #[must_use]
+    pub fn word(self, value: impl fmt::Display) -> Self {
+        let word = shell_word(&value.to_string());
+        self.and(&word)
+    }
+
+    /// Appends a path as one word.
+    #[must_use]
+    pub fn path(self, path: &Path) -> Self {
+        self.word(path.display())
+    }
+
+    /// Appends a text that the reader is to replace by another, in the quotes that it needs then.
+    fn sentence(self, text: &str) -> Self {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_.,".contains(c);
+        match text.chars().all(is_plain) {
+            true => self.and(&format!("\"{text}\"")),
+            false => self.word(text),
+        }
+    }
+}
+
+impl std::ops::Deref for CommandLine {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
