@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use pw_core::id::Slug;
 
 use crate::schema;
+use crate::session;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Measures a run: who did how much, where time went, where it collided, what would have helped.
@@ -54,6 +55,9 @@ impl Cli for RetroCli {
     }
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        if matches!(self.command, Command::Remember { .. } | Command::Forget(_)) {
+            session::own().require_none(&context.command)?;
+        }
         match &self.command {
             Command::Report(report) => report.run(context),
             Command::Remember { workflow } => past::remember(context, workflow.as_deref()),

@@ -34,6 +34,8 @@ const FOR_ALL: &[&str] = &[
     "pw-integrate restore --snapshot task-1/1 --branch back",
     "pw-integrate forget --all",
     "pw-integrate forget --snapshot task-2/1",
+    "pw-retro remember",
+    "pw-retro forget --all",
 ];
 
 /// Signals or syncs: refused in another worker's worktree alone.
@@ -67,6 +69,7 @@ const READS: &[&str] = &[
     "pw-worker brief",
     "pw-worker schema",
     "pw-retro report",
+    "pw-retro compare",
     "pw-retro schema",
 ];
 
