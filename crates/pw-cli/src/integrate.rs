@@ -31,6 +31,7 @@ use pw_core::record::RunOptions;
 use pw_core::snapshot::SnapshotId;
 
 use self::restore::Target;
+use crate::session;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Merges the workers' branches into integration/<workflow>, without touching any checkout.
@@ -207,12 +208,31 @@ impl From<&RunArgs> for RunOptions {
     }
 }
 
+impl Command {
+    /// Returns whether it changes what belongs to all workers.
+    fn is_for_all(&self) -> bool {
+        match self {
+            Self::Check { .. } | Self::Preview { .. } | Self::Schema => false,
+            Self::Cleanup { dry_run, .. } => !dry_run,
+            Self::Restore { into, branch, .. } => into.is_some() || branch.is_some(),
+            Self::Run { .. }
+            | Self::Continue { .. }
+            | Self::Abort { .. }
+            | Self::Finish { .. }
+            | Self::Forget { .. } => true,
+        }
+    }
+}
+
 impl Cli for Integrate {
     fn globals(&self) -> &Globals {
         &self.globals
     }
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        if self.command.is_for_all() {
+            session::own().require_none(&context.command)?;
+        }
         match &self.command {
             Command::Check { workflow } => check::check(context, workflow.as_deref()),
             Command::Preview { workflow } => preview::preview(context, workflow.as_deref()),

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pw_core::id::Slug;
 
+use crate::session;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Measures a run: who did how much, where time went, where it collided, what would have helped.
@@ -53,6 +54,9 @@ impl Cli for RetroCli {
     }
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        if matches!(self.command, Command::Remember { .. } | Command::Forget(_)) {
+            session::own().require_none(&context.command)?;
+        }
         match &self.command {
             Command::Report(report) => report.run(context),
             Command::Remember { workflow } => past::remember(context, workflow.as_deref()),

@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 use pw_core::id::WorkerId;
 use pw_core::session::LaunchMode;
 
+use crate::session;
 use crate::shell::{Answer, Cli, Context, Globals};
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
@@ -87,12 +88,32 @@ enum Command {
     Schema,
 }
 
+impl Command {
+    /// Returns whether it changes what belongs to all workers. A worker's own launcher and hooks
+    /// may be repaired by its own session, which is told to.
+    fn is_for_all(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Advance { .. } => true,
+            Self::Launch { how, ended, .. } => *how != LaunchMode::Print || *ended,
+            Self::Check { .. }
+            | Self::Repair { .. }
+            | Self::Analyze(_)
+            | Self::List
+            | Self::Explain { .. }
+            | Self::Schema => false,
+        }
+    }
+}
+
 impl Cli for Setup {
     fn globals(&self) -> &Globals {
         &self.globals
     }
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        if self.command.is_for_all() {
+            session::own().require_none(&context.command)?;
+        }
         match &self.command {
             Command::Check { plan } => check::check(context, plan),
             Command::Create { plan, no_trial } => create::create(context, plan, !no_trial),

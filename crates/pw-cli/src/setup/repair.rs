@@ -6,6 +6,7 @@ use pw_core::next::{Next, NextStep};
 use pw_core::plan::Worker;
 
 use crate::repair;
+use crate::session;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -13,6 +14,7 @@ use crate::workflow::Workflow;
 /// Repairs every worker that was handed over and still has its branch; does nothing when run twice.
 pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (mut workflow, _lock) = Workflow::open_alone(context, name)?;
+    session::own().require_workflow(&workflow.plan.workflow, &context.command)?;
     let workers = handed_over(&workflow);
     let mut linked = Vec::new();
     repair::make_room(&workflow, &workers)?;

@@ -12,7 +12,7 @@ use pw_core::session::LaunchMode;
 
 use crate::launcher;
 use crate::processes;
-use crate::session::{domain, facts, live_sessions, start_of};
+use crate::session::{domain, facts, live_sessions, own, start_of};
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
 
@@ -35,6 +35,8 @@ fn note(shell: &Shell, id: &WorkerId, pid: u32) -> Result<()> {
             .hint("run pw-setup repair in the repository")
             .into());
     }
+    // A worker's session starts no other one.
+    own().require(&workflow.plan.workflow, id)?;
     let worker = workflow.worker(id)?;
     let folder = launcher::folder(&workflow.repo, &workflow.plan, worker);
     // Of two launchers at once, the second finds the note of the first.

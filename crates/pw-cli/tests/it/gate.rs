@@ -59,7 +59,7 @@ fn the_gate_sees_exactly_the_candidate_in_a_clean_environment() {
                 test -z \"$GIT_DIR$PW_WORKER$CLAUDECODE\" && test \"$(cat)\" = ''\n    timeout: 10m\n";
     let repo = finished(plan);
     let mut command = repo.helper(&repo.root(), &["pw-integrate", "run", "--verbose"]);
-    command.env("GIT_DIR", "/nowhere").env("CLAUDECODE", "1").env("PW_WORKER", "task-9");
+    command.env("GIT_DIR", "/nowhere").env("CLAUDECODE", "1");
     command.env_remove("GIT_DIR");
     let answer: Answer = command.output().unwrap().into();
     let data = answer.data();

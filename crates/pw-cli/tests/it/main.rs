@@ -57,6 +57,7 @@ mod unstageable;
 mod wait;
 mod watch;
 mod worker;
+mod worker_session;
 mod wrapper;
 
 use std::path::Path;

@@ -89,11 +89,7 @@ impl Reader<'_> {
             '(' => self.open(Function::default(), ')'),
             '[' => self.open(Function::default(), ']'),
             '{' => self.open(Function::default(), '}'),
-            ')' | ']' | '}' => {
-                if self.frames.len() > 1 {
-                    self.close();
-                }
-            }
+            ')' | ']' | '}' if self.frames.len() > 1 => self.close(),
             ',' => self.argument(),
             ';' => self.end(),
             '\n' | ':' if self.frame().close.is_none_or(|close| close == '}') => self.end(),

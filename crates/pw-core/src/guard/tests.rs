@@ -318,6 +318,118 @@ fn what_cannot_be_read_is_denied_soon() {
     all_denied(&["f() { f; }; f; git push"]);
 }
 
+/// Numbers that look random, the same in every run.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    }
+}
+
+#[test]
+fn whatever_a_command_was_made_of_it_gets_an_answer() {
+    const ODD: &[&str] = &[
+        "'",
+        "\"",
+        "`",
+        "\\",
+        "$(",
+        "${",
+        "$((",
+        ")",
+        "}",
+        "))",
+        "{",
+        "(",
+        "[",
+        "]",
+        "[[",
+        "<<E\n",
+        "\n",
+        "|",
+        "&",
+        ";",
+        ">",
+        "<(",
+        ">>",
+        "*",
+        "?",
+        "~",
+        "!",
+        "#",
+        "\0",
+        "\u{fffc}",
+        "\u{fffc}\u{fffb}",
+        "🦀",
+        "\u{202e}",
+        "ﬀ",
+        "İ",
+        "$'\\x",
+        "--",
+        "-",
+        "=",
+        "/",
+        "//",
+        "..",
+        ".",
+        " ",
+        "\t",
+        "\r",
+        "%s",
+        "{}",
+        "+",
+        ",",
+        "-C",
+        "-i",
+        "w ",
+        "s/",
+        "99999999999999999999",
+        "-p9999999999",
+        "-p-1",
+        "/dev/stdin",
+        "$1",
+        "$@",
+        "\u{301}",
+    ];
+    let tables = [
+        include_str!("tests/changes.txt"),
+        include_str!("tests/files.txt"),
+        include_str!("tests/git.txt"),
+        include_str!("tests/identity.txt"),
+        include_str!("tests/wrapped.txt"),
+        include_str!("tests/writers.txt"),
+    ];
+    let seeds: Vec<Vec<char>> =
+        tables.iter().flat_map(|table| lines(table)).map(|row| row.chars().collect()).collect();
+    let mut random = random();
+    for _ in 0..1_200 {
+        let mut made = seeds[random(seeds.len())].clone();
+        for _ in 0..=random(4) {
+            let (from, to) = (random(made.len() + 1), random(made.len() + 1));
+            let (from, to) = (from.min(to), from.max(to));
+            match random(6) {
+                0 => made.truncate(to),
+                1 => drop(made.drain(from..to)),
+                2 => {
+                    let other = &seeds[random(seeds.len())];
+                    let part = other[random(other.len() + 1)..].to_vec();
+                    drop(made.splice(from..to, part));
+                }
+                3 => {
+                    let part = made[from..to].repeat(1 + random(30));
+                    drop(made.splice(from..from, part));
+                }
+                _ => drop(made.splice(from..from, ODD[random(ODD.len())].chars())),
+            }
+        }
+        // An answer, whichever: it neither panics nor goes on for ever.
+        decide(&made.iter().collect::<String>());
+    }
+}
+
 #[test]
 fn commits_and_messages_are_refused_with_the_fix() {
     let plan = plan();

@@ -17,6 +17,8 @@ pub struct Halted {
 /// What was brought to a commit to which HEAD does not go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
+    /// The commit.
+    /// The commit, as git names it in full.
     pub commit: String,
     /// Whether the files were, as well as the index.
     pub with_files: bool,

@@ -52,6 +52,35 @@ impl SessionOf {
         is(&self.workflow, workflow.as_str()) && is(&self.worker, worker.as_str())
     }
 
+    /// Refuses what is done to all workers: it is for the user's own session.
+    ///
+    /// # Errors
+    ///
+    /// `other_worker`.
+    pub fn require_none(&self, command: &str) -> Result<(), Failure> {
+        let Some(session) = self.worker.as_deref().or(self.workflow.as_deref()) else {
+            return Ok(());
+        };
+        Err(Failure::new(
+            Code::OtherWorker,
+            format!("this session is that of {session}, and `{command}` is done to all workers"),
+        )
+        .hint("go on with your own work; to have this done, say so with pw-worker blocked, which the user sees")
+        .next(Next::Brief))
+    }
+
+    /// Refuses what is done to another workflow than that of the session.
+    ///
+    /// # Errors
+    ///
+    /// `other_worker`.
+    pub fn require_workflow(&self, workflow: &Slug, command: &str) -> Result<(), Failure> {
+        match &self.workflow {
+            Some(own) if own != workflow.as_str() => self.require_none(command),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses unless it may work as this worker.
     ///
     /// # Errors
