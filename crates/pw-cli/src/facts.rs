@@ -7,12 +7,11 @@ use anyhow::Result;
 use pw_core::facts::{Brought, Facts, TreeState, WorkerFacts, WorktreeFacts};
 use pw_core::history::{Change, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::merge_order::{Turn, merge_order};
-use pw_core::own_commits::{own_commits, perhaps_handed_over};
+use pw_core::own_commits::perhaps_handed_over;
 use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Record, Stopped};
-use pw_core::status::{self, WorkerStatus};
+use pw_core::status::Board;
 use pw_core::time::Seconds;
 use pw_git::{Whereabouts, both};
 
@@ -171,17 +170,9 @@ impl Workflow {
         tips.iter().map(since).collect()
     }
 
-    /// Returns the state of each worker, in the order of the plan.
-    pub(crate) fn states(&self, facts: &Facts) -> Vec<WorkerStatus> {
-        let work = own_commits(&self.plan, &self.record, facts);
-        status::worker_states(&self.plan, &self.record, facts, &work)
-    }
-
-    /// Returns the state of each worker, and the merge order.
-    pub(crate) fn merge_order(&self, facts: &Facts) -> (Vec<WorkerStatus>, Vec<Turn>) {
-        let states = self.states(facts);
-        let turns = merge_order(&self.plan, facts, &states, &[]);
-        (states, turns)
+    /// Assembles what each worker did and where it is.
+    pub(crate) fn board<'a>(&'a self, facts: &'a Facts) -> Board<'a> {
+        Board::new(&self.plan, &self.record, facts)
     }
 
     /// Returns the state of the user's own checkout, the plan's own file left out.

@@ -10,7 +10,6 @@ mod finish;
 mod forget;
 mod gate;
 pub(crate) mod gate_worktree;
-mod merging;
 mod mergiraf;
 mod preview;
 mod pull_request;
@@ -19,7 +18,6 @@ mod restore;
 mod resume;
 mod run;
 mod squash;
-mod stopped_merge;
 mod stopping;
 
 use std::path::PathBuf;
@@ -222,7 +220,7 @@ impl Cli for Integrate {
                 run::run(context, workflow.as_deref(), options.into())
             }
             Command::Continue { workflow, options } => {
-                resume::go_on(context, workflow.as_deref(), &options.into())
+                run::go_on(context, workflow.as_deref(), &options.into())
             }
             Command::Abort { workflow } => abort::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use pw_core::facts::Facts;
 use pw_core::plan::Worker;
-use pw_core::status;
+use pw_core::status::Status;
 use pw_core::time::Seconds;
 use pw_git::both;
 
@@ -15,16 +15,12 @@ use crate::workflow::Workflow;
 
 impl Workflow {
     /// Returns the whole picture.
-    pub(crate) fn status(&self, now: Seconds, which: Worktrees<'_>) -> Result<status::Status> {
+    pub(crate) fn status(&self, now: Seconds, which: Worktrees<'_>) -> Result<Status> {
         Ok(self.picture(now, which)?.0)
     }
 
     /// Returns the whole picture, and the facts it was made of.
-    pub(crate) fn picture(
-        &self,
-        now: Seconds,
-        which: Worktrees<'_>,
-    ) -> Result<(status::Status, Facts)> {
+    pub(crate) fn picture(&self, now: Seconds, which: Worktrees<'_>) -> Result<(Status, Facts)> {
         let workers: Vec<&Worker> = self.plan.workers.iter().collect();
         let is_all = which == Worktrees::All;
         let mut trials = TrialMerges::new(&self.repo)?;
@@ -32,7 +28,7 @@ impl Workflow {
         // uncommitted files do not change is not tried again.
         let committed = || {
             let facts = self.committed(now)?;
-            is_all.then(|| predict(self, &facts, &mut trials)).transpose()?;
+            is_all.then(|| predict(self, &facts, &self.board(&facts), &mut trials)).transpose()?;
             Ok(facts)
         };
         let others = || match is_all {
@@ -56,9 +52,9 @@ impl Workflow {
         for (worker, session) in own {
             facts.workers.entry(worker.id.clone()).or_default().session = session;
         }
-        let Prediction { states, conflicts, trial } = predict(self, &facts, &mut trials)?;
-        let (plan, record) = (&self.plan, &self.record);
-        let status = status::derive(plan, record, &facts, states, conflicts, trial, self);
+        let board = self.board(&facts);
+        let Prediction { conflicts, trial } = predict(self, &facts, &board, &mut trials)?;
+        let status = board.status(conflicts, trial, self);
         Ok((status, facts))
     }
 }

@@ -12,39 +12,32 @@ use pw_core::facts::{Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::merge_order::merge_order;
-use pw_core::own_commits::own_commits;
 use pw_core::path::RepoPath;
-use pw_core::status::{ReasonKind, State, WorkerStatus, worker_states};
+use pw_core::status::{Board, ReasonKind, State, WorkerStatus};
 use pw_git::{MergeOutcome, Pair};
 
 pub(crate) use self::trial_merges::TrialMerges;
 use crate::workflow::Workflow;
 
-/// The state of each worker, and which of them will not merge.
+/// Which workers will not merge.
 pub(crate) struct Prediction {
-    pub(crate) states: Vec<WorkerStatus>,
     pub(crate) conflicts: Vec<Conflict>,
     pub(crate) trial: TrialMerge,
 }
 
-/// Predicts conflicts from these facts. `trials` keeps the results of trial merges for the next
+/// Predicts conflicts. `trials` keeps the results of trial merges for the next
 /// call.
 pub(crate) fn predict(
     workflow: &Workflow,
     facts: &Facts,
+    board: &Board<'_>,
     trials: &mut TrialMerges,
 ) -> Result<Prediction> {
-    let Workflow { plan, record, .. } = workflow;
-    let work = own_commits(plan, record, facts);
-    let states = worker_states(plan, record, facts, &work);
     let open = |status: &WorkerStatus| status.state != State::Integrated;
-    let mut radar = Radar::new(workflow, facts, &states, trials)?;
+    let mut radar = Radar::new(workflow, facts, &board.states, trials)?;
     let conflicts = radar.conflicts(&open)?;
-    let turns = merge_order(plan, facts, &states, &[]);
-    let order: Vec<WorkerId> = turns.into_iter().map(|turn| turn.worker).collect();
-    let trial = radar.trial(&order, &conflicts)?;
-    Ok(Prediction { states, conflicts, trial })
+    let trial = radar.trial(&board.order(), &conflicts)?;
+    Ok(Prediction { conflicts, trial })
 }
 
 /// The work of all workers, prepared for trial merges.

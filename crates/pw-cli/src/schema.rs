@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use pw_core::analyze::report::Analysis;
-use pw_core::failure::Failure;
+use pw_core::failure::{Code, Details as _, Failure};
+use pw_core::gate_report::GateStop;
+use pw_core::plan::Problems;
 use pw_core::report::Report;
 use pw_core::{
-    cleanup, finish, gap, integration, launch, remedy, retro, setup, snapshot, status, stop, worker,
+    cleanup, details, finish, gap, integration, launch, lock, remedy, retro, setup, snapshot,
+    status, stop, unstageable, worker,
 };
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Value, json};
 
 /// The schema of every refusal.
 pub(crate) const ERROR_SCHEMA: &str = "pw.error/1";
@@ -52,7 +55,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
         ],
         _ => Vec::new(),
     };
-    schemas.push((ERROR_SCHEMA, schema::<Failure>()));
+    schemas.push((ERROR_SCHEMA, refusal()));
     schemas.into_iter().collect()
 }
 
@@ -61,8 +64,74 @@ fn entry<R: Report>() -> (&'static str, Value) {
 }
 
 fn schema<T: JsonSchema>() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    generator.into_root_schema_for::<T>().to_value()
+    generator().into_root_schema_for::<T>().to_value()
+}
+
+fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12().for_serialize().into_generator()
+}
+
+/// Returns the schema of a refusal: for each code, what its `details` hold when they hold anything.
+fn refusal() -> Value {
+    let mut schemas = generator();
+    let mut kinds: Vec<(&[Code], Value)> = Vec::new();
+    macro_rules! kinds {
+        ($($kind:ty),* $(,)?) => {
+            $(kinds.push((<$kind>::CODES, schemas.subschema_for::<$kind>().to_value()));)*
+        };
+    }
+    kinds![
+        details::Build,
+        details::Conflicts,
+        details::Contradictions,
+        details::DependencyConflicts,
+        details::Ended,
+        details::Files,
+        details::ForeignFiles,
+        details::GitCall,
+        details::GitSaid,
+        details::HookSaid,
+        details::LeftFiles,
+        details::LockFile,
+        details::LostSignal,
+        details::Misplaced,
+        details::NotCreated,
+        details::Present,
+        details::Provided,
+        details::RemoteSaid,
+        details::Unclean,
+        details::Usage,
+        details::Workflows,
+        GateStop,
+        integration::Returned,
+        integration::Unready,
+        launch::Sessions,
+        lock::Holder,
+        Problems,
+        stop::Stop,
+        unstageable::UnstageableFiles,
+    ];
+    let mut told: Vec<(Vec<Code>, Vec<&Value>)> = Vec::new();
+    for code in Code::ALL {
+        let its = kinds.iter().filter(|(codes, _)| codes.contains(code)).map(|(_, kind)| kind);
+        let its: Vec<&Value> = its.collect();
+        match told.iter_mut().find(|(_, kinds)| *kinds == its) {
+            Some((codes, _)) => codes.push(*code),
+            None => told.push((vec![*code], its)),
+        }
+    }
+    let nothing = json!({ "type": "object", "maxProperties": 0 });
+    let rule = |(codes, kinds): &(Vec<Code>, Vec<&Value>)| {
+        let any: Vec<&Value> = kinds.iter().copied().chain([&nothing]).collect();
+        json!({
+            "if": { "properties": { "code": { "enum": codes } } },
+            "then": { "properties": { "details": { "anyOf": any } } },
+        })
+    };
+    let rules: Vec<Value> = told.iter().map(rule).collect();
+    let mut schema = schemas.into_root_schema_for::<Failure>();
+    schema.insert("allOf".to_owned(), Value::Array(rules));
+    schema.to_value()
 }
 
 /// Returns whether an answer of this helper can have a field of this name.

@@ -10,9 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
+use pw_core::details::{GitCall, GitSaid, Usage};
 use pw_core::failure::{Code, Failure};
 use pw_core::next::Next;
 use pw_core::report::Report;
+use pw_core::system;
 use pw_core::time::Seconds;
 use pw_git::{GitError, INSTALL};
 use serde_json::{Value, json};
@@ -267,7 +269,7 @@ fn usage<C: Cli>(error: &clap::Error) -> Failure {
     Failure::new(Code::Usage, message)
         .hint("see the command's help for what it takes")
         .next(Next::Help { helper: &name, verb: None })
-        .details(json!({ "usage": text.trim_end() }))
+        .details(Usage { usage: text.trim_end().to_owned() })
 }
 
 /// Finds the refusal in an error; anything else is a failure of git or of ours.
@@ -277,10 +279,10 @@ fn failure(error: &anyhow::Error) -> Failure {
     }
     let git = error.chain().find_map(|cause| cause.downcast_ref::<GitError>());
     let said = git.map_or_else(|| format!("{error:#}"), |git| git.stderr.clone());
-    if let Some(mut failure) = Failure::of_system(&said) {
+    if let Some(mut failure) = system::failure(&said) {
         failure.message = format!("{}: {error:#}", failure.message);
-        if let Some(git) = git.filter(|_| failure.details == json!({})) {
-            failure.details = json!({ "git": git.stderr });
+        if let Some(git) = git.filter(|_| failure.has_no_details()) {
+            failure = failure.details(GitSaid { git: git.stderr.clone() });
         }
         return failure;
     }
@@ -291,7 +293,11 @@ fn failure(error: &anyhow::Error) -> Failure {
             false => Failure::new(Code::GitFailed, format!("{error:#}"))
                 .hint("read details.git; nothing else was done after this"),
         }
-        .details(json!({ "git": git.stderr, "command": git.command, "exit_code": git.code })),
+        .details(GitCall {
+            git: git.stderr.clone(),
+            command: git.command.clone(),
+            exit_code: git.code,
+        }),
         None => Failure::new(Code::Internal, format!("{error:#}"))
             .hint("report this to the user word for word, and stop"),
     }

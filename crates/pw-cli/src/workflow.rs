@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::details::{Misplaced, Workflows};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::next::{CommandLine, Next};
@@ -140,8 +141,9 @@ impl Workflow {
     fn misplaced(&self, worker: &Worker, folder: &Path) -> Failure {
         let (id, place, name) = (&worker.id, self.worktree(worker), &self.plan.workflow);
         let refuse = |message: String| {
-            let details = serde_json::json!({ "workflow": name, "worker": id, "place": place.to_string_lossy() });
-            Failure::new(Code::NotAWorker, message).details(details)
+            let place = place.to_string_lossy().into_owned();
+            let (workflow, worker) = (name.clone(), id.clone());
+            Failure::new(Code::NotAWorker, message).details(Misplaced { workflow, worker, place })
         };
         let (here, shown) = (folder.display(), place.display());
         if self.repo.is_worktree_of_its_own(&place) && self.repo.is_copy(folder, &place) {
@@ -271,7 +273,7 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
         )
         .hint("name the workflow as the last argument")
         .next(Next::List)
-        .details(serde_json::json!({ "workflows": names }))
+        .details(Workflows { workflows: known.iter().map(|(slug, _)| slug.clone()).collect() })
         .into()),
     }
 }

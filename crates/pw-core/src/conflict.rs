@@ -134,6 +134,22 @@ pub enum ConflictKind {
 }
 
 impl ConflictKind {
+    /// Returns what it is called for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::AddAdd => "add add",
+            Self::ModifyDelete => "modify delete",
+            Self::Rename => "rename",
+            Self::FileDirectory => "file directory",
+            Self::DirectoryRename => "directory rename",
+            Self::Binary => "binary",
+            Self::Submodule => "submodule",
+            Self::HollowEntry => "hollow entry",
+            Self::Other => "other",
+        }
+    }
+
     /// Returns whether the merged file has both sides in it, between markers.
     pub fn has_markers(self) -> bool {
         matches!(self, Self::Content | Self::AddAdd | Self::Rename | Self::DirectoryRename)

@@ -3,6 +3,7 @@
 
 use crate::next::CommandLine;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Why a helper did not do what was asked. Agents branch on this, never on the message.
@@ -212,8 +213,14 @@ pub struct Failure {
     /// A command that can be run as it is; absent when only a person can decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<CommandLine>,
-    /// What the code's documentation promises, for example `problems`.
-    pub details: serde_json::Value,
+    /// What the code promises: the schema of `pw.error/1` says it of each.
+    details: serde_json::Value,
+}
+
+/// What a refusal tells besides its words: with which codes, and in which fields.
+pub trait Details: Serialize + DeserializeOwned + JsonSchema {
+    /// The refusals that tell it.
+    const CODES: &'static [Code];
 }
 
 impl Failure {
@@ -226,54 +233,6 @@ impl Failure {
             next: None,
             details: serde_json::json!({}),
         }
-    }
-
-    /// Returns what an error of git or of the system is about, when that has a name. The words are
-    /// those of the C locale.
-    pub fn of_system(text: &str) -> Option<Self> {
-        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let again = "then run the same command again: it goes on where it was";
-        let between =
-            |start: &str, end: &str| Some(text.split_once(start)?.1.split_once(end)?.0.to_owned());
-        let lock = between("Unable to create '", "': File exists")
-            .or_else(|| Some(between("could not lock config file ", ": File exists")? + ".lock"));
-        if let Some(lock) = lock {
-            let hint = format!(
-                "wait for the git that holds it; if none runs here, a killed one left it: remove \
-                 that file, {again}"
-            );
-            let failure = Self::new(Code::Locked, format!("git's lock {lock} is taken"));
-            return Some(failure.hint(hint).details(serde_json::json!({ "lock": lock })));
-        }
-        if says(&["lazy fetching disabled"]) {
-            let what = "this clone lacks the content of some files, and no helper fetches";
-            let fetch = CommandLine::of("git fetch --refetch --no-filter");
-            let hint = format!("fetch it with {fetch}, {again}");
-            return Some(Self::new(Code::ObjectsMissing, what).hint(hint).next(fetch));
-        }
-        let (code, what, remedy) = if says(&["smudge filter", "clean filter", "external filter"]) {
-            (Code::ProgramFailed, "a filter of this repository does not work", "repair it")
-        } else if says(&["failed to sign the data"]) {
-            let remedy = "make the key available, or have the user turn signing off";
-            (Code::ProgramFailed, "the commit cannot be signed", remedy)
-        } else if says(&["refusing to merge unrelated histories"]) {
-            let remedy = "tell the user, who decides what these branches should hold";
-            (Code::NoMergeBase, "the commits to merge have no history in common", remedy)
-        } else if says(&["No space left", "quota exceeded", "File too large"]) {
-            (Code::CannotWrite, "the disk is full", "make room")
-        } else if says(&["unable to write file"]) {
-            let remedy = "see whether the disk is full";
-            (Code::CannotWrite, "a file cannot be written", remedy)
-        } else if says(&["Read-only file system", "Permission denied"]) {
-            (
-                Code::CannotWrite,
-                "the repository may not be written",
-                "give this user the right to write to it",
-            )
-        } else {
-            return None;
-        };
-        Some(Self::new(code, what).hint(format!("{remedy}, {again}")))
     }
 
     /// Sets the one next action, in words.
@@ -292,9 +251,31 @@ impl Failure {
 
     /// Attaches `details`; a value that cannot be JSON becomes null, which a test would show.
     #[must_use]
-    pub fn details(mut self, details: impl Serialize) -> Self {
+    pub fn details<D: Details>(mut self, details: D) -> Self {
+        debug_assert!(D::CODES.contains(&self.code), "{:?} promises other details", self.code);
         self.details = serde_json::to_value(details).unwrap_or_default();
         self
+    }
+
+    /// Adds `obstacles` to the details: everything that stands in the way, this failure too.
+    #[must_use]
+    pub fn beside(mut self, obstacles: &[Self]) -> Self {
+        if let Some(details) = self.details.as_object_mut() {
+            let all = serde_json::to_value(obstacles).unwrap_or_default();
+            details.insert("obstacles".to_owned(), all);
+        }
+        self
+    }
+
+    /// Returns the details if they are these.
+    pub fn told<D: Details>(&self) -> Option<D> {
+        let is_told = D::CODES.contains(&self.code);
+        is_told.then(|| serde_json::from_value(self.details.clone()).ok()).flatten()
+    }
+
+    /// Returns whether it tells nothing besides its words.
+    pub fn has_no_details(&self) -> bool {
+        self.details.as_object().is_none_or(serde_json::Map::is_empty)
     }
 }
 
@@ -305,24 +286,3 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_system_refuses_has_a_name() {
-        let of = |text: &str| Failure::of_system(text).map(|failure| failure.code);
-        let left = "fatal: Unable to create '/r/it's/.git/index.lock': File exists.\n\nAnother git";
-        assert_eq!(of(left), Some(Code::Locked));
-        assert_eq!(of("error: No space left on device"), Some(Code::CannotWrite));
-        assert_eq!(of("writing /r/.git/pw/lock: Permission denied"), Some(Code::CannotWrite));
-        assert_eq!(of("error: unable to write file big"), Some(Code::CannotWrite));
-        assert_eq!(of("fatal: a.bin: smudge filter lfs failed"), Some(Code::ProgramFailed));
-        assert_eq!(of("error: gpg failed to sign the data:"), Some(Code::ProgramFailed));
-        let unrelated = "fatal: refusing to merge unrelated histories";
-        assert_eq!(of(unrelated), Some(Code::NoMergeBase));
-        assert_eq!(of("fatal: bad revision"), None);
-        assert_eq!(Failure::of_system(left).unwrap().details["lock"], "/r/it's/.git/index.lock");
-    }
-}

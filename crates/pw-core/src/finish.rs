@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::FileConflict;
+use crate::details::Conflicts;
 use crate::failure::{Code, Failure};
 use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
-use crate::integration::Readiness;
+use crate::integration::{Readiness, Unready};
 use crate::next::{CommandLine, Next, NextStep, Way};
 use crate::own_commits::OwnCommits;
 use crate::plan::{Plan, Worker};
@@ -112,16 +113,12 @@ pub enum LandingMode {
 /// Returns the refusal of several obstacles at once: the first one, with all of them in
 /// `details.obstacles`.
 pub fn together(mut obstacles: Vec<Failure>) -> Option<Failure> {
-    let all = serde_json::to_value(&obstacles).ok().filter(|_| obstacles.len() > 1);
-    if obstacles.is_empty() {
-        return None;
+    if obstacles.len() < 2 {
+        return obstacles.pop();
     }
-    let mut first = obstacles.remove(0);
-    if let Some((details, all)) = first.details.as_object_mut().zip(all) {
-        details.insert("obstacles".to_owned(), all);
-        let others: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
-        first.message = format!("{}; also: {}", first.message, others.join("; "));
-    }
+    let mut first = obstacles[0].clone().beside(&obstacles);
+    let others: Vec<String> = obstacles[1..].iter().map(ToString::to_string).collect();
+    first.message = format!("{}; also: {}", first.message, others.join("; "));
     Some(first)
 }
 
@@ -159,7 +156,7 @@ pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failur
             "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
         ))
         .next(CommandLine::of("git worktree add").word(place).word(&branch))
-        .details(serde_json::json!({ "conflicts": conflicts }))
+        .details(Conflicts { conflicts })
 }
 
 /// Refuses unless every worker was merged or is left out; returns the workers with newer commits.
@@ -184,7 +181,7 @@ pub fn require_all_merged(
     Err(Failure::new(Code::NotReady, format!("not integrated: {}", names.join(", ")))
         .hint("integrate them, or leave them out with --without if the user agrees")
         .next(Next::Check(&plan.workflow))
-        .details(serde_json::json!({ "workers": workers })))
+        .details(Unready { workers }))
 }
 
 /// Refuses to leave out workers whose commits the result contains all the same. `range`: the
@@ -357,8 +354,8 @@ mod tests {
         assert_eq!(together(vec![one.clone()]), Some(one.clone()));
         let all = together(vec![one, two]).unwrap();
         assert_eq!((all.code, all.message.as_str()), (Code::NotReady, "a; also: b"));
-        assert_eq!(all.details["obstacles"][1]["code"], "dirty_tree");
-        assert_eq!(all.details["obstacles"][0]["message"], "a");
+        let told = serde_json::to_value(&all).unwrap()["details"]["obstacles"].clone();
+        assert_eq!((&told[1]["code"], &told[0]["message"]), (&"dirty_tree".into(), &"a".into()));
     }
 
     #[test]

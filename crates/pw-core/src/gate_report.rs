@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Details, Failure};
 use crate::gate::{Gate, GateMode};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::Next;
@@ -120,6 +120,10 @@ pub struct GateStop {
     pub runs: u32,
     /// What else there is to know about how it was tested.
     pub notes: Vec<String>,
+}
+
+impl Details for GateStop {
+    const CODES: &'static [Code] = &[Code::GateFailed];
 }
 
 /// Why a gate fails.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::details::Files;
 use crate::facts::{SpecialEntries, TreeState};
 use crate::failure::{Code, Failure};
 use crate::history::Change;
@@ -174,9 +175,9 @@ pub fn refusal(hollow: &[Hollow]) -> Option<Failure> {
         1 => String::new(),
         n => format!(" ({} more like it)", n - 1),
     };
-    let paths: Vec<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
+    let files: Files = hollow.iter().map(|hollow| &hollow.path).collect();
     let failure = Failure::new(Code::HollowEntry, format!("{}{more}", first.message()));
-    Some(failure.hint(first.hint()).details(serde_json::json!({ "paths": paths })))
+    Some(failure.hint(first.hint()).details(files))
 }
 
 /// Says that a link leads to what no commit has.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, FileConflict};
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Details, Failure};
 use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
@@ -49,6 +49,30 @@ pub struct Readiness {
     pub ready: bool,
     /// Everything that keeps it from being ready.
     pub reasons: Vec<Reason>,
+}
+
+/// Workers that are not ready.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Unready {
+    /// What stands against each.
+    pub workers: Vec<Readiness>,
+}
+
+impl Details for Unready {
+    const CODES: &'static [Code] = &[Code::NotReady, Code::OutOfScope];
+}
+
+/// A worker whose merge would bring back older versions of other workers' files.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Returned {
+    /// That worker, and what stands against it.
+    pub workers: Vec<Readiness>,
+    /// The files.
+    pub paths: Vec<RepoPath>,
+}
+
+impl Details for Returned {
+    const CODES: &'static [Code] = &[Code::OutOfScope];
 }
 
 impl From<&WorkerStatus> for Readiness {
@@ -222,7 +246,7 @@ pub fn require_ready(
     Err(Failure::new(code, format!("{} is not ready: {why}{more}", first.worker))
         .hint(hint)
         .next(Next::Status(&plan.workflow))
-        .details(serde_json::json!({ "workers": waiting })))
+        .details(Unready { workers: waiting }))
 }
 
 /// Refuses a merge that brought back older versions of other workers' files without a conflict.
@@ -238,13 +262,13 @@ pub fn require_no_return(
 ) -> Result<(), Failure> {
     let outdated = status.reasons.iter().find(|r| r.kind == ReasonKind::OutdatedCommits);
     let paths = outdated.into_iter().flat_map(|reason| &reason.paths);
-    let returned: Vec<&RepoPath> = paths.filter(|path| changed.contains(path)).collect();
-    let Some((reason, first)) = outdated.zip(returned.first()) else { return Ok(()) };
+    let paths: Vec<RepoPath> = paths.filter(|path| changed.contains(path)).cloned().collect();
+    let Some((reason, first)) = outdated.zip(paths.first()) else { return Ok(()) };
     let message = format!("{} would bring `{first}` back: {}", status.id, reason.message);
     Err(Failure::new(Code::OutOfScope, message)
         .hint("have it take in what the owner has now, or, if the user agrees, use --allow-out-of-scope")
         .next(Next::Status(&plan.workflow))
-        .details(serde_json::json!({ "workers": [Readiness::from(status)], "paths": returned })))
+        .details(Returned { workers: vec![Readiness::from(status)], paths }))
 }
 
 /// Refuses to merge a worker without those it builds upon, and without those whose commits its

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Details, Failure};
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, Next, NextStep};
 use crate::plan::Worker;
@@ -144,6 +144,17 @@ pub struct LiveSession {
     pub attach: Option<CommandLine>,
 }
 
+/// The sessions that are alive.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Sessions {
+    /// Each with how to get to it.
+    pub sessions: Vec<LiveSession>,
+}
+
+impl Details for Sessions {
+    const CODES: &'static [Code] = &[Code::SessionAlive];
+}
+
 impl fmt::Display for LiveSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.elsewhere, self.is_unseen) {
@@ -179,7 +190,7 @@ impl fmt::Display for LiveSession {
 pub fn refuse_live_sessions(living: &[LiveSession]) -> Result<(), Failure> {
     let Some(first) = living.first() else { return Ok(()) };
     let failure = Failure::new(Code::SessionAlive, first.to_string())
-        .details(serde_json::json!({ "sessions": living }));
+        .details(Sessions { sessions: living.to_vec() });
     Err(match &first.attach {
         Some(command) => failure.hint(format!("attach to it with {command}")).next(command.clone()),
         None if first.is_unseen => failure.hint(format!(

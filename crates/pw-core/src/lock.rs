@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Details, Failure};
 
 /// The details of `locked`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +19,10 @@ pub struct Holder {
     pub process: Option<u32>,
     /// RFC 3339.
     pub since: Option<String>,
+}
+
+impl Details for Holder {
+    const CODES: &'static [Code] = &[Code::Locked];
 }
 
 impl Holder {
@@ -47,7 +51,7 @@ impl Holder {
         let message = format!("another helper is changing this repository: {}", self.holder);
         Failure::new(Code::Locked, message)
             .hint("run the command again when it is done")
-            .details(self)
+            .details(self.clone())
     }
 }
 

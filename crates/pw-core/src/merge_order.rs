@@ -29,7 +29,7 @@ pub struct Turn {
 /// Returns the turns of the workers still to be merged: dependencies first; of those that could be
 /// next, the one that could conflict with the fewest other workers, so that a conflict stops as
 /// little as possible; else in the order of the plan.
-pub fn merge_order(
+pub(crate) fn merge_order(
     plan: &Plan,
     facts: &Facts,
     states: &[WorkerStatus],
@@ -119,9 +119,8 @@ mod tests {
     use super::*;
     use crate::facts::{Brought, WorkerFacts};
     use crate::history::{Commit, History, net_changes};
-    use crate::own_commits::own_commits;
     use crate::record::{Event, Record};
-    use crate::status::worker_states;
+    use crate::status::Board;
 
     #[test]
     fn dependencies_come_first_then_who_collides_least_then_the_plan() {
@@ -157,11 +156,13 @@ mod tests {
         };
         let facts =
             Facts { workers: paths.iter().map(worker).collect(), history, ..Facts::default() };
-        let work = own_commits(&plan, &record, &facts);
-        let states = worker_states(&plan, &record, &facts, &work);
+        let board = Board::new(&plan, &record, &facts);
         let order = |without: &[WorkerId]| -> Vec<(String, String)> {
-            let turns = merge_order(&plan, &facts, &states, without);
-            turns.into_iter().map(|turn| (turn.worker.to_string(), turn.because)).collect()
+            board
+                .turns(without)
+                .into_iter()
+                .map(|turn| (turn.worker.to_string(), turn.because))
+                .collect()
         };
         let turn = |worker: &str, because: &str| (worker.to_owned(), because.to_owned());
         assert_eq!(

@@ -33,7 +33,11 @@ pub struct OwnCommits<'a> {
 }
 
 /// Returns the work of every worker, in the order of the plan.
-pub fn own_commits<'a>(plan: &Plan, record: &Record, facts: &'a Facts) -> Vec<OwnCommits<'a>> {
+pub(crate) fn own_commits<'a>(
+    plan: &Plan,
+    record: &Record,
+    facts: &'a Facts,
+) -> Vec<OwnCommits<'a>> {
     let chains = Chains::new(plan, record, facts);
     let own = |(at, worker)| {
         let (commits, contested) = chains.own(at, worker);

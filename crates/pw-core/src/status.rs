@@ -1,5 +1,6 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
+mod board;
 mod derive;
 mod news;
 mod next;
@@ -13,7 +14,7 @@ mod wait_graph;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use derive::{derive, signal_lines, worker_states};
+pub use board::Board;
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conflict::{ConflictKind, Stages};
 use crate::conflict_markers::Hunk;
+use crate::failure::{Code, Details};
 use crate::history::{Commit, History};
 use crate::id::{Oid, WorkerId};
 use crate::integration::{Readiness, merged_worker};
@@ -43,6 +44,11 @@ pub struct Stop {
     /// With `waiting_for_workers`, who is not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<Readiness>,
+}
+
+impl Details for Stop {
+    const CODES: &'static [Code] =
+        &[Code::MergeConflict, Code::Unresolved, Code::WaitingForWorkers];
 }
 
 /// No answer of its own: its schema is printed with those of the answers.

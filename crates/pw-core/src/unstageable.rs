@@ -1,9 +1,13 @@
 //! Files that git does not take into its index, and why: told from what it said, in the words of
 //! the C locale.
 
-use crate::failure::{Code, Failure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Code, Details, Failure};
 use crate::next::Next;
 use crate::path::RepoPath;
+use crate::system;
 
 /// A file that git does not take as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +85,7 @@ pub fn from_stderr(stderr: &str, paths: &[RepoPath]) -> Option<Unstageable> {
     let unstageable = SENTENCES.iter().find_map(about)?;
     // A full disk is no fault of the file that was to be stored.
     let is_telling = !matches!(unstageable.why, UnstageableReason::Other(_));
-    (is_telling || Failure::of_system(&said).is_none()).then_some(unstageable)
+    (is_telling || system::failure(&said).is_none()).then_some(unstageable)
 }
 
 /// Returns a path as git prints it in a message.
@@ -134,6 +138,19 @@ impl Unstageable {
     }
 }
 
+/// Files that git does not take.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct UnstageableFiles {
+    /// The files, by path in the repository.
+    pub paths: Vec<RepoPath>,
+    /// Why, path by path.
+    pub reasons: Vec<String>,
+}
+
+impl Details for UnstageableFiles {
+    const CODES: &'static [Code] = &[Code::FileRefused, Code::ProgramFailed];
+}
+
 /// Returns the refusal of a commit with files that git does not take: `program_failed` when a clean
 /// filter failed, else `file_refused`; `None` without any.
 pub fn refusal(unstageable: &[Unstageable]) -> Option<Failure> {
@@ -146,15 +163,16 @@ pub fn refusal(unstageable: &[Unstageable]) -> Option<Failure> {
         1 => String::new(),
         n => format!(" ({} more like it)", n - 1),
     };
-    let paths: Vec<&RepoPath> = unstageable.iter().map(|unstageable| &unstageable.path).collect();
-    let messages: Vec<String> = unstageable.iter().map(Unstageable::message).collect();
+    let paths: Vec<RepoPath> =
+        unstageable.iter().map(|unstageable| unstageable.path.clone()).collect();
+    let reasons: Vec<String> = unstageable.iter().map(Unstageable::message).collect();
     let reason = format!("git does not take {}", first.path).replace([']', '\n'], "?");
     let reason: String = reason.chars().filter(|c| !c.is_control()).take(120).collect();
     let failure = Failure::new(code, format!("{}{more}", first.message())).hint(first.hint());
     Some(
         failure
             .next(Next::Blocked { reason: &reason })
-            .details(serde_json::json!({ "paths": paths, "reasons": messages })),
+            .details(UnstageableFiles { paths, reasons }),
     )
 }
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::details::Provided;
+use crate::details::{Files, ForeignFiles};
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::gap::Gap;
@@ -336,7 +338,7 @@ pub fn require_item(provider: &Worker, item: &str) -> Result<(), Failure> {
     Err(Failure::new(Code::UnknownItem, message)
         .hint("ask for one of these, or for a file it owns; what is missing in the plan, ask for with pw-worker blocked")
         .next(Next::Needs { worker: &provider.id, item: near })
-        .details(serde_json::json!({ "worker": provider.id, "provides": provides })))
+        .details(Provided { worker: provider.id.clone(), provides: provides.clone() }))
 }
 
 /// Says that a checkpoint takes the worker's standing question back, and how to ask it anew;
@@ -413,7 +415,7 @@ pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failu
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
             .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
             .next(CommandLine::of("git status"))
-            .details(serde_json::json!({ "paths": tree.unmerged })));
+            .details(tree.unmerged.iter().collect::<Files>()));
     }
     Ok(())
 }
@@ -563,5 +565,8 @@ pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure
     Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
         .hint(hint)
         .next(Next::Brief)
-        .details(serde_json::json!({ "paths": all, "owner": owner.map(|owner| &owner.id) }))
+        .details(ForeignFiles {
+            paths: all.iter().copied().cloned().collect(),
+            owner: owner.map(|owner| owner.id.clone()),
+        })
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
+use pw_core::details::HookSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::Next;
 use serde_json::Value;
@@ -63,7 +64,11 @@ pub(crate) fn refused(hook: &str, said: &str) -> Failure {
     Failure::new(Code::HookRefused, format!("the hook {hook} refused the commit: {first}"))
         .hint("do what details.output asks for, then run the same command again; if that is not yours to do, say so")
         .next(Next::BlockedByHook(hook))
-        .details(serde_json::json!({ "hook": hook, "output": output, "git": output }))
+        .details(HookSaid {
+            hook: hook.to_owned(),
+            output: output.to_owned(),
+            git: output.to_owned(),
+        })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pw_core::details::GitSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 use pw_core::next::Next;
@@ -224,7 +225,7 @@ fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     } else {
         return error;
     };
-    failure.details(BTreeMap::from([("git", &git.stderr)])).into()
+    failure.details(GitSaid { git: git.stderr.clone() }).into()
 }
 
 /// Says why git finds no repository where a worktree is, and what to do.

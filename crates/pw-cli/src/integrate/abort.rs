@@ -9,8 +9,7 @@ use pw_git::Transaction;
 
 use super::gate_worktree::GateWorktree;
 use super::resolution::{Progress, Resolution};
-use super::stopped_merge::StoppedMerge;
-use super::stopping::stopped;
+use super::stopping::{StoppedMerge, stopped};
 use crate::shell::{Answer, Context};
 use crate::snapshot::{KeptSnapshot, restore_command};
 use crate::view;

@@ -8,12 +8,11 @@ use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, Merged};
-use pw_core::merge_order::{Turn, merge_order};
+use pw_core::merge_order::Turn;
 use pw_core::next::CommandLine;
-use pw_core::own_commits::own_commits;
 use pw_core::path::RepoPath;
 use pw_core::record::RunOptions;
-use pw_core::status::{ReasonKind, WorkerStatus, signal_lines, worker_states};
+use pw_core::status::{ReasonKind, WorkerStatus};
 use pw_git::{Merges, unshallow};
 
 use crate::facts::Worktrees;
@@ -83,12 +82,10 @@ impl<'a> MergeChain<'a> {
             workflow.worker(id)?;
         }
         let facts = workflow.facts(context.now, Worktrees::All)?;
-        let Workflow { plan, record, .. } = workflow;
-        let work = own_commits(plan, record, &facts);
-        let states = worker_states(plan, record, &facts, &work);
-        let turns = merge_order(plan, &facts, &states, &options.without);
-        let since = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
-        let signals = signal_lines(plan, &facts, &work, since);
+        let board = workflow.board(&facts);
+        let turns = board.turns(&options.without);
+        let since = |id: &WorkerId| workflow.record.merged.get(id).map(|(tip, _)| tip);
+        let (signals, states) = (board.signals(since), board.states);
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
         let author = workflow.repo.author()?;
         let start = workflow.integration().unwrap_or(&workflow.record.base);

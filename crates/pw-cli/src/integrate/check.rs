@@ -13,10 +13,11 @@ use crate::workflow::Workflow;
 pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
-    let (states, turns) = workflow.merge_order(&facts);
+    let board = workflow.board(&facts);
+    let turns = board.turns(&[]);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let ready = !order.is_empty()
-        && integration::require_ready(&workflow.plan, &states, &order, false).is_ok();
+        && integration::require_ready(&workflow.plan, &board.states, &order, false).is_ok();
     let command = match ready {
         true => Next::Preview(&workflow.plan.workflow),
         false => Next::Status(&workflow.plan.workflow),
@@ -31,7 +32,7 @@ pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
         ready,
         order,
         turns,
-        workers: states.iter().map(Readiness::from).collect(),
+        workers: board.states.iter().map(Readiness::from).collect(),
         next: vec![next],
     };
     Answer::of(&check, view::readiness)

@@ -63,7 +63,7 @@ pub(super) fn cleanup(
     if let Some(journal) = &mut journal {
         note_landing(&mut workflow, journal, &facts)?;
     }
-    let states = workflow.states(&facts);
+    let board = workflow.board(&facts);
     let asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
     let (workers, others): (Vec<&Worker>, Vec<&Worker>) =
         workflow.plan.workers.iter().partition(asked);
@@ -72,7 +72,7 @@ pub(super) fn cleanup(
         session::live_sessions(&workflow, &workers, LaunchMode::Print, context.now);
     let (mut removed, mut kept) = (Vec::new(), Vec::new());
     for worker in workers {
-        let Some(status) = states.iter().find(|status| status.id == worker.id) else { continue };
+        let Some(status) = board.state(&worker.id) else { continue };
         if !is_there(&workflow, worker) {
             continue;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use pw_core::details::{Files, Present, Unclean};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
@@ -11,9 +12,8 @@ use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{CommandLine, Next, NextStep, Way};
-use pw_core::own_commits::own_commits;
 use pw_core::record::{Event, RunOptions};
-use pw_core::status::{WorkerStatus, signal_lines, taken_back, worker_states};
+use pw_core::status::{WorkerStatus, taken_back};
 use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
@@ -124,10 +124,8 @@ impl<'a> Finish<'a> {
             workflow.worker(id)?;
         }
         let facts = workflow.facts(context.now, Worktrees::None)?;
-        let Workflow { plan, record, .. } = workflow;
-        let work = own_commits(plan, record, &facts);
-        let signals = signal_lines(plan, &facts, &work, |_| None);
-        let states = worker_states(plan, record, &facts, &work);
+        let plan = &workflow.plan;
+        let board = workflow.board(&facts);
         let landed_as = facts.landed_as.get(&result).cloned();
         // What the user squashed does not name the result.
         let squash = landed_as.as_ref().and_then(|commit| facts.history.commit(commit));
@@ -139,8 +137,9 @@ impl<'a> Finish<'a> {
         };
         let range = [&result, &before];
         let left_out =
-            finish::require_left_out(plan, &work, &facts.history, range, &options.without);
+            finish::require_left_out(plan, &board.work, &facts.history, range, &options.without);
         obstacles.note(left_out)?;
+        let (signals, states) = (board.signals(|_| None), board.states);
         let is_merged = |id: &WorkerId| workflow.record.merged.contains_key(id);
         let newer = finish::require_all_merged(plan, &states, &is_merged, &options.without);
         let newer = obstacles.note(newer)?.unwrap_or_default();
@@ -205,18 +204,18 @@ impl<'a> Finish<'a> {
         let Some(commit) = &self.landed_as else { return Ok(()) };
         let name = &self.workflow.plan.workflow;
         let message = format!("{} has all of it already, since {}", self.base, commit.short());
+        let (base, commit, newer) = (self.base.clone(), commit.clone(), self.newer.clone());
+        let present = Present { base, commit, newer };
         if let Some(newer) = self.newer.first() {
             return Err(Failure::new(Code::NothingToLand, message)
                 .hint(format!("{newer} has newer work: integrate it, then finish"))
                 .next(Next::run(name))
-                .details(
-                    serde_json::json!({ "base": self.base, "commit": commit, "newer": self.newer }),
-                ));
+                .details(present));
         }
         Err(Failure::new(Code::NothingToLand, message)
             .hint("nothing is left to land; clean up")
             .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
-            .details(serde_json::json!({ "base": self.base, "commit": commit })))
+            .details(present))
     }
 
     /// Records, once, what happened before: a run of ours that was killed, or a merge by the user.
@@ -389,7 +388,7 @@ impl<'a> Finish<'a> {
                 ),
             };
             return Err(refuse(Code::DirtyTree, message, &hint)
-                .details(serde_json::json!({ "paths": changed, "commands": commands }))
+                .details(Unclean { paths: changed.into_iter().cloned().collect(), commands })
                 .into());
         }
         Ok(())
@@ -406,7 +405,7 @@ impl<'a> Finish<'a> {
             return Err(Failure::new(Code::InTheWay, message)
                 .hint("move the files named out of the way first")
                 .next(CommandLine::git(&checkout.path, "status"))
-                .details(serde_json::json!({ "paths": in_the_way }))
+                .details(Files { paths: in_the_way })
                 .into());
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use pw_core::details::{Ended, LockFile};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::gate::Gate;
@@ -119,12 +120,13 @@ impl GateWorktree {
         let message = format!("the setup command {} in the gate's worktree", end.words());
         Err(Failure::new(Code::SetupFailed, message)
             .hint("correct `setup` in the plan or what it needs, then run the same command again")
-            .details(serde_json::json!({
-                "command": gate.command,
-                "exit_code": end.code(),
-                "log": log.to_string_lossy(),
-                "output_tail": Output::of(&log).tail,
-            }))
+            .details(Ended {
+                command: Some(gate.command),
+                exit_code: end.code(),
+                log: Some(log.to_string_lossy().into_owned()),
+                output_tail: Output::of(&log).tail,
+                ..Ended::default()
+            })
             .into())
     }
 
@@ -183,6 +185,6 @@ fn lock(folder: &Path) -> Result<File> {
     }
     Err(Failure::new(Code::Locked, "a process that an earlier gate started is still running")
         .hint("wait until it has ended, or end it, then run the same command again")
-        .details(serde_json::json!({ "lock": path.to_string_lossy() }))
+        .details(LockFile { lock: path.to_string_lossy().into_owned() })
         .into())
 }

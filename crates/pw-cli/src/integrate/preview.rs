@@ -16,7 +16,8 @@ use crate::workflow::Workflow;
 pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let workflow = Workflow::open(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
-    let (states, turns) = workflow.merge_order(&facts);
+    let board = workflow.board(&facts);
+    let turns = board.turns(&[]);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let rewritten = |reason: &Reason| reason.kind == ReasonKind::HistoryRewritten;
     let can_merge = |status: &&WorkerStatus| {
@@ -28,7 +29,8 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let mut merges = workflow.repo.merges(Author::fixed(), onto, bases, Some(&scratch))?;
     let mut steps = Vec::new();
     for id in &order {
-        let Some(status) = states.iter().filter(can_merge).find(|status| status.id == *id) else {
+        let Some(status) = board.states.iter().filter(can_merge).find(|status| status.id == *id)
+        else {
             continue;
         };
         let Some(tip) = status.tip.clone() else { continue };
@@ -41,7 +43,8 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         let (worker, holds) = (id.clone(), status.holds.clone());
         steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts });
     }
-    let skipped = states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
+    let skipped =
+        board.states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
     let skipped: Vec<Skipped> =
         skipped.map(|status| Skipped { worker: status.id.clone(), state: status.state }).collect();
     let all_ready =

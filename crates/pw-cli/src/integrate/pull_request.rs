@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use pw_core::details::RemoteSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, PullRequest, Share};
 use pw_core::gate_report::GateReport;
@@ -115,6 +116,6 @@ fn failed(proposal: &Proposal<'_>, message: &str, said: &str) -> anyhow::Error {
     )
     .hint("read details.said; once the cause is gone, run the same command again")
     .next(Next::Finish { workflow: &proposal.workflow.plan.workflow, way: Some(Way::PullRequest) })
-    .details(serde_json::json!({ "said": said }))
+    .details(RemoteSaid { said })
     .into()
 }

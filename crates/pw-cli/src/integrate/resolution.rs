@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use pw_core::details::Files;
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
@@ -115,7 +116,7 @@ impl Resolution {
             let message = format!("`{nested}` in {} is a repository of its own", self.shown);
             return Err(Failure::new(Code::DirtyTree, message)
                 .hint("no snapshot can hold it: move it out of there, then run the command again")
-                .details(serde_json::json!({ "paths": survey.changes.nested }))
+                .details(survey.changes.nested.iter().collect::<Files>())
                 .into());
         }
         let why = format!("resolution of {}, aborted", stopped.worker);

@@ -1,10 +1,14 @@
 //! `pw-integrate restore`: lists snapshots, or brings one back.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::details::Files;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{CommandLine, NextStep};
+use pw_core::path::RepoPath;
 use pw_core::snapshot::{Kept, Restore, Restored, SnapshotId};
 use pw_git::Transaction;
 
@@ -141,7 +145,9 @@ fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restor
         let transaction =
             Transaction::default().set(&format!("refs/heads/{branch}"), &commit, None);
         if there.is_some() || !transaction.commit(repo)? {
-            return Err(in_the_way(format!("a branch is in the way of {branch}"), &[]).into());
+            return Err(
+                in_the_way(format!("a branch is in the way of {branch}"), Vec::new()).into()
+            );
         }
     }
     let command = CommandLine::of("git show --stat").word(branch);
@@ -163,7 +169,7 @@ fn require_nothing_else(workflow: &Workflow, path: &Path, kept: &Kept) -> Result
     match workflow.repo.foreign_file(path, &kept.commit)? {
         Some(file) => {
             let message = format!("{} was begun, and is not ours alone any more", path.display());
-            Err(in_the_way(message, &[file.to_string()]).into())
+            Err(in_the_way(message, vec![file]).into())
         }
         None => Ok(()),
     }
@@ -172,27 +178,26 @@ fn require_nothing_else(workflow: &Workflow, path: &Path, kept: &Kept) -> Result
 /// Refuses a path where anything is.
 fn require_free(path: &Path) -> Result<()> {
     let Ok(about) = path.symlink_metadata() else { return Ok(()) };
-    let mut names: Vec<String> = if about.is_dir() {
+    let name = |name: &OsStr| RepoPath::new(name.as_bytes());
+    let mut names: Vec<RepoPath> = if about.is_dir() {
         let entries =
             std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?;
-        entries
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-            .collect()
+        entries.filter_map(|entry| Some(name(&entry.ok()?.file_name()))).collect()
     } else {
-        vec![path.file_name().unwrap_or_default().to_string_lossy().into_owned()]
+        vec![name(path.file_name().unwrap_or_default())]
     };
     if names.is_empty() {
         return Ok(());
     }
     names.sort();
     names.truncate(MAX_NAMED);
-    Err(in_the_way(format!("{} is there already", path.display()), &names).into())
+    Err(in_the_way(format!("{} is there already", path.display()), names).into())
 }
 
-fn in_the_way(message: String, paths: &[String]) -> Failure {
+fn in_the_way(message: String, paths: Vec<RepoPath>) -> Failure {
     Failure::new(Code::InTheWay, message)
         .hint("nothing is restored over anything: name a place or a branch that does not exist")
-        .details(serde_json::json!({ "paths": paths }))
+        .details(Files { paths })
 }
 
 /// Returns the path as git will list it: links of the folders above resolved.

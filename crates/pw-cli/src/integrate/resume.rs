@@ -1,4 +1,4 @@
-//! `pw-integrate continue`: takes the resolution in and goes on with the workers that are left.
+//! Going on after a stop: takes the resolution in, as a commit of the candidate.
 
 use anyhow::Result;
 use pw_core::conflict::{ConflictKind, FileConflict};
@@ -7,7 +7,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::history::{Change, CommitRange};
 use pw_core::hollow_entries;
 use pw_core::id::Oid;
-use pw_core::integration::Readiness;
+use pw_core::integration::Unready;
 use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Refs, RunOptions, Stopped};
@@ -16,32 +16,66 @@ use pw_git::Transaction;
 
 use super::chain::{MergeChain, require_own_branch};
 use super::resolution::{Progress, Resolution};
-use super::stopped_merge::StoppedMerge;
-use super::stopping::{stay_stopped, stopped};
-use crate::shell::{Answer, Context};
+use super::stopping::{StoppedMerge, stay_stopped, stopped};
+use crate::facts::Worktrees;
+use crate::shell::Context;
 use crate::workflow::Workflow;
 
-/// Takes the resolution in and goes on with the workers that are left.
-pub(super) fn go_on(context: &Context, name: Option<&str>, options: &RunOptions) -> Result<Answer> {
-    let (workflow, _lock) = Workflow::open_alone(context, name)?;
-    if let Some(red) = &workflow.record.red {
-        return MergeChain::anew(&workflow, context, red.options.and(options))?.carry_out();
-    }
-    let options = stopped(&workflow)?.options.and(options);
-    resume(context, workflow, options)
+/// A workflow whose stopped merge is resolved.
+pub(super) struct Resumed {
+    pub(super) workflow: Workflow,
+    stopped: Stopped,
+    resolution: Resolution,
+    /// The resolved merge, on which the next ones build.
+    pub(super) commit: Oid,
 }
 
-/// Goes on with a workflow that is stopped.
-pub(super) fn resume(context: &Context, workflow: Workflow, options: RunOptions) -> Result<Answer> {
+impl Resumed {
+    /// Adds to a refusal that the resolution is kept meanwhile.
+    pub(super) fn waiting(&self, error: anyhow::Error) -> anyhow::Error {
+        let Self { stopped, resolution, .. } = self;
+        let Some(failure) = error.downcast_ref::<Failure>() else { return error };
+        if !matches!(failure.code, Code::NotReady | Code::OutOfScope) {
+            return error;
+        }
+        let workers = failure.told::<Unready>().map(|unready| unready.workers).unwrap_or_default();
+        let details = Stop {
+            worker: stopped.worker.clone(),
+            worktree: resolution.shown.clone(),
+            conflicts: Vec::new(),
+            merged: vec![stopped.worker.clone()],
+            intents: Vec::new(),
+            by_mergiraf: Vec::new(),
+            notes: Vec::new(),
+            workers,
+        };
+        let message = format!(
+            "{} is resolved, and the resolution is kept; {}",
+            stopped.worker, failure.message
+        );
+        let mut waiting = Failure::new(Code::WaitingForWorkers, message)
+            .hint(format!("{}; then continue", failure.hint))
+            .details(details);
+        waiting.next.clone_from(&failure.next);
+        waiting.into()
+    }
+}
+
+/// Takes in the resolution of a workflow that is stopped, unless that is done.
+pub(super) fn resume(
+    context: &Context,
+    workflow: Workflow,
+    options: &RunOptions,
+) -> Result<Resumed> {
     let stopped = stopped(&workflow)?.clone();
     require_own_branch(&workflow)?;
     require_nothing_beside(&workflow, &stopped)?;
     let resolution = Resolution::of(&workflow, &stopped)?;
-    let resolved = match &stopped.resolution {
-        Some(commit) => commit.clone(),
+    let commit = match &stopped.resolution {
+        Some(known) => known.clone(),
         None => match resolution.progress(&workflow.repo, &stopped)? {
             Progress::Merging | Progress::Concluded => {
-                take(&workflow, context, &stopped, &resolution, &options)?
+                take(&workflow, context, &stopped, &resolution, options)?
             }
             _ => return Err(stay_stopped(&workflow, context, &stopped)?.into()),
         },
@@ -50,11 +84,10 @@ pub(super) fn resume(context: &Context, workflow: Workflow, options: RunOptions)
     // fails.
     let name = workflow.plan.workflow.to_string();
     let mut workflow = Workflow::open(context, Some(&name))?;
-    if resolution.clear(&workflow, &stopped, Some(&resolved), &mut workflow.journal()?)?.is_some() {
+    if resolution.clear(&workflow, &stopped, Some(&commit), &mut workflow.journal()?)?.is_some() {
         workflow = Workflow::open(context, Some(&name))?;
     }
-    let chain = MergeChain::new(&workflow, context, options, resolved);
-    chain.map_err(|error| waiting(error, &stopped, &resolution))?.carry_out()
+    Ok(Resumed { workflow, stopped, resolution, commit })
 }
 
 /// Refuses when the integration branch has commits that the stopped merge does not build upon:
@@ -120,33 +153,6 @@ fn require_content(
         .into())
 }
 
-/// Adds to a refusal that the resolution is kept meanwhile.
-fn waiting(error: anyhow::Error, stopped: &Stopped, resolution: &Resolution) -> anyhow::Error {
-    let Some(failure) = error.downcast_ref::<Failure>() else { return error };
-    if !matches!(failure.code, Code::NotReady | Code::OutOfScope) {
-        return error;
-    }
-    let workers = failure.details.get("workers").cloned().unwrap_or_default();
-    let workers: Vec<Readiness> = serde_json::from_value(workers).unwrap_or_default();
-    let details = Stop {
-        worker: stopped.worker.clone(),
-        worktree: resolution.shown.clone(),
-        conflicts: Vec::new(),
-        merged: vec![stopped.worker.clone()],
-        intents: Vec::new(),
-        by_mergiraf: Vec::new(),
-        notes: Vec::new(),
-        workers,
-    };
-    let message =
-        format!("{} is resolved, and the resolution is kept; {}", stopped.worker, failure.message);
-    let mut waiting = Failure::new(Code::WaitingForWorkers, message)
-        .hint(format!("{}; then continue", failure.hint))
-        .details(details);
-    waiting.next.clone_from(&failure.next);
-    waiting.into()
-}
-
 /// Returns the resolved tree, or refuses with what is left to do.
 fn resolved_tree(
     workflow: &Workflow,
@@ -207,10 +213,11 @@ fn resolved_tree(
             .iter()
             .map(|path| FileConflict::new(path.clone(), kind(path).unwrap_or(ConflictKind::Other)));
         let left: Vec<FileConflict> = left.collect();
+        let facts = workflow.facts(context.now, Worktrees::None)?;
         return Err(Failure::new(Code::Unresolved, format!("`{first}` {what}"))
             .hint(hint)
             .next(resolution.git(command, &paths))
-            .details(merge.details(workflow, context, stopped, resolution, &left)?)
+            .details(merge.details(workflow, &facts, stopped, resolution, &left)?)
             .into());
     }
     repo.index_tree(&resolution.path)

@@ -34,12 +34,12 @@ pub(super) fn passed(repo: &Repo, folder: &Path, message: &str) -> Result<String
     let passed = repo.message_through_hooks(folder, message);
     let passed = passed.map_err(|error| match error.downcast::<Failure>() {
         // What the refusal names is a worker's way out.
-        Ok(failure) if failure.code == Code::HookRefused => Failure {
-            hint: "nothing has landed: give it a message with -m that the hook takes".to_owned(),
-            next: None,
-            ..failure
+        Ok(mut failure) if failure.code == Code::HookRefused => {
+            "nothing has landed: give it a message with -m that the hook takes"
+                .clone_into(&mut failure.hint);
+            failure.next = None;
+            failure.into()
         }
-        .into(),
         Ok(failure) => failure.into(),
         Err(error) => error,
     })?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use crossterm::event::Event;
-use pw_core::own_commits::{OwnCommits, own_commits};
+use pw_core::own_commits::OwnCommits;
 use pw_core::time::Seconds;
 
 use super::notice::Notices;
@@ -53,11 +53,11 @@ impl Poller {
         let workflow = Workflow::open(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
         let (status, facts) = workflow.picture(now, Worktrees::All)?;
-        let (plan, record) = (&workflow.plan, &workflow.record);
         let own =
             |work: &OwnCommits<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
-        let work = own_commits(plan, record, &facts);
-        let commits: BTreeMap<_, Vec<_>> = plan.ids().cloned().zip(work.iter().map(own)).collect();
+        let work = workflow.board(&facts).work;
+        let commits: BTreeMap<_, Vec<_>> =
+            workflow.plan.ids().cloned().zip(work.iter().map(own)).collect();
         Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
     }
 

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use pw_core::failure::{Code, Failure};
-use pw_core::own_commits::own_commits;
 use pw_core::plan::Worker;
 use pw_core::retro::{self, Review};
-use pw_core::status::worker_states;
 use pw_git::both;
 use tempfile::NamedTempFile;
 
@@ -59,12 +57,11 @@ pub(super) fn review(context: &Context, workflow: &Workflow) -> Result<Review> {
     for (worker, session) in own {
         facts.workers.entry(worker.id.clone()).or_default().session = session;
     }
-    let work = own_commits(plan, record, &facts);
-    let states = worker_states(plan, record, &facts, &work);
+    let board = workflow.board(&facts);
     let mut trials = TrialMerges::new(&workflow.repo)?;
-    let mut radar = Radar::new(workflow, &facts, &states, &mut trials)?;
+    let mut radar = Radar::new(workflow, &facts, &board.states, &mut trials)?;
     let conflicts = radar.conflicts(&|_| true)?;
-    Ok(retro::measure(plan, record, &facts, &work, &states, conflicts))
+    Ok(retro::measure(plan, record, &facts, &board.work, &board.states, conflicts))
 }
 
 /// The files that were asked for.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use pw_core::conflict::FileConflict;
+use pw_core::details::DependencyConflicts;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
@@ -20,7 +21,7 @@ use crate::workflow::Workflow;
 pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
-    let states = workflow.states(&facts);
+    let states = workflow.board(&facts).states;
     let (mut wanted, mut refused) = (Vec::new(), None);
     for worker in openable(&workflow.plan, &states) {
         match fork(&workflow, &facts, worker)? {
@@ -77,7 +78,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Result<Oi
             Some(fork) => {
                 let outcome = repo.merge(&fork, tip, None)?;
                 if !outcome.conflicts.is_empty() {
-                    return Ok(Err(contradiction(workflow, worker, &outcome.conflicts)));
+                    return Ok(Err(contradiction(workflow, worker, outcome.conflicts)));
                 }
                 let message = format!("Start {} from what it builds upon\n", worker.label());
                 repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
@@ -89,7 +90,7 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Result<Oi
 
 /// Those it comes after have to be merged first: their conflict is resolved there, once, and this
 /// worker begins with the result.
-fn contradiction(workflow: &Workflow, worker: &Worker, conflicts: &[FileConflict]) -> Failure {
+fn contradiction(workflow: &Workflow, worker: &Worker, conflicts: Vec<FileConflict>) -> Failure {
     let Workflow { plan, record, .. } = workflow;
     let paths: Vec<String> =
         conflicts.iter().take(3).map(|found| format!("`{}`", found.path)).collect();
@@ -107,7 +108,10 @@ fn contradiction(workflow: &Workflow, worker: &Worker, conflicts: &[FileConflict
     Failure::new(Code::DependencyConflict, message)
         .hint("integrate these, which stops where they differ; resolve it there, continue, then advance")
         .next(Next::Run { workflow: &plan.workflow, options })
-        .details(
-            serde_json::json!({ "worker": worker.id, "after": worker.after, "conflicts": conflicts }),
-        )
+        .details(DependencyConflicts {
+            worker: worker.id.clone(),
+            from: None,
+            after: Some(worker.after.clone()),
+            conflicts,
+        })
 }

@@ -13,6 +13,7 @@ use pw_core::analyze::log::{Log, PathId};
 use pw_core::analyze::report::Advice;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{Next, NextStep};
+use pw_core::plan::Problems;
 use pw_git::Repo;
 
 use crate::shell::{Answer, Context};
@@ -114,8 +115,7 @@ fn write(advised: &mut Advised, path: &Path, shown: &Path) -> Result<()> {
 }
 
 fn in_the_way(path: &Path) -> Failure {
-    let problems = serde_json::json!({ "problems": [] });
     Failure::new(Code::InTheWay, format!("{} exists", path.display()))
         .hint("name a file that does not exist: a plan may be the user's own work")
-        .details(problems)
+        .details(Problems { problems: Vec::new() })
 }

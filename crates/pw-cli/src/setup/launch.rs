@@ -8,6 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use pw_core::details;
+use pw_core::details::NotCreated;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
@@ -107,10 +109,10 @@ fn choose<'a>(
         return Ok(Selection { workers: asked, skipped: Vec::new(), notes });
     }
     let facts = workflow.facts(call.now, Worktrees::None)?;
-    let states = workflow.states(&facts);
+    let board = workflow.board(&facts);
     let mut selection = Selection { workers: Vec::new(), skipped: Vec::new(), notes };
     for worker in asked {
-        let state = states.iter().find(|status| status.id == worker.id).map(|status| status.state);
+        let state = board.state(&worker.id).map(|status| status.state);
         let living = living.iter().find(|living| living.worker == worker.id);
         match skip(worker, state, is_created(worker), living) {
             Some(skipped) => selection.skipped.push(skipped),
@@ -180,7 +182,7 @@ fn not_created(workflow: &Slug, worker: &Worker) -> Failure {
     Failure::new(Code::NotCreated, format!("{} has no worktree", worker.id))
         .hint("create it when the workers in its `after` are complete")
         .next(Next::Advance(workflow))
-        .details(serde_json::json!({ "worker": worker.id, "after": worker.after }))
+        .details(NotCreated { worker: worker.id.clone(), after: worker.after.clone() })
 }
 
 fn printed(worker: &Worker, command: String) -> WorkerLaunch {
@@ -299,12 +301,13 @@ impl Ended {
     fn failure(&self, worker: &Worker, hint: &str) -> Failure {
         Failure::new(Code::LaunchFailed, format!("{} could not be started", worker.id))
             .hint(hint)
-            .details(serde_json::json!({
-                "worker": worker.id,
-                "exit_code": self.code,
-                "log": self.log.to_string_lossy(),
-                "output_tail": self.said,
-            }))
+            .details(details::Ended {
+                worker: Some(worker.id.clone()),
+                exit_code: self.code,
+                log: Some(self.log.to_string_lossy().into_owned()),
+                output_tail: self.said.clone(),
+                ..details::Ended::default()
+            })
     }
 }
 

@@ -8,7 +8,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::graph;
 use pw_core::id::{Oid, Slug};
 use pw_core::next::NextStep;
-use pw_core::plan::{Plan, Problem, ProblemCode, Worker, refused};
+use pw_core::plan::{Plan, Problem, ProblemCode, Problems, Worker, refused};
 use pw_core::record::{Record, Refs};
 use pw_core::setup::obstacles::{Taken, in_the_way, obstacles, require_compatible};
 use pw_core::setup::{self, SetupStatus, WorkerSetup};
@@ -40,7 +40,7 @@ impl PlannedWorkflow {
         if repo.root().to_str().is_none() {
             return Err(Failure::new(Code::InTheWay, "the path of the repository is not UTF-8")
                 .hint("move the repository to a folder whose name is; launchers could not find it")
-                .details(serde_json::json!({ "problems": [] }))
+                .details(Problems { problems: Vec::new() })
                 .into());
         }
         let refs = read_refs(&repo)?;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use pw_core::details::Ended;
 use pw_core::failure::{Code, Failure};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
@@ -92,12 +93,13 @@ pub(super) fn run_setup(
     let message = format!("the setup command failed in the worktree of {}", worker.id);
     Err(Failure::new(Code::SetupFailed, message)
         .hint("correct `setup` in the plan or what it needs, then run the same command again")
-        .details(serde_json::json!({
-            "worker": worker.id,
-            "command": command,
-            "exit_code": code,
-            "log": log.to_string_lossy(),
-            "output_tail": Output::of(&log).tail,
-        }))
+        .details(Ended {
+            worker: Some(worker.id.clone()),
+            command: Some(command.clone()),
+            exit_code: code,
+            log: Some(log.to_string_lossy().into_owned()),
+            output_tail: Output::of(&log).tail,
+            ..Ended::default()
+        })
         .into())
 }

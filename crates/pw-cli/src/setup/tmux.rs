@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use pw_core::details::Ended;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Slug;
 
@@ -95,6 +96,6 @@ fn run(args: &[&str], command: impl Iterator<Item = OsString>, folder: &Path) ->
     let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
     Err(Failure::new(Code::LaunchFailed, "tmux made no window")
         .hint("read details.output_tail, correct what it says, and run the same command again")
-        .details(serde_json::json!({ "exit_code": output.status.code(), "output_tail": said }))
+        .details(Ended { exit_code: output.status.code(), output_tail: said, ..Ended::default() })
         .into())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use pw_core::details::Ended;
 use pw_core::failure::{Code, Failure};
 use pw_core::gate::{End, Gate};
 use pw_core::path::RepoPath;
@@ -150,9 +151,8 @@ impl Fresh<'_> {
 fn setup_failed(error: anyhow::Error) -> Result<Trial> {
     let failure = error.downcast_ref::<Failure>().filter(|f| f.code == Code::SetupFailed);
     let Some(failure) = failure else { return Err(error).context("making a fresh worktree") };
-    let text = |key: &str| failure.details[key].as_str().unwrap_or_default().to_owned();
-    let exit = failure.details["exit_code"].as_i64().and_then(|code| i32::try_from(code).ok());
-    let end = exit.map_or(End::Signal, End::Exit);
-    let trial = Trial::of(&text("command"), end, text("output_tail"));
+    let ended = failure.told::<Ended>().unwrap_or_default();
+    let end = ended.exit_code.map_or(End::Signal, End::Exit);
+    let trial = Trial::of(&ended.command.unwrap_or_default(), end, ended.output_tail);
     Ok(Trial { outcome: Outcome::SetupFailed, ..trial })
 }

@@ -1,26 +1,27 @@
 //! A refusal, for people.
 
+use pw_core::conflict::ConflictKind;
+use pw_core::details::{Conflicts, DependencyConflicts, Ended};
 use pw_core::failure::Failure;
+use pw_core::gate_report::GateStop;
+use pw_core::path::RepoPath;
+use pw_core::plan::Problems;
+use pw_core::stop::Stop;
 
 use super::table::plain;
 
 pub(crate) fn failure(failure: &Failure) -> String {
     let mut out = format!("error: {}\n", plain(&failure.message));
-    let problems = failure.details.get("problems").and_then(|problems| problems.as_array());
+    let problems = failure.told::<Problems>().map(|told| told.problems);
     for problem in problems.into_iter().flatten() {
-        let text =
-            |key: &str| problem.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-        let line = problem.get("line").map(|line| format!("line {line}: ")).unwrap_or_default();
-        out += &format!("  {line}{}\n    {}\n", plain(text("message")), plain(text("hint")));
+        let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let (message, hint) = (plain(&problem.message), plain(&problem.hint));
+        out += &format!("  {line}{message}\n    {hint}\n");
     }
-    let conflicts = failure.details.get("conflicts").and_then(|conflicts| conflicts.as_array());
-    for conflict in conflicts.into_iter().flatten() {
-        let text =
-            |key: &str| conflict.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-        out += &format!("  {} ({})\n", plain(text("path")), text("kind").replace('_', " "));
+    for (path, kind) in conflicts(failure) {
+        out += &format!("  {} ({})\n", plain(&path.to_string()), kind.words());
     }
-    let output = failure.details.get("output_tail").and_then(|output| output.as_str());
-    for line in output.into_iter().flat_map(str::lines) {
+    for line in output(failure).unwrap_or_default().lines() {
         out += &format!("  | {}\n", plain(line));
     }
     if !failure.hint.is_empty() {
@@ -30,4 +31,20 @@ pub(crate) fn failure(failure: &Failure) -> String {
         out += &format!("next: {}\n", plain(next));
     }
     out
+}
+
+/// Returns the files that do not merge.
+fn conflicts(failure: &Failure) -> Vec<(RepoPath, ConflictKind)> {
+    if let Some(stop) = failure.told::<Stop>() {
+        return stop.conflicts.into_iter().map(|file| (file.path, file.kind)).collect();
+    }
+    let dependency = || failure.told::<DependencyConflicts>().map(|told| told.conflicts);
+    let conflicts = failure.told::<Conflicts>().map(|told| told.conflicts).or_else(dependency);
+    conflicts.into_iter().flatten().map(|file| (file.path, file.kind)).collect()
+}
+
+/// Returns the end of what a program of the user's printed.
+fn output(failure: &Failure) -> Option<String> {
+    let gate = || failure.told::<GateStop>().map(|told| told.output_tail);
+    failure.told::<Ended>().map(|told| told.output_tail).or_else(gate)
 }

@@ -15,7 +15,7 @@ pub(super) fn brief(own: &OwnWorktree<'_>) -> Result<Answer> {
     let mut facts = own.workflow.facts(own.shell.now, Worktrees::Of(&own.worker.id))?;
     let gaps = repair::gaps(own.workflow, &[own.worker])?.into_iter().flatten().collect();
     facts.workers.entry(own.worker.id.clone()).or_default().gaps = gaps;
-    let states = own.workflow.states(&facts);
+    let states = own.workflow.board(&facts).states;
     let brief =
         rules::brief(plan, record, own.worker, &states).context("the worker has no state")?;
     Answer::of(&brief, view::brief)

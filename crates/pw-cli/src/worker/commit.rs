@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use pw_core::details::LeftFiles;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::hollow_entries::{self, Hollow, HollowReason, WorktreeEntry};
@@ -283,7 +284,7 @@ impl Draft<'_> {
                 let (ignored, notes) = own.unseen()?;
                 let left = selection.leave.iter().chain(&overlooked).chain(&ignored);
                 return Err(nothing(&overlooked, notes)
-                    .details(serde_json::json!({ "left": left.collect::<Vec<_>>() }))
+                    .details(LeftFiles { left: left.cloned().collect() })
                     .into());
             }
             notes.extend(overlooked.first().map(rules::overlooked));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::details::{Ended, Files};
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::Change;
@@ -60,7 +61,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
         return Err(Failure::new(Code::DirtyTree, rules::overlooked(first))
             .hint("then commit it with pw-worker checkpoint, or undo it with git restore")
             .next(Next::Brief)
-            .details(serde_json::json!({ "paths": overlooked }))
+            .details(Files { paths: overlooked })
             .into());
     };
     let own = open.iter().filter(|path| plan.allows(own.worker, path)).cloned();
@@ -79,15 +80,15 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
             .next(CommandLine::of("git status")),
         _ => failure.hint("commit them first").next(Next::Checkpoint("what was done")),
     };
-    Err(failure.details(serde_json::json!({ "paths": open })).into())
+    Err(failure.details(Files { paths: open }).into())
 }
 
 /// Refuses to call work complete that could not be merged; returns notes about it.
 fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
     let Workflow { plan, .. } = own.workflow;
     let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
-    let states = own.workflow.states(&facts);
-    let Some(status) = states.iter().find(|status| status.id == own.worker.id) else {
+    let board = own.workflow.board(&facts);
+    let Some(status) = board.state(&own.worker.id) else {
         return Ok(Vec::new());
     };
     let outside: Vec<&RepoPath> = status.out_of_scope.iter().collect();
@@ -105,7 +106,7 @@ fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
                 "take it out of the branch: git rm -f --cached it, then checkpoint what is to stay",
             )
             .next(Next::Brief)
-            .details(serde_json::json!({ "paths": reason.paths }))
+            .details(reason.paths.iter().collect::<Files>())
             .into()),
         None => Ok(notes),
     }
@@ -146,15 +147,15 @@ fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
             let output = Output::of(&log);
             return Err(Failure::new(Code::VerifyFailed, message)
                 .hint("correct what the output shows, commit, then complete again")
-                .details(serde_json::json!({
-                    "worker": own.worker.id,
-                    "gate": gate.name,
-                    "command": gate.command,
-                    "exit_code": end.code(),
-                    "log": log.to_string_lossy(),
-                    "output_tail": output.tail,
-                    "first_failure": output.first_failure,
-                }))
+                .details(Ended {
+                    worker: Some(own.worker.id.clone()),
+                    gate: Some(gate.name.clone()),
+                    command: Some(gate.command.clone()),
+                    exit_code: end.code(),
+                    log: Some(log.to_string_lossy().into_owned()),
+                    output_tail: output.tail,
+                    first_failure: output.first_failure,
+                })
                 .into());
         }
     }

@@ -215,10 +215,9 @@ fn tool_decision(word: &str, reason: &str) -> Value {
 
 fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<Option<Value>> {
     let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
-    let states = workflow.states(&facts);
-    let own =
-        states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
-    let text = prompt::session(&workflow.plan, worker, own, &states);
+    let board = workflow.board(&facts);
+    let own = board.state(&worker.id).context("the worker has no state")?;
+    let text = prompt::session(&workflow.plan, worker, own, &board.states);
     Ok(Some(
         json!({ "hookSpecificOutput": { "hookEventName": "SessionStart", "additionalContext": text } }),
     ))
@@ -235,9 +234,8 @@ fn stop(
         return Ok(None);
     }
     let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
-    let states = workflow.states(&facts);
-    let own =
-        states.iter().find(|status| status.id == worker.id).context("the worker has no state")?;
+    let board = workflow.board(&facts);
+    let own = board.state(&worker.id).context("the worker has no state")?;
     let reason = guard::stop(&workflow.plan, worker, own);
     Ok(reason.map(|reason| json!({ "decision": "block", "reason": reason })))
 }

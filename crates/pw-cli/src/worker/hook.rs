@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use pw_core::details::Misplaced;
 use pw_core::failure::{Code, Failure};
 use pw_core::guard::{self, Followed, Halted, Store, Transaction};
 use pw_core::id::{Slug, WorkerId};
@@ -215,6 +216,6 @@ fn staged(workflow: &Workflow, worker: &Worker) -> Result<Vec<RepoPath>> {
 /// Returns whether no worker works in a folder; one whose worktree was moved or copied still does.
 pub(super) fn is_outside(error: &anyhow::Error) -> bool {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    let names_worker = |failure: &Failure| failure.details.get("worker").is_some();
+    let names_worker = |failure: &Failure| failure.told::<Misplaced>().is_some();
     failure.is_some_and(|failure| failure.code == Code::NotAWorker && !names_worker(failure))
 }

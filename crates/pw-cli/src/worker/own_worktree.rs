@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::details::HookSaid;
+use pw_core::details::LostSignal;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::failure::{Code, Failure};
 use pw_core::gap::Gap;
@@ -56,7 +58,7 @@ impl OwnWorktree<'_> {
     /// Returns where the worker stands, its worktree not looked into.
     pub(super) fn status(&self) -> Result<Option<WorkerStatus>> {
         let facts = self.workflow.facts(self.shell.now, Worktrees::None)?;
-        let states = self.workflow.states(&facts);
+        let states = self.workflow.board(&facts).states;
         Ok(states.into_iter().find(|status| status.id == self.worker.id))
     }
 
@@ -182,7 +184,7 @@ impl OwnWorktree<'_> {
         Err(Failure::new(Code::SignalLost, format!("a hook changed the message to {made:?}"))
             .hint(self.other_carrier())
             .next(CommandLine::of("git log -1"))
-            .details(serde_json::json!({ "commit": commit.oid, "wanted": wanted }))
+            .details(LostSignal { commit: commit.oid, wanted: wanted.to_owned() })
             .into())
     }
 
@@ -203,11 +205,10 @@ impl OwnWorktree<'_> {
     pub(super) fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let refused = error.downcast_ref::<Failure>().filter(|f| f.code == Code::HookRefused);
         let Some(mut failure) = refused.cloned() else { return error };
-        match failure.details["hook"].as_str() {
-            Some("commit-msg" | "prepare-commit-msg") => {}
-            _ => return error,
+        let Some(HookSaid { hook, output, .. }) = failure.told() else { return error };
+        if !["commit-msg", "prepare-commit-msg"].contains(&hook.as_str()) {
+            return error;
         }
-        let output = failure.details["output"].as_str().unwrap_or_default();
         if output.contains(guard::NEAR_MISS) {
             // Our own hook has the last look at what another one made of it.
             let line = output.lines().next().unwrap_or_default();

@@ -2,13 +2,13 @@
 //! leaves nothing half-merged.
 
 use anyhow::{Context as _, Result};
-use pw_core::facts::Facts;
+use pw_core::details::{DependencyConflicts, Files};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
+use pw_core::integration::{Readiness, Unready};
 use pw_core::next::{CommandLine, Next, NextStep};
-use pw_core::own_commits::own_commits;
 use pw_core::signal::{self, Signal, Subject};
-use pw_core::status::WorkerStatus;
+use pw_core::status::{Board, WorkerStatus};
 use pw_core::worker::{self as rules, Synced};
 use pw_git::Scratch;
 
@@ -27,14 +27,14 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
             .hint("commit your work first, so that nothing can get mixed up")
             .next(Next::Checkpoint("what was done"))
-            .details(serde_json::json!({ "paths": open }))
+            .details(Files { paths: open })
             .into());
     }
     let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
-    let states = own.workflow.states(&facts);
-    let needed = newest_need(own, &facts);
-    let provider = provider(own, &states, named.or(needed.as_ref().map(|(id, _)| id)))?;
-    let status = states.iter().find(|status| status.id == own.worker.id);
+    let board = own.workflow.board(&facts);
+    let needed = newest_need(own, &board);
+    let provider = provider(own, &board, named.or(needed.as_ref().map(|(id, _)| id)))?;
+    let status = board.state(&own.worker.id);
     let waits = status.and_then(|status| status.waits_for.as_ref());
     if let Some(waits) = waits.filter(|waits| waits.reopen && waits.worker == provider.id) {
         let message = format!(
@@ -44,9 +44,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
         return Err(Failure::new(Code::NotReady, message)
             .hint("its brief says so, and so does pw-monitor; tell the user to start it again")
             .next(Next::Brief)
-            .details(
-                serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
-            )
+            .details(Unready { workers: vec![Readiness::from(provider)] })
             .into());
     }
     let tip = provider
@@ -68,7 +66,12 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
                     .and("--")
                     .word(&first.path),
             )
-            .details(serde_json::json!({ "worker": own.worker.id, "from": provider.id, "conflicts": conflicts }))
+            .details(DependencyConflicts {
+                worker: own.worker.id.clone(),
+                from: Some(provider.id.clone()),
+                after: None,
+                conflicts,
+            })
             .into());
     }
     let hidden = repo.ignored_in_the_way(&path, &head, &tip)?;
@@ -78,7 +81,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
             format!("your ignored file `{first}` would be overwritten"),
         )
         .hint("move it away, then sync again")
-        .details(serde_json::json!({ "paths": hidden }))
+        .details(Files { paths: hidden })
         .into());
     }
     let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
@@ -97,11 +100,9 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
 }
 
 /// Returns what the newest `[NEEDS:…]` names, also when a checkpoint came after it.
-fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String)> {
-    let Workflow { plan, record, .. } = own.workflow;
-    let at = plan.ids().position(|id| *id == own.worker.id)?;
-    let work = own_commits(plan, record, facts);
-    work.get(at)?.commits.iter().find_map(|commit| match signal::read(&commit.message) {
+fn newest_need(own: &OwnWorktree<'_>, board: &Board<'_>) -> Option<(WorkerId, String)> {
+    let mut commits = board.work(&own.worker.id)?.commits.iter();
+    commits.find_map(|commit| match signal::read(&commit.message) {
         Subject::Signal { signal: Signal::Needs { worker, item }, .. } => Some((worker, item)),
         _ => None,
     })
@@ -110,7 +111,7 @@ fn newest_need(own: &OwnWorktree<'_>, facts: &Facts) -> Option<(WorkerId, String
 /// Returns the worker to take in, which must be complete.
 fn provider<'a>(
     own: &OwnWorktree<'_>,
-    states: &'a [WorkerStatus],
+    board: &'a Board<'_>,
     wanted: Option<&WorkerId>,
 ) -> Result<&'a WorkerStatus> {
     let id = wanted.cloned().ok_or_else(|| {
@@ -119,16 +120,13 @@ fn provider<'a>(
             .next(Next::Brief)
     })?;
     own.require_other(&id)?;
-    let provider =
-        states.iter().find(|status| status.id == id).context("the worker has no state")?;
+    let provider = board.state(&id).context("the worker has no state")?;
     if provider.state.is_done() {
         return Ok(provider);
     }
     Err(Failure::new(Code::NotReady, format!("{id} is {}, not complete", provider.state.word()))
         .hint("go on with what does not depend on it; sync when it is complete")
         .next(Next::Brief)
-        .details(
-            serde_json::json!({ "workers": [pw_core::integration::Readiness::from(provider)] }),
-        )
+        .details(Unready { workers: vec![Readiness::from(provider)] })
         .into())
 }

@@ -6,6 +6,7 @@ use pw_testkit::repo::{Answer, TestRepo};
 use serde_json::Value;
 
 use crate::created;
+use crate::house::modules;
 
 const HELPERS: [&str; 5] = ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"];
 
@@ -108,7 +109,25 @@ fn the_contract_changes_only_on_purpose() {
         &mut fields,
         0,
     );
+    for (codes, details) in details() {
+        for code in codes {
+            collect(&details, &details, &format!("error({code}).details"), &mut fields, 0);
+        }
+    }
     insta::assert_snapshot!(fields.join("\n"));
+}
+
+/// What `error.details` can hold, by codes.
+pub(crate) fn details() -> Vec<(Vec<String>, Value)> {
+    let schema = &pw_cli::schema::of("")["pw.error/1"];
+    let rule = |rule: &Value| {
+        let codes = rule["if"]["properties"]["code"]["enum"].as_array().unwrap();
+        let mut details = rule["then"]["properties"]["details"].clone();
+        details["$defs"] = schema["$defs"].clone();
+        let codes = codes.iter().map(|code| code.as_str().unwrap().to_owned());
+        (codes.collect(), details)
+    };
+    schema["allOf"].as_array().unwrap().iter().map(rule).collect()
 }
 
 fn collect(root: &Value, node: &Value, path: &str, fields: &mut Vec<String>, depth: usize) {
@@ -128,6 +147,17 @@ fn collect(root: &Value, node: &Value, path: &str, fields: &mut Vec<String>, dep
         let path = format!("{path}.{name}");
         fields.push(path.clone());
         collect(root, child, &path, fields, depth + 1);
+    }
+}
+
+#[test]
+fn all_that_refusals_tell_is_in_the_schema() {
+    let defs = &pw_cli::schema::of("")["pw.error/1"]["$defs"];
+    for (module, text) in ["pw-core", "pw-git", "pw-cli"].into_iter().flat_map(modules) {
+        for kind in text.lines().filter_map(|line| line.strip_prefix("impl Details for ")) {
+            let kind = kind.trim_end_matches(" {");
+            assert!(defs.get(kind).is_some(), "{module:?}: schema.rs does not list {kind}");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Details, Failure};
 use crate::path::RepoPath;
 
 /// One thing that is wrong with a plan.
@@ -30,6 +30,10 @@ pub struct Problem {
 pub struct Problems {
     /// At least one, in the order of the file.
     pub problems: Vec<Problem>,
+}
+
+impl Details for Problems {
+    const CODES: &'static [Code] = &[Code::PlanUnreadable, Code::PlanInvalid, Code::InTheWay];
 }
 
 /// The kinds of problems a plan can have.

@@ -5,10 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::facts::{Facts, WorkerFacts, WorktreeFacts};
 use crate::history::{Change, Commit, History};
-use crate::own_commits::own_commits;
 use crate::plan::Plan;
 use crate::record::{Event, Record};
-use crate::status::worker_states;
+use crate::status::Board;
 
 const M: Seconds = 60;
 /// When runs begin.
@@ -88,9 +87,8 @@ impl Story {
 
     fn review(&self) -> Review {
         let Self { plan, record, facts } = self;
-        let work = own_commits(plan, record, facts);
-        let states = worker_states(plan, record, facts, &work);
-        measure(plan, record, facts, &work, &states, Vec::new())
+        let board = Board::new(plan, record, facts);
+        measure(plan, record, facts, &board.work, &board.states, Vec::new())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::details::Contradictions;
 use crate::failure::{Code, Failure};
 use crate::id::{Oid, Slug};
 use crate::next::Next;
@@ -132,5 +133,5 @@ pub fn require_compatible(old: &Plan, new: &Plan, record: &Record) -> Result<(),
         format!("workflow {} exists, and in this plan {}", new.workflow, contradictions.join(", "));
     Err(Failure::new(Code::PlanChanged, message)
         .hint("workers that exist keep id, name and `after`; add new ones, or start another `workflow`")
-        .details(serde_json::json!({ "contradictions": contradictions })))
+        .details(Contradictions { contradictions }))
 }

@@ -27,7 +27,7 @@ const MAX_TEXT: usize = 500;
 /// Returns the state of every worker and what to do next.
 ///
 /// `workers` are their states, `conflicts` and `trial` what trial merges found.
-pub fn derive(
+pub(super) fn derive(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
@@ -107,7 +107,7 @@ fn drift(plan: &Plan, record: &Record, facts: &Facts) -> Option<Drift> {
 }
 
 /// Returns the state of every worker, in the order of the plan.
-pub fn worker_states(
+pub(super) fn worker_states(
     plan: &Plan,
     record: &Record,
     facts: &Facts,
@@ -121,7 +121,7 @@ pub fn worker_states(
 
 /// Returns the signals that each worker gave, the oldest first, each as its subject has it; only
 /// those that `since` does not contain.
-pub fn signal_lines<'r>(
+pub(super) fn signal_lines<'r>(
     plan: &Plan,
     facts: &Facts,
     work: &[OwnCommits<'_>],

@@ -7,7 +7,6 @@ use crate::conflict::TrialMerge;
 use crate::facts::{Facts, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Commit, History};
 use crate::next::{CommandLine, NextStep};
-use crate::own_commits::own_commits;
 use crate::plan::{Plan, Worker};
 use crate::record::{Placement, Record};
 use crate::session::{Activity, ApiError, ErrorKind, SessionFacts};
@@ -80,8 +79,7 @@ impl Story {
 
     fn status(&self) -> Status {
         let Self { plan, record, facts } = self;
-        let states = worker_states(plan, record, facts, &own_commits(plan, record, facts));
-        derive(plan, record, facts, states, Vec::new(), TrialMerge::default(), &Here)
+        Board::new(plan, record, facts).status(Vec::new(), TrialMerge::default(), &Here)
     }
 
     fn worker(&self) -> WorkerStatus {

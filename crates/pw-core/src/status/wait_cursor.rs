@@ -179,10 +179,9 @@ mod tests {
     use crate::history::{Commit, History};
     use crate::id::{Oid, WorkerId};
     use crate::next::CommandLine;
-    use crate::own_commits::own_commits;
     use crate::plan::{Plan, Worker};
     use crate::record::{Event, Record};
-    use crate::status::{Places, Stall, StallCause, State, derive, worker_states};
+    use crate::status::{Board, Places, Stall, StallCause, State};
 
     struct Nowhere;
 
@@ -234,8 +233,7 @@ mod tests {
                 .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
-        let states = worker_states(&plan, &record, &facts, &own_commits(&plan, &record, &facts));
-        derive(&plan, &record, &facts, states, Vec::new(), TrialMerge::default(), &Nowhere)
+        Board::new(&plan, &record, &facts).status(Vec::new(), TrialMerge::default(), &Nowhere)
     }
 
     fn kinds(told: &Cursor, awaited: Awaited, now: &Status) -> (Vec<NewsKind>, Cursor) {

@@ -26,12 +26,16 @@ fn every_file_that_is_named_is_there() {
 }
 
 #[test]
-fn the_walk_of_a_stopped_merge_takes_seven_files() {
+fn walks_are_short_and_enter_no_file_twice() {
     let page = Page::read(PAGE);
-    let walk = page.text.split("\n## A stopped merge\n").nth(1).unwrap();
-    let steps = walk.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
-    let files: BTreeSet<&str> = steps.map(|step| step.split('`').nth(1).unwrap()).collect();
-    assert_eq!(files.len(), 7, "{files:?}");
+    for (title, limit) in [("A stopped merge", 7), ("The picture", 8)] {
+        let walk = page.text.split(&format!("\n## {title}\n")).nth(1).unwrap();
+        let walk = walk.split("\n## ").next().unwrap();
+        let steps = walk.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+        let files: Vec<&str> = steps.map(|step| step.split('`').nth(1).unwrap()).collect();
+        assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), files.len(), "{files:?}");
+        assert!((1..=limit).contains(&files.len()), "{files:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Errors of git and of the system that have a name. The words are those of the C locale.
+
+use crate::details::LockFile;
+use crate::failure::{Code, Failure};
+use crate::next::CommandLine;
+
+/// Returns what an error of git or of the system is about, when that has a name.
+pub fn failure(text: &str) -> Option<Failure> {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let again = "then run the same command again: it goes on where it was";
+    let between =
+        |start: &str, end: &str| Some(text.split_once(start)?.1.split_once(end)?.0.to_owned());
+    let lock = between("Unable to create '", "': File exists")
+        .or_else(|| Some(between("could not lock config file ", ": File exists")? + ".lock"));
+    if let Some(lock) = lock {
+        let hint = format!(
+            "wait for the git that holds it; if none runs here, a killed one left it: remove \
+             that file, {again}"
+        );
+        let failure = Failure::new(Code::Locked, format!("git's lock {lock} is taken"));
+        return Some(failure.hint(hint).details(LockFile { lock }));
+    }
+    if says(&["lazy fetching disabled"]) {
+        let what = "this clone lacks the content of some files, and no helper fetches";
+        let fetch = CommandLine::of("git fetch --refetch --no-filter");
+        let hint = format!("fetch it with {fetch}, {again}");
+        return Some(Failure::new(Code::ObjectsMissing, what).hint(hint).next(fetch));
+    }
+    let (code, what, remedy) = if says(&["smudge filter", "clean filter", "external filter"]) {
+        (Code::ProgramFailed, "a filter of this repository does not work", "repair it")
+    } else if says(&["failed to sign the data"]) {
+        let remedy = "make the key available, or have the user turn signing off";
+        (Code::ProgramFailed, "the commit cannot be signed", remedy)
+    } else if says(&["refusing to merge unrelated histories"]) {
+        let remedy = "tell the user, who decides what these branches should hold";
+        (Code::NoMergeBase, "the commits to merge have no history in common", remedy)
+    } else if says(&["No space left", "quota exceeded", "File too large"]) {
+        (Code::CannotWrite, "the disk is full", "make room")
+    } else if says(&["unable to write file"]) {
+        let remedy = "see whether the disk is full";
+        (Code::CannotWrite, "a file cannot be written", remedy)
+    } else if says(&["Read-only file system", "Permission denied"]) {
+        (
+            Code::CannotWrite,
+            "the repository may not be written",
+            "give this user the right to write to it",
+        )
+    } else {
+        return None;
+    };
+    Some(Failure::new(code, what).hint(format!("{remedy}, {again}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_has_a_name() {
+        let of = |text: &str| failure(text).map(|named| named.code);
+        let left = "fatal: Unable to create '/r/it's/.git/index.lock': File exists.\n\nAnother git";
+        assert_eq!(of(left), Some(Code::Locked));
+        assert_eq!(of("error: No space left on device"), Some(Code::CannotWrite));
+        assert_eq!(of("writing /r/.git/pw/lock: Permission denied"), Some(Code::CannotWrite));
+        assert_eq!(of("error: unable to write file big"), Some(Code::CannotWrite));
+        assert_eq!(of("fatal: a.bin: smudge filter lfs failed"), Some(Code::ProgramFailed));
+        assert_eq!(of("error: gpg failed to sign the data:"), Some(Code::ProgramFailed));
+        let unrelated = "fatal: refusing to merge unrelated histories";
+        assert_eq!(of(unrelated), Some(Code::NoMergeBase));
+        assert_eq!(of("fatal: bad revision"), None);
+        let told = failure(left).and_then(|named| named.told::<LockFile>());
+        assert_eq!(told.unwrap().lock, "/r/it's/.git/index.lock");
+    }
+}
