@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pw_core::analyze::report::Analysis;
-use pw_core::failure::{Code, Details as _, Failure};
+use pw_core::failure::{Code, Details as _, Failure, Obstacles};
 use pw_core::gate_report::GateStop;
 use pw_core::plan::Problems;
 use pw_core::report::Report;
@@ -107,6 +107,7 @@ fn refusal() -> Value {
         integration::Unready,
         launch::Sessions,
         lock::Holder,
+        Obstacles,
         Problems,
         stop::Stop,
         unstageable::UnstageableFiles,

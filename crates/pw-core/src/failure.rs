@@ -223,6 +223,29 @@ pub trait Details: Serialize + DeserializeOwned + JsonSchema {
     const CODES: &'static [Code];
 }
 
+/// Everything that stands in the way of a command, beside what the first refusal tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Obstacles {
+    /// The first is the refusal itself.
+    pub obstacles: Vec<Failure>,
+}
+
+impl Details for Obstacles {
+    const CODES: &'static [Code] = &[
+        Code::Usage,
+        Code::NotReady,
+        Code::NothingStopped,
+        Code::IntegrationMoved,
+        Code::NoBase,
+        Code::BaseMoved,
+        Code::BaseConflict,
+        Code::NothingToLand,
+        Code::DirtyTree,
+        Code::InTheWay,
+        Code::WrongBranch,
+    ];
+}
+
 impl Failure {
     /// Returns a failure without a hint, next command or details.
     pub fn new(code: Code, message: impl Into<String>) -> Self {

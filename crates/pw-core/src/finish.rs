@@ -336,6 +336,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Obstacles;
 
     #[test]
     fn what_somebody_wrote_cannot_leave_its_code() {
@@ -354,8 +355,8 @@ mod tests {
         assert_eq!(together(vec![one.clone()]), Some(one.clone()));
         let all = together(vec![one, two]).unwrap();
         assert_eq!((all.code, all.message.as_str()), (Code::NotReady, "a; also: b"));
-        let told = serde_json::to_value(&all).unwrap()["details"]["obstacles"].clone();
-        assert_eq!((&told[1]["code"], &told[0]["message"]), (&"dirty_tree".into(), &"a".into()));
+        let told = all.told::<Obstacles>().unwrap().obstacles;
+        assert_eq!((told[1].code, told[0].message.as_str()), (Code::DirtyTree, "a"));
     }
 
     #[test]
