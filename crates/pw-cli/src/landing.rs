@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use pw_core::facts::{Facts, Reverted};
-use pw_core::history::{Change, CommitRange, History};
+use pw_core::history::{Change, Commit, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::path::RepoPath;
 use pw_core::record::Record;
@@ -35,7 +35,8 @@ pub(crate) fn landings(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
     let is_in = |branch: &Option<Oid>, tip: &Oid| {
         branch.as_ref().is_some_and(|branch| facts.history.contains(branch, tip))
     };
-    let tips = finished(workflow, facts).chain(&facts.integration_tip).cloned();
+    let merged = workflow.record.merged.values().map(|(tip, _)| tip);
+    let tips = finished(workflow, facts).chain(merged).chain(&facts.integration_tip).cloned();
     let (landed, others): (Vec<Oid>, _) = tips.partition(|tip| is_in(&facts.base_tip, tip));
     let merged = others.into_iter().filter(|tip| is_in(&facts.integration_tip, tip)).collect();
     for (branch, tips) in [(&facts.base_tip, landed), (&facts.integration_tip, merged)] {
@@ -69,14 +70,15 @@ fn taken_back(
     Ok(reverted.collect())
 }
 
-/// Returns whether the newest commit of a branch is one that landed or merged work: then no later
-/// one can have reverted any.
+/// Returns whether all that a branch has beyond the base are merges of ours: then no commit can have
+/// reverted any of them.
 fn is_made_by_us(record: &Record, history: &History, branch: &Oid) -> bool {
     let merged = |tip: &Oid| record.merged.values().any(|(merged, _)| merged == tip);
-    let newest = history.commit(branch);
-    newest.is_none_or(|commit| commit.parents.get(1).is_some_and(merged))
-        || *branch == record.base
-        || record.finished.as_ref() == Some(branch)
+    let is_ours = |commit: &Commit| {
+        commit.parents.get(1).is_some_and(merged) || record.finished.as_ref() == Some(&commit.oid)
+    };
+    let beyond = history.chain(branch).take_while(|commit| commit.oid != record.base);
+    beyond.into_iter().all(is_ours)
 }
 
 fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {

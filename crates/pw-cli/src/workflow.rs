@@ -271,7 +271,7 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
             Code::AmbiguousWorkflow,
             format!("there are several workflows: {}", names.join(", ")),
         )
-        .hint("name the workflow as the last argument")
+        .hint("name the workflow as the last argument; pw-setup launch takes --workflow")
         .next(Next::List)
         .details(Workflows { workflows: known.iter().map(|(slug, _)| slug.clone()).collect() })
         .into()),

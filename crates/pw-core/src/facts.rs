@@ -47,8 +47,8 @@ impl Reverted {
                 "the base branch had {what} since {landed} and took it back in {by}: it comes back"
             ),
             true => format!(
-                "{what} was merged in {landed} and taken back in {by}: no merge brings it back, \
-                 `git revert {by}` does"
+                "{what} was merged in {landed} and taken back, last in {by}: no merge brings it back, only \
+                 reverting what took it back does"
             ),
         }
     }

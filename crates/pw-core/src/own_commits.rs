@@ -198,25 +198,30 @@ impl<'a, 'p> Chains<'a, 'p> {
     /// forward to them, and whether they could as well be another's.
     ///
     /// What a commit changed tells whose it is; one without changes, as signals often are, goes
-    /// with the one before it.
+    /// with the one before it. One that changed files of no worker may be the user's, or landed
+    /// from another workflow, also with a signal: it is this worker's only above one that surely is.
     fn handed_over(&self, worker: &Worker, foreign: &Ancestors<'a>) -> (Vec<&'a Commit>, bool) {
         let Some(tip) = tip(self.record, self.facts, &worker.id) else {
             return (Vec::new(), false);
         };
         let history = &self.facts.history;
         let perhaps = perhaps_handed_over(self.record, history, &self.trunk, &worker.id, tip);
-        let (mut own, mut before, mut uncertain) = (Vec::new(), Maker::Unknown, false);
+        let (mut own, mut before, mut uncertain) = (Vec::new(), None, false);
         for commit in perhaps.into_iter().rev().filter(|commit| !foreign.contains(&commit.oid)) {
             let made_by = Maker::guess(self.plan, worker, commit);
-            before = made_by.unwrap_or(before);
+            before = made_by.or(before);
             let is_shared = self.count.get(&commit.oid).is_some_and(|count| *count > 1);
-            match before {
-                Maker::Itself => own.push((commit, made_by.is_some())),
-                Maker::Unknown if made_by.is_none() || is_signal(commit) => {
-                    uncertain |= is_shared && is_signal(commit);
-                    own.push((commit, false));
-                }
-                Maker::Unknown | Maker::Other => {}
+            let has_begun = own.iter().any(|(_, is_sure)| *is_sure);
+            let may_be = match before {
+                Some(Maker::Itself) | None => true,
+                Some(Maker::Unknown) => has_begun && (made_by.is_none() || is_signal(commit)),
+                Some(Maker::Other) => false,
+            };
+            if may_be {
+                let is_sure = matches!(made_by, Some(Maker::Itself));
+                let is_guessed = !matches!(before, Some(Maker::Itself));
+                uncertain |= is_guessed && is_shared && is_signal(commit);
+                own.push((commit, is_sure));
             }
         }
         if !own.iter().any(|(commit, _)| is_signal(commit)) {

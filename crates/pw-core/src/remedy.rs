@@ -245,7 +245,7 @@ fn of_code(code: Code) -> &'static str {
             "run worker commands in a worker's worktree; with a `worker` in the details the folder is one that was moved, exchanged or copied: follow the hint, commit nothing there"
         }
         Code::OtherWorker => {
-            "the session is another worker's: go back to its own worktree, change nothing here"
+            "the session is a worker's: what is another worker's or everybody's is not its to change; go back to its own worktree, or run the command in the user's own session"
         }
         Code::Locked => {
             "another helper is at work: run the same command again; with a `lock` in the details, ask the user whether a git still runs there before following the hint"

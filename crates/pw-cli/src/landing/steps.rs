@@ -90,13 +90,13 @@ impl Steps {
         let from = if self.steps[at].0 == *tip { 0 } else { at };
         let brought: BTreeSet<RepoPath> =
             self.steps[from..=at].iter().flat_map(|(_, all)| all.keys()).cloned().collect();
-        let mut brought = brought.intersection(paths).peekable();
-        brought.peek()?;
+        let own: Vec<&RepoPath> = brought.intersection(paths).collect();
         let is_back = |path: &RepoPath| {
             let before = self.changes(from..at + 1, path).next().map(|(_, change)| &change.old);
-            self.last_change(path, at).is_some_and(|last| Some(&last.new) == before)
+            let is_kept = |moved: &RepoPath| !brought.contains(moved);
+            self.last_change(path, at, is_kept).is_some_and(|last| Some(&last.new) == before)
         };
-        if !brought.all(is_back) {
+        if own.is_empty() || !own.into_iter().all(is_back) {
             return None;
         }
         let newest = self.steps[at + 1..].iter().rev();
@@ -126,15 +126,22 @@ impl Steps {
     /// Returns whether a file is again as it was before one of the changes up to this step, and was
     /// not only renamed.
     fn is_taken_back(&self, path: &RepoPath, at: usize) -> bool {
-        let Some(last) = self.last_change(path, at) else { return false };
+        let Some(last) = self.last_change(path, at, |_| true) else { return false };
         self.changes(0..at + 1, path).any(|(_, change)| change.old == last.new)
     }
 
-    /// Returns the newest change of a file after a step, unless that one renamed it.
-    fn last_change(&self, path: &RepoPath, at: usize) -> Option<&Change> {
+    /// Returns the newest change of a file after a step, unless that one renamed it to a place where
+    /// its content `is_kept`: a revert of a rename is a rename, too.
+    fn last_change(
+        &self,
+        path: &RepoPath,
+        at: usize,
+        is_kept: impl Fn(&RepoPath) -> bool,
+    ) -> Option<&Change> {
         let (all, last) = self.changes(at + 1..self.steps.len(), path).next_back()?;
-        let is_moved = last.new.is_none()
-            && all.values().any(|other| other.old.is_none() && other.new == last.old);
+        let is_target = |other: &&Change| other.old.is_none() && other.new == last.old;
+        let target = all.values().find(is_target).filter(|_| last.new.is_none());
+        let is_moved = target.is_some_and(|other| is_kept(&other.path));
         (!is_moved).then_some(last)
     }
 

@@ -228,6 +228,35 @@ fn what_a_branch_contains_and_took_back_is_said_wherever_somebody_looks() {
     let finished = repo.pw("pw-integrate finish").data();
     assert!(finished["notes"].to_string().contains("what task-1 did"), "{finished:#}");
 
+    // Another merge on top changes nothing of that, and what the worker does since brings nothing back.
+    let repo = integrated();
+    let side = repo.beside("side");
+    repo.git(&["worktree", "add", "-q", side.to_str().unwrap(), "integration/rest-api"]);
+    let reverted = revert(&repo, &side, "Merge task-1");
+    repo.git_in(&side, &["switch", "-q", "--detach"]);
+    repo.worker("task-2-posts").write("api/posts.py", "more\n").commit("[COMPLETE] more");
+    repo.pw("pw-integrate run").data();
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["reverted"], reverted);
+    repo.worker("task-1-users").write("tests/users/new", "more\n").commit("[COMPLETE] more");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][0]["reverted"], reverted, "{status:#}");
+    let run = repo.pw("pw-integrate run").data();
+    assert!(run["notes"].to_string().contains("what task-1 did"), "{run:#}");
+
+    // A rename, whose revert is one too.
+    let repo = created(THREE);
+    repo.worker("task-2-posts").git(&["commit", "-q", "--allow-empty", "-m", "[CHECKPOINT] x"]);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1\n2\n3\n").commit("[COMPLETE] users");
+    repo.git(&["merge", "-q", "--no-ff", "-m", "Take one", "work/task-1-users"]);
+    users.git(&["merge", "-q", "--ff-only", "main"]);
+    std::fs::create_dir_all(users.path.join("tests/users")).unwrap();
+    users.git(&["mv", "api/users.py", "tests/users/moved"]);
+    users.commit("[COMPLETE] moved");
+    repo.git(&["merge", "-q", "--no-ff", "-m", "Take two", "work/task-1-users"]);
+    let by = revert(&repo, &repo.root(), "Take two")["by"].clone();
+    assert_eq!(repo.pw("pw-monitor status").data()["workers"][0]["reverted"]["by"], by);
+
     // A branch that the user merged by fast-forward, whose newest commit changes nothing.
     let repo = created(THREE);
     let users = repo.worker("task-1-users");

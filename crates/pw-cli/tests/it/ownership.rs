@@ -174,6 +174,25 @@ fn what_a_provider_dropped_does_not_land_unseen() {
 }
 
 #[test]
+fn a_worker_that_went_forward_to_what_others_landed_has_done_nothing() {
+    let repo = created(TWO);
+    repo.write("mine.txt", "1");
+    repo.git(&["add", "mine.txt"]);
+    // As a worker of another workflow, rebased onto the base, or as the user writes.
+    repo.git(&["commit", "-q", "-m", "[CHECKPOINT] half"]);
+    repo.git(&["commit", "-q", "--allow-empty", "-m", "[COMPLETE] mine"]);
+    let a = repo.worker("a-x");
+    a.git(&["merge", "-q", "--ff-only", "main"]);
+    let worker = || repo.pw("pw-monitor status --verbose").data()["workers"][0].clone();
+    assert_eq!((&worker()["state"], &worker()["commits"]), (&json!("starting"), &json!(0)));
+    assert_eq!(repo.pw("pw-integrate cleanup").data()["removed"], json!([]));
+    a.write("a", "1").pw(&["checkpoint", "x"]).data();
+    assert_eq!(worker()["out_of_scope"], json!([]));
+    a.pw(&["complete", "x"]).data();
+    assert_eq!(worker()["ready"], true);
+}
+
+#[test]
 fn what_a_provider_rewrote_comes_back_only_in_a_conflict_or_with_consent() {
     let lines = |changed: &[usize]| -> String {
         (0..40)

@@ -179,7 +179,9 @@ fn worker_status(
         commits: own.len(),
         changes_nothing: !own.is_empty() && work.changes.is_empty(),
         holds: work.holds.clone(),
-        reverted: reverted(facts, known.tip.as_ref()),
+        // What was merged of it before counts too, when it has gone on since.
+        reverted: reverted(facts, known.tip.as_ref())
+            .or_else(|| reverted(facts, record.merged.get(&worker.id).map(|(tip, _)| tip))),
         out_of_scope,
         uncommitted,
         unlisted: None,
