@@ -13,7 +13,7 @@ use clap::{Args, Parser, ValueEnum};
 use pw_core::details::{GitCall, GitSaid, Usage};
 use pw_core::failure::{Code, Failure};
 use pw_core::next::Next;
-use pw_core::report::Report;
+use pw_core::report::{self, Report};
 use pw_core::system;
 use pw_core::time::Seconds;
 use pw_git::{GitError, INSTALL};
@@ -226,6 +226,7 @@ fn told(mut data: Value, shorten: fn(&mut Value), globals: &Globals) -> Value {
         None if globals.verbose => data,
         None => {
             shorten(&mut data);
+            report::bound(&mut data);
             data
         }
     }
@@ -306,7 +307,9 @@ fn failure(error: &anyhow::Error) -> Failure {
 fn refuse(failure: &Failure, format: Format) -> ExitCode {
     match format {
         Format::Json => {
-            let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": failure });
+            let mut error = json!(failure);
+            report::bound(&mut error);
+            let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": error });
             print(&format!("{document}\n"), failure.code.exit())
         }
         Format::Human => {

@@ -106,6 +106,8 @@ pub enum WorktreeFacts {
 pub struct TreeState {
     /// The branch HEAD is on; `None` when detached.
     pub branch: Option<String>,
+    /// The commit HEAD is at; `None` on a branch without any, and where that was not asked.
+    pub head: Option<Oid>,
     /// Tracked files that differ from HEAD, in the index or on disk.
     pub changed: Vec<RepoPath>,
     /// Files git neither tracks nor ignores; a folder ends in `/`.

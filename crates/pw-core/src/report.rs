@@ -56,3 +56,62 @@ pub(crate) fn cut(object: &mut Value, name: &str, limit: usize) -> usize {
     list.truncate(limit);
     left
 }
+
+/// How many entries of one list are told: a folder can have thousands of files.
+pub const LISTED: usize = 100;
+
+/// Lists that grow with the repository or with a mistake, and not with the plan.
+const GROWING: [&str; 9] = [
+    "conflicts",
+    "files",
+    "findings",
+    "left",
+    "out_of_scope",
+    "paths",
+    "problems",
+    "uncommitted",
+    "unseen",
+];
+
+/// Cuts such lists, at any depth. What had one says in `unlisted` how many entries are left out.
+pub fn bound(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(bound),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(bound);
+            let left: usize = GROWING.iter().map(|name| cut(value, name, LISTED)).sum();
+            if left > 0 {
+                let known =
+                    value["unlisted"].as_u64().and_then(|known| usize::try_from(known).ok());
+                value["unlisted"] = (known.unwrap_or_default() + left).into();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_cut_wherever_they_are_and_what_is_left_out_is_counted() {
+        let many: Vec<usize> = (0..250).collect();
+        let mut value = json!({
+            "workers": [{ "reasons": [{ "paths": many }], "left": many, "unlisted": 7 }],
+            "order": many,
+            "paths": ["one"],
+        });
+        bound(&mut value);
+        let worker = &value["workers"][0];
+        assert_eq!(worker["reasons"][0]["paths"].as_array().unwrap().len(), LISTED);
+        assert_eq!(
+            (&worker["reasons"][0]["unlisted"], &worker["unlisted"]),
+            (&json!(150), &json!(157))
+        );
+        assert_eq!(value["order"].as_array().unwrap().len(), 250);
+        assert_eq!(value.get("unlisted"), None);
+    }
+}

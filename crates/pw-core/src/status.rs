@@ -27,7 +27,7 @@ use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::Report;
+use crate::report::{LISTED, Report};
 use crate::session::{Activity, Usage};
 use crate::time::Seconds;
 
@@ -89,9 +89,6 @@ impl Report for Status {
         short::shorten(data);
     }
 }
-
-/// How many paths of one list are told: an untracked folder can have thousands.
-pub const LISTED: usize = 100;
 
 impl Status {
     /// Returns the same with long lists of paths cut, and how many that left out.

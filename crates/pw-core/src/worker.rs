@@ -390,11 +390,19 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     if tree.branch.as_deref() == Some(&worker.branch()) {
         return Ok(());
     }
-    let head = tree.branch.as_deref().unwrap_or("no branch");
-    let message = format!("HEAD is on {head}, not on {}", worker.branch());
-    Err(Failure::new(Code::WrongBranch, message)
-        .hint("go back to your branch before you commit")
-        .next(CommandLine::of("git switch").word(worker.branch())))
+    let branch = worker.branch();
+    let back = CommandLine::of("git switch").word(&branch);
+    let refused =
+        |on: &str| Failure::new(Code::WrongBranch, format!("HEAD is on {on}, not on {branch}"));
+    Err(match (&tree.branch, &tree.head) {
+        // Git would leave behind what was committed there.
+        (None, Some(head)) => refused(&format!("no branch, at {}", head.short()))
+            .hint("go back to your branch, and take along what you committed meanwhile")
+            .next(back.and("&& git merge --ff-only").word(head)),
+        (on, _) => refused(on.as_deref().unwrap_or("no branch"))
+            .hint("go back to your branch before you commit")
+            .next(back),
+    })
 }
 
 /// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.

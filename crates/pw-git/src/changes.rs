@@ -291,6 +291,9 @@ fn parse_status(bytes: &[u8]) -> Result<TreeState> {
             Some(b'u') => state.unmerged.push(rest_after(10)?),
             Some(b'?') => state.untracked.push(rest_after(1)?),
             Some(b'#') => {
+                if let Some(oid) = record.strip_prefix(b"# branch.oid ") {
+                    state.head = std::str::from_utf8(oid).ok().and_then(|oid| oid.parse().ok());
+                }
                 if let Some(branch) = record.strip_prefix(b"# branch.head ") {
                     let branch = String::from_utf8_lossy(branch).into_owned();
                     state.branch = (branch != "(detached)").then_some(branch);
@@ -336,6 +339,7 @@ mod tests {
         assert_eq!(state.removed, ["old".into()]);
         assert_eq!(state.gitlinks, paths[3..]);
         assert_eq!(state.open, ["open".into()]);
+        assert_eq!(state.head.as_ref().map(Oid::as_str), Some(&*oid));
         assert_eq!(state.unmerged, ["c d".into()]);
         assert_eq!(state.untracked, [RepoPath::new(b"caf\xe9\nx".to_vec())]);
         assert_eq!(parse_status(b"# branch.head (detached)\0").unwrap().branch, None);

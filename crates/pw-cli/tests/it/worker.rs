@@ -112,10 +112,18 @@ fn nothing_is_committed_elsewhere_or_in_the_middle_of_something() {
     let users = repo.worker("task-1-users");
     users.write("api/users.py", "1");
     users.git(&["switch", "-q", "--detach"]);
-    let error = users.pw(&["checkpoint", "x"]).error(3, "wrong_branch");
-    let next: Vec<&str> = error["next"].as_str().unwrap().split(' ').skip(1).collect();
-    users.git(&next);
+    let go_back = || {
+        let error = users.pw(&["checkpoint", "x"]).error(3, "wrong_branch");
+        repo.sh(&users.path, error["next"].as_str().unwrap());
+    };
+    go_back();
     users.pw(&["checkpoint", "x"]).data();
+    // What was committed without a branch comes along.
+    users.git(&["switch", "-q", "--detach"]);
+    users.write("tests/users/new", "1").git(&["add", "tests"]);
+    users.git(&["-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "on no branch"]);
+    go_back();
+    assert_eq!(users.git(&["log", "-1", "--format=%s", "work/task-1-users"]), "on no branch");
 
     // What another process put into the index would be committed with the rest.
     users.write("api/users.py", "2").write("setup.cfg", "x").git(&["add", "setup.cfg"]);
