@@ -15,7 +15,7 @@ use pw_core::status::Board;
 use pw_core::time::Seconds;
 use pw_git::{Whereabouts, both};
 
-use crate::landing;
+use crate::landed;
 use crate::repair;
 use crate::workflow::Workflow;
 
@@ -67,7 +67,7 @@ impl Workflow {
             self.repo.special_entries(tips.map(|(tip, brought)| (tip, &brought.changes[..])))?
         };
         facts.special_entries = behind;
-        let landings = landing::landings(self, &facts)?;
+        let landings = landed::landings(self, &facts)?;
         (facts.landed_as, facts.reverted) = (landings.landed_as, landings.reverted);
         let landed = facts.integration_tip.as_ref().and_then(|tip| facts.landed_as.get(tip));
         if let Some((since, tip)) = landed.zip(facts.base_tip.as_ref()) {

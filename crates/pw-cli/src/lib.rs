@@ -6,7 +6,7 @@ mod command;
 mod facts;
 mod identity;
 mod integrate;
-mod landing;
+mod landed;
 mod launcher;
 mod monitor;
 mod output;

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 /// What a name may be: an allow-list, because git itself would accept `$(id)` in a branch.
 pub const NAME_RULE: &str = "use 1 to 32 of a-z 0-9 _ -, beginning with a letter or digit";
 /// What a workflow may be called.
-pub const SLUG_RULE: &str = "use 1 to 32 of a-z 0-9 -, beginning with a letter or digit";
+pub const SLUG_RULE: &str = "use 1 to 32 of a-z 0-9 -, beginning with a letter or digit; not `history`, where finished runs are kept";
+/// The names of refs beside those of workflows.
+const RESERVED: [&str; 1] = ["history"];
 
 /// A name that is not on the allow-list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl fmt::Display for BadName {
 impl std::error::Error for BadName {}
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $extra:expr) => {
+    ($(#[$doc:meta])* $type:ident, $extra:expr, $reserved:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
@@ -44,7 +46,8 @@ macro_rules! name {
                 let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
                 let allowed = text.starts_with(plain)
                     && text.len() <= 32
-                    && text.chars().all(|c| plain(c) || $extra.contains(&c));
+                    && text.chars().all(|c| plain(c) || $extra.contains(&c))
+                    && !$reserved.contains(&text);
                 if allowed { Ok(Self(text.to_owned())) } else { Err(BadName) }
             }
         }
@@ -74,17 +77,20 @@ macro_rules! name {
 name!(
     /// A workflow's name, as in `integration/rest-api`.
     Slug,
-    ['-']
+    ['-'],
+    RESERVED
 );
 name!(
     /// A worker's id, as in `[NEEDS:task-1/UserModel]`; also the form of a worker's name.
     WorkerId,
-    ['-', '_']
+    ['-', '_'],
+    [""; 0]
 );
 name!(
     /// What one gate of a plan is called.
     GateName,
-    ['-', '_']
+    ['-', '_'],
+    [""; 0]
 );
 
 /// A full object id, SHA-1 or SHA-256.

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod analyze;
+pub mod checkpoint;
 pub mod cleanup;
 pub mod conflict;
 pub mod conflict_markers;

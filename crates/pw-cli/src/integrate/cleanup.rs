@@ -23,7 +23,7 @@ use pw_git::{Journal, Survey, Transaction};
 use super::closing::{Closing, close};
 use super::gate_worktree::GateWorktree;
 use crate::facts::Worktrees;
-use crate::landing;
+use crate::landed;
 use crate::launcher;
 use crate::processes;
 use crate::session;
@@ -392,7 +392,7 @@ fn is_contained(workflow: &Workflow, facts: &Facts, tip: &Oid) -> Result<bool> {
         return Ok(true);
     }
     for branch in workflow.integration().into_iter().chain(workflow.base_tip()) {
-        if landing::is_in(workflow, facts, branch, tip)? {
+        if landed::is_in(workflow, facts, branch, tip)? {
             return Ok(true);
         }
     }

@@ -22,7 +22,7 @@ use super::gate::Gatekeeper;
 use super::pull_request::{self, Proposal};
 use super::squash;
 use crate::facts::Worktrees;
-use crate::landing;
+use crate::landed;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -133,7 +133,7 @@ impl<'a> Finish<'a> {
         let is_ahead = facts.history.contains(&result, &before);
         let landed_before = match is_ahead {
             true => None,
-            false => landing::merge_base(workflow, &facts, &before, &result)?,
+            false => landed::merge_base(workflow, &facts, &before, &result)?,
         };
         let range = [&result, &before];
         let left_out =

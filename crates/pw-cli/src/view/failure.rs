@@ -6,19 +6,20 @@ use pw_core::failure::Failure;
 use pw_core::gate_report::GateStop;
 use pw_core::path::RepoPath;
 use pw_core::plan::Problems;
+use pw_core::report::LISTED;
 use pw_core::stop::Stop;
 
 use super::table::plain;
 
 pub(crate) fn failure(failure: &Failure) -> String {
     let mut out = format!("error: {}\n", plain(&failure.message));
-    let problems = failure.told::<Problems>().map(|told| told.problems);
-    for problem in problems.into_iter().flatten() {
+    let problems = failure.told::<Problems>().map(|told| told.problems).unwrap_or_default();
+    for problem in problems.iter().take(LISTED) {
         let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let (message, hint) = (plain(&problem.message), plain(&problem.hint));
         out += &format!("  {line}{message}\n    {hint}\n");
     }
-    for (path, kind) in conflicts(failure) {
+    for (path, kind) in conflicts(failure).into_iter().take(LISTED) {
         out += &format!("  {} ({})\n", plain(&path.to_string()), kind.words());
     }
     for line in output(failure).unwrap_or_default().lines() {

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use pw_core::checkpoint::{self, Selection};
 use pw_core::details::LeftFiles;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
@@ -14,7 +15,7 @@ use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
 use pw_core::unstageable::{self, Unstageable};
-use pw_core::worker::{self as rules, Selection};
+use pw_core::worker;
 
 use super::own_worktree::{OwnWorktree, is_signal};
 use super::surroundings;
@@ -44,7 +45,7 @@ pub(super) fn commit(
     let message = own.message(signal, text, &more.detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
-    rules::require_branch(own.worker, &tree)?;
+    checkpoint::require_branch(own.worker, &tree)?;
     if signal.gets_out() && more.paths.is_empty() && tree.uncommitted().is_empty() {
         // Said already, and nothing is new: a second commit would add nothing.
         let head = own.workflow.repo.read_head(&path)?;
@@ -54,7 +55,7 @@ pub(super) fn commit(
     }
     // Asked before the commit, which is the newer signal.
     let standing = match signal {
-        Signal::Checkpoint => own.status()?.as_ref().and_then(rules::withdrawn),
+        Signal::Checkpoint => own.status()?.as_ref().and_then(worker::withdrawn),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
     };
     let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
@@ -222,7 +223,7 @@ impl Draft<'_> {
         match staged.iter().any(|path| chosen.take.contains(path)) {
             true => Ok(chosen),
             false => {
-                let told = rules::still_there(tree).into_iter().chain(self.own.unseen()?.1);
+                let told = checkpoint::still_there(tree).into_iter().chain(self.own.unseen()?.1);
                 Err(nothing(&self.own.overlooked()?, told.collect()).into())
             }
         }
@@ -250,7 +251,7 @@ impl Draft<'_> {
     fn choose(&self, tree: &TreeState, unstageable: &[Unstageable]) -> Result<Chosen> {
         let Self { own, signal, path, named } = *self;
         let Workflow { repo, plan, .. } = own.workflow;
-        rules::require_own_branch(own.worker, tree)?;
+        checkpoint::require_own_branch(own.worker, tree)?;
         let merging = tree.operation.is_some();
         let differing = own.differing(path, tree)?;
         let staged = match tree.changed.is_empty() {
@@ -263,20 +264,20 @@ impl Draft<'_> {
                 |path: &&RepoPath| !plan.allows(own.worker, path) && differing.contains(path);
             let outside: Vec<&RepoPath> = staged.iter().filter(is_foreign).collect();
             if let Some(first) = outside.first() {
-                return Err(rules::out_of_scope(plan, first, &outside).into());
+                return Err(checkpoint::out_of_scope(plan, first, &outside).into());
             }
         }
-        let mut selection = rules::select(plan, own.worker, tree, named, &differing)?;
-        let apart = rules::leave_unstageable(&mut selection, unstageable);
+        let mut selection = checkpoint::select(plan, own.worker, tree, named, &differing)?;
+        let apart = checkpoint::leave_unstageable(&mut selection, unstageable);
         let held = repo.held(path, tree, &selection.take)?;
         let hollow = self.hollow(tree, &selection, &held, merging)?;
-        let mut notes = rules::set_apart(signal, &mut selection, &hollow)?;
+        let mut notes = checkpoint::set_apart(signal, &mut selection, &hollow)?;
         notes.extend(apart);
         if let Some(failure) = hollow_entries::refusal(&hollow).filter(|_| merging) {
             // A merge is concluded with everything that is in the index.
             return Err(failure.into());
         }
-        notes.extend(rules::still_there(tree));
+        notes.extend(checkpoint::still_there(tree));
         notes.extend(self.only_here(&selection.take, &held)?);
         if *signal == Signal::Checkpoint {
             let overlooked = own.overlooked()?;
@@ -287,7 +288,7 @@ impl Draft<'_> {
                     .details(LeftFiles { left: left.cloned().collect() })
                     .into());
             }
-            notes.extend(overlooked.first().map(rules::overlooked));
+            notes.extend(overlooked.first().map(checkpoint::overlooked));
         }
         let is_part = !merging && staged.iter().any(|path| !selection.take.contains(path));
         let Selection { take, leave } = selection;
@@ -370,7 +371,7 @@ impl Draft<'_> {
 fn nothing(overlooked: &[RepoPath], unseen: Vec<String>) -> Failure {
     let failure =
         Failure::new(Code::NothingToCommit, "nothing you own has changed since the last commit");
-    match overlooked.first().map(rules::overlooked).into_iter().chain(unseen).next() {
+    match overlooked.first().map(checkpoint::overlooked).into_iter().chain(unseen).next() {
         Some(hint) => failure.hint(hint),
         None => failure.hint("go on working, or finish with pw-worker complete").next(Next::Brief),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::checkpoint;
 use pw_core::details::{Ended, Files};
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
@@ -15,7 +16,6 @@ use pw_core::session::environment::environment;
 use pw_core::signal::Signal;
 use pw_core::status::{ReasonKind, State};
 use pw_core::text::counted;
-use pw_core::worker as rules;
 
 use super::own_worktree::{OwnWorktree, is_signal};
 use crate::facts::Worktrees;
@@ -28,7 +28,7 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
     let message = own.message(&Signal::Complete, text, detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
-    rules::require_own_branch(own.worker, &tree)?;
+    checkpoint::require_own_branch(own.worker, &tree)?;
     require_committed(own, &path, &tree)?;
     let mut notes = require_mergeable(own)?;
     notes.extend(own.unseen()?.1);
@@ -58,7 +58,7 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
     let Some(first) = open.first() else {
         let overlooked = own.overlooked()?;
         let Some(first) = overlooked.first() else { return Ok(()) };
-        return Err(Failure::new(Code::DirtyTree, rules::overlooked(first))
+        return Err(Failure::new(Code::DirtyTree, checkpoint::overlooked(first))
             .hint("then commit it with pw-worker checkpoint, or undo it with git restore")
             .next(Next::Brief)
             .details(Files { paths: overlooked })
@@ -93,7 +93,7 @@ fn require_mergeable(own: &OwnWorktree<'_>) -> Result<Vec<String>> {
     };
     let outside: Vec<&RepoPath> = status.out_of_scope.iter().collect();
     if let Some(first) = outside.first() {
-        return Err(rules::out_of_scope(plan, first, &outside).into());
+        return Err(checkpoint::out_of_scope(plan, first, &outside).into());
     }
     let is_empty = status.changes_nothing || status.state == State::Starting;
     let brought = facts.workers.get(&own.worker.id).and_then(|known| known.brought.as_ref());

@@ -2,6 +2,7 @@
 //! leaves nothing half-merged.
 
 use anyhow::{Context as _, Result};
+use pw_core::checkpoint;
 use pw_core::details::{DependencyConflicts, Files};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::WorkerId;
@@ -9,7 +10,7 @@ use pw_core::integration::{Readiness, Unready};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::{Board, WorkerStatus};
-use pw_core::worker::{self as rules, Synced};
+use pw_core::worker::Synced;
 use pw_git::Scratch;
 
 use super::own_worktree::OwnWorktree;
@@ -21,7 +22,7 @@ use crate::workflow::Workflow;
 pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<Answer> {
     let Workflow { repo, record, .. } = own.workflow;
     let tree = own.tree()?;
-    rules::require_own_branch(own.worker, &tree)?;
+    checkpoint::require_own_branch(own.worker, &tree)?;
     let open = tree.uncommitted();
     if let Some(first) = open.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))

@@ -318,6 +318,10 @@ fn names_cannot_reach_a_shell_or_a_ref() {
         let error = repo(&plan).pw("pw-setup check plan.yaml").error(3, "plan_invalid");
         assert_eq!(error["details"]["problems"][0]["code"], "bad_name", "{name}");
     }
+    // Finished runs are kept in a ref of this name.
+    let plan = "workflow: history\nworkers:\n  - {id: a, name: n, owns: [a]}\n";
+    let error = repo(plan).pw("pw-setup check plan.yaml").error(3, "plan_invalid");
+    assert_eq!(error["details"]["problems"][0]["code"], "bad_name");
 }
 
 #[test]

@@ -54,6 +54,7 @@ const READS: &[&str] = &[
     "pw-setup launch task-2 --with print",
     "pw-setup analyze",
     "pw-setup list",
+    "pw-setup explain out_of_scope",
     "pw-setup schema",
     "pw-setup repair",
     "pw-monitor status",

@@ -13,7 +13,7 @@ use pw_core::record::Record;
 use pw_core::signal::{self, Signal, Subject};
 use pw_git::{Pair, Repo, Scratch};
 
-use crate::landing::steps::{Steps, TRIED};
+use crate::landed::steps::{Steps, TRIED};
 use crate::workflow::Workflow;
 
 mod steps;

@@ -1,0 +1,228 @@
+//! What a worker's commit takes: its own files, on its own branch.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::details::{Files, ForeignFiles};
+use crate::facts::TreeState;
+use crate::failure::{Code, Failure};
+use crate::hollow_entries::{self, Hollow, HollowReason};
+use crate::next::{CommandLine, Next};
+use crate::path::RepoPath;
+use crate::plan::{Plan, Worker};
+use crate::signal::Signal;
+use crate::unstageable::Unstageable;
+
+/// What one commit of a worker takes in, and what it leaves.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// What the commit takes in.
+    pub take: BTreeSet<RepoPath>,
+    /// What stays uncommitted.
+    pub leave: BTreeSet<RepoPath>,
+}
+
+impl Selection {
+    /// Leaves all but `take`.
+    fn keep(&mut self, take: BTreeSet<RepoPath>) {
+        self.leave.extend(self.take.difference(&take).cloned());
+        self.take = take;
+    }
+}
+
+/// Refuses to commit on another branch.
+///
+/// # Errors
+///
+/// `wrong_branch`.
+pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
+    if tree.branch.as_deref() == Some(&worker.branch()) {
+        return Ok(());
+    }
+    let branch = worker.branch();
+    let back = CommandLine::of("git switch").word(&branch);
+    let refused =
+        |on: &str| Failure::new(Code::WrongBranch, format!("HEAD is on {on}, not on {branch}"));
+    Err(match (&tree.branch, &tree.head) {
+        // Git would leave behind what was committed there.
+        (None, Some(head)) => refused(&format!("no branch, at {}", head.short()))
+            .hint("go back to your branch, and take along what you committed meanwhile")
+            .next(back.and("&& git merge --ff-only").word(head)),
+        (on, _) => refused(on.as_deref().unwrap_or("no branch"))
+            .hint("go back to your branch before you commit")
+            .next(back),
+    })
+}
+
+/// Refuses to commit on another branch, in the middle of a git operation, or with unmerged files.
+///
+/// # Errors
+///
+/// `wrong_branch`, also during an operation; `dirty_tree`, with the unmerged files.
+pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
+    require_branch(worker, tree)?;
+    // A merge may be concluded by a commit; the other operations commit by themselves.
+    let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
+    if let Some(operation) = unfinished {
+        return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
+            .hint(format!("finish it, or abort it with git {operation} --abort"))
+            .next(CommandLine::of("git status")));
+    }
+    if let Some(path) = tree.unmerged.first() {
+        return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
+            .hint("resolve the conflicts, then git add the files, or git rm those that are to go")
+            .next(CommandLine::of("git status"))
+            .details(tree.unmerged.iter().collect::<Files>()));
+    }
+    Ok(())
+}
+
+/// Chooses what to commit: everything changed that is owned, or exactly the `named` files; an
+/// empty name is the whole worktree.
+///
+/// A file of another worker may be committed when it is back as it was at the fork: that is how a
+/// change outside the scope is undone. `differing` are the files that are not.
+///
+/// # Errors
+///
+/// `usage` for a name that is no changed file; `out_of_scope` for a named file of another worker,
+/// or for one that would delete it.
+pub fn select(
+    plan: &Plan,
+    worker: &Worker,
+    tree: &TreeState,
+    named: &[RepoPath],
+    differing: &[RepoPath],
+) -> Result<Selection, Failure> {
+    let changed = tree.uncommitted();
+    let covers = |name: &RepoPath, path: &RepoPath| {
+        name.as_bytes().is_empty() || name == path || name.contains(path)
+    };
+    let [untracked, differing] =
+        [&tree.untracked[..], differing].map(|paths| paths.iter().collect::<HashSet<_>>());
+    let undone = |path: &RepoPath| !untracked.contains(path) && !differing.contains(path);
+    let is_foreign = |path: &RepoPath| !plan.allows(worker, path) && !undone(path);
+    if let Some(name) = named.iter().find(|name| !changed.iter().any(|path| covers(name, path))) {
+        return Err(Failure::new(Code::Usage, format!("`{name}` is no changed file or folder"))
+            .hint("name changed files, relative to the folder you are in")
+            .next(CommandLine::of("git status")));
+    }
+    let is_asked =
+        |path: &RepoPath| named.is_empty() || named.iter().any(|name| covers(name, path));
+    let (asked, mut leave): (BTreeSet<RepoPath>, BTreeSet<RepoPath>) =
+        changed.into_iter().partition(is_asked);
+    let (foreign, take): (BTreeSet<RepoPath>, BTreeSet<RepoPath>) =
+        asked.into_iter().partition(is_foreign);
+    if !named.is_empty()
+        && let Some(first) = foreign.first()
+    {
+        return Err(out_of_scope(plan, first, &foreign.iter().collect::<Vec<_>>()));
+    }
+    leave.extend(foreign);
+    require_apart(plan, tree, &take, &leave)?;
+    Ok(Selection { take, leave })
+}
+
+/// Refuses to put a file where a folder was, or a folder where a file was, when that would delete a
+/// file that is not taken: git holds only one of the two.
+fn require_apart(
+    plan: &Plan,
+    tree: &TreeState,
+    take: &BTreeSet<RepoPath>,
+    leave: &BTreeSet<RepoPath>,
+) -> Result<(), Failure> {
+    let removed: HashSet<&RepoPath> = tree.removed.iter().collect();
+    let above = |path: &RepoPath, set: &BTreeSet<RepoPath>| {
+        path.ancestors().map(RepoPath::new).find(|folder| set.contains(folder))
+    };
+    let is_removed = |path: &&RepoPath| removed.contains(*path);
+    let below = leave
+        .iter()
+        .filter(is_removed)
+        .find(|path| above(path, take).is_some_and(|folder| !removed.contains(&folder)));
+    let over = || {
+        let there = take.iter().filter(|path| !is_removed(path));
+        there.filter_map(|path| above(path, leave)).find(|path| removed.contains(path))
+    };
+    match below.cloned().or_else(over) {
+        Some(path) => Err(out_of_scope(plan, &path, &[&path])),
+        None => Ok(()),
+    }
+}
+
+/// Takes what would be hollow out of a selection, and says so; a checkpoint refuses instead, unless
+/// what it leaves is a submodule that has yet to commit, and there is more.
+///
+/// # Errors
+///
+/// `hollow_entry`, with every such entry.
+pub fn set_apart(
+    signal: &Signal,
+    selection: &mut Selection,
+    hollow: &[Hollow],
+) -> Result<Vec<String>, Failure> {
+    let paths: HashSet<&RepoPath> = hollow.iter().map(|hollow| &hollow.path).collect();
+    let mut take = selection.take.clone();
+    take.retain(|path| !paths.contains(&path.without_slash()));
+    let is_open = |hollow: &Hollow| hollow.why == HollowReason::Open;
+    let may_leave = signal.gets_out() || (hollow.iter().all(is_open) && !take.is_empty());
+    if let Some(failure) = hollow_entries::refusal(hollow).filter(|_| !may_leave) {
+        return Err(failure);
+    }
+    selection.keep(take);
+    let note = |hollow: &Hollow| format!("left: {}; {}", hollow.message(), hollow.hint());
+    Ok(hollow.iter().map(note).collect())
+}
+
+/// Takes what git does not take out of a selection, and says so.
+pub fn leave_unstageable(selection: &mut Selection, unstageable: &[Unstageable]) -> Vec<String> {
+    let mut take = selection.take.clone();
+    take.retain(|path| {
+        unstageable.iter().all(|unstageable| unstageable.path != path.without_slash())
+    });
+    selection.keep(take);
+    let note = |unstageable: &Unstageable| {
+        format!("left: {}; {}", unstageable.message(), unstageable.hint())
+    };
+    unstageable.iter().map(note).collect()
+}
+
+/// Says that git was told to overlook a changed file, and how to have it looked at again.
+pub fn overlooked(path: &RepoPath) -> String {
+    format!(
+        "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
+    )
+}
+
+/// Says which file was taken out of the index and is still in the worktree, where a commit finds
+/// it again; `None` if there is none.
+pub fn still_there(tree: &TreeState) -> Option<String> {
+    let untracked: HashSet<&RepoPath> = tree.untracked.iter().collect();
+    let path = tree.changed.iter().find(|path| untracked.contains(path))?;
+    Some(format!(
+        "`{path}` stays in git, since it is still there: delete the file, or have a .gitignore name it and take it out of the index again"
+    ))
+}
+
+/// Returns the refusal for files outside the scope, naming the first one's owner: `out_of_scope`.
+pub fn out_of_scope(plan: &Plan, first: &RepoPath, all: &[&RepoPath]) -> Failure {
+    let owner = plan.workers.iter().find(|worker| worker.owns.owns(first));
+    let hint = match owner {
+        Some(owner) => {
+            format!(
+                "it belongs to {}: undo the change and use pw-worker needs {} ITEM TEXT",
+                owner.id, owner.id
+            )
+        }
+        None => {
+            "no worker owns it: undo the change, or ask for it with pw-worker blocked REASON TEXT"
+                .to_owned()
+        }
+    };
+    Failure::new(Code::OutOfScope, format!("`{first}` is outside your scope"))
+        .hint(hint)
+        .next(Next::Brief)
+        .details(ForeignFiles {
+            paths: all.iter().copied().cloned().collect(),
+            owner: owner.map(|owner| owner.id.clone()),
+        })
+}
