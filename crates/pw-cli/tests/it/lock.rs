@@ -54,7 +54,7 @@ fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
         assert_eq!(state(), before);
     };
 
-    let create = start("pw-setup create plan.yaml");
+    let create = start("pw-setup create plan.yaml --no-trial");
     started();
     are_told(&WRITERS[..2], "pw-setup create plan.yaml", create.id());
     go();
