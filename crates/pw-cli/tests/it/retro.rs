@@ -246,8 +246,8 @@ fn finished_runs_are_kept_compared_and_forgotten() {
 }
 
 #[test]
-fn a_workflow_called_history_loses_nothing() {
-    let repo = created(&THREE.replace("rest-api", "history"));
+fn refs_of_an_older_workflow_called_history_are_left_alone() {
+    let repo = created(THREE);
     for (label, path) in [
         ("task-1-users", "api/users.py"),
         ("task-2-posts", "api/posts.py"),
@@ -255,6 +255,7 @@ fn a_workflow_called_history_loses_nothing() {
     ] {
         repo.worker(label).write(path, "1").commit("[COMPLETE] done");
     }
+    repo.git(&["update-ref", "refs/pw/history/record", "HEAD"]);
     let before = repo.git(&["for-each-ref"]);
     repo.pw("pw-retro remember").error(3, "in_the_way");
     assert_eq!(repo.git(&["for-each-ref"]), before);
