@@ -43,7 +43,7 @@ fn real_client_sessions_that_do_not_move_are_told_apart() {
     let worktree = |label: &str| -> PathBuf { client.project().join("worktrees").join(label) };
     let workers = || -> Value {
         let monitor = Path::new(env!("CARGO_BIN_EXE_pw-monitor"));
-        client.answer(monitor, &["status"])["data"]["workers"].clone()
+        client.answer(monitor, &["status", "--verbose"])["data"]["workers"].clone()
     };
     let until = |what: &str, is_so: &dyn Fn(&Value) -> bool| -> Value {
         let end = Instant::now() + LIMIT;
