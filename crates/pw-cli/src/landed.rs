@@ -55,10 +55,7 @@ fn taken_back(
     tips: Vec<Oid>,
 ) -> Result<BTreeMap<Oid, Reverted>> {
     let Workflow { repo, record, .. } = workflow;
-    if is_made_by_us(record, history, branch) {
-        return Ok(BTreeMap::new());
-    }
-    if tips.is_empty() {
+    if tips.is_empty() || is_made_by_us(record, history, branch) {
         return Ok(BTreeMap::new());
     }
     let steps = Steps::read(repo, history, branch)?;
@@ -77,8 +74,7 @@ fn is_made_by_us(record: &Record, history: &History, branch: &Oid) -> bool {
     let is_ours = |commit: &Commit| {
         commit.parents.get(1).is_some_and(merged) || record.finished.as_ref() == Some(&commit.oid)
     };
-    let beyond = history.chain(branch).take_while(|commit| commit.oid != record.base);
-    beyond.into_iter().all(is_ours)
+    history.chain(branch).take_while(|commit| commit.oid != record.base).all(is_ours)
 }
 
 fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {

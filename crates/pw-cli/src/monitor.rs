@@ -63,7 +63,7 @@ impl Cli for Monitor {
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
                 let status: Status = workflow.status(context.now, look)?;
                 let view = view::status(&status);
-                Answer::of(&status::since(status.cut(), since.as_ref(), context.now), |_| view)
+                Answer::of(&status::since(status, since.as_ref(), context.now), |_| view)
             }
             Command::Wait(wait) => wait.run(context),
             Command::Watch { workflow } => watch::run(context, workflow.as_deref()),

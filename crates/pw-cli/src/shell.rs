@@ -38,10 +38,10 @@ pub struct Globals {
     /// What to print: a JSON document, or a view for people; json unless stdout is a terminal
     #[arg(long, global = true, value_enum)]
     format: Option<Format>,
-    /// Tell all, also what is as it should be
+    /// Tell also what is as it should be; lists of files still end after a hundred
     #[arg(long, global = true)]
     verbose: bool,
-    /// Tell only this field of the answer's `data`, all of it
+    /// Tell only this field of the answer's `data`, also what is as it should be in it
     #[arg(long, global = true, value_name = "FIELD")]
     only: Option<String>,
     /// Run as if started in this folder
@@ -216,20 +216,16 @@ fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
     }
 }
 
-/// Returns of an answer what was asked for.
+/// Returns of an answer what was asked for, with no list that grows without bounds.
 fn told(mut data: Value, shorten: fn(&mut Value), globals: &Globals) -> Value {
-    match &globals.only {
-        Some(field) => {
-            let value = data.get_mut(field).map(Value::take);
-            value.map_or_else(|| json!({}), |value| json!({ field: value }))
-        }
-        None if globals.verbose => data,
-        None => {
-            shorten(&mut data);
-            report::bound(&mut data);
-            data
-        }
+    if let Some(field) = &globals.only {
+        let value = data.get_mut(field).map(Value::take);
+        data = value.map_or_else(|| json!({}), |value| json!({ field: value }));
+    } else if !globals.verbose {
+        shorten(&mut data);
     }
+    report::bound(&mut data);
+    data
 }
 
 /// Hands the terminal to a view, and restores it also after an error or a signal.

@@ -1,4 +1,4 @@
-//! What the repository's own message hooks make of signals, before anybody starts: which message
+//! What the repository's own message hooks make of signals, before any worker starts: which message
 //! they refuse or change, and which keys of the plan they leave alone.
 
 use schemars::JsonSchema;

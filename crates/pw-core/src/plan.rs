@@ -39,7 +39,7 @@ pub struct Plan {
     pub base: Option<String>,
     /// The commands that say whether the result is good, in the order they run.
     pub verify: Vec<Gate>,
-    /// The quick command that says whether a fresh worktree works at all, tried before anybody
+    /// The quick command that says whether a fresh worktree works at all, tried before any worker
     /// starts; the gates where it is absent.
     pub smoke: Option<String>,
     /// The command run once in each new worktree.

@@ -1,5 +1,5 @@
 //! What a workflow will run, what it goes without, and what the repository lacks for it: said
-//! before anybody starts, not found out by each worker at its first commit.
+//! before any worker starts, not found out by each worker at its first commit.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct WillRun {
     /// Once in each new worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
-    /// In a fresh worktree of the base, before anybody starts; absent: the gates.
+    /// In a fresh worktree of the base, before any worker starts; absent: the gates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoke: Option<String>,
     /// On the merged result.

@@ -27,7 +27,7 @@ use crate::gap::Gap;
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::report::{LISTED, Report};
+use crate::report::Report;
 use crate::session::{Activity, Usage};
 use crate::time::Seconds;
 
@@ -72,7 +72,7 @@ pub struct Status {
     /// Absent when that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<RepoPath>>,
-    /// How many files `unseen` leaves out; absent when none.
+    /// How many entries `unseen` and `conflicts` leave out; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,
     /// What all workers used together; absent when nothing is known.
@@ -88,28 +88,6 @@ impl Report for Status {
     fn shorten(data: &mut serde_json::Value) {
         short::shorten(data);
     }
-}
-
-impl Status {
-    /// Returns the same with long lists of paths cut, and how many that left out.
-    pub fn cut(mut self) -> Self {
-        self.unlisted = self.unseen.as_mut().and_then(cut);
-        for worker in &mut self.workers {
-            for reason in &mut worker.reasons {
-                reason.paths.truncate(LISTED);
-            }
-            let left = [cut(&mut worker.out_of_scope), cut(&mut worker.uncommitted)];
-            worker.unlisted = left.into_iter().flatten().reduce(|one, other| one + other);
-        }
-        self
-    }
-}
-
-/// Cuts a list; returns how many that leaves out.
-fn cut(paths: &mut Vec<RepoPath>) -> Option<usize> {
-    let left = paths.len().checked_sub(LISTED).filter(|left| *left > 0);
-    paths.truncate(LISTED);
-    left
 }
 
 /// What the workflow forked from.

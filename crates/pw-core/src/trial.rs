@@ -1,4 +1,4 @@
-//! What a fresh worktree of the base came to before anybody started: whether the command that says
+//! What a fresh worktree of the base came to before any worker started: whether the command that says
 //! so works there, and which ignored files it lacks.
 
 use schemars::JsonSchema;
@@ -63,7 +63,7 @@ pub enum Outcome {
     Failed,
     /// The plan's `setup` failed there.
     SetupFailed,
-    /// It took longer than it may before anybody starts.
+    /// It took longer than it may before any worker starts.
     TimedOut,
 }
 

@@ -1,4 +1,4 @@
-//! Tries a fresh worktree of the base before anybody starts: what its tests lack there, each worker
+//! Tries a fresh worktree of the base before any worker starts: what its tests lack there, each worker
 //! would find out alone.
 
 use std::path::Path;
@@ -43,7 +43,7 @@ pub(super) fn tried(context: &Context, name: &str) -> Result<Option<Trial>> {
     trial.map(Some)
 }
 
-/// A worktree of the base that nobody has worked in.
+/// A worktree of the base that no worker has changed.
 struct Fresh<'a> {
     workflow: &'a Workflow,
     context: &'a Context,

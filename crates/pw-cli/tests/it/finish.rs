@@ -13,13 +13,7 @@ fn integrated() -> TestRepo {
 
 fn integrated_with(plan: &str) -> TestRepo {
     let repo = created(plan);
-    for (label, path) in [
-        ("task-1-users", "api/users.py"),
-        ("task-2-posts", "api/posts.py"),
-        ("task-3-docs", "docs/a.md"),
-    ] {
-        repo.worker(label).write(path, label).commit(&format!("[COMPLETE] {label}"));
-    }
+    crate::complete_all(&repo);
     repo.pw("pw-integrate run").data();
     repo
 }

@@ -231,7 +231,7 @@ fn goes_through(kit: &Kit) {
     let is_pointer = repo.git(&["show", "HEAD:x.bin"]).starts_with("version https://git-lfs");
     assert_eq!(is_pointer, kit.name == "git-lfs");
     assert_eq!(repo.pw("pw-retro report").data()["workers"][0]["checkpoints"], 2, "{}", kit.name);
-    // What `setup` has put there is no work of anybody's, and is named all the same.
+    // What `setup` has put there is no worker's work, and is named all the same.
     let cleaned = repo.pw("pw-integrate cleanup --snapshot").data();
     assert_eq!(cleaned["closed"], true, "{}: {cleaned:#}", kit.name);
     assert_eq!(repo.git(&["status", "--porcelain"]), "", "{}", kit.name);

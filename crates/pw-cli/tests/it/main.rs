@@ -78,3 +78,14 @@ fn created(plan: &str) -> TestRepo {
     repo.pw("pw-setup create plan.yaml").data();
     repo
 }
+
+/// The three workers of such a plan do what was asked of them.
+fn complete_all(repo: &TestRepo) {
+    for (label, path) in [
+        ("task-1-users", "api/users.py"),
+        ("task-2-posts", "api/posts.py"),
+        ("task-3-docs", "docs/a.md"),
+    ] {
+        repo.worker(label).write(path, label).commit(&format!("[COMPLETE] {label}"));
+    }
+}

@@ -1,4 +1,4 @@
-//! A repository with rules for commit messages: said before anybody starts, and kept by signals.
+//! A repository with rules for commit messages: said before any worker starts, and kept by signals.
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::{TestRepo, write_program};
@@ -77,7 +77,7 @@ fn check_tries_message_hooks_without_a_trace_and_names_the_keys_that_help() {
         if keys.is_null() {
             continue;
         }
-        // What is named helps: all goes through, and nobody's commit is refused.
+        // What is named helps: all goes through, and no worker's commit is refused.
         let repo = with_hook(name, script, &trailer(&keys));
         repo.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "AB-7 the newest"]);
         let data = repo.pw("pw-setup create plan.yaml").data();

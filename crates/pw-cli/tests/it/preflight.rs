@@ -1,4 +1,4 @@
-//! What is said before anybody starts: what will run, what is off, what a fresh worktree lacks.
+//! What is said before any worker starts: what will run, what is off, what a fresh worktree lacks.
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::{TestRepo, write_program};

@@ -224,7 +224,7 @@ fn finished_runs_are_kept_compared_and_forgotten() {
     assert_eq!(repo.pw("pw-retro remember").data()["changed"], false);
     assert_eq!(kept(&repo), reference, "twice is once");
 
-    // What is kept outlives the workflow, and holds no text of anyone's.
+    // What is kept outlives the workflow, and holds no text that workers or the user wrote.
     repo.pw("pw-integrate finish").data();
     repo.pw("pw-integrate cleanup").data();
     let data = repo.pw("pw-retro compare").data();

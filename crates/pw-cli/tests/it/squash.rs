@@ -9,13 +9,7 @@ use crate::created;
 /// All three workers are integrated, one of them by another author.
 fn integrated(plan: &str) -> TestRepo {
     let repo = created(plan);
-    for (label, path) in [
-        ("task-1-users", "api/users.py"),
-        ("task-2-posts", "api/posts.py"),
-        ("task-3-docs", "docs/a.md"),
-    ] {
-        repo.worker(label).write(path, label).commit(&format!("[COMPLETE] {label}"));
-    }
+    crate::complete_all(&repo);
     let author = "--author=Ann <ann@example.com>";
     repo.worker("task-2-posts").git(&[
         "commit",

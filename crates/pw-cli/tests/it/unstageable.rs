@@ -66,6 +66,16 @@ const UNSTAGEABLE: &[(&str, &str, &str, &str)] = &[
     ("ln -s f a/.gitmodules", "file_refused", "a/.gitmodules", "rm a/.gitmodules"),
 ];
 
+/// A workflow whose first worker owns the tracked file `a/f`.
+fn prepared() -> TestRepo {
+    let repo = repo(TWO);
+    repo.write("a/f", "f\n");
+    repo.git(&["add", "a"]);
+    repo.git(&["commit", "-q", "-m", "files"]);
+    repo.pw("pw-setup create plan.yaml").data();
+    repo
+}
+
 fn tidy(repo: &TestRepo, worktree: &Path, start: &str) {
     let settings = "for s in core.safecrlf core.autocrlf filter.f.required filter.f.clean filter.f.process; \
                     do git config --unset $s; done";
@@ -74,11 +84,7 @@ fn tidy(repo: &TestRepo, worktree: &Path, start: &str) {
 
 #[test]
 fn what_git_does_not_take_is_named_and_nothing_is_staged() {
-    let repo = repo(TWO);
-    repo.write("a/f", "f\n");
-    repo.git(&["add", "a"]);
-    repo.git(&["commit", "-q", "-m", "files"]);
-    repo.pw("pw-setup create plan.yaml").data();
+    let repo = prepared();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for (script, code, words, correct) in rows(UNSTAGEABLE) {
@@ -144,11 +150,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 
 #[test]
 fn a_checkpoint_without_effect_makes_no_commit() {
-    let repo = repo(TWO);
-    repo.write("a/f", "f\n");
-    repo.git(&["add", "a"]);
-    repo.git(&["commit", "-q", "-m", "files"]);
-    repo.pw("pw-setup create plan.yaml").data();
+    let repo = prepared();
     let worker = repo.worker("a-x");
     let start = worker.git(&["rev-parse", "HEAD"]);
     for script in WITHOUT_EFFECT {
@@ -168,11 +170,7 @@ fn a_checkpoint_without_effect_makes_no_commit() {
 
 #[test]
 fn what_was_taken_out_of_the_index_alone_is_said_to_stay() {
-    let repo = repo(TWO);
-    repo.write("a/f", "f\n");
-    repo.git(&["add", "a"]);
-    repo.git(&["commit", "-q", "-m", "files"]);
-    repo.pw("pw-setup create plan.yaml").data();
+    let repo = prepared();
     let worker = repo.worker("a-x");
     let take_out = || worker.git(&["rm", "-q", "--cached", "a/f"]);
     take_out();

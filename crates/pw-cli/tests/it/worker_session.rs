@@ -47,7 +47,7 @@ const AS_ITSELF: &[&str] = &[
     "pw-worker sync task-3",
 ];
 
-/// Reads: for everybody, everywhere.
+/// Reads: for each session, in every folder.
 const READS: &[&str] = &[
     "pw-setup check plan.yaml",
     "pw-setup launch",

@@ -1,11 +1,11 @@
-//! Finished runs, kept for the next plan: numbers and the paths that hurt, no text of anyone's.
+//! Finished runs, kept for the next plan: numbers and the paths that hurt, no text that workers or the user wrote.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sizes::median;
+use super::sizes::size_retro;
 use super::{Retro, SizeRetro, Times};
 use crate::id::Slug;
 use crate::next::CommandLine;
@@ -226,16 +226,6 @@ pub fn compare(past: Past) -> Comparison {
             *paths.entry(path).or_default() += 1;
         }
     }
-    let size = |(size, mut busy): (Size, Vec<Seconds>)| {
-        busy.sort_unstable();
-        Some(SizeRetro {
-            size,
-            workers: busy.len(),
-            least_seconds: *busy.first()?,
-            median_seconds: median(&busy)?,
-            most_seconds: *busy.last()?,
-        })
-    };
     let mut paths: Vec<Sore> = paths
         .into_iter()
         .filter(|(_, runs)| *runs > 1)
@@ -244,7 +234,7 @@ pub fn compare(past: Past) -> Comparison {
     paths.sort_by_key(|sore| (usize::MAX - sore.runs, sore.path.clone()));
     paths.truncate(MOST_PATHS);
     Comparison {
-        sizes: sizes.into_iter().filter_map(size).collect(),
+        sizes: sizes.into_iter().filter_map(|(size, busy)| size_retro(size, busy)).collect(),
         paths,
         unread: Some(past.unread.len()).filter(|unread| *unread > 0),
         runs: past.runs,

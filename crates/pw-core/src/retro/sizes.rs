@@ -26,20 +26,25 @@ pub(super) fn ratio(part: Seconds, whole: Seconds) -> Option<f64> {
     (part > 0 && whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// Returns what the busy times of workers of one size came to; `None` without any.
+pub(super) fn size_retro(size: Size, mut busy: Vec<Seconds>) -> Option<SizeRetro> {
+    busy.sort_unstable();
+    Some(SizeRetro {
+        size,
+        workers: busy.len(),
+        least_seconds: *busy.first()?,
+        median_seconds: median(&busy)?,
+        most_seconds: *busy.last()?,
+    })
+}
+
 /// Returns busy times by size.
 pub(super) fn sizes(plan: &Plan, times: &[Times]) -> Vec<SizeRetro> {
     let of = |size: Size| {
         let sized = plan.workers.iter().zip(times).filter(|(worker, _)| worker.size == Some(size));
         let mut busy: Vec<Seconds> = sized.map(|(_, times)| times.busy_seconds).collect();
         busy.retain(|seconds| *seconds > 0);
-        busy.sort_unstable();
-        Some(SizeRetro {
-            size,
-            workers: busy.len(),
-            least_seconds: *busy.first()?,
-            median_seconds: median(&busy)?,
-            most_seconds: *busy.last()?,
-        })
+        size_retro(size, busy)
     };
     SIZES.into_iter().filter_map(of).collect()
 }

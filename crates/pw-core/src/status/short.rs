@@ -1,4 +1,4 @@
-//! What of a status is told by default: all that somebody must know of, and of the rest how much
+//! What of a status is told by default: all that the user or an agent must know of, and of the rest how much
 //! it is.
 //!
 //! Up to ten workers are told of with every field of the contract. Of more, those with whom
@@ -64,7 +64,7 @@ pub(super) fn shorten_next(answer: &mut Value) {
     }
 }
 
-/// Returns whether nobody has to do anything about a worker.
+/// Returns whether neither the user nor an agent has to do anything about a worker.
 fn is_as_it_should_be(worker: &Value) -> bool {
     let state = worker["state"].as_str().unwrap_or_default();
     let is_well = match state {
