@@ -143,6 +143,8 @@ build() {
   pw_new=$pw_home/.new.$$
   trap 'rm -rf "$pw_new" "$pw_home/builder"' EXIT
   trap 'exit 1' HUP INT TERM
+  # Another builder may have ended between the look for the helpers and the look for a builder.
+  if is_fresh; then return; fi
   exec >"$pw_log" 2>&1
   set -e
   mkdir "$pw_new"

@@ -248,6 +248,19 @@ fn two_at_once_share_one_compilation() {
     assert_eq!((plugin.count("compiled"), plugin.count("calls")), (1, 1));
 }
 
+/// A caller may look for the helpers before the builder is done, and for the builder after that.
+#[test]
+fn a_builder_that_comes_after_another_finds_its_work_done() {
+    let plugin = Plugin::new();
+    stdout(&plugin.wrapper("pw-setup").output().unwrap());
+    let mut late = plugin.command("sh");
+    let late = late.arg(plugin.root.join("scripts/helper.sh")).arg("build").output().unwrap();
+    assert!(late.status.success(), "{late:?}");
+    assert_eq!(plugin.count("calls"), 1);
+    assert!(!plugin.home().join("builder").exists());
+    assert_eq!(stdout(&plugin.wrapper("pw-setup").output().unwrap()), "pw-setup\n");
+}
+
 #[test]
 fn arguments_stdin_and_exit_code_pass_through() {
     let plugin = Plugin::new();
