@@ -346,7 +346,8 @@ impl<'a> Radar<'a> {
         let mut stops = Vec::new();
         for (((next, group), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
-                group.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
+                let tree = self.trials.merged_tree(&outcome)?;
+                group.head = self.trials.commit(&tree, &[&pair.ours, &pair.theirs])?;
                 group.bases.add(&self.participants[next].tip);
                 group.before.push(next);
             } else {

@@ -124,6 +124,9 @@ pub struct PreviewStep {
     pub holds: Vec<WorkerId>,
     /// Empty when it merges.
     pub conflicts: Vec<FileConflict>,
+    /// Files that merge because the plan names them in `union`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
 }
 
 /// A worker that is not merged, and why.
@@ -180,6 +183,10 @@ pub struct Merged {
     /// Files that git could not merge and mergiraf did: worth a look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_mergiraf: Vec<RepoPath>,
+    /// Files that the plan names in `union`, where git could not merge and both sides' added lines
+    /// were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
 }
 
 /// The answer of `pw-integrate abort`.
@@ -319,7 +326,7 @@ pub fn merge_message(
     status: &WorkerStatus,
     signals: &[String],
     tip: &Oid,
-    by_mergiraf: &[RepoPath],
+    others: &ByOthers,
 ) -> String {
     let said = |signal: &SignalReport| signal.text.lines().next().unwrap_or_default().to_owned();
     let text = status.signal.as_ref().map(said).filter(|text| !text.is_empty());
@@ -343,8 +350,30 @@ pub fn merge_message(
     list("Merged although outside the scope", &mut strangers);
     message +=
         &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id);
-    let paths = by_mergiraf.iter().map(|path| one_line(&path.to_string()));
-    message + &paths.map(|path| format!("Pw-Mergiraf: {path}\n")).collect::<String>()
+    let trailer = |name: &str, paths: &[RepoPath]| -> String {
+        let line = |path: &RepoPath| format!("{name}{}\n", one_line(&path.to_string()));
+        paths.iter().map(line).collect()
+    };
+    message + &trailer(BY_MERGIRAF, &others.mergiraf) + &trailer(BY_UNION, &others.union)
+}
+
+const BY_MERGIRAF: &str = "Pw-Mergiraf: ";
+const BY_UNION: &str = "Pw-Union: ";
+
+/// The files of a merge that git did not merge itself.
+#[derive(Clone, Debug, Default)]
+pub struct ByOthers {
+    /// Those that mergiraf merged.
+    pub mergiraf: Vec<RepoPath>,
+    /// Those in which both sides' added lines were kept.
+    pub union: Vec<RepoPath>,
+}
+
+/// Says which files a merge has because the plan names them in `union`, if any.
+pub fn by_union(paths: &[RepoPath]) -> Option<String> {
+    let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+    let named = named.join(", ");
+    (!paths.is_empty()).then(|| format!("merged by union, both sides' added lines kept: {named}"))
 }
 
 /// Returns the merges of ours on the first-parent chain of `tip` above `start`, the oldest first:
@@ -355,7 +384,8 @@ pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
             worker: merged_worker(commit)?,
             commit: commit.oid.clone(),
             tip: commit.parents.get(1)?.clone(),
-            by_mergiraf: merged_by_mergiraf(commit),
+            by_mergiraf: named(commit, BY_MERGIRAF),
+            by_union: named(commit, BY_UNION),
         })
     });
     let mut merged: Vec<Merged> = ours.collect();
@@ -393,8 +423,8 @@ pub fn still_wanted(
     merges.into_iter().take(wanted).collect()
 }
 
-fn merged_by_mergiraf(commit: &Commit) -> Vec<RepoPath> {
-    let paths = commit.message.lines().filter_map(|line| line.strip_prefix("Pw-Mergiraf: "));
+fn named(commit: &Commit, trailer: &str) -> Vec<RepoPath> {
+    let paths = commit.message.lines().filter_map(|line| line.strip_prefix(trailer));
     paths.filter_map(|path| serde_json::from_value(path.into()).ok()).collect()
 }
 

@@ -56,6 +56,7 @@ pub mod text;
 pub mod time;
 pub mod trailer;
 pub mod trial;
+pub mod union;
 pub mod unstageable;
 pub mod worker;
 mod yaml;

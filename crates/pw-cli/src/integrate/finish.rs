@@ -11,6 +11,7 @@ use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
 use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::integration;
 use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::record::{Event, RunOptions};
 use pw_core::status::{WorkerStatus, taken_back};
@@ -264,7 +265,7 @@ impl<'a> Finish<'a> {
     }
 
     /// Merges the result into the base in the object database; returns the merge.
-    fn merge(&self, is_ahead: bool) -> Result<Oid> {
+    fn merge(&mut self, is_ahead: bool) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
         let message = finish::merge_message(plan, &self.base, &self.shares()?);
@@ -273,7 +274,7 @@ impl<'a> Finish<'a> {
     }
 
     /// Writes all of the result as one commit upon the base; returns that.
-    fn squash(&self, is_ahead: bool, checkout: Option<&Worktree>) -> Result<Oid> {
+    fn squash(&mut self, is_ahead: bool, checkout: Option<&Worktree>) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
         let message = match self.options.message.as_slice() {
@@ -288,15 +289,17 @@ impl<'a> Finish<'a> {
     }
 
     /// Returns the tree of base and result together.
-    fn merged_tree(&self, is_ahead: bool) -> Result<Oid> {
+    fn merged_tree(&mut self, is_ahead: bool) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         if is_ahead {
             return repo.tree_of(&self.result);
         }
         self.context.progress(&format!("merging into {}", self.base));
         let outcome = self.merge_result()?;
+        let union = integration::by_union(&outcome.by_union());
+        self.keeper.notes.extend(union);
         match outcome.conflicts.is_empty() {
-            true => Ok(outcome.tree),
+            true => repo.merged_tree(&outcome, None),
             false => Err(finish::conflict(plan, &self.base, outcome.conflicts).into()),
         }
     }

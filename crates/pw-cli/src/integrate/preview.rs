@@ -36,12 +36,13 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         let Some(tip) = status.tip.clone() else { continue };
         let outcome = merges.merge(&tip)?;
         if outcome.conflicts.is_empty() {
-            merges.take(&tip, &outcome.tree, "trial\n")?;
+            merges.take(&tip, &merges.merged_tree(&outcome)?, "trial\n")?;
         }
+        let by_union = outcome.by_union();
         let mut conflicts = outcome.conflicts;
         conflicts.extend(integration::findings(status));
         let (worker, holds) = (id.clone(), status.holds.clone());
-        steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts });
+        steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts, by_union });
     }
     let skipped =
         board.states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));

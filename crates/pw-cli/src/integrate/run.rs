@@ -7,7 +7,7 @@ use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::history::CommitRange;
 use pw_core::id::WorkerId;
-use pw_core::integration::{self, Integrated, Merged};
+use pw_core::integration::{self, ByOthers, Integrated, Merged};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Proof, Refs, RunOptions, Stopped};
@@ -68,21 +68,22 @@ impl MergeChain<'_> {
         for id in self.order() {
             let Some(tip) = self.tip(&id) else { continue };
             self.context.progress(&format!("merging {id}"));
-            let mut outcome = self.merges.merge(&tip)?;
+            let outcome = self.merges.merge(&tip)?;
             let merged = mergiraf.merge(&id, &outcome, [self.commit(), &tip], None)?;
-            if !merged.is_empty() && merged.len() == outcome.conflicts.len() {
-                outcome.tree = self.workflow.repo.with_blobs(&outcome.tree, &merged)?;
-                outcome.conflicts.clear();
-            }
-            if !outcome.conflicts.is_empty() {
+            if merged.len() < outcome.conflicts.len() {
                 let (onto, options) = (self.commit().clone(), self.options);
                 let stopped = Stopped { worker: id, tip, onto, options, resolution: None };
                 return Err(
                     stopping::stop(self.workflow, &self.facts, stopped, &mut keeper)?.into()
                 );
             }
+            let mut tree = self.merges.merged_tree(&outcome)?;
+            if !merged.is_empty() {
+                tree = self.workflow.repo.with_blobs(&tree, &merged, None)?;
+            }
             let by_mergiraf = merged.into_iter().map(|(path, _)| path).collect();
-            self.take(&id, &tip, &outcome.tree, by_mergiraf)?;
+            let others = ByOthers { mergiraf: by_mergiraf, union: outcome.by_union() };
+            self.take(&id, &tip, &tree, others)?;
             self.require_no_return(&id)?;
             if keeper.tests_each() {
                 self.test(&mut keeper)?;

@@ -53,6 +53,7 @@ mod states;
 mod submodule;
 mod sync;
 mod undo;
+mod union;
 mod unstageable;
 mod wait;
 mod watch;
