@@ -11,6 +11,7 @@ use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::merge_order::Turn;
+use crate::moved_edit::MovedEdit;
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -98,6 +99,10 @@ pub struct Preview {
     /// One step for each worker with commits, in merge order; a conflict is left out of what the
     /// next steps build upon.
     pub steps: Vec<PreviewStep>,
+    /// Changes that come to stand in another file than they were made in, since another worker
+    /// moved it: worth a look. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved_edits: Vec<MovedEdit>,
     /// Why in this order.
     pub turns: Vec<Turn>,
     /// Workers without a branch to merge, or already integrated.
@@ -149,6 +154,10 @@ pub struct Integrated {
     pub commit: Oid,
     /// The workers this run merged, in order; empty when all were merged before.
     pub merged: Vec<Merged>,
+    /// Changes that come to stand in another file than they were made in, since another worker
+    /// moved it: worth a look. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved_edits: Vec<MovedEdit>,
     /// Why in this order.
     pub turns: Vec<Turn>,
     /// Workers left out on request.

@@ -32,6 +32,7 @@ pub mod launcher;
 pub mod lock;
 pub mod merge_order;
 pub mod message_hooks;
+pub mod moved_edit;
 pub mod next;
 pub mod own_commits;
 pub mod path;

@@ -8,6 +8,7 @@ use pw_core::status::{Reason, ReasonKind, State, WorkerStatus};
 use pw_git::{Author, Scratch};
 
 use crate::facts::Worktrees;
+use crate::moved_edits;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -54,7 +55,11 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         true => NextStep::new("integrate", Next::run(&workflow.plan.workflow)),
         false => NextStep::new("wait", Next::Status(&workflow.plan.workflow)),
     };
+    let merge = steps.iter().filter(|step| step.conflicts.is_empty()).map(|step| &step.worker);
+    let before = workflow.record.merged.keys();
+    let moved_edits = moved_edits::among(&workflow.repo, &facts, before.chain(merge))?;
     let preview = Preview {
+        moved_edits,
         workflow: workflow.plan.workflow.clone(),
         branch: workflow.plan.integration_branch(),
         clean: steps.iter().all(|step| step.conflicts.is_empty()),

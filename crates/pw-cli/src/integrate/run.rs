@@ -18,6 +18,7 @@ use super::chain::MergeChain;
 use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
 use super::{culprits, resume, stopping};
+use crate::moved_edits;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Workflow, read_refs};
@@ -196,7 +197,11 @@ impl MergeChain<'_> {
         let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
         let review = NextStep::new("review", review);
         let retro = NextStep::new("look back", Next::Report(&plan.workflow));
+        let before = record.merged.keys();
+        let merged = self.merged.iter().map(|merged| &merged.worker);
+        let moved_edits = moved_edits::among(repo, &self.facts, before.chain(merged))?;
         let answer = Integrated {
+            moved_edits,
             workflow: plan.workflow.clone(),
             branch: plan.integration_branch(),
             commit: self.commit().clone(),

@@ -41,6 +41,9 @@ pub(crate) fn preview(preview: &Preview) -> String {
         };
         out += &format!("  {}: {verdict}\n", step.worker);
     }
+    for edit in &preview.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
+    }
     out += &turns(&preview.turns);
     for skipped in &preview.skipped {
         out += &format!("  {}: nothing to merge ({})\n", skipped.worker, skipped.state.word());
@@ -63,6 +66,9 @@ pub(crate) fn integrated(integrated: &Integrated) -> String {
     }
     for merged in integrated.merged.iter().filter(|merged| !merged.by_union.is_empty()) {
         out += &format!("  both sides' lines are kept in {}\n", paths(&merged.by_union));
+    }
+    for edit in &integrated.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
     }
     if integrated.merged.is_empty() {
         out += "  every worker was merged before\n";

@@ -34,6 +34,7 @@ mod lock;
 mod markdown;
 mod mergiraf;
 mod monitor;
+mod moved_edits;
 mod next;
 mod ownership;
 mod policy;
