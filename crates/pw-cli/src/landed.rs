@@ -143,7 +143,7 @@ fn is_newer(
         None => landed_before(workflow, facts, steps, tip)?,
     };
     let Some(before) = before else { return Ok(false) };
-    let pair = Pair { ours: at.clone(), theirs: tip.clone(), base: Some(before) };
+    let pair = Pair { base: Some(before), ..Pair::new(at, tip) };
     let merged = workflow.repo.merge_pairs(&[pair], Some(&Scratch::new()?))?;
     let tree = workflow.repo.tree_of(at)?;
     Ok(merged.iter().any(|merge| !merge.conflicts.is_empty() || merge.tree != tree))

@@ -195,6 +195,14 @@ impl Facts {
         (!self.trunk().contains(tip)).then_some((tip, brought))
     }
 
+    /// Returns whether branches may differ in `.gitattributes`, which say how git merges files.
+    pub fn changes_attributes(&self) -> bool {
+        let brought = self.workers.values().filter_map(|known| known.brought.as_ref());
+        let brought = brought.flat_map(|brought| &brought.changes);
+        let trunk = self.trunk_steps.iter().flat_map(|(_, changes)| changes);
+        brought.chain(trunk).any(|change| change.path.is_attributes())
+    }
+
     /// Returns the oldest commit known to be on the base branch that has all of `tip`, as a commit
     /// or by content.
     pub fn landing(&self, tip: &Oid) -> Option<&Oid> {

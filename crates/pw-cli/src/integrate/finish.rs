@@ -307,8 +307,7 @@ impl<'a> Finish<'a> {
         let Some(base) = self.landed_before.clone() else {
             return repo.merge(&self.before, &self.result, None);
         };
-        let (ours, theirs) = (self.before.clone(), self.result.clone());
-        let pair = Pair { ours, theirs, base: Some(base) };
+        let pair = Pair { base: Some(base), ..Pair::new(&self.before, &self.result) };
         repo.merge_pairs(&[pair], None)?.pop().context("a merge without an outcome")
     }
 
