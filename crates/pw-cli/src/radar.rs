@@ -134,8 +134,8 @@ impl<'a> Radar<'a> {
             radar.participants.iter().enumerate().map(in_question).collect();
         radar.take_in(&in_question)?;
         let mut uncommitted = radar.participants.iter().flat_map(|side| &side.uncommitted);
-        let differ = facts.changes_attributes()
-            || uncommitted.any(|change| change.path.is_attributes());
+        let differ =
+            facts.changes_attributes() || uncommitted.any(|change| change.path.is_attributes());
         radar.attributes = (!differ).then(|| trunk.clone());
         pairs.retain(|(first, second)| {
             !nested(facts, &radar.participants[*first], &radar.participants[*second])

@@ -154,7 +154,9 @@ impl Repo {
         scratch: Option<&Scratch>,
     ) -> Result<MergeOutcome> {
         self.require_whole_history(ours, theirs, scratch)?;
-        self.ask_merges(&[Pair::new(ours, theirs)], scratch)?.pop().context("git merge-tree answered nothing")
+        self.ask_merges(&[Pair::new(ours, theirs)], scratch)?
+            .pop()
+            .context("git merge-tree answered nothing")
     }
 
     /// Begins a chain of merges upon `onto`; `bases` knows what that contains. In `scratch`, it is
