@@ -174,7 +174,8 @@ impl Workflow {
     pub(crate) fn entry(&self, worker: &Worker) -> Option<&Worktree> {
         let path = self.worktree(worker);
         let entry = self.repo.worktrees().iter().find(|worktree| worktree.path == path)?;
-        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id);
+        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id)
+            && !identity::is_users(&self.repo, entry, &worker.branch());
         (self.record.has(&worker.id) && is_own).then_some(entry)
     }
 

@@ -22,7 +22,7 @@ use crate::workflow::Workflow;
 pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<Answer> {
     let Workflow { repo, record, .. } = own.workflow;
     let tree = own.tree()?;
-    checkpoint::require_own_branch(own.worker, &tree)?;
+    checkpoint::require_own_branch(own.worker, &tree, || own.branch())?;
     let open = tree.uncommitted();
     if let Some(first) = open.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))

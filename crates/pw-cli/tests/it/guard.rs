@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{created, repo};
 
 /// What the guard says to the client about a tool call made in `cwd`.
-fn ask(repo: &TestRepo, cwd: &Path, tool: &str, input: Value) -> Value {
+pub(crate) fn ask(repo: &TestRepo, cwd: &Path, tool: &str, input: Value) -> Value {
     let hook = json!({"hook_event_name": "PreToolUse", "cwd": cwd, "tool_name": tool, "tool_input": input});
     hear(repo, "pre-tool-use", &hook)["hookSpecificOutput"].clone()
 }
