@@ -9,6 +9,7 @@ mod integrate;
 mod landed;
 mod launcher;
 mod monitor;
+mod moved_edits;
 mod output;
 mod picture;
 mod processes;

@@ -167,6 +167,7 @@ impl Workflow {
         let (plan_text, mut record) = repo.record(&tip)?;
         let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
         identity::follow_base(&repo, &mut record, &refs)?;
+        let repo = repo.uniting(plan.union.clone());
         Ok(Self { repo, plan, plan_text, record, record_tip: tip, refs })
     }
 

@@ -48,6 +48,8 @@ pub struct Plan {
     pub copy: Scope,
     /// Paths that every worker may change.
     pub shared: Scope,
+    /// Files that only grow, shared as well: where both sides added lines, a merge keeps both.
+    pub union: Scope,
     /// Ignored content, in any folder, that may be deleted with a worktree.
     pub disposable: Scope,
     /// The folder for worktrees, relative to the repository.

@@ -49,6 +49,9 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// Those of them in which merges keep what both sides add: files that only grow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub union: Vec<String>,
     /// What to do, in the user's words.
     pub tasks: Vec<String>,
     /// What the planner wants to see finished on the way.
@@ -225,6 +228,9 @@ pub struct Synced {
     pub commit: Oid,
     /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// Files in which both sides' added lines were kept, as the plan's `union` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
@@ -280,6 +286,7 @@ pub fn brief(
         fork: record.placements.get(&worker.id).map(|placement| placement.fork.clone()),
         owns: globs(&worker.owns),
         shared: globs(&plan.shared),
+        union: globs(&plan.union),
         tasks: worker.tasks.clone(),
         checkpoints: worker.checkpoints.clone(),
         finished: status.checkpoints.clone(),

@@ -57,6 +57,9 @@ pub(crate) fn status(status: &Status) -> String {
         let (worker, after) = (&stop.worker, stop.after());
         out += &format!("  {worker} will not merge after {after}: {}\n", paths(&files));
     }
+    for edit in &status.trial.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
+    }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));
     }

@@ -56,8 +56,8 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
 
     let path = own.workflow.worktree(own.worker);
     let head = repo.read_head(&path)?.oid;
-    let conflicts = repo.merge(&head, &tip, Some(&Scratch::new()?))?.conflicts;
-    if let Some(first) = conflicts.first() {
+    let tried = repo.merge(&head, &tip, Some(&Scratch::new()?))?;
+    if let Some(first) = tried.conflicts.first() {
         let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
         return Err(Failure::new(Code::DependencyConflict, message)
             .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
@@ -71,7 +71,7 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
                 worker: own.worker.id.clone(),
                 from: Some(provider.id.clone()),
                 after: None,
-                conflicts,
+                conflicts: tried.conflicts,
             })
             .into());
     }
@@ -89,11 +89,13 @@ pub(super) fn sync(own: &OwnWorktree<'_>, named: Option<&WorkerId>) -> Result<An
     let item = item.unwrap_or_default();
     let text = format!("took in {}{item}", provider.id);
     let message = own.message(&Signal::Checkpoint, &text, &[])?;
-    let commit = repo.take_in(&path, &tip, &message).map_err(|error| own.explained(error))?;
+    let commit = repo.take_in(&path, &tip, &message, &tried);
+    let commit = commit.map_err(|error| own.explained(error))?;
     let synced = Synced {
         worker: own.worker.id.clone(),
         from: provider.id.clone(),
         files: repo.stat(&head, &commit)?,
+        by_union: tried.by_union(),
         commit,
         next: vec![NextStep::new("go on", Next::Brief)],
     };
