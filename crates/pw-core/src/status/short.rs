@@ -7,20 +7,15 @@
 use schemars::Schema;
 use serde_json::{Value, json};
 
-use crate::id::Slug;
-use crate::next::{Next, NextStep};
-use crate::report::{is_nothing, keep, leave_out, list};
+use crate::next;
+use crate::report::{IN_FULL, is_nothing, keep, leave_out, list};
 use crate::text::bounded;
 
-/// How many workers are told of in full, also when nothing is wrong with them.
-const IN_FULL: usize = 10;
 /// How much of what a healthy worker said is told, in characters.
 const SAID: usize = 80;
-/// How many first launches are told one by one.
-const LAUNCHES: usize = 3;
 
 pub(super) fn shorten(status: &mut Value) {
-    shorten_next(status);
+    next::one_for_many_launches(status);
     let are_many = list(status, "workers").len() > IN_FULL;
     let mut in_short = 0;
     for worker in list(status, "workers") {
@@ -45,22 +40,6 @@ pub(super) fn shorten(status: &mut Value) {
         // Who comes after workers that are at work waits as it should.
         let waiting = status.get_mut("waiting").and_then(Value::as_array_mut);
         waiting.into_iter().for_each(|list| list.retain(|wait| wait["outlook"] != "moving"));
-    }
-}
-
-/// Many workers that were never started are one step, which prints how to start each.
-pub(super) fn shorten_next(answer: &mut Value) {
-    let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
-    let Some(workflow) = workflow else { return };
-    let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
-    let is_launch = |step: &Value| step["action"] == "launch";
-    let first = next.iter().position(is_launch);
-    if let Some(first) = first
-        && next.iter().filter(|step| is_launch(step)).count() > LAUNCHES
-    {
-        next.retain(|step| !is_launch(step));
-        let step = NextStep::new("launch", Next::LaunchAll(&workflow));
-        next.insert(first, json!(step));
     }
 }
 
@@ -160,19 +139,5 @@ mod tests {
         }
         let last = &status["workers"][19];
         assert_eq!(last["signal"]["text"].as_str().unwrap().chars().count(), SAID + 1);
-    }
-
-    #[test]
-    fn many_first_launches_are_one_step() {
-        let step = |nth| json!({ "action": "launch", "worker": nth, "command": "sh x" });
-        let read = json!({ "action": "read", "command": "r" });
-        for (launches, told) in [(3, 4), (4, 2)] {
-            let mut next: Vec<Value> = (0..launches).map(step).collect();
-            next.push(read.clone());
-            let mut answer = json!({ "workflow": "w", "next": next });
-            shorten_next(&mut answer);
-            assert_eq!(answer["next"].as_array().unwrap().len(), told);
-            assert_eq!(answer["next"][told - 1], read);
-        }
     }
 }
