@@ -25,6 +25,9 @@ pub const SKIP_PERMISSIONS: &str = "dangerously-skip-permissions";
 /// What `merge_driver` may say.
 pub const MERGIRAF: &str = "mergiraf";
 
+/// The most heavy commands that a plan lets run at once.
+pub const MAX_HEAVY: usize = 64;
+
 /// Where worktrees are made unless the plan says otherwise.
 pub const DEFAULT_WORKTREES: &str = "worktrees";
 
@@ -62,6 +65,9 @@ pub struct Plan {
     pub remote: Option<String>,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
+    /// How many heavy commands may run at once in the repository; by the cores of the machine when
+    /// absent.
+    pub heavy: Option<usize>,
     /// How long a worker may show nothing before it counts as stalled.
     pub stall_after: Option<Seconds>,
     /// Whether mergiraf is asked about what git cannot merge.

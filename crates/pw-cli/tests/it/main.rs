@@ -18,6 +18,7 @@ mod full_disk;
 mod gate;
 mod guard;
 mod guard_held;
+mod heavy;
 mod history;
 mod hollow;
 mod hook_managers;

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 
 use super::{
-    DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
+    DEFAULT_WORKTREES, MAX_HEAVY, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size,
+    Worker,
 };
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
@@ -30,6 +31,7 @@ pub(super) struct Draft {
     carrier: Carrier,
     remote: Option<String>,
     launch: Option<String>,
+    heavy: Option<usize>,
     stall_after: Option<Seconds>,
     uses_mergiraf: bool,
     skips_permissions: bool,
@@ -73,6 +75,7 @@ impl Draft {
             carrier: self.carrier,
             remote: self.remote,
             launch: self.launch,
+            heavy: self.heavy,
             stall_after: self.stall_after,
             uses_mergiraf: self.uses_mergiraf,
             skips_permissions: self.skips_permissions,
@@ -122,6 +125,7 @@ const PLAN_KEYS: &[&str] = &[
     "permissions",
     "remote",
     "launch",
+    "heavy",
     "stall_after",
     "merge_driver",
     "workers",
@@ -151,6 +155,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
+        heavy: reader.count(&fields, "heavy", MAX_HEAVY),
         stall_after: reader.duration(&fields, "stall_after"),
         uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
         skips_permissions: reader.only(
@@ -302,6 +307,21 @@ impl Reader<'_> {
             self.report(node.line, ProblemCode::WrongType, message, hint);
         }
         seconds
+    }
+
+    /// Returns a whole number from 1 on.
+    fn count(&mut self, fields: &Fields<'_>, key: &str, most: usize) -> Option<usize> {
+        let node = field(fields, key)?;
+        let number = match &node.value {
+            Value::Number(number) if node.tag.is_none() => number.parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| (1..=most).contains(number));
+        if number.is_none() {
+            let message = format!("`{key}` is no whole number from 1 to {most}");
+            self.report(node.line, ProblemCode::WrongType, message, format!("write `{key}: 1`"));
+        }
+        number
     }
 
     fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
