@@ -25,6 +25,10 @@ pub const SKIP_PERMISSIONS: &str = "dangerously-skip-permissions";
 /// What `merge_driver` may say.
 pub const MERGIRAF: &str = "mergiraf";
 
+/// What `notify` is told of an event, in this order: its kind, the worker it is about (empty when it is about
+/// several), one sentence, and the workflow.
+pub const NOTIFY: [&str; 4] = ["kind", "worker", "text", "workflow"];
+
 /// The most heavy commands that a plan lets run at once.
 pub const MAX_HEAVY: usize = 64;
 
@@ -65,6 +69,9 @@ pub struct Plan {
     pub remote: Option<String>,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
+    /// The command that is run once for each event that the user or an agent must act on, with the
+    /// placeholders of [`NOTIFY`].
+    pub notify: Option<String>,
     /// How many heavy commands may run at once in the repository; by the cores of the machine when
     /// absent.
     pub heavy: Option<usize>,

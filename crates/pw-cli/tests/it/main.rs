@@ -36,6 +36,7 @@ mod markdown;
 mod mergiraf;
 mod monitor;
 mod next;
+mod notification;
 mod ownership;
 mod policy;
 mod preflight;

@@ -3,13 +3,14 @@
 use jiff::SignedDuration;
 
 use super::{
-    DEFAULT_WORKTREES, MAX_HEAVY, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size,
-    Worker,
+    DEFAULT_WORKTREES, MAX_HEAVY, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode, SKIP_PERMISSIONS,
+    Size, Worker,
 };
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
 use crate::signal::{Carrier, Template};
+use crate::template;
 use crate::time::{Seconds, parse_human};
 use crate::yaml::{Node, Value};
 
@@ -31,6 +32,7 @@ pub(super) struct Draft {
     carrier: Carrier,
     remote: Option<String>,
     launch: Option<String>,
+    notify: Option<String>,
     heavy: Option<usize>,
     stall_after: Option<Seconds>,
     uses_mergiraf: bool,
@@ -75,6 +77,7 @@ impl Draft {
             carrier: self.carrier,
             remote: self.remote,
             launch: self.launch,
+            notify: self.notify,
             heavy: self.heavy,
             stall_after: self.stall_after,
             uses_mergiraf: self.uses_mergiraf,
@@ -125,6 +128,7 @@ const PLAN_KEYS: &[&str] = &[
     "permissions",
     "remote",
     "launch",
+    "notify",
     "heavy",
     "stall_after",
     "merge_driver",
@@ -155,6 +159,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
+        notify: reader.template(&fields, "notify", &NOTIFY),
         heavy: reader.count(&fields, "heavy", MAX_HEAVY),
         stall_after: reader.duration(&fields, "stall_after"),
         uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
@@ -307,6 +312,17 @@ impl Reader<'_> {
             self.report(node.line, ProblemCode::WrongType, message, hint);
         }
         seconds
+    }
+
+    /// Returns a shell command with placeholders of these names.
+    fn template(&mut self, fields: &Fields<'_>, key: &str, names: &[&str]) -> Option<String> {
+        let text = self.text(fields, key)?;
+        let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
+        if let Err(bad) = template::fill(key, &text, &values) {
+            let line = field(fields, key).map_or(1, |node| node.line);
+            self.report(line, ProblemCode::WrongType, bad.message, bad.hint);
+        }
+        Some(text)
     }
 
     /// Returns a whole number from 1 on.
