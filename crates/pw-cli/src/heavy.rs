@@ -29,7 +29,7 @@ pub(crate) struct Slot {
 /// none is free.
 pub(crate) fn take(
     common: &Path,
-    places: Option<usize>,
+    places: Option<u16>,
     who: &Holder,
     say: &dyn Fn(&str),
 ) -> Result<Slot> {
@@ -38,7 +38,7 @@ pub(crate) fn take(
     }
     let folder = common.join("pw").join("heavy");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let files: Result<Vec<File>> = (1..=places.unwrap_or_else(by_cores))
+    let files: Result<Vec<File>> = (1..=places.map_or_else(by_cores, usize::from))
         .map(|nth| open(&folder.join(nth.to_string())))
         .collect();
     let mut files = files?;

@@ -3,6 +3,7 @@
 
 mod begin;
 mod brief;
+mod budget;
 mod commit;
 mod complete;
 mod guard;

@@ -57,6 +57,9 @@ pub(crate) fn status(status: &Status) -> String {
         let (worker, after) = (&stop.worker, stop.after());
         out += &format!("  {worker} will not merge after {after}: {}\n", paths(&files));
     }
+    if let Some(used) = &status.budget {
+        out += &format!("  all together have used {}\n", used.message);
+    }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));
     }
@@ -134,6 +137,9 @@ fn remarks(worker: &WorkerStatus) -> String {
     if let Some(stall) = &worker.stall {
         let (message, remedy) = (plain(&stall.message), plain(&stall.remedy));
         out += &format!("  {} does not move: {message}\n    {remedy}\n", worker.id);
+    }
+    if let Some(used) = &worker.budget {
+        out += &format!("  {} has used {}\n", worker.id, used.message);
     }
     if worker.state == State::Complete {
         for reason in &worker.reasons {

@@ -4,6 +4,7 @@
 mod agreement;
 mod analyze;
 mod begin;
+mod budget;
 mod circles;
 mod cleanup;
 mod configuration;

@@ -1,9 +1,11 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
+mod limits;
+
 use jiff::SignedDuration;
 
 use super::{
-    DEFAULT_WORKTREES, MAX_HEAVY, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode, SKIP_PERMISSIONS,
+    Budget, DEFAULT_WORKTREES, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode, SKIP_PERMISSIONS,
     Size, Worker,
 };
 use crate::gate::{self, Gate};
@@ -33,7 +35,8 @@ pub(super) struct Draft {
     remote: Option<String>,
     launch: Option<String>,
     notify: Option<String>,
-    heavy: Option<usize>,
+    heavy: Option<u16>,
+    budget: Option<Budget>,
     stall_after: Option<Seconds>,
     uses_mergiraf: bool,
     skips_permissions: bool,
@@ -54,6 +57,7 @@ pub(super) struct DraftWorker {
     tasks: Vec<String>,
     checkpoints: Vec<String>,
     notes: String,
+    budget: Option<Budget>,
 }
 
 impl Draft {
@@ -79,6 +83,7 @@ impl Draft {
             launch: self.launch,
             notify: self.notify,
             heavy: self.heavy,
+            budget: self.budget,
             stall_after: self.stall_after,
             uses_mergiraf: self.uses_mergiraf,
             skips_permissions: self.skips_permissions,
@@ -106,6 +111,7 @@ impl DraftWorker {
             tasks: self.tasks,
             checkpoints: self.checkpoints,
             notes: self.notes,
+            budget: self.budget,
         })
     }
 }
@@ -130,13 +136,14 @@ const PLAN_KEYS: &[&str] = &[
     "launch",
     "notify",
     "heavy",
+    "budget",
     "stall_after",
     "merge_driver",
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
 const WORKER_KEYS: &[&str] =
-    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes"];
+    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
 
 /// Reads the whole document.
 pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
@@ -160,7 +167,8 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
         notify: reader.template(&fields, "notify", &NOTIFY),
-        heavy: reader.count(&fields, "heavy", MAX_HEAVY),
+        heavy: reader.heavy(&fields),
+        budget: reader.budget(&fields),
         stall_after: reader.duration(&fields, "stall_after"),
         uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
         skips_permissions: reader.only(
@@ -323,21 +331,6 @@ impl Reader<'_> {
             self.report(line, ProblemCode::WrongType, bad.message, bad.hint);
         }
         Some(text)
-    }
-
-    /// Returns a whole number from 1 on.
-    fn count(&mut self, fields: &Fields<'_>, key: &str, most: usize) -> Option<usize> {
-        let node = field(fields, key)?;
-        let number = match &node.value {
-            Value::Number(number) if node.tag.is_none() => number.parse().ok(),
-            _ => None,
-        };
-        let number = number.filter(|number| (1..=most).contains(number));
-        if number.is_none() {
-            let message = format!("`{key}` is no whole number from 1 to {most}");
-            self.report(node.line, ProblemCode::WrongType, message, format!("write `{key}: 1`"));
-        }
-        number
     }
 
     fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
@@ -528,6 +521,7 @@ impl Reader<'_> {
                 tasks: self.strings(&fields, "tasks"),
                 checkpoints: self.strings(&fields, "checkpoints"),
                 notes: self.text(&fields, "notes").unwrap_or_default(),
+                budget: self.budget(&fields),
             }
         });
         self.worker = None;

@@ -52,7 +52,7 @@ fn is_as_it_should_be(worker: &Value) -> bool {
         _ => false,
     };
     let reasons = worker["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let odd = ["out_of_scope", "near_misses", "stall", "gaps", "reverted", "holds"];
+    let odd = ["out_of_scope", "near_misses", "stall", "gaps", "reverted", "holds", "budget"];
     is_well
         && reasons.iter().all(|reason| reason["kind"] == "not_complete")
         && odd.iter().all(|name| is_nothing(&worker[*name]))
@@ -115,6 +115,7 @@ mod tests {
             ("out_of_scope", json!(["x"])),
             ("gaps", json!([{}])),
             ("holds", json!(["task-2"])),
+            ("budget", json!({ "level": "near" })),
             ("reverted", json!({ "commit": "0" })),
             ("changes_nothing", json!(true)),
             ("state", json!("blocked")),

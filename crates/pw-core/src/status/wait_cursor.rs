@@ -63,8 +63,8 @@ pub enum Awaited {
 impl Awaited {
     fn includes(self, kind: NewsKind) -> bool {
         use NewsKind::{
-            Advance, Blocked, Completed, Conflict, Deadlock, Integrated, Missing, NearMiss, Needs,
-            NotReady, Ready, Reopened, Satisfied, Stalled, Stopped,
+            Advance, Blocked, Budget, Completed, Conflict, Deadlock, Integrated, Missing, NearMiss,
+            Needs, NotReady, Ready, Reopened, Satisfied, Stalled, Stopped,
         };
         match kind {
             Completed | NotReady | Reopened | Advance | Ready | Integrated => {
@@ -74,7 +74,7 @@ impl Awaited {
                 matches!(self, Self::Blocked | Self::Any)
             }
             Missing | Stalled => matches!(self, Self::Stalled | Self::Any),
-            Conflict => self == Self::Any,
+            Conflict | Budget => self == Self::Any,
         }
     }
 }
