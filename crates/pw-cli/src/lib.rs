@@ -4,6 +4,7 @@
 
 mod command;
 mod facts;
+mod heavy;
 mod identity;
 mod integrate;
 mod landed;

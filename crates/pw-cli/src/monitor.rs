@@ -1,6 +1,8 @@
-//! `pw-monitor`: where every worker is. Reads only.
+//! `pw-monitor`: where every worker is. Reads only, and runs the plan's `notify` when asked to wait or
+//! watch.
 
 mod notice;
+mod notification;
 mod wait;
 mod watch;
 

@@ -119,6 +119,13 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Says why nothing happens yet, to people and agents alike: on stderr, beside the document.
+    pub(crate) fn say(&self, text: &str) {
+        complain(&format!("{}\n", view::plain(text)));
+    }
+}
+
 /// Returns the command line; bytes that are not UTF-8 are replaced, since it is only shown.
 fn words() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
@@ -135,6 +142,8 @@ pub enum Answer {
     ///
     /// `shorten` takes out of it what is told only on request.
     Document { schema: &'static str, data: Value, shorten: fn(&mut Value), view: String },
+    /// A refusal with the exit status of the user's command that failed.
+    Failed { failure: Failure, exit: u8 },
     /// The answer of a hook: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
     /// A view that has the terminal to itself until the user leaves it.
@@ -192,6 +201,7 @@ pub fn main<C: Cli>() -> ExitCode {
             let document = json!({ "schema": schema, "ok": true, "data": data });
             print(&format!("{document}\n"), 0)
         }
+        Ok(Answer::Failed { failure, exit }) => refuse_with(&failure, context.format, exit),
         Ok(Answer::Hook { stdout, refusal: None }) => print(&stdout, 0),
         Ok(Answer::Hook { refusal: Some(reason), .. }) => {
             complain(&format!("{}\n", view::plain(&reason)));
@@ -301,16 +311,20 @@ fn failure(error: &anyhow::Error) -> Failure {
 }
 
 fn refuse(failure: &Failure, format: Format) -> ExitCode {
+    refuse_with(failure, format, failure.code.exit())
+}
+
+fn refuse_with(failure: &Failure, format: Format, exit: u8) -> ExitCode {
     match format {
         Format::Json => {
             let mut error = json!(failure);
             report::bound(&mut error);
             let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": error });
-            print(&format!("{document}\n"), failure.code.exit())
+            print(&format!("{document}\n"), exit)
         }
         Format::Human => {
             complain(&view::failure(failure));
-            ExitCode::from(failure.code.exit())
+            ExitCode::from(exit)
         }
     }
 }

@@ -3,11 +3,13 @@
 
 mod begin;
 mod brief;
+mod budget;
 mod commit;
 mod complete;
 mod guard;
 mod hook;
 mod own_worktree;
+mod run;
 mod surroundings;
 mod sync;
 
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
-use pw_core::id::WorkerId;
+use pw_core::id::{GateName, WorkerId};
 use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
 use pw_core::worker as rules;
@@ -82,6 +84,15 @@ enum Command {
         /// The worker to take in; else the one that the newest [NEEDS:…] names
         worker: Option<WorkerId>,
     },
+    /// Runs a heavy command, or the plan's `verify`, when it is its turn; prints what failed
+    Run {
+        /// The gate of `verify` to run; else all of them
+        #[arg(long, value_name = "GATE", conflicts_with = "command")]
+        gate: Option<GateName>,
+        /// The command, behind `--`; one word alone is a script for sh
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
     /// Hook entry points; they speak the protocol of the hook, not JSON documents
     #[command(hide = true)]
     Guard {
@@ -139,6 +150,7 @@ impl Cli for WorkerCli {
                 commit::commit(&own, &signal, &line(text), more)
             }
             Command::Complete { text, detail } => complete::complete(&own, &line(text), detail),
+            Command::Run { gate, command } => run::run(&own, gate.as_ref(), command),
             Command::Sync { worker } => sync::sync(&own, worker.as_ref()),
         }
     }

@@ -113,6 +113,8 @@ pub enum Code {
     LaunchFailed,
     /// A command of the plan's `verify` failed.
     VerifyFailed,
+    /// A command that a worker ran in the queue failed; the exit status is the command's own.
+    CommandFailed,
     /// A program that is asked for is not installed, or could not be started.
     ProgramMissing,
     /// The worker has a session already.
@@ -172,6 +174,7 @@ impl Code {
         Self::NotCreated,
         Self::LaunchFailed,
         Self::VerifyFailed,
+        Self::CommandFailed,
         Self::ProgramMissing,
         Self::SessionAlive,
     ];
@@ -186,7 +189,8 @@ impl Code {
             | Self::HookRefused
             | Self::ObjectsMissing
             | Self::HelperNotBuilt
-            | Self::HelperBuilding => 1,
+            | Self::HelperBuilding
+            | Self::CommandFailed => 1,
             Self::Usage | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved

@@ -53,6 +53,7 @@ pub mod snapshot;
 pub mod status;
 pub mod stop;
 pub mod system;
+pub mod template;
 pub mod text;
 pub mod time;
 pub mod trailer;

@@ -5,9 +5,13 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::id::{Slug, WorkerId};
 use crate::shell_word::shell_word;
+
+/// How many first launches an answer lists one by one.
+const MAX_LAUNCHES: usize = 3;
 
 /// A command that can be run as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -335,5 +339,40 @@ impl std::ops::Deref for CommandLine {
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Many workers that were never started are one step, which prints how to start each.
+pub(crate) fn one_for_many_launches(answer: &mut Value) {
+    let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
+    let Some(workflow) = workflow else { return };
+    let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
+    let is_launch = |step: &Value| step["action"] == "launch";
+    let first = next.iter().position(is_launch);
+    if let Some(first) = first
+        && next.iter().filter(|step| is_launch(step)).count() > MAX_LAUNCHES
+    {
+        next.retain(|step| !is_launch(step));
+        let step = NextStep::new("launch", Next::LaunchAll(&workflow));
+        next.insert(first, json!(step));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_first_launches_are_one_step() {
+        let step = |nth| json!({ "action": "launch", "worker": nth, "command": "sh x" });
+        let read = json!({ "action": "read", "command": "r" });
+        for (launches, told) in [(3, 4), (4, 2)] {
+            let mut next: Vec<Value> = (0..launches).map(step).collect();
+            next.push(read.clone());
+            let mut answer = json!({ "workflow": "w", "next": next });
+            one_for_many_launches(&mut answer);
+            assert_eq!(answer["next"].as_array().unwrap().len(), told);
+            assert_eq!(answer["next"][told - 1], read);
+        }
     }
 }

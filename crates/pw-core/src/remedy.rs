@@ -314,6 +314,9 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::LaunchFailed => "quote what the log says; workers named before it run already",
         Code::VerifyFailed => "the worker corrects what the output shows, commits, completes again",
+        Code::CommandFailed => {
+            "correct what `.error.details.output_tail` and `.error.details.first_failure` show; all the output is in `.error.details.log`; the exit code is the command's own"
+        }
         Code::ProgramMissing => {
             "tell the user what to install, or take the other way that the hint names"
         }

@@ -1,6 +1,7 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
 mod board;
+pub mod budget;
 mod derive;
 mod news;
 mod next;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use board::Board;
+pub use budget::{BudgetLevel, BudgetUse};
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
@@ -78,6 +80,9 @@ pub struct Status {
     /// What all workers used together; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far the budget of all together is used; absent below 80 %, and when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// What to do next, the most urgent first.
     pub next: Vec<NextStep>,
 }
@@ -214,6 +219,9 @@ pub struct WorkerStatus {
     /// What its sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far its budget is used; absent below 80 %, when it has none, and when its work is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
 }
 
 impl WorkerStatus {

@@ -8,13 +8,14 @@ use crate::details::Provided;
 use crate::failure::{Code, Failure};
 use crate::gap::Gap;
 use crate::gate::Gate;
-use crate::id::{Oid, Slug, WorkerId};
+use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
 use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
+use crate::time::Seconds;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -215,6 +216,35 @@ pub struct Pushed {
     pub ok: bool,
     /// What git and the remote said.
     pub message: String,
+}
+
+/// The answer of `pw-worker run`, when all of it passed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Ran {
+    /// Whose commands they were.
+    pub worker: WorkerId,
+    /// In the order they ran.
+    pub passed: Vec<Passed>,
+    /// How long it was not their turn.
+    pub waited_seconds: Seconds,
+}
+
+impl Report for Ran {
+    const SCHEMA: &'static str = "pw-worker.run/1";
+}
+
+/// A command that passed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Passed {
+    /// The gate of the plan it is; absent for another command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateName>,
+    /// As the shell got it.
+    pub command: String,
+    /// How long it ran.
+    pub seconds: Seconds,
+    /// The file with all it printed.
+    pub log: String,
 }
 
 /// The answer of `pw-worker sync`.

@@ -9,6 +9,7 @@ use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
 
 use super::notice::Notices;
+use super::notification;
 use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -78,10 +79,11 @@ impl Wait {
         let mut told = self.since.clone().unwrap_or_default();
         let mut before = None;
         let mut failures = 0;
+        let mut notes = Vec::new();
         loop {
             let look = Instant::now();
             let now = context.now + seconds(begin.elapsed());
-            let status = match self.look(context, &mut notices, now) {
+            let status = match self.look(context, &mut notices, &mut notes, now) {
                 Ok(status) => status,
                 Err(_) if before.is_some() && failures < PATIENCE => {
                     failures += 1;
@@ -102,7 +104,7 @@ impl Wait {
                     summary: status.summary.clone(),
                     next: self.next(&status, &cursor),
                     cursor,
-                    notes: notices.notes(),
+                    notes: [notices.notes(), notes].concat(),
                 };
                 return Answer::of(&waited, view::waited);
             }
@@ -115,10 +117,18 @@ impl Wait {
         }
     }
 
-    fn look(&self, context: &Context, notices: &mut Notices, now: Seconds) -> Result<Status> {
+    fn look(
+        &self,
+        context: &Context,
+        notices: &mut Notices,
+        notes: &mut Vec<String>,
+        now: Seconds,
+    ) -> Result<Status> {
         let workflow = Workflow::open(context, self.workflow.as_deref())?;
         notices.watch(&workflow);
-        workflow.status(now, Worktrees::All)
+        let status = workflow.status(now, Worktrees::All)?;
+        notes.extend(notification::send(&workflow, &status, now));
+        Ok(status)
     }
 
     /// Returns the status's next steps, and how to wait on while anything can still happen.

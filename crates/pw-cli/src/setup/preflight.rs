@@ -150,6 +150,7 @@ impl PlannedWorkflow {
             },
             waves: graph::waves(&self.plan),
             workers: workers.collect(),
+            in_short: None,
             next,
         }
     }

@@ -60,6 +60,9 @@ pub(crate) fn status(status: &Status) -> String {
     for edit in &status.trial.moved_edits {
         out += &format!("  {}\n", plain(&edit.words()));
     }
+    if let Some(used) = &status.budget {
+        out += &format!("  all together have used {}\n", used.message);
+    }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));
     }
@@ -137,6 +140,9 @@ fn remarks(worker: &WorkerStatus) -> String {
     if let Some(stall) = &worker.stall {
         let (message, remedy) = (plain(&stall.message), plain(&stall.remedy));
         out += &format!("  {} does not move: {message}\n    {remedy}\n", worker.id);
+    }
+    if let Some(used) = &worker.budget {
+        out += &format!("  {} has used {}\n", worker.id, used.message);
     }
     if worker.state == State::Complete {
         for reason in &worker.reasons {

@@ -1,8 +1,14 @@
 //! What a worker is told.
 
-use pw_core::worker::{Brief, Committed, Synced};
+use pw_core::worker::{Brief, Committed, Passed, Ran, Synced};
 
 use super::table::{next, paths, plain};
+
+pub(crate) fn ran(ran: &Ran) -> String {
+    let line =
+        |passed: &Passed| format!("passed, {} s: {}\n", passed.seconds, plain(&passed.command));
+    ran.passed.iter().map(line).collect()
+}
 
 pub(crate) fn brief(brief: &Brief) -> String {
     let list = |title: &str, items: &[String]| {

@@ -15,7 +15,7 @@ pub(crate) fn ask(repo: &TestRepo, cwd: &Path, tool: &str, input: Value) -> Valu
 }
 
 /// What the guard answers to a hook of the client; `null` when it says nothing.
-fn hear(repo: &TestRepo, event: &str, hook: &Value) -> Value {
+pub(crate) fn hear(repo: &TestRepo, event: &str, hook: &Value) -> Value {
     let answer =
         repo.pw_with_input(&repo.root(), &["pw-worker", "guard", event], &hook.to_string());
     assert_eq!(answer.code, Some(0), "{answer:?}");

@@ -1,14 +1,18 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
+mod limits;
+
 use jiff::SignedDuration;
 
 use super::{
-    DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
+    Budget, DEFAULT_WORKTREES, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode, SKIP_PERMISSIONS,
+    Size, Worker,
 };
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
 use crate::signal::{Carrier, Template};
+use crate::template;
 use crate::time::{Seconds, parse_human};
 use crate::yaml::{Node, Value};
 
@@ -31,6 +35,9 @@ pub(super) struct Draft {
     carrier: Carrier,
     remote: Option<String>,
     launch: Option<String>,
+    notify: Option<String>,
+    heavy: Option<u16>,
+    budget: Option<Budget>,
     stall_after: Option<Seconds>,
     uses_mergiraf: bool,
     skips_permissions: bool,
@@ -51,6 +58,7 @@ pub(super) struct DraftWorker {
     tasks: Vec<String>,
     checkpoints: Vec<String>,
     notes: String,
+    budget: Option<Budget>,
 }
 
 impl Draft {
@@ -76,6 +84,9 @@ impl Draft {
             carrier: self.carrier,
             remote: self.remote,
             launch: self.launch,
+            notify: self.notify,
+            heavy: self.heavy,
+            budget: self.budget,
             stall_after: self.stall_after,
             uses_mergiraf: self.uses_mergiraf,
             skips_permissions: self.skips_permissions,
@@ -103,6 +114,7 @@ impl DraftWorker {
             tasks: self.tasks,
             checkpoints: self.checkpoints,
             notes: self.notes,
+            budget: self.budget,
         })
     }
 }
@@ -126,13 +138,16 @@ const PLAN_KEYS: &[&str] = &[
     "permissions",
     "remote",
     "launch",
+    "notify",
+    "heavy",
+    "budget",
     "stall_after",
     "merge_driver",
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
 const WORKER_KEYS: &[&str] =
-    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes"];
+    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
 
 /// Reads the whole document.
 pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
@@ -156,6 +171,9 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
         launch: reader.text(&fields, "launch"),
+        notify: reader.template(&fields, "notify", &NOTIFY),
+        heavy: reader.heavy(&fields),
+        budget: reader.budget(&fields),
         stall_after: reader.duration(&fields, "stall_after"),
         uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
         skips_permissions: reader.only(
@@ -307,6 +325,17 @@ impl Reader<'_> {
             self.report(node.line, ProblemCode::WrongType, message, hint);
         }
         seconds
+    }
+
+    /// Returns a shell command with placeholders of these names.
+    fn template(&mut self, fields: &Fields<'_>, key: &str, names: &[&str]) -> Option<String> {
+        let text = self.text(fields, key)?;
+        let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
+        if let Err(bad) = template::fill(key, &text, &values) {
+            let line = field(fields, key).map_or(1, |node| node.line);
+            self.report(line, ProblemCode::WrongType, bad.message, bad.hint);
+        }
+        Some(text)
     }
 
     fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
@@ -497,6 +526,7 @@ impl Reader<'_> {
                 tasks: self.strings(&fields, "tasks"),
                 checkpoints: self.strings(&fields, "checkpoints"),
                 notes: self.text(&fields, "notes").unwrap_or_default(),
+                budget: self.budget(&fields),
             }
         });
         self.worker = None;
