@@ -4,6 +4,7 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
+mod doctor;
 mod explain;
 mod launch;
 mod list;
@@ -77,6 +78,8 @@ enum Command {
     },
     /// Says which split the history speaks for, what it would bring, or to do it in one session
     Analyze(analyze::Options),
+    /// Says what this machine, this repository and the client lack, each with what helps
+    Doctor(doctor::Options),
     /// Lists the workflows of this repository
     List,
     /// Says what a code, a state or the kind of a reason means, and what to do about it
@@ -95,6 +98,7 @@ impl Command {
         match self {
             Self::Create { .. } | Self::Advance { .. } => true,
             Self::Launch { how, ended, .. } => *how != LaunchMode::Print || *ended,
+            Self::Doctor(options) => options.fix_permissions,
             Self::Check { .. }
             | Self::Repair { .. }
             | Self::Analyze(_)
@@ -123,6 +127,7 @@ impl Cli for Setup {
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::Analyze(options) => analyze::analyze(context, options),
+            Command::Doctor(options) => doctor::doctor(context, options),
             Command::List => list::list(context),
             Command::Explain { word } => explain::explain(word),
             Command::Schema => Answer::schema::<Self>(),

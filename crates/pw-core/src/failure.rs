@@ -29,6 +29,8 @@ pub enum Code {
     HelperBuilding,
     /// The command line is wrong.
     Usage,
+    /// The client's settings cannot be read as what they should be.
+    SettingsUnreadable,
     /// The plan cannot be read as YAML.
     PlanUnreadable,
     /// The plan breaks at least one rule; every problem is in `details.problems`.
@@ -131,6 +133,7 @@ impl Code {
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
+        Self::SettingsUnreadable,
         Self::PlanUnreadable,
         Self::PlanInvalid,
         Self::NotARepository,
@@ -187,7 +190,7 @@ impl Code {
             | Self::ObjectsMissing
             | Self::HelperNotBuilt
             | Self::HelperBuilding => 1,
-            Self::Usage | Self::PlanUnreadable => 2,
+            Self::Usage | Self::SettingsUnreadable | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
             | Self::WaitingForWorkers

@@ -1,6 +1,8 @@
 //! Plans, worktrees and sessions.
 
 use pw_core::analyze::neighbours::Neighbour;
+use pw_core::diagnosis::{Diagnosis, Level};
+use pw_core::doctor::Doctor;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
@@ -153,4 +155,26 @@ pub(crate) fn explained(explained: &Explained) -> String {
         format!("{} ({of}{exit})\n{meaning}  {}\n", row.word, row.action)
     };
     explained.rows.iter().map(row).collect()
+}
+
+/// A line for each thing that is not as it should be, the worst first; a command on a line of its own,
+/// so that it can be copied.
+pub(crate) fn doctor(doctor: &Doctor) -> String {
+    let mut out = format!("{}\n", doctor.summary);
+    for Diagnosis { about, level, message, remedy, command } in &doctor.findings {
+        let mark = match level {
+            Level::Ok => continue,
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        };
+        let helps = remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+        out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
+        out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
+    }
+    let permissions = doctor.permissions.iter();
+    for rule in permissions.flat_map(|allowed| allowed.missing.iter().chain(&allowed.written)) {
+        out += &format!("    {rule}\n");
+    }
+    out
 }

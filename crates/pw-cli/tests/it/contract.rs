@@ -45,6 +45,7 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-setup launch task-1 --with custom",
         "pw-setup list",
         "pw-setup analyze",
+        "pw-setup doctor --verbose",
         "pw-setup check nothing.yaml",
         "pw-monitor status",
         "pw-monitor status --no-worktrees",

@@ -10,6 +10,7 @@ mod configuration;
 mod conflicts;
 mod contract;
 mod crash;
+mod doctor;
 mod driver;
 mod filter;
 mod finish;
