@@ -25,7 +25,7 @@ use pw_core::id::WorkerId;
 use pw_core::session::LaunchMode;
 
 use crate::session;
-use crate::shell::{Answer, Cli, Context, Globals};
+use crate::shell::{About, Answer, Cli, Context, Globals};
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
 #[derive(Debug, Parser)]
@@ -87,8 +87,8 @@ enum Command {
         /// The word, as it stands in an answer
         word: String,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Command {
@@ -104,7 +104,7 @@ impl Command {
             | Self::Analyze(_)
             | Self::List
             | Self::Explain { .. }
-            | Self::Schema => false,
+            | Self::About(_) => false,
         }
     }
 }
@@ -130,7 +130,7 @@ impl Cli for Setup {
             Command::Doctor(options) => doctor::doctor(context, options),
             Command::List => list::list(context),
             Command::Explain { word } => explain::explain(word),
-            Command::Schema => Answer::schema::<Self>(),
+            Command::About(about) => about.tell::<Self>(),
         }
     }
 }

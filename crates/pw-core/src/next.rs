@@ -46,7 +46,7 @@ pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
     /// The help of a helper, or of one of its verbs.
-    Help { helper: &'a str, verb: Option<&'static str> },
+    Help { helper: &'a str, verb: Option<&'a str> },
 
     /// `pw-setup list`
     List,

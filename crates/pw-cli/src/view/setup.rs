@@ -12,8 +12,9 @@ use pw_core::text::counted;
 
 use super::table::{cell, drawn, next, plain, table};
 
+/// Branch and worktree are called like the worker: that is said once.
 fn setup(setup: &Setup, done: bool) -> String {
-    let mut rows = table(&["worker", "branch", "worktree", "status", "owns"]);
+    let mut rows = table(&["worker", "status", "owns"]);
     for worker in &setup.workers {
         let word = match worker.status {
             SetupStatus::Created if done => "created".to_owned(),
@@ -24,15 +25,17 @@ fn setup(setup: &Setup, done: bool) -> String {
                 format!("after {}", after.join(", "))
             }
         };
-        rows.add_row([
-            cell(&worker.label),
-            cell(&worker.branch),
-            cell(&worker.worktree),
-            cell(word),
-            cell(worker.owns.join(" ")),
-        ]);
+        rows.add_row([cell(&worker.label), cell(word), cell(worker.owns.join(" "))]);
     }
-    format!("{} on {}\n\n{}", setup.workflow, setup.base.commit.short(), drawn(&rows))
+    let folder = setup.workers.first().and_then(|worker| worker.worktree.rsplit_once('/'));
+    let folder = folder.map_or("worktrees", |(folder, _)| folder);
+    format!(
+        "{} on {}: branches work/<worker>, worktrees in {}/\n\n{}",
+        setup.workflow,
+        setup.base.commit.short(),
+        plain(folder),
+        drawn(&rows)
+    )
 }
 
 pub(crate) fn check(check: &Check) -> String {

@@ -166,7 +166,7 @@ fn all_that_refusals_tell_is_in_the_schema() {
 fn a_wrong_command_line_is_a_document_too() {
     let repo = created(THREE);
     let error = repo.pw("pw-monitor status --nonsense").error(2, "usage");
-    assert_eq!(error["next"], "pw-monitor --help");
+    assert_eq!(error["next"], "pw-monitor status --help");
     assert!(repo.pw("pw-monitor --help").stdout.contains("status"));
     assert!(repo.pw("pw-setup --version").stdout.starts_with("pw-setup "));
 }
