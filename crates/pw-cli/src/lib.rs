@@ -23,6 +23,7 @@ mod setup;
 mod shell;
 mod snapshot;
 mod view;
+mod whole_file;
 mod worker;
 mod workflow;
 

@@ -27,7 +27,7 @@ use pw_core::worker as rules;
 use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
 use crate::session;
-use crate::shell::{Answer, Cli, Context as Shell, Globals};
+use crate::shell::{About, Answer, Cli, Context as Shell, Globals};
 use crate::workflow::Workflow;
 
 /// A worker's commands; run them in the worker's worktree.
@@ -108,8 +108,8 @@ enum Command {
         /// The process
         pid: u32,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Cli for WorkerCli {
@@ -119,7 +119,7 @@ impl Cli for WorkerCli {
 
     fn run(&self, shell: &Shell) -> Result<Answer> {
         match &self.command {
-            Command::Schema => return Answer::schema::<Self>(),
+            Command::About(about) => return about.tell::<Self>(),
             Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
             Command::Begin { worker, pid } => return Ok(begin::begin(shell, worker, *pid)),
             _ => {}
@@ -132,7 +132,7 @@ impl Cli for WorkerCli {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
         }
         match &self.command {
-            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {
+            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::About(_) => {
                 brief::brief(&own)
             }
             Command::Checkpoint { text, more } => {

@@ -163,7 +163,8 @@ impl Workflow {
         .next(Next::Repair(Some(name)))
     }
 
-    fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
+    /// Opens the workflow whose record has this newest commit.
+    pub(crate) fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
         let (plan_text, mut record) = repo.record(&tip)?;
         let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
         identity::follow_base(&repo, &mut record, &refs)?;

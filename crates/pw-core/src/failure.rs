@@ -29,6 +29,8 @@ pub enum Code {
     HelperBuilding,
     /// The command line is wrong.
     Usage,
+    /// The client's settings cannot be read as what they should be.
+    SettingsUnreadable,
     /// The plan cannot be read as YAML.
     PlanUnreadable,
     /// The plan breaks at least one rule; every problem is in `details.problems`.
@@ -133,6 +135,7 @@ impl Code {
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
+        Self::SettingsUnreadable,
         Self::PlanUnreadable,
         Self::PlanInvalid,
         Self::NotARepository,
@@ -191,7 +194,7 @@ impl Code {
             | Self::HelperNotBuilt
             | Self::HelperBuilding
             | Self::CommandFailed => 1,
-            Self::Usage | Self::PlanUnreadable => 2,
+            Self::Usage | Self::SettingsUnreadable | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
             | Self::WaitingForWorkers

@@ -13,6 +13,8 @@ pub mod conflict_markers;
 pub mod conflict_prediction;
 pub mod culprits;
 pub mod details;
+pub mod diagnosis;
+pub mod doctor;
 pub mod facts;
 pub mod failure;
 pub mod finish;

@@ -50,7 +50,7 @@ pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
     /// The help of a helper, or of one of its verbs.
-    Help { helper: &'a str, verb: Option<&'static str> },
+    Help { helper: &'a str, verb: Option<&'a str> },
 
     /// `pw-setup list`
     List,
@@ -68,6 +68,8 @@ pub enum Next<'a> {
     Ended(&'a WorkerId),
     /// `pw-setup repair`; the only workflow there is unless one is named.
     Repair(Option<&'a Slug>),
+    /// `pw-setup doctor --fix-permissions`
+    FixPermissions,
     /// `pw-setup analyze`, for a plan that does not exist yet.
     EmitPlan { workers: usize },
 
@@ -173,6 +175,7 @@ impl<'a> Next<'a> {
             | Self::LaunchAll(_)
             | Self::Ended(_)
             | Self::Repair(_)
+            | Self::FixPermissions
             | Self::EmitPlan { .. } => "pw-setup",
             Self::Status(_) | Self::Wait { .. } => "pw-monitor",
             Self::Check(_)
@@ -212,6 +215,7 @@ impl<'a> Next<'a> {
             Self::Repair(workflow) => {
                 workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
             }
+            Self::FixPermissions => helper.and("doctor --fix-permissions"),
             Self::EmitPlan { workers } => {
                 helper.and("analyze --workers").word(workers).and("--emit-plan plan.yaml")
             }

@@ -223,6 +223,9 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::HelperBuilding => "run the same command again in a minute",
         Code::Usage => "correct the command line",
+        Code::SettingsUnreadable => {
+            "tell the user which file of the client's settings is no JSON, and where; nothing was written: never correct it yourself"
+        }
         Code::PlanUnreadable => "correct the file name or the YAML at the line named",
         Code::PlanInvalid => "correct every problem listed, check again",
         Code::NotARepository => {

@@ -144,9 +144,21 @@ pub struct Integration {
     /// The worker whose merge waits for a resolution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WorkerId>,
+    /// Where that merge is resolved; absent when none is stopped, or its worktree is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<Unresolved>,
     /// The gate that the result of the merges did not pass, while nothing was done about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub red: Option<RedGate>,
+}
+
+/// A merge that waits for its resolution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unresolved {
+    /// Its worktree, relative to the repository.
+    pub worktree: String,
+    /// The files that are not resolved yet.
+    pub paths: Vec<RepoPath>,
 }
 
 /// A gate that stopped an integration.
@@ -156,6 +168,9 @@ pub struct RedGate {
     pub gate: GateName,
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,
+    /// The last lines that it printed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output_tail: String,
 }
 
 /// One worker.

@@ -110,9 +110,9 @@ pub(super) fn cleanup(
         let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
         NextStep::new("clean up", again)
     } else if kept.is_empty() {
-        NextStep::new("review", Next::Report(slug))
+        NextStep::new("look back", Next::Report(slug))
     } else {
-        NextStep::new("look", Next::Status(slug))
+        NextStep::new("watch", Next::Status(slug))
     };
     let answer = Cleanup {
         workflow: slug.clone(),

@@ -481,6 +481,8 @@ impl<'a> Finish<'a> {
         checkout: Option<Worktree>,
     ) -> Finished {
         let name = &self.workflow.plan.workflow;
+        let (workers, dry_run, snapshot) = (&[], true, false);
+        let look = Next::Cleanup { workflow: name, workers, dry_run, snapshot };
         Finished {
             workflow: name.clone(),
             base: self.base,
@@ -493,7 +495,10 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", Next::Report(name))],
+            next: vec![
+                NextStep::new("look back", Next::Report(name)),
+                NextStep::new("clean up", look),
+            ],
         }
     }
 

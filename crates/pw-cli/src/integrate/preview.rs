@@ -54,7 +54,7 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
     let next = match all_ready {
         true => NextStep::new("integrate", Next::run(&workflow.plan.workflow)),
-        false => NextStep::new("wait", Next::Status(&workflow.plan.workflow)),
+        false => NextStep::new("watch", Next::Status(&workflow.plan.workflow)),
     };
     let merge = steps.iter().filter(|step| step.conflicts.is_empty()).map(|step| &step.worker);
     let before = workflow.record.merged.keys();

@@ -196,7 +196,11 @@ impl MergeChain<'_> {
         let (base, branch) = (record.base.short(), plan.integration_branch());
         let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
         let review = NextStep::new("review", review);
-        let retro = NextStep::new("look back", Next::Report(&plan.workflow));
+        let (workflow, way) = (&plan.workflow, None);
+        // From a detached HEAD there is nowhere to land by ourselves.
+        let land = record.base_branch.as_ref();
+        let land = land.map(|_| NextStep::new("land", Next::Finish { workflow, way }));
+        let retro = NextStep::new("look back", Next::Report(workflow));
         let before = record.merged.keys();
         let merged = self.merged.iter().map(|merged| &merged.worker);
         let moved_edits = moved_edits::among(repo, &self.facts, before.chain(merged))?;
@@ -211,7 +215,7 @@ impl MergeChain<'_> {
             newer,
             gate,
             notes: keeper.notes,
-            next: vec![review, retro],
+            next: std::iter::once(review).chain(land).chain([retro]).collect(),
         };
         Answer::of(&answer, view::integrated)
     }

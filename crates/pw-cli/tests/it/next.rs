@@ -34,6 +34,7 @@ fn commands<'a>(
     let launch = |how| Next::Launch { worker: &workers[0], workflow, how };
     let mut all = vec![
         Next::List,
+        Next::FixPermissions,
         Next::CheckPlan(path),
         Next::Create(path),
         Next::Advance(workflow),

@@ -59,10 +59,12 @@ pub(super) fn derive(
             },
             reverted: reverted(facts, facts.integration_tip.as_ref()),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
-            red: record
-                .red
-                .as_ref()
-                .map(|red| RedGate { gate: red.gate.clone(), workers: red.workers.clone() }),
+            unresolved: None,
+            red: record.red.as_ref().map(|red| RedGate {
+                gate: red.gate.clone(),
+                workers: red.workers.clone(),
+                output_tail: String::new(),
+            }),
         },
         drift: drift(plan, record, facts),
         waiting,

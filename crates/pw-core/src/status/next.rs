@@ -97,7 +97,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     }
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
-        steps.push(step("review", None, Next::Report(workflow)));
+        steps.push(step("look back", None, Next::Report(workflow)));
         // From a detached HEAD there is nowhere to land by ourselves.
         if !status.integration.landed && status.base.branch.is_some() {
             steps.push(step("land", None, Next::Finish { workflow, way: None }));
