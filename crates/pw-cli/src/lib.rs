@@ -13,6 +13,8 @@ mod output;
 mod picture;
 mod processes;
 mod radar;
+mod recorded;
+mod remote;
 mod repair;
 mod retro;
 pub mod schema;

@@ -5,6 +5,7 @@ mod analyze;
 mod check;
 mod create;
 mod explain;
+mod join;
 mod launch;
 mod list;
 mod message_hooks;
@@ -56,6 +57,15 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Makes the worktree of a worker in this clone that was created in another one, and brings it
+    /// forward to what the plan's remote has
+    Join {
+        /// The worker
+        worker: WorkerId,
+        /// The workflow; needed only when there are several
+        #[arg(long)]
+        workflow: Option<String>,
+    },
     /// Starts sessions of workers that have none, or says how
     Launch {
         /// The workers; all that are neither done nor running when none is named
@@ -93,7 +103,7 @@ impl Command {
     /// may be repaired by its own session, which is told to.
     fn is_for_all(&self) -> bool {
         match self {
-            Self::Create { .. } | Self::Advance { .. } => true,
+            Self::Create { .. } | Self::Advance { .. } | Self::Join { .. } => true,
             Self::Launch { how, ended, .. } => *how != LaunchMode::Print || *ended,
             Self::Check { .. }
             | Self::Repair { .. }
@@ -118,6 +128,7 @@ impl Cli for Setup {
             Command::Check { plan } => check::check(context, plan),
             Command::Create { plan, no_trial } => create::create(context, plan, !no_trial),
             Command::Advance { workflow } => advance::advance(context, workflow.as_deref()),
+            Command::Join { worker, workflow } => join::join(context, worker, workflow.as_deref()),
             Command::Launch { workers, workflow, how, ended } => {
                 launch::launch(context, workers, workflow.as_deref(), *how, *ended)
             }

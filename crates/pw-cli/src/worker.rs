@@ -24,6 +24,7 @@ use pw_core::worker as rules;
 
 use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
+use crate::remote;
 use crate::session;
 use crate::shell::{Answer, Cli, Context as Shell, Globals};
 use crate::workflow::Workflow;
@@ -113,7 +114,13 @@ impl Cli for WorkerCli {
             Command::Begin { worker, pid } => return Ok(begin::begin(shell, worker, *pid)),
             _ => {}
         }
-        let (workflow, id) = Workflow::open_here(shell)?;
+        let (mut workflow, id) = Workflow::open_here(shell)?;
+        let mut unasked = None;
+        if matches!(self.command, Command::Sync { .. }) && workflow.plan.remote.is_some() {
+            let name = workflow.plan.workflow.as_str();
+            unasked = remote::fetch(shell, Some(name))?.err().map(|error| error.sentence());
+            workflow = Workflow::open_here(&shell.without_fetch())?.0;
+        }
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
@@ -139,7 +146,7 @@ impl Cli for WorkerCli {
                 commit::commit(&own, &signal, &line(text), more)
             }
             Command::Complete { text, detail } => complete::complete(&own, &line(text), detail),
-            Command::Sync { worker } => sync::sync(&own, worker.as_ref()),
+            Command::Sync { worker } => sync::sync(&own, worker.as_ref(), unasked),
         }
     }
 }

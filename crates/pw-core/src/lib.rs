@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod analyze;
+pub mod channel;
 pub mod checkpoint;
 pub mod cleanup;
 pub mod conflict;
@@ -41,6 +42,7 @@ pub mod prerequisites;
 pub mod prompt;
 pub mod record;
 pub mod remedy;
+pub mod remote;
 pub mod report;
 pub mod retro;
 pub mod scope;

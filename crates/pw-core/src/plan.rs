@@ -58,8 +58,11 @@ pub struct Plan {
     pub verify_on_complete: bool,
     /// Where commits carry signals.
     pub carrier: Carrier,
-    /// Where every signal is pushed to; nowhere when absent.
+    /// The git remote through which clones work together: signals and the record are pushed there.
+    /// Nothing is pushed when absent.
     pub remote: Option<String>,
+    /// How long one question to it may take.
+    pub remote_limit: Option<Seconds>,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
     /// How long a worker may show nothing before it counts as stalled.

@@ -187,7 +187,8 @@ impl MergeChain<'_> {
         let now = if keeper.runs > 0 { read_refs(repo)? } else { refs.clone() };
         for Merged { worker, tip, .. } in &self.merged {
             let branch = format!("refs/heads/{}", self.workflow.worker(worker)?.branch());
-            if now.get(&branch).is_some_and(|now| now != tip) {
+            let known = refs.get(&branch);
+            if now.get(&branch).is_some_and(|now| now != tip && Some(now) != known) {
                 newer.push(worker.clone());
             }
         }
@@ -204,7 +205,7 @@ impl MergeChain<'_> {
             without: self.options.without,
             newer,
             gate,
-            notes: keeper.notes,
+            notes: keeper.notes.into_iter().chain(keeper.journal.notes()).collect(),
             next: vec![review, retro],
         };
         Answer::of(&answer, view::integrated)

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
+use pw_core::channel::Channel;
 use pw_core::next::{Next, NextStep};
 use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
@@ -94,6 +95,8 @@ impl Wait {
             let (changes, cursor) =
                 news(&told, self.awaited.awaited(), before.as_ref(), &status, now);
             if !changes.is_empty() || Instant::now() >= end {
+                let remote = status.remote.as_ref().filter(|remote| remote.trouble.is_some());
+                let unasked = remote.and_then(Channel::note);
                 let waited = Waited {
                     workflow: status.workflow.clone(),
                     happened: !changes.is_empty(),
@@ -102,7 +105,7 @@ impl Wait {
                     summary: status.summary.clone(),
                     next: self.next(&status, &cursor),
                     cursor,
-                    notes: notices.notes(),
+                    notes: notices.notes().into_iter().chain(unasked).collect(),
                 };
                 return Answer::of(&waited, view::waited);
             }
@@ -111,12 +114,12 @@ impl Wait {
                 context.progress(&format!("{} Waiting, at most {limit}.", status.summary));
             }
             (told, before) = (cursor, Some(status));
-            notices.wait(look.elapsed(), end);
+            notices.wait(look.elapsed(), end, context.fetch);
         }
     }
 
     fn look(&self, context: &Context, notices: &mut Notices, now: Seconds) -> Result<Status> {
-        let workflow = Workflow::open(context, self.workflow.as_deref())?;
+        let workflow = Workflow::open_to_look(context, self.workflow.as_deref())?;
         notices.watch(&workflow);
         workflow.status(now, Worktrees::All)
     }

@@ -58,13 +58,13 @@ pub(super) fn launch(
             session::note_ended(&workflow, workflow.worker(id)?, call.now)?;
         }
     }
-    let Selection { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
+    let Selection { workers, skipped, mut notes } = choose(call, &workflow, ids, how)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
         LaunchMode::Print => {
             commands.into_iter().map(|(worker, command)| printed(worker, command)).collect()
         }
-        _ => start(call, &workflow, commands, how)?,
+        _ => start(call, &workflow, commands, how, &mut notes)?,
     };
     let attach = CommandLine::of("tmux attach -t").word(tmux::name(&workflow.plan.workflow));
     let launched = Launched {
@@ -196,6 +196,7 @@ fn start(
     workflow: &Workflow,
     commands: Vec<(&Worker, String)>,
     how: LaunchMode,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<WorkerLaunch>> {
     let Workflow { repo, plan, record, .. } = workflow;
     let mut journal = workflow.journal()?;
@@ -229,6 +230,7 @@ fn start(
             snapshot,
         });
     }
+    notes.extend(journal.notes());
     Ok(started)
 }
 

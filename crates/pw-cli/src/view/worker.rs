@@ -70,5 +70,6 @@ pub(crate) fn synced(synced: &Synced) -> String {
             file.added.zip(file.deleted).map_or("binary".to_owned(), |(a, d)| format!("+{a} -{d}"));
         out += &format!("  {} {lines}\n", plain(&file.path.to_string()));
     }
+    out.extend(synced.notes.iter().map(|note| format!("{}\n", plain(note))));
     out + &next(&synced.next)
 }

@@ -41,6 +41,7 @@ mod preflight;
 mod radar;
 mod real_client;
 mod release;
+mod remote;
 mod repair;
 mod retro;
 mod session;
