@@ -451,7 +451,8 @@ pub struct NearMiss {
 pub fn taken_back(states: &[WorkerStatus], is_in: impl Fn(&WorkerId) -> bool) -> Vec<String> {
     states
         .iter()
-        .filter(|status| is_in(&status.id))
+        // Also by a merge of the user's.
+        .filter(|status| is_in(&status.id) || status.state == State::Integrated)
         .filter_map(|status| {
             let reverted = status.reverted.as_ref()?;
             Some(reverted.note(&format!("what {} did", status.id)))

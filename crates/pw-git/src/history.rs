@@ -116,6 +116,27 @@ impl Repo {
         Ok(answers)
     }
 
+    /// Returns which commits of a first-parent chain since `base` changed one of these files,
+    /// compared with the first parent.
+    pub fn touching<'a>(
+        &self,
+        base: &Oid,
+        tip: &Oid,
+        paths: impl IntoIterator<Item = &'a RepoPath>,
+    ) -> Result<HashSet<Oid>> {
+        let mut input = range([tip], base).into_bytes();
+        input.extend(b"--\n");
+        for path in paths {
+            // git reads a path from a line; of one that has several, the folder that has not.
+            let names = std::iter::once(path.as_bytes()).chain(path.ancestors());
+            input.extend(names.into_iter().find(|name| !name.contains(&b'\n')).unwrap_or(b"."));
+            input.push(b'\n');
+        }
+        let args = ["rev-list", "--first-parent", "--stdin"];
+        let answer = self.git.plumbing(args).reader().input(input).line()?;
+        answer.lines().map(|line| line.parse().context("an unreadable commit")).collect()
+    }
+
     /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or
     /// cherry-pick leaves it. False with a merge among them: `git cherry` does not see what a merge
     /// changed itself.
