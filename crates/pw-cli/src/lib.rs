@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod command;
+mod engines;
 mod facts;
 mod identity;
 mod integrate;

@@ -14,6 +14,7 @@ mod preflight;
 pub(crate) mod prepare;
 mod prerequisites;
 mod repair;
+mod submit;
 mod tmux;
 mod trial;
 
@@ -73,12 +74,16 @@ enum Command {
         /// The workflow; needed only when there are several
         #[arg(long)]
         workflow: Option<String>,
-        /// How: print the commands, tmux, background, or custom (the plan's `launch`)
+        /// How: print the commands, tmux, background, custom (the plan's `launch`), or on other
+        /// machines: ssh, slurm
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
         how: LaunchMode,
         /// Their sessions, which cannot be seen from here, are over: you looked where they ran
         #[arg(long, requires = "workers")]
         ended: bool,
+        /// Only say what would be submitted to the engine
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Makes worktrees, git hooks and launchers whole again where they were moved, replaced or lost
     Repair {
@@ -104,7 +109,9 @@ impl Command {
     fn is_for_all(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Advance { .. } | Self::Join { .. } => true,
-            Self::Launch { how, ended, .. } => *how != LaunchMode::Print || *ended,
+            Self::Launch { how, ended, dry_run, .. } => {
+                !dry_run && (*how != LaunchMode::Print || *ended)
+            }
             Self::Check { .. }
             | Self::Repair { .. }
             | Self::Analyze(_)
@@ -129,7 +136,13 @@ impl Cli for Setup {
             Command::Create { plan, no_trial } => create::create(context, plan, !no_trial),
             Command::Advance { workflow } => advance::advance(context, workflow.as_deref()),
             Command::Join { worker, workflow } => join::join(context, worker, workflow.as_deref()),
-            Command::Launch { workers, workflow, how, ended } => {
+            Command::Launch { workers, workflow, how, ended, dry_run } if how.is_elsewhere() => {
+                let (workflow, how, ended, dry_run) = (workflow.as_deref(), *how, *ended, *dry_run);
+                submit::submit(context, &submit::Wanted { workers, workflow, how, ended, dry_run })
+            }
+            Command::Launch { workers, workflow, how, ended, dry_run } => {
+                // What is printed is what would be run.
+                let how = &if *dry_run { LaunchMode::Print } else { *how };
                 launch::launch(context, workers, workflow.as_deref(), *how, *ended)
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),

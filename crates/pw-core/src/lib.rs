@@ -14,6 +14,7 @@ pub mod conflict_markers;
 pub mod conflict_prediction;
 pub mod culprits;
 pub mod details;
+pub mod engine;
 pub mod facts;
 pub mod failure;
 pub mod finish;

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::problem::{Problem, ProblemCode, Problems, refused};
+use crate::engine::EngineSettings;
 use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
@@ -63,6 +64,8 @@ pub struct Plan {
     pub remote: Option<String>,
     /// How long one question to it may take.
     pub remote_limit: Option<Seconds>,
+    /// About the machines of engines.
+    pub engine: EngineSettings,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
     /// How long a worker may show nothing before it counts as stalled.

@@ -186,6 +186,15 @@ impl Repo {
         })
     }
 
+    /// Returns the address of a remote, with what the user's settings make of it.
+    pub fn address(&self, remote: &str) -> Result<String> {
+        let call = self.git.user(["remote", "get-url", "--end-of-options", remote]).reader();
+        let output = call.any_code().run()?;
+        let url = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        // A plan may name an address itself.
+        Ok(if output.code == 0 { url } else { remote.to_owned() })
+    }
+
     fn asking(&self, words: impl IntoIterator<Item = String>) -> Call {
         self.git.fetching().user(words)
     }

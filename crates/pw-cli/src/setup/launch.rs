@@ -74,6 +74,7 @@ pub(super) fn launch(
         workers,
         skipped,
         notes,
+        submissions: Vec::new(),
     };
     Answer::of(&launched, view::launched)
 }
@@ -140,6 +141,8 @@ fn commands<'a>(
             LaunchMode::Print | LaunchMode::Tmux => plain.to_string(),
             LaunchMode::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
             LaunchMode::Custom => custom(workflow, worker)?,
+            // These are submitted, see `submit`.
+            LaunchMode::Ssh | LaunchMode::Slurm => plain.to_string(),
         })
     };
     workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()

@@ -11,6 +11,7 @@ mod conflicts;
 mod contract;
 mod crash;
 mod driver;
+mod engines;
 mod filter;
 mod finish;
 mod format;

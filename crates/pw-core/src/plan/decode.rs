@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::{
     DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
 };
+use crate::engine::{self, EngineSettings};
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
@@ -30,6 +31,7 @@ pub(super) struct Draft {
     carrier: Carrier,
     remote: Option<String>,
     remote_limit: Option<Seconds>,
+    engine: EngineSettings,
     launch: Option<String>,
     stall_after: Option<Seconds>,
     uses_mergiraf: bool,
@@ -74,6 +76,7 @@ impl Draft {
             carrier: self.carrier,
             remote: self.remote,
             remote_limit: self.remote_limit,
+            engine: self.engine,
             launch: self.launch,
             stall_after: self.stall_after,
             uses_mergiraf: self.uses_mergiraf,
@@ -124,12 +127,14 @@ const PLAN_KEYS: &[&str] = &[
     "permissions",
     "remote",
     "remote_limit",
+    "engine",
     "launch",
     "stall_after",
     "merge_driver",
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
+const ENGINE_KEYS: &[&str] = &["hosts", "folder", "path", "partition", "time"];
 const WORKER_KEYS: &[&str] =
     &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes"];
 
@@ -154,6 +159,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
         remote_limit: reader.duration(&fields, "remote_limit"),
+        engine: reader.engine(&fields).unwrap_or_default(),
         launch: reader.text(&fields, "launch"),
         stall_after: reader.duration(&fields, "stall_after"),
         uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
@@ -318,6 +324,33 @@ impl Reader<'_> {
                 self.report(line, ProblemCode::WrongType, message, hint);
                 None
             }
+        }
+    }
+
+    /// Returns what is said about the machines of engines.
+    fn engine(&mut self, fields: &Fields<'_>) -> Option<EngineSettings> {
+        let node = field(fields, "engine")?;
+        let fields = self.fields(node, "`engine`", ENGINE_KEYS)?;
+        let hosts = self.strings(&fields, "hosts");
+        let partition = self.text(&fields, "partition");
+        let hosts_named = hosts.iter().map(|host| ("hosts", host));
+        for (key, name) in hosts_named.chain(partition.iter().map(|name| ("partition", name))) {
+            self.plain_name(node, key, name);
+        }
+        Some(EngineSettings {
+            hosts,
+            partition,
+            folder: self.text(&fields, "folder"),
+            path: self.text(&fields, "path"),
+            time: self.duration(&fields, "time"),
+        })
+    }
+
+    fn plain_name(&mut self, node: &Node, key: &str, name: &str) {
+        if !engine::is_plain(name) {
+            let message = format!("{name:?} in `{key}` is no plain name");
+            let hint = "use letters, digits and . _ - @ :";
+            self.report(node.line, ProblemCode::WrongType, message, hint);
         }
     }
 
