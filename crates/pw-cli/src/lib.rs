@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod command;
+mod engines;
 mod facts;
 mod heavy;
 mod identity;
@@ -15,6 +16,8 @@ mod output;
 mod picture;
 mod processes;
 mod radar;
+mod recorded;
+mod remote;
 mod repair;
 mod retro;
 pub mod schema;

@@ -47,6 +47,9 @@ pub struct Globals {
     /// Tell only this field of the answer's `data`, also what is as it should be in it
     #[arg(long, global = true, value_name = "FIELD")]
     only: Option<String>,
+    /// Ask the plan's remote first for what other clones did
+    #[arg(long, global = true)]
+    fetch: bool,
     /// Run as if started in this folder
     #[arg(short = 'C', global = true, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -68,6 +71,8 @@ pub struct Context {
     pub(crate) now: Seconds,
     /// The command line, for the lock and for messages.
     pub(crate) command: String,
+    /// Whether the plan's remote is asked first.
+    pub(crate) fetch: bool,
     format: Format,
 }
 
@@ -96,6 +101,7 @@ impl Context {
                 .take(3)
                 .collect::<Vec<_>>()
                 .join(" "),
+            fetch: globals.fetch,
             format: globals.format.unwrap_or_else(default_format),
         })
     }
@@ -103,6 +109,16 @@ impl Context {
     /// Returns the same context in another folder.
     pub(crate) fn at(&self, directory: &std::path::Path) -> Self {
         Self { directory: directory.to_owned(), command: self.command.clone(), ..*self }
+    }
+
+    /// Returns the same context for what was fetched already, or what must not use the network.
+    pub(crate) fn without_fetch(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            command: self.command.clone(),
+            fetch: false,
+            ..*self
+        }
     }
 
     /// Refuses unless a live view can be shown; `hint` says what does without.

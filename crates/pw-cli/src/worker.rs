@@ -26,6 +26,7 @@ use pw_core::worker as rules;
 
 use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
+use crate::remote;
 use crate::session;
 use crate::shell::{About, Answer, Cli, Context as Shell, Globals};
 use crate::workflow::Workflow;
@@ -124,7 +125,13 @@ impl Cli for WorkerCli {
             Command::Begin { worker, pid } => return Ok(begin::begin(shell, worker, *pid)),
             _ => {}
         }
-        let (workflow, id) = Workflow::open_here(shell)?;
+        let (mut workflow, id) = Workflow::open_here(shell)?;
+        let mut unasked = None;
+        if matches!(self.command, Command::Sync { .. }) && workflow.plan.remote.is_some() {
+            let name = workflow.plan.workflow.as_str();
+            unasked = remote::fetch(shell, Some(name))?.err().map(|error| error.sentence());
+            workflow = Workflow::open_here(&shell.without_fetch())?.0;
+        }
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
@@ -151,7 +158,7 @@ impl Cli for WorkerCli {
             }
             Command::Complete { text, detail } => complete::complete(&own, &line(text), detail),
             Command::Run { gate, command } => run::run(&own, gate.as_ref(), command),
-            Command::Sync { worker } => sync::sync(&own, worker.as_ref()),
+            Command::Sync { worker } => sync::sync(&own, worker.as_ref(), unasked),
         }
     }
 }

@@ -90,6 +90,10 @@ pub enum Code {
     NothingToLand,
     /// The remote did not take the branch, or the forge not the pull request.
     PushFailed,
+    /// The plan's remote is down, slow, not there or not to be written: nothing was changed here.
+    RemoteFailed,
+    /// Another clone wrote the record first: take what it wrote, then run the same command again.
+    RemoteMoved,
     /// No such snapshot; numbers that were forgotten are not used again.
     UnknownSnapshot,
     /// Files outside the worker's scope would be committed.
@@ -165,6 +169,8 @@ impl Code {
         Self::BaseConflict,
         Self::NothingToLand,
         Self::PushFailed,
+        Self::RemoteFailed,
+        Self::RemoteMoved,
         Self::UnknownSnapshot,
         Self::OutOfScope,
         Self::HollowEntry,

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod analyze;
+pub mod channel;
 pub mod checkpoint;
 pub mod cleanup;
 pub mod conflict;
@@ -15,6 +16,7 @@ pub mod culprits;
 pub mod details;
 pub mod diagnosis;
 pub mod doctor;
+pub mod engine;
 pub mod facts;
 pub mod failure;
 pub mod finish;
@@ -44,6 +46,7 @@ pub mod prerequisites;
 pub mod prompt;
 pub mod record;
 pub mod remedy;
+pub mod remote;
 pub mod report;
 pub mod retro;
 pub mod scope;

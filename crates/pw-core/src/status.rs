@@ -23,6 +23,7 @@ pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
+use crate::channel::{Channel, TipFrom};
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
@@ -44,6 +45,9 @@ pub struct Status {
     pub base: Base,
     /// The result so far.
     pub integration: Integration,
+    /// How the plan's remote stands to this clone; absent when the plan names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Channel>,
     /// In the order of the plan.
     pub workers: Vec<WorkerStatus>,
     /// How many of them are told in short, since there are many and nothing is wrong with these:
@@ -187,6 +191,12 @@ pub struct WorkerStatus {
     pub worktree: String,
     /// The branch's newest commit; `null` when there is no branch.
     pub tip: Option<Oid>,
+    /// Where that commit is; absent when the plan names no remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip_from: Option<TipFrom>,
+    /// The other tip, of two that diverged; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_tip: Option<Oid>,
     /// Where it stands, by its signals and by git.
     pub state: State,
     /// Complete, and nothing in `reasons`.
@@ -357,6 +367,9 @@ pub enum ReasonKind {
     OutdatedCommits,
     /// What an entry of the branch names is in no commit.
     HollowEntry,
+    /// The branch here and the one on the plan's remote each have commits that the other lacks, or
+    /// the remote took some away.
+    Diverged,
 }
 
 impl ReasonKind {

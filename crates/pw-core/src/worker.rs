@@ -13,6 +13,7 @@ use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
+use crate::remote::Pushed;
 use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 use crate::time::Seconds;
@@ -207,17 +208,6 @@ impl Report for Committed {
     const SCHEMA: &'static str = "pw-worker.commit/1";
 }
 
-/// What became of pushing a worker's branch.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Pushed {
-    /// The remote of the plan.
-    pub remote: String,
-    /// Whether the remote has the branch's tip now.
-    pub ok: bool,
-    /// What git and the remote said.
-    pub message: String,
-}
-
 /// The answer of `pw-worker run`, when all of it passed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Ran {
@@ -261,6 +251,12 @@ pub struct Synced {
     /// Files in which both sides' added lines were kept, as the plan's `union` says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_union: Vec<RepoPath>,
+    /// What the worker should know about the plan's remote; absent when nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Absent when the plan names no remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Pushed>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }

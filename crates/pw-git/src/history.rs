@@ -191,16 +191,19 @@ impl Repo {
 
     /// Returns the subjects and committer times of a ref's own chain, the oldest first.
     pub(crate) fn subjects(&self, tip: &Oid) -> Result<Vec<(String, i64)>> {
-        let args = [
-            "log",
-            "-z",
-            "--first-parent",
-            "--reverse",
-            "--no-show-signature",
-            "--format=%ct %s",
-            tip.as_str(),
-            "--",
-        ];
+        self.subjects_of(&[tip.as_str()])
+    }
+
+    /// Returns the subjects of a ref's own chain that `since` does not contain, the oldest first.
+    pub(crate) fn subjects_since(&self, since: &Oid, tip: &Oid) -> Result<Vec<String>> {
+        let listed = self.subjects_of(&[tip.as_str(), &format!("^{since}")])?;
+        Ok(listed.into_iter().map(|(subject, _)| subject).collect())
+    }
+
+    fn subjects_of(&self, revisions: &[&str]) -> Result<Vec<(String, i64)>> {
+        let args =
+            ["log", "-z", "--first-parent", "--reverse", "--no-show-signature", "--format=%ct %s"];
+        let args = args.into_iter().chain(revisions.iter().copied()).chain(["--"]);
         let answer = self.git.plumbing(args).reader().bytes()?;
         let line = |record: &[u8]| {
             let text = String::from_utf8_lossy(record).into_owned();

@@ -189,7 +189,8 @@ impl MergeChain<'_> {
         let now = if keeper.runs > 0 { read_refs(repo)? } else { refs.clone() };
         for Merged { worker, tip, .. } in &self.merged {
             let branch = format!("refs/heads/{}", self.workflow.worker(worker)?.branch());
-            if now.get(&branch).is_some_and(|now| now != tip) {
+            let known = refs.get(&branch);
+            if now.get(&branch).is_some_and(|now| now != tip && Some(now) != known) {
                 newer.push(worker.clone());
             }
         }
@@ -214,7 +215,7 @@ impl MergeChain<'_> {
             without: self.options.without,
             newer,
             gate,
-            notes: keeper.notes,
+            notes: keeper.notes.into_iter().chain(keeper.journal.notes()).collect(),
             next: std::iter::once(review).chain(land).chain([retro]).collect(),
         };
         Answer::of(&answer, view::integrated)

@@ -1,5 +1,6 @@
 //! Where every worker is.
 
+use pw_core::channel::Channel;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::session::Usage;
@@ -70,6 +71,8 @@ pub(crate) fn status(status: &Status) -> String {
     }
     out.extend(status.waiting.iter().map(wait));
     out.extend(status.drift.iter().map(drift));
+    let note = status.remote.as_ref().and_then(Channel::note);
+    out.extend(note.map(|note| format!("  {}\n", plain(&note))));
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
     }

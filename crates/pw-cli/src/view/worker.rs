@@ -80,5 +80,6 @@ pub(crate) fn synced(synced: &Synced) -> String {
     if !synced.by_union.is_empty() {
         out += &format!("  both sides' lines are kept in {}\n", paths(&synced.by_union));
     }
+    out.extend(synced.notes.iter().map(|note| format!("{}\n", plain(note))));
     out + &next(&synced.next)
 }

@@ -8,6 +8,7 @@ use super::{
     Budget, DEFAULT_WORKTREES, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode, SKIP_PERMISSIONS,
     Size, Worker,
 };
+use crate::engine::{self, EngineSettings};
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
@@ -34,6 +35,8 @@ pub(super) struct Draft {
     verify_on_complete: Option<bool>,
     carrier: Carrier,
     remote: Option<String>,
+    remote_limit: Option<Seconds>,
+    engine: EngineSettings,
     launch: Option<String>,
     notify: Option<String>,
     heavy: Option<u16>,
@@ -83,6 +86,8 @@ impl Draft {
             verify_on_complete: self.verify_on_complete.unwrap_or(false),
             carrier: self.carrier,
             remote: self.remote,
+            remote_limit: self.remote_limit,
+            engine: self.engine,
             launch: self.launch,
             notify: self.notify,
             heavy: self.heavy,
@@ -137,6 +142,8 @@ const PLAN_KEYS: &[&str] = &[
     "signal_subject",
     "permissions",
     "remote",
+    "remote_limit",
+    "engine",
     "launch",
     "notify",
     "heavy",
@@ -146,6 +153,7 @@ const PLAN_KEYS: &[&str] = &[
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
+const ENGINE_KEYS: &[&str] = &["hosts", "folder", "path", "partition", "time"];
 const WORKER_KEYS: &[&str] =
     &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
 
@@ -170,6 +178,8 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         verify_on_complete: reader.flag(&fields, "verify_on_complete"),
         carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
+        remote_limit: reader.duration(&fields, "remote_limit"),
+        engine: reader.engine(&fields).unwrap_or_default(),
         launch: reader.text(&fields, "launch"),
         notify: reader.template(&fields, "notify", &NOTIFY),
         heavy: reader.heavy(&fields),
@@ -348,6 +358,33 @@ impl Reader<'_> {
                 self.report(line, ProblemCode::WrongType, message, hint);
                 None
             }
+        }
+    }
+
+    /// Returns what is said about the machines of engines.
+    fn engine(&mut self, fields: &Fields<'_>) -> Option<EngineSettings> {
+        let node = field(fields, "engine")?;
+        let fields = self.fields(node, "`engine`", ENGINE_KEYS)?;
+        let hosts = self.strings(&fields, "hosts");
+        let partition = self.text(&fields, "partition");
+        let hosts_named = hosts.iter().map(|host| ("hosts", host));
+        for (key, name) in hosts_named.chain(partition.iter().map(|name| ("partition", name))) {
+            self.plain_name(node, key, name);
+        }
+        Some(EngineSettings {
+            hosts,
+            partition,
+            folder: self.text(&fields, "folder"),
+            path: self.text(&fields, "path"),
+            time: self.duration(&fields, "time"),
+        })
+    }
+
+    fn plain_name(&mut self, node: &Node, key: &str, name: &str) {
+        if !engine::is_plain(name) {
+            let message = format!("{name:?} in `{key}` is no plain name");
+            let hint = "use letters, digits and . _ - @ :";
+            self.report(node.line, ProblemCode::WrongType, message, hint);
         }
     }
 

@@ -66,6 +66,7 @@ pub(super) fn derive(
                 output_tail: String::new(),
             }),
         },
+        remote: facts.channel.clone(),
         drift: drift(plan, record, facts),
         waiting,
         deadlocks,
@@ -176,6 +177,8 @@ fn worker_status(
         branch: worker.branch(),
         worktree: plan.worktree(worker),
         tip: known.tip.clone(),
+        tip_from: known.tip_from.as_ref().map(|tip| tip.from),
+        other_tip: known.tip_from.as_ref().and_then(|tip| tip.other.clone()),
         ready: state == State::Complete && reasons.is_empty(),
         state,
         reasons,
@@ -339,7 +342,8 @@ fn state(
     if was_merged || says_complete && !work.contested && is_there {
         return State::Integrated;
     }
-    if !matches!(known.worktree, WorktreeFacts::Present(_) | WorktreeFacts::Unread) {
+    use WorktreeFacts::{InAnotherClone, Present, Unread};
+    if !matches!(known.worktree, Present(_) | Unread | InAnotherClone) {
         return State::Missing;
     }
     match newest {
@@ -398,7 +402,7 @@ fn reasons(
         WorktreeFacts::At(folder) => {
             add(ReasonKind::WorktreeMoved, format!("the worktree was moved to {folder}"), &[]);
         }
-        WorktreeFacts::Unread => {}
+        WorktreeFacts::Unread | WorktreeFacts::InAnotherClone => {}
         WorktreeFacts::Present(tree) => {
             if !tree.unmerged.is_empty() {
                 let message = counted(tree.unmerged.len(), "unmerged file");
@@ -426,6 +430,13 @@ fn reasons(
     if !out_of_scope.is_empty() {
         let message = format!("{} outside the scope", counted(out_of_scope.len(), "file"));
         add(ReasonKind::OutOfScope, message, out_of_scope);
+    }
+    if let Some(other) = known.tip_from.as_ref().and_then(|tip| tip.other.as_ref()) {
+        let message = format!(
+            "the branch here and on the remote went different ways: {} is not in it",
+            other.short()
+        );
+        add(ReasonKind::Diverged, message, &[]);
     }
     if is_rewritten(record, facts, worker, known) {
         let message =
