@@ -53,6 +53,8 @@ pub(crate) struct Radar<'a> {
     commits_only: Vec<WorkerId>,
     /// The commits that merges on top of the integration branch contain.
     bases: MergeBases,
+    /// A commit that has the `.gitattributes` of all branches; `None` where these may differ.
+    attributes: Option<Oid>,
     trials: &'a mut TrialMerges,
 }
 
@@ -103,13 +105,15 @@ impl<'a> Radar<'a> {
         trials: &'a mut TrialMerges,
     ) -> Result<Self> {
         let base = &workflow.record.base;
+        let trunk = workflow.integration().unwrap_or(base);
         let mut radar = Self {
             workflow,
             facts,
             participants: Vec::new(),
             pairs: Vec::new(),
             commits_only: Vec::new(),
-            bases: facts.history.merge_bases(base, [workflow.integration().unwrap_or(base)]),
+            bases: facts.history.merge_bases(base, [trunk]),
+            attributes: None,
             trials,
         };
         for status in states {
@@ -135,6 +139,10 @@ impl<'a> Radar<'a> {
         let in_question: Vec<Vec<RepoPath>> =
             radar.participants.iter().enumerate().map(in_question).collect();
         radar.take_in(&in_question)?;
+        let mut uncommitted = radar.participants.iter().flat_map(|side| &side.uncommitted);
+        let differ =
+            facts.changes_attributes() || uncommitted.any(|change| change.path.is_attributes());
+        radar.attributes = (!differ).then(|| trunk.clone());
         pairs.retain(|(first, second)| {
             !nested(facts, &radar.participants[*first], &radar.participants[*second])
         });
@@ -203,7 +211,7 @@ impl<'a> Radar<'a> {
             let (a, b) = (&self.participants[*a], &self.participants[*b]);
             let base = self.facts.history.merge_bases(&self.workflow.record.base, [&a.tip]);
             let base = base.merge_base(&b.tip);
-            Pair { ours: commit(a), theirs: commit(b), base }
+            Pair { ours: commit(a), theirs: commit(b), base, attributes: self.attributes.clone() }
         };
         let now = pairs.iter().map(|at| pair(at, |side| side.now.clone()));
         // The same with commits alone, where that is not the same question.
@@ -254,8 +262,9 @@ impl<'a> Radar<'a> {
         let rank = |at: &usize| places.iter().position(|place| place == at);
         let mut stops: Vec<(usize, TrialStop)> = Vec::new();
         let mut groups_left = Vec::new();
-        let is_foreign = self.has_foreign_head();
-        let groups = match is_foreign {
+        // Any merge may decide about any later one.
+        let is_one_group = self.has_foreign_head() || self.attributes.is_none();
+        let groups = match is_one_group {
             true => vec![(0..self.participants.len()).collect()],
             false => graph::groups(&self.order_dependent()),
         };
@@ -265,7 +274,7 @@ impl<'a> Radar<'a> {
             queue.sort_by_key(rank);
             match queue[..] {
                 [] => {}
-                [first, second] if group.len() == 2 && !is_foreign => {
+                [first, second] if group.len() == 2 && !is_one_group => {
                     stops.extend(
                         self.pair_stop(first, second, conflicts).map(|stop| (second, stop)),
                     );
@@ -361,7 +370,8 @@ impl<'a> Radar<'a> {
         let question = |(next, group): &(usize, &mut Group)| {
             let Participant { tip, now, .. } = &self.participants[*next];
             let base = group.bases.merge_base(tip);
-            Pair { ours: group.head.clone(), theirs: now.clone(), base }
+            let attributes = self.attributes.clone();
+            Pair { base, attributes, ..Pair::new(&group.head, now) }
         };
         let questions: Vec<Pair> = turns.iter().map(question).collect();
         let outcomes = self.trials.merge(&questions)?;

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod analyze;
+pub mod channel;
 pub mod checkpoint;
 pub mod cleanup;
 pub mod conflict;
@@ -13,6 +14,9 @@ pub mod conflict_markers;
 pub mod conflict_prediction;
 pub mod culprits;
 pub mod details;
+pub mod diagnosis;
+pub mod doctor;
+pub mod engine;
 pub mod facts;
 pub mod failure;
 pub mod finish;
@@ -42,6 +46,7 @@ pub mod prerequisites;
 pub mod prompt;
 pub mod record;
 pub mod remedy;
+pub mod remote;
 pub mod report;
 pub mod retro;
 pub mod scope;
@@ -53,6 +58,7 @@ pub mod snapshot;
 pub mod status;
 pub mod stop;
 pub mod system;
+pub mod template;
 pub mod text;
 pub mod time;
 pub mod trailer;

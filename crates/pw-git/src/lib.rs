@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod changes;
+mod channel;
 mod commit;
 mod copy;
 mod history;
@@ -27,6 +28,7 @@ mod path_queries;
 mod process;
 mod record;
 mod refs;
+mod remote;
 mod removal;
 mod repo;
 mod rerere;
@@ -43,6 +45,7 @@ mod walk;
 mod worktree;
 mod worktree_links;
 
+pub use channel::Channel;
 pub use copy::Copy;
 pub use hooks::{HookFolder, relative_path};
 pub use lock::Lock;
@@ -51,6 +54,7 @@ pub use objects::{Author, CommitWriter};
 pub use process::{GitError, INSTALL, all, both};
 pub use record::Journal;
 pub use refs::{RefFiles, Transaction};
+pub use remote::{Asked, Remote, RemoteError};
 pub use removal::PendingRemoval;
 pub use repo::Repo;
 pub use rerere::Unmerged;

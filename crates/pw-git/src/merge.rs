@@ -46,9 +46,23 @@ pub struct Pair {
     pub theirs: Oid,
     /// Their merge base, when it is certain: git need not search for it.
     pub base: Option<Oid>,
+    /// A commit that has the same `.gitattributes` as `ours`, where one is known. Pairs that share
+    /// one are merged by the same process.
+    pub attributes: Option<Oid>,
 }
 
 impl Pair {
+    /// Two commits of which nothing more is known.
+    pub fn new(ours: &Oid, theirs: &Oid) -> Self {
+        Self { ours: ours.clone(), theirs: theirs.clone(), base: None, attributes: None }
+    }
+
+    /// The commit whose `.gitattributes` say how files are merged: `git merge` reads those of its
+    /// checkout, which is at `ours`.
+    fn attributes(&self) -> &Oid {
+        self.attributes.as_ref().unwrap_or(&self.ours)
+    }
+
     /// Returns the line that asks `git merge-tree --stdin` for this merge.
     fn question(&self) -> String {
         let base = self.base.as_ref().map(|base| format!("{base} -- ")).unwrap_or_default();
@@ -114,19 +128,30 @@ impl Repo {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let questions: String = pairs.iter().map(Pair::question).collect();
-        let mut outcomes = parse_merges(&self.merge_tree(scratch)?.input(questions).bytes()?)?;
+        let mut groups: BTreeMap<&Oid, Vec<usize>> = BTreeMap::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            groups.entry(pair.attributes()).or_default().push(at);
+        }
+        let mut outcomes = BTreeMap::new();
+        for (attributes, group) in groups {
+            let questions: String = group.iter().map(|at| pairs[*at].question()).collect();
+            let call = self.merge_tree(attributes, scratch)?.input(questions);
+            outcomes.extend(group.into_iter().zip(parse_merges(&call.bytes()?)?));
+        }
         if outcomes.len() != pairs.len() {
             bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
         }
+        let mut outcomes: Vec<MergeOutcome> = outcomes.into_values().collect();
         self.unite(&mut outcomes, scratch)?;
         Ok(outcomes)
     }
 
-    fn merge_tree(&self, scratch: Option<&Scratch>) -> Result<Call> {
+    /// Begins to merge with the `.gitattributes` of a commit, not those that lie in the user's
+    /// checkout, whatever is checked out there. A git before 2.41 does not know how.
+    fn merge_tree(&self, attributes: &Oid, scratch: Option<&Scratch>) -> Result<Call> {
         let args = ["merge-tree", "--write-tree", "-z", "--messages", "--stdin"];
         let call = self.hush_drivers(self.git.plumbing(args).reader())?;
-        Ok(self.within(scratch, call))
+        Ok(self.within(scratch, call).env("GIT_ATTR_SOURCE", attributes.as_str()))
     }
 
     /// Merges `theirs` into `ours`.
@@ -141,8 +166,9 @@ impl Repo {
         scratch: Option<&Scratch>,
     ) -> Result<MergeOutcome> {
         self.require_whole_history(ours, theirs, scratch)?;
-        let pair = Pair { ours: ours.clone(), theirs: theirs.clone(), base: None };
-        self.ask_merges(&[pair], scratch)?.pop().context("git merge-tree answered nothing")
+        self.ask_merges(&[Pair::new(ours, theirs)], scratch)?
+            .pop()
+            .context("git merge-tree answered nothing")
     }
 
     /// Begins a chain of merges upon `onto`; `bases` knows what that contains. In `scratch`, it is
@@ -155,8 +181,9 @@ impl Repo {
         scratch: Option<&'a Scratch>,
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
-        let merger = MergeProcess::begin(self.merge_tree(scratch)?, &onto).ok();
-        Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger })
+        let merger = MergeProcess::begin(self.merge_tree(&onto, scratch)?, &onto).ok();
+        let attributes_change = false;
+        Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger, attributes_change })
     }
 
     /// Merges `tip` into a worktree's branch, which must be clean; `tried` is the same merge, without
@@ -222,7 +249,9 @@ impl Repo {
 
     /// Returns the first of these commits whose tree a merge of `tip` would leave as it is.
     pub fn first_with(&self, commits: &[Oid], tip: &Oid) -> Result<Option<Oid>> {
-        let pair = |commit: &Oid| Pair { ours: commit.clone(), theirs: tip.clone(), base: None };
+        // One process for all: of how files merge, what tells is only whether anything is left.
+        let attributes = commits.first();
+        let pair = |commit| Pair { attributes: attributes.cloned(), ..Pair::new(commit, tip) };
         let pairs: Vec<Pair> = commits.iter().map(pair).collect();
         // Without a merge base git does not merge, and no commit contains the other's changes.
         let scratch = Scratch::new()?;
@@ -318,9 +347,18 @@ pub struct Merges<'a> {
     bases: MergeBases,
     /// `None` once it failed: git before 2.40 takes no merge base from us.
     merger: Option<MergeProcess>,
+    /// Whether a merge may change `.gitattributes`, which the next one obeys.
+    attributes_change: bool,
 }
 
 impl Merges<'_> {
+    /// Says whether any of the tips may change `.gitattributes`: then each merge has a process of
+    /// its own, which reads those of the result so far.
+    pub fn with_attributes_that_change(mut self, attributes_change: bool) -> Self {
+        self.attributes_change = attributes_change;
+        self
+    }
+
     /// The newest merge.
     pub fn head(&self) -> &Oid {
         &self.head
@@ -336,7 +374,7 @@ impl Merges<'_> {
         if let Some(merger) = &mut self.merger {
             // Searching for the base would be most of the work, over and over.
             let base = self.bases.merge_base(tip);
-            let pair = Pair { ours: self.head.clone(), theirs: tip.clone(), base };
+            let pair = Pair { base, ..Pair::new(&self.head, tip) };
             let answer = merger.ask(&pair.question());
             if let Ok(mut outcomes) = answer.and_then(|said| parse_merges(&said))
                 && let [_] = outcomes[..]
@@ -359,6 +397,10 @@ impl Merges<'_> {
         let merge = self.commits.write(tree, &[&self.head, tip], message)?;
         self.bases.add(tip);
         self.head = merge.clone();
+        if self.attributes_change && self.merger.is_some() {
+            let call = self.repo.merge_tree(&self.head, self.scratch)?;
+            self.merger = MergeProcess::begin(call, &self.head).ok();
+        }
         Ok(merge)
     }
 }

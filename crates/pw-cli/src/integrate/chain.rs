@@ -90,6 +90,7 @@ impl<'a> MergeChain<'a> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, bases, None)?;
+        let merges = merges.with_attributes_that_change(facts.changes_attributes());
         Ok(Self { workflow, context, options, facts, states, signals, turns, merges, merged })
     }
 

@@ -121,7 +121,8 @@ impl Parts<'_> {
             return Ok(Some(commit));
         }
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
-        let mut merges = workflow.repo.merges(workflow.repo.author()?, commit, bases, None)?;
+        let merges = workflow.repo.merges(workflow.repo.author()?, commit, bases, None)?;
+        let mut merges = merges.with_attributes_that_change(facts.changes_attributes());
         for index in set.iter().skip(known) {
             let (worker, tip) = &self.members[*index];
             let outcome = merges.merge(tip)?;

@@ -216,8 +216,13 @@ impl<'a> Finish<'a> {
                 .next(Next::run(name))
                 .details(present));
         }
+        let gone = taken_back(&self.states, |_| true);
+        let hint = match &gone[..] {
+            [] => "nothing is left to land; clean up".to_owned(),
+            gone => format!("clean up, unless this is wanted again: {}", gone.join("; ")),
+        };
         Err(Failure::new(Code::NothingToLand, message)
-            .hint("nothing is left to land; clean up")
+            .hint(hint)
             .next(Next::Cleanup { workflow: name, workers: &[], dry_run: false, snapshot: false })
             .details(present))
     }
@@ -336,8 +341,7 @@ impl<'a> Finish<'a> {
         let Some(base) = self.landed_before.clone() else {
             return repo.merge(&self.before, &self.result, None);
         };
-        let (ours, theirs) = (self.before.clone(), self.result.clone());
-        let pair = Pair { ours, theirs, base: Some(base) };
+        let pair = Pair { base: Some(base), ..Pair::new(&self.before, &self.result) };
         repo.merge_pairs(&[pair], None)?.pop().context("a merge without an outcome")
     }
 
@@ -477,6 +481,8 @@ impl<'a> Finish<'a> {
         checkout: Option<Worktree>,
     ) -> Finished {
         let name = &self.workflow.plan.workflow;
+        let (workers, dry_run, snapshot) = (&[], true, false);
+        let look = Next::Cleanup { workflow: name, workers, dry_run, snapshot };
         Finished {
             workflow: name.clone(),
             base: self.base,
@@ -489,7 +495,10 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", Next::Report(name))],
+            next: vec![
+                NextStep::new("look back", Next::Report(name)),
+                NextStep::new("clean up", look),
+            ],
         }
     }
 

@@ -27,7 +27,8 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
     let onto = workflow.integration().unwrap_or(&workflow.record.base).clone();
     let bases = facts.history.merge_bases(&workflow.record.base, [&onto]);
     let scratch = Scratch::new()?;
-    let mut merges = workflow.repo.merges(Author::fixed(), onto, bases, Some(&scratch))?;
+    let merges = workflow.repo.merges(Author::fixed(), onto, bases, Some(&scratch))?;
+    let mut merges = merges.with_attributes_that_change(facts.changes_attributes());
     let mut steps = Vec::new();
     for id in &order {
         let Some(status) = board.states.iter().filter(can_merge).find(|status| status.id == *id)
@@ -53,7 +54,7 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
     let next = match all_ready {
         true => NextStep::new("integrate", Next::run(&workflow.plan.workflow)),
-        false => NextStep::new("wait", Next::Status(&workflow.plan.workflow)),
+        false => NextStep::new("watch", Next::Status(&workflow.plan.workflow)),
     };
     let merge = steps.iter().filter(|step| step.conflicts.is_empty()).map(|step| &step.worker);
     let before = workflow.record.merged.keys();

@@ -189,14 +189,19 @@ impl MergeChain<'_> {
         let now = if keeper.runs > 0 { read_refs(repo)? } else { refs.clone() };
         for Merged { worker, tip, .. } in &self.merged {
             let branch = format!("refs/heads/{}", self.workflow.worker(worker)?.branch());
-            if now.get(&branch).is_some_and(|now| now != tip) {
+            let known = refs.get(&branch);
+            if now.get(&branch).is_some_and(|now| now != tip && Some(now) != known) {
                 newer.push(worker.clone());
             }
         }
         let (base, branch) = (record.base.short(), plan.integration_branch());
         let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
         let review = NextStep::new("review", review);
-        let retro = NextStep::new("look back", Next::Report(&plan.workflow));
+        let (workflow, way) = (&plan.workflow, None);
+        // From a detached HEAD there is nowhere to land by ourselves.
+        let land = record.base_branch.as_ref();
+        let land = land.map(|_| NextStep::new("land", Next::Finish { workflow, way }));
+        let retro = NextStep::new("look back", Next::Report(workflow));
         let before = record.merged.keys();
         let merged = self.merged.iter().map(|merged| &merged.worker);
         let moved_edits = moved_edits::among(repo, &self.facts, before.chain(merged))?;
@@ -210,8 +215,8 @@ impl MergeChain<'_> {
             without: self.options.without,
             newer,
             gate,
-            notes: keeper.notes,
-            next: vec![review, retro],
+            notes: keeper.notes.into_iter().chain(keeper.journal.notes()).collect(),
+            next: std::iter::once(review).chain(land).chain([retro]).collect(),
         };
         Answer::of(&answer, view::integrated)
     }

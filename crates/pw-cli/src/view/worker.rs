@@ -1,8 +1,14 @@
 //! What a worker is told.
 
-use pw_core::worker::{Brief, Committed, Synced};
+use pw_core::worker::{Brief, Committed, Passed, Ran, Synced};
 
 use super::table::{next, paths, plain};
+
+pub(crate) fn ran(ran: &Ran) -> String {
+    let line =
+        |passed: &Passed| format!("passed, {} s: {}\n", passed.seconds, plain(&passed.command));
+    ran.passed.iter().map(line).collect()
+}
 
 pub(crate) fn brief(brief: &Brief) -> String {
     let list = |title: &str, items: &[String]| {
@@ -74,5 +80,6 @@ pub(crate) fn synced(synced: &Synced) -> String {
     if !synced.by_union.is_empty() {
         out += &format!("  both sides' lines are kept in {}\n", paths(&synced.by_union));
     }
+    out.extend(synced.notes.iter().map(|note| format!("{}\n", plain(note))));
     out + &next(&synced.next)
 }
