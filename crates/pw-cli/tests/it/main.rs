@@ -56,6 +56,7 @@ mod session;
 mod setup;
 mod small;
 mod snapshot;
+mod soak;
 mod sparse;
 mod squash;
 mod states;
