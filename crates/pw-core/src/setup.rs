@@ -133,6 +133,8 @@ pub enum SetupStatus {
     Created,
     /// They were there already.
     Exists,
+    /// They were merged, and then removed: there is nothing to launch.
+    Removed,
     /// Its wave has not come: the workers in `after` must be complete first.
     Waiting,
 }

@@ -27,6 +27,7 @@ const NEIGHBOURS: usize = 6;
 pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let planned = PlannedWorkflow::survey(context, PlanFile::read(context, path)?)?;
     let status = |worker: &Worker| match (planned.is_new(worker), worker.after.is_empty()) {
+        (false, _) if planned.is_removed(worker) => SetupStatus::Removed,
         (false, _) => SetupStatus::Exists,
         (true, true) => SetupStatus::Created,
         (true, false) => SetupStatus::Waiting,

@@ -20,6 +20,7 @@ fn setup(setup: &Setup, done: bool) -> String {
             SetupStatus::Created if done => "created".to_owned(),
             SetupStatus::Created => "new".to_owned(),
             SetupStatus::Exists => "exists".to_owned(),
+            SetupStatus::Removed => "merged, removed".to_owned(),
             SetupStatus::Waiting => {
                 let after: Vec<&str> = worker.after.iter().map(|id| id.as_str()).collect();
                 format!("after {}", after.join(", "))
