@@ -242,6 +242,9 @@ fn of_code(code: Code) -> &'static str {
         Code::UnsafeRepository => {
             "another user of the machine owns the folder; the user decides whether to trust it"
         }
+        Code::RecordUnreadable => {
+            "give the user message and hint, stop: nothing was changed, branches and worktrees are as they were"
+        }
         Code::UnknownWorkflow => "take a name from `pw-setup list`",
         Code::AmbiguousWorkflow => "name the workflow; ask the user which one if it is not clear",
         Code::UnknownWorker => "use an id of the plan",

@@ -27,6 +27,7 @@ mod history;
 mod hollow;
 mod hook_managers;
 mod hooks;
+mod hostile;
 mod house;
 mod identity;
 mod integrate;
