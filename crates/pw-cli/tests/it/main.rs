@@ -12,6 +12,7 @@ mod conflicts;
 mod contract;
 mod crash;
 mod driver;
+mod evals;
 mod filter;
 mod finish;
 mod format;
