@@ -460,7 +460,10 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", Next::Report(name))],
+            next: vec![
+                NextStep::new("look back", Next::Report(name)),
+                NextStep::new("remember", Next::Remember(name)),
+            ],
         }
     }
 
