@@ -39,6 +39,18 @@ pub(crate) fn client() -> Option<PathBuf> {
     calling.or_else(|| which::which("claude").ok())
 }
 
+/// Returns the client's folder.
+pub(crate) fn client_home() -> Option<PathBuf> {
+    ClientFiles::find().map(|files| files.root().to_owned())
+}
+
+/// Returns the file of this name that the client keeps beside its folder, or in it where the user
+/// names another folder.
+pub(crate) fn client_file(name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("CLAUDE_CONFIG_DIR").filter(|folder| !folder.is_empty());
+    named.map(PathBuf::from).or_else(std::env::home_dir).map(|folder| folder.join(name))
+}
+
 /// Returns the folder in which the client says what its sessions are doing.
 pub(crate) fn registry() -> Option<PathBuf> {
     ClientFiles::find().map(|files| files.registry())

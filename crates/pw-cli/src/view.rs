@@ -24,7 +24,7 @@ pub(crate) use self::monitor::{status, waited};
 pub(crate) use self::page::{GENERATOR, page};
 pub(crate) use self::past::{comparison, forgot, remembered};
 pub(crate) use self::retro::{MARKER, retro, retro_markdown};
-pub(crate) use self::setup::{check, created, explained, launched, list, repaired};
+pub(crate) use self::setup::{check, created, doctor, explained, launched, list, repaired};
 pub(crate) use self::snapshot::{cleanup, forgotten, restore};
 pub(crate) use self::table::plain;
 pub use self::watch::{Picture, Step, Watch};

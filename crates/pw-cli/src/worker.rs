@@ -26,8 +26,9 @@ use pw_core::worker as rules;
 
 use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
+use crate::remote;
 use crate::session;
-use crate::shell::{Answer, Cli, Context as Shell, Globals};
+use crate::shell::{About, Answer, Cli, Context as Shell, Globals};
 use crate::workflow::Workflow;
 
 /// A worker's commands; run them in the worker's worktree.
@@ -108,8 +109,8 @@ enum Command {
         /// The process
         pid: u32,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Cli for WorkerCli {
@@ -119,12 +120,18 @@ impl Cli for WorkerCli {
 
     fn run(&self, shell: &Shell) -> Result<Answer> {
         match &self.command {
-            Command::Schema => return Answer::schema::<Self>(),
+            Command::About(about) => return about.tell::<Self>(),
             Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
             Command::Begin { worker, pid } => return Ok(begin::begin(shell, worker, *pid)),
             _ => {}
         }
-        let (workflow, id) = Workflow::open_here(shell)?;
+        let (mut workflow, id) = Workflow::open_here(shell)?;
+        let mut unasked = None;
+        if matches!(self.command, Command::Sync { .. }) && workflow.plan.remote.is_some() {
+            let name = workflow.plan.workflow.as_str();
+            unasked = remote::fetch(shell, Some(name))?.err().map(|error| error.sentence());
+            workflow = Workflow::open_here(&shell.without_fetch())?.0;
+        }
         let worker = workflow.worker(&id)?;
         let line = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
@@ -132,7 +139,7 @@ impl Cli for WorkerCli {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
         }
         match &self.command {
-            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {
+            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::About(_) => {
                 brief::brief(&own)
             }
             Command::Checkpoint { text, more } => {
@@ -151,7 +158,7 @@ impl Cli for WorkerCli {
             }
             Command::Complete { text, detail } => complete::complete(&own, &line(text), detail),
             Command::Run { gate, command } => run::run(&own, gate.as_ref(), command),
-            Command::Sync { worker } => sync::sync(&own, worker.as_ref()),
+            Command::Sync { worker } => sync::sync(&own, worker.as_ref(), unasked),
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Code {
     HelperBuilding,
     /// The command line is wrong.
     Usage,
+    /// The client's settings cannot be read as what they should be.
+    SettingsUnreadable,
     /// The plan cannot be read as YAML.
     PlanUnreadable,
     /// The plan breaks at least one rule; every problem is in `details.problems`.
@@ -88,6 +90,10 @@ pub enum Code {
     NothingToLand,
     /// The remote did not take the branch, or the forge not the pull request.
     PushFailed,
+    /// The plan's remote is down, slow, not there or not to be written: nothing was changed here.
+    RemoteFailed,
+    /// Another clone wrote the record first: take what it wrote, then run the same command again.
+    RemoteMoved,
     /// No such snapshot; numbers that were forgotten are not used again.
     UnknownSnapshot,
     /// Files outside the worker's scope would be committed.
@@ -133,6 +139,7 @@ impl Code {
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
+        Self::SettingsUnreadable,
         Self::PlanUnreadable,
         Self::PlanInvalid,
         Self::NotARepository,
@@ -162,6 +169,8 @@ impl Code {
         Self::BaseConflict,
         Self::NothingToLand,
         Self::PushFailed,
+        Self::RemoteFailed,
+        Self::RemoteMoved,
         Self::UnknownSnapshot,
         Self::OutOfScope,
         Self::HollowEntry,
@@ -191,7 +200,7 @@ impl Code {
             | Self::HelperNotBuilt
             | Self::HelperBuilding
             | Self::CommandFailed => 1,
-            Self::Usage | Self::PlanUnreadable => 2,
+            Self::Usage | Self::SettingsUnreadable | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
             | Self::WaitingForWorkers

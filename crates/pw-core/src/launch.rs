@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Submission;
 use crate::failure::{Code, Details, Failure};
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, Next, NextStep};
@@ -23,6 +24,9 @@ pub struct Launched {
     pub workers: Vec<WorkerLaunch>,
     /// Workers that the user did not name and that need no session now.
     pub skipped: Vec<Skipped>,
+    /// With an engine: what was given to it, or with `--dry-run` would be; absent otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub submissions: Vec<Submission>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attach: Option<CommandLine>,

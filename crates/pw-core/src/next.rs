@@ -50,7 +50,7 @@ pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
     /// The help of a helper, or of one of its verbs.
-    Help { helper: &'a str, verb: Option<&'static str> },
+    Help { helper: &'a str, verb: Option<&'a str> },
 
     /// `pw-setup list`
     List,
@@ -60,6 +60,8 @@ pub enum Next<'a> {
     Create(&'a Path),
     /// `pw-setup advance`
     Advance(&'a Slug),
+    /// `pw-setup join`
+    Join { worker: &'a WorkerId, workflow: &'a Slug },
     /// `pw-setup launch`; `how` as in `--with`.
     Launch { worker: &'a WorkerId, workflow: &'a Slug, how: Option<&'static str> },
     /// `pw-setup launch` of all workers that have no session.
@@ -68,11 +70,15 @@ pub enum Next<'a> {
     Ended(&'a WorkerId),
     /// `pw-setup repair`; the only workflow there is unless one is named.
     Repair(Option<&'a Slug>),
+    /// `pw-setup doctor --fix-permissions`
+    FixPermissions,
     /// `pw-setup analyze`, for a plan that does not exist yet.
     EmitPlan { workers: usize },
 
     /// `pw-monitor status`
     Status(&'a Slug),
+    /// `pw-monitor status`, with what the plan's remote has.
+    FetchedStatus(&'a Slug),
     /// `pw-monitor wait`; `awaited` as in `--for`.
     Wait { workflow: &'a Slug, awaited: Option<&'a str>, seconds: i64, since: &'a str },
 
@@ -171,12 +177,14 @@ impl<'a> Next<'a> {
             | Self::CheckPlan(_)
             | Self::Create(_)
             | Self::Advance(_)
+            | Self::Join { .. }
             | Self::Launch { .. }
             | Self::LaunchAll(_)
             | Self::Ended(_)
             | Self::Repair(_)
+            | Self::FixPermissions
             | Self::EmitPlan { .. } => "pw-setup",
-            Self::Status(_) | Self::Wait { .. } => "pw-monitor",
+            Self::Status(_) | Self::FetchedStatus(_) | Self::Wait { .. } => "pw-monitor",
             Self::Check(_)
             | Self::Preview(_)
             | Self::Run { .. }
@@ -205,6 +213,9 @@ impl<'a> Next<'a> {
             Self::CheckPlan(plan) => helper.and("check").path(plan),
             Self::Create(plan) => helper.and("create").path(plan),
             Self::Advance(workflow) => helper.and("advance").word(workflow),
+            Self::Join { worker, workflow } => {
+                helper.and("join").word(worker).and("--workflow").word(workflow)
+            }
             Self::Launch { worker, workflow, how } => {
                 let launch = helper.and("launch").word(worker).and("--workflow").word(workflow);
                 how.into_iter().fold(launch, |launch, how| launch.and("--with").word(how))
@@ -214,10 +225,12 @@ impl<'a> Next<'a> {
             Self::Repair(workflow) => {
                 workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
             }
+            Self::FixPermissions => helper.and("doctor --fix-permissions"),
             Self::EmitPlan { workers } => {
                 helper.and("analyze --workers").word(workers).and("--emit-plan plan.yaml")
             }
             Self::Status(workflow) => helper.and("status").word(workflow),
+            Self::FetchedStatus(workflow) => helper.and("status --fetch").word(workflow),
             Self::Wait { workflow, awaited, seconds, since } => {
                 let wait = helper.and("wait").word(workflow);
                 let wait =

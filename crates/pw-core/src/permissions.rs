@@ -1,5 +1,7 @@
 //! The client's own permissions for a worker's session, made from its scope.
 
+pub mod orchestrator;
+
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, Worker};
@@ -89,13 +91,7 @@ pub fn lost(ours: &Value, text: &str) -> Option<&'static str> {
     let Ok(theirs) = serde_json::from_str::<Value>(text) else {
         return Some("the settings of its session cannot be read");
     };
-    let is_off = theirs["disableAllHooks"] == json!(true)
-        || theirs["enabledPlugins"].as_object().is_some_and(|plugins| {
-            plugins.iter().any(|(name, is_on)| {
-                name.starts_with("parallel-workflows") && *is_on == json!(false)
-            })
-        });
-    if is_off {
+    if switches_guard_off(&theirs) {
         return Some("the settings of its session switch the guard off");
     }
     let has = |list: &Value, rule: &Value| list.as_array().is_some_and(|list| list.contains(rule));
@@ -108,6 +104,16 @@ pub fn lost(ours: &Value, text: &str) -> Option<&'static str> {
         && holds("deny")
         && names().all(|(name, value)| theirs["env"].get(name) == Some(value));
     (!is_whole).then_some("of the settings of its session, rules or variables are gone")
+}
+
+/// Returns whether settings of the client keep the guard's hooks from running.
+pub fn switches_guard_off(settings: &Value) -> bool {
+    settings["disableAllHooks"] == json!(true)
+        || settings["enabledPlugins"].as_object().is_some_and(|plugins| {
+            plugins.iter().any(|(name, is_on)| {
+                name.starts_with("parallel-workflows") && *is_on == json!(false)
+            })
+        })
 }
 
 /// Returns a rule of the client; it reads `\\(`, `\\)` and `\\\\` in one as the characters

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::problem::{Problem, ProblemCode, Problems, refused};
+use crate::engine::EngineSettings;
 use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub copy: Scope,
     /// Paths that every worker may change.
     pub shared: Scope,
+    /// Files that only grow, shared as well: where both sides added lines, a merge keeps both.
+    pub union: Scope,
     /// Ignored content, in any folder, that may be deleted with a worktree.
     pub disposable: Scope,
     /// The folder for worktrees, relative to the repository.
@@ -65,8 +68,13 @@ pub struct Plan {
     pub verify_on_complete: bool,
     /// Where commits carry signals.
     pub carrier: Carrier,
-    /// Where every signal is pushed to; nowhere when absent.
+    /// The git remote through which clones work together: signals and the record are pushed there.
+    /// Nothing is pushed when absent.
     pub remote: Option<String>,
+    /// How long one question to it may take.
+    pub remote_limit: Option<Seconds>,
+    /// About the machines of engines.
+    pub engine: EngineSettings,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
     /// The command that is run once for each event that the user or an agent must act on, with the

@@ -13,6 +13,7 @@ use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
+use crate::remote::Pushed;
 use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
 use crate::time::Seconds;
@@ -50,6 +51,9 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// Those of them in which merges keep what both sides add: files that only grow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub union: Vec<String>,
     /// What to do, in the user's words.
     pub tasks: Vec<String>,
     /// What the planner wants to see finished on the way.
@@ -204,17 +208,6 @@ impl Report for Committed {
     const SCHEMA: &'static str = "pw-worker.commit/1";
 }
 
-/// What became of pushing a worker's branch.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Pushed {
-    /// The remote of the plan.
-    pub remote: String,
-    /// Whether the remote has the branch's tip now.
-    pub ok: bool,
-    /// What git and the remote said.
-    pub message: String,
-}
-
 /// The answer of `pw-worker run`, when all of it passed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Ran {
@@ -255,6 +248,15 @@ pub struct Synced {
     pub commit: Oid,
     /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// Files in which both sides' added lines were kept, as the plan's `union` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
+    /// What the worker should know about the plan's remote; absent when nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Absent when the plan names no remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Pushed>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
@@ -310,6 +312,7 @@ pub fn brief(
         fork: record.placements.get(&worker.id).map(|placement| placement.fork.clone()),
         owns: globs(&worker.owns),
         shared: globs(&plan.shared),
+        union: globs(&plan.union),
         tasks: worker.tasks.clone(),
         checkpoints: worker.checkpoints.clone(),
         finished: status.checkpoints.clone(),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
+use pw_core::channel::Channel;
 use pw_core::next::{Next, NextStep};
 use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
@@ -96,6 +97,8 @@ impl Wait {
             let (changes, cursor) =
                 news(&told, self.awaited.awaited(), before.as_ref(), &status, now);
             if !changes.is_empty() || Instant::now() >= end {
+                let remote = status.remote.as_ref().filter(|remote| remote.trouble.is_some());
+                let unasked = remote.and_then(Channel::note);
                 let waited = Waited {
                     workflow: status.workflow.clone(),
                     happened: !changes.is_empty(),
@@ -104,7 +107,7 @@ impl Wait {
                     summary: status.summary.clone(),
                     next: self.next(&status, &cursor),
                     cursor,
-                    notes: [notices.notes(), notes].concat(),
+                    notes: notices.notes().into_iter().chain(unasked).chain(notes).collect(),
                 };
                 return Answer::of(&waited, view::waited);
             }
@@ -113,7 +116,7 @@ impl Wait {
                 context.progress(&format!("{} Waiting, at most {limit}.", status.summary));
             }
             (told, before) = (cursor, Some(status));
-            notices.wait(look.elapsed(), end);
+            notices.wait(look.elapsed(), end, context.fetch);
         }
     }
 
@@ -124,7 +127,7 @@ impl Wait {
         notes: &mut Vec<String>,
         now: Seconds,
     ) -> Result<Status> {
-        let workflow = Workflow::open(context, self.workflow.as_deref())?;
+        let workflow = Workflow::open_to_look(context, self.workflow.as_deref())?;
         notices.watch(&workflow);
         let status = workflow.status(now, Worktrees::All)?;
         notes.extend(notification::send(&workflow, &status, now));

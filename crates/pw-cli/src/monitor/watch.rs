@@ -51,7 +51,7 @@ struct Poller {
 impl Poller {
     fn look(&mut self) -> Result<Picture> {
         let now = now(&self.context, self.begin);
-        let workflow = Workflow::open(&self.context, self.workflow.as_deref())?;
+        let workflow = Workflow::open_to_look(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
         let (status, facts) = workflow.picture(now, Worktrees::All)?;
         let mut notes = self.notices.notes();
@@ -68,7 +68,7 @@ impl Poller {
     fn run(mut self, polling: &Mutex<Polling>, pictures: &Sender<Result<Picture, String>>) {
         let mut took = self.begin.elapsed();
         loop {
-            self.notices.wait(took, Instant::now() + SECOND * 3600);
+            self.notices.wait(took, Instant::now() + SECOND * 3600, self.context.fetch);
             let polling = polling.lock().unwrap_or_else(PoisonError::into_inner);
             if *polling == Polling::Closed {
                 return;

@@ -59,13 +59,13 @@ pub(super) fn launch(
             session::note_ended(&workflow, workflow.worker(id)?, call.now)?;
         }
     }
-    let Selection { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
+    let Selection { workers, skipped, mut notes } = choose(call, &workflow, ids, how)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
         LaunchMode::Print => {
             commands.into_iter().map(|(worker, command)| printed(worker, command)).collect()
         }
-        _ => start(call, &workflow, commands, how)?,
+        _ => start(call, &workflow, commands, how, &mut notes)?,
     };
     let attach = CommandLine::of("tmux attach -t").word(tmux::name(&workflow.plan.workflow));
     let launched = Launched {
@@ -75,6 +75,7 @@ pub(super) fn launch(
         workers,
         skipped,
         notes,
+        submissions: Vec::new(),
     };
     Answer::of(&launched, view::launched)
 }
@@ -141,6 +142,8 @@ fn commands<'a>(
             LaunchMode::Print | LaunchMode::Tmux => plain.to_string(),
             LaunchMode::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
             LaunchMode::Custom => custom(workflow, worker)?,
+            // These are submitted, see `submit`.
+            LaunchMode::Ssh | LaunchMode::Slurm => plain.to_string(),
         })
     };
     workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()
@@ -198,6 +201,7 @@ fn start(
     workflow: &Workflow,
     commands: Vec<(&Worker, String)>,
     how: LaunchMode,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<WorkerLaunch>> {
     let Workflow { repo, plan, record, .. } = workflow;
     let mut journal = workflow.journal()?;
@@ -231,6 +235,7 @@ fn start(
             snapshot,
         });
     }
+    notes.extend(journal.notes());
     Ok(started)
 }
 

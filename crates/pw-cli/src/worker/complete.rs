@@ -26,7 +26,7 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
     let message = own.message(&Signal::Complete, text, detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
-    checkpoint::require_own_branch(own.worker, &tree)?;
+    checkpoint::require_own_branch(own.worker, &tree, || own.branch())?;
     require_committed(own, &path, &tree)?;
     let mut notes = require_mergeable(own)?;
     notes.extend(own.unseen()?.1);

@@ -34,6 +34,7 @@ fn commands<'a>(
     let launch = |how| Next::Launch { worker: &workers[0], workflow, how };
     let mut all = vec![
         Next::List,
+        Next::FixPermissions,
         Next::CheckPlan(path),
         Next::Create(path),
         Next::Advance(workflow),
@@ -41,6 +42,8 @@ fn commands<'a>(
         Next::LaunchAll(workflow),
         Next::Schema("pw-setup"),
         Next::Ended(&workers[0]),
+        Next::Join { worker: &workers[0], workflow },
+        Next::FetchedStatus(workflow),
         Next::Repair(None),
         Next::Repair(Some(workflow)),
         Next::EmitPlan { workers: 3 },

@@ -265,10 +265,7 @@ fn finished_runs_are_kept_compared_and_forgotten() {
     assert_eq!(past["sizes"], data["sizes"]);
     assert_eq!(repo.pw("pw-setup analyze").data()["past"]["sizes"], data["sizes"]);
     let shown = repo.pw("pw-setup check next.yaml --format human").stdout;
-    assert!(
-        shown.contains("By 1 finished run: M 20m\n  the plan takes about 40m"),
-        "{shown}"
-    );
+    assert!(shown.contains("By 1 finished run: M 20m\n  the plan takes about 40m"), "{shown}");
 
     repo.pw("pw-retro forget").error(2, "usage");
     assert_eq!(repo.pw("pw-retro forget other").data()["forgotten"], 0);

@@ -8,6 +8,7 @@ use super::{
     Budget, DEFAULT_WORKTREES, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode, SKIP_PERMISSIONS,
     Size, Worker,
 };
+use crate::engine::{self, EngineSettings};
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
@@ -27,12 +28,15 @@ pub(super) struct Draft {
     setup: Option<String>,
     copy: Scope,
     shared: Scope,
+    union: Scope,
     disposable: Scope,
     worktrees: Option<String>,
     git_hooks: Option<bool>,
     verify_on_complete: Option<bool>,
     carrier: Carrier,
     remote: Option<String>,
+    remote_limit: Option<Seconds>,
+    engine: EngineSettings,
     launch: Option<String>,
     notify: Option<String>,
     heavy: Option<u16>,
@@ -73,13 +77,17 @@ impl Draft {
             smoke: self.smoke,
             setup: self.setup,
             copy: self.copy,
-            shared: self.shared,
+            // Files that only grow are for all to change.
+            shared: self.shared.and(&self.union),
+            union: self.union,
             disposable: self.disposable,
             worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
             git_hooks: self.git_hooks.unwrap_or(true),
             verify_on_complete: self.verify_on_complete.unwrap_or(false),
             carrier: self.carrier,
             remote: self.remote,
+            remote_limit: self.remote_limit,
+            engine: self.engine,
             launch: self.launch,
             notify: self.notify,
             heavy: self.heavy,
@@ -126,6 +134,7 @@ const PLAN_KEYS: &[&str] = &[
     "setup",
     "copy",
     "shared",
+    "union",
     "disposable",
     "worktrees",
     "git_hooks",
@@ -133,6 +142,8 @@ const PLAN_KEYS: &[&str] = &[
     "signal_subject",
     "permissions",
     "remote",
+    "remote_limit",
+    "engine",
     "launch",
     "notify",
     "heavy",
@@ -142,6 +153,7 @@ const PLAN_KEYS: &[&str] = &[
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
+const ENGINE_KEYS: &[&str] = &["hosts", "folder", "path", "partition", "time"];
 const WORKER_KEYS: &[&str] =
     &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
 
@@ -159,12 +171,15 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         setup: reader.text(&fields, "setup"),
         copy: reader.scope(&fields, "copy").0,
         shared: reader.scope(&fields, "shared").0,
+        union: reader.scope(&fields, "union").0,
         disposable: reader.scope(&fields, "disposable").0.anywhere(),
         worktrees: reader.folder(&fields, "worktrees"),
         git_hooks: reader.flag(&fields, "git_hooks"),
         verify_on_complete: reader.flag(&fields, "verify_on_complete"),
         carrier: reader.carrier(&fields),
         remote: reader.text(&fields, "remote"),
+        remote_limit: reader.duration(&fields, "remote_limit"),
+        engine: reader.engine(&fields).unwrap_or_default(),
         launch: reader.text(&fields, "launch"),
         notify: reader.template(&fields, "notify", &NOTIFY),
         heavy: reader.heavy(&fields),
@@ -343,6 +358,33 @@ impl Reader<'_> {
                 self.report(line, ProblemCode::WrongType, message, hint);
                 None
             }
+        }
+    }
+
+    /// Returns what is said about the machines of engines.
+    fn engine(&mut self, fields: &Fields<'_>) -> Option<EngineSettings> {
+        let node = field(fields, "engine")?;
+        let fields = self.fields(node, "`engine`", ENGINE_KEYS)?;
+        let hosts = self.strings(&fields, "hosts");
+        let partition = self.text(&fields, "partition");
+        let hosts_named = hosts.iter().map(|host| ("hosts", host));
+        for (key, name) in hosts_named.chain(partition.iter().map(|name| ("partition", name))) {
+            self.plain_name(node, key, name);
+        }
+        Some(EngineSettings {
+            hosts,
+            partition,
+            folder: self.text(&fields, "folder"),
+            path: self.text(&fields, "path"),
+            time: self.duration(&fields, "time"),
+        })
+    }
+
+    fn plain_name(&mut self, node: &Node, key: &str, name: &str) {
+        if !engine::is_plain(name) {
+            let message = format!("{name:?} in `{key}` is no plain name");
+            let hint = "use letters, digits and . _ - @ :";
+            self.report(node.line, ProblemCode::WrongType, message, hint);
         }
     }
 

@@ -59,11 +59,14 @@ pub(super) fn derive(
             },
             reverted: reverted(facts, facts.integration_tip.as_ref()),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
-            red: record
-                .red
-                .as_ref()
-                .map(|red| RedGate { gate: red.gate.clone(), workers: red.workers.clone() }),
+            unresolved: None,
+            red: record.red.as_ref().map(|red| RedGate {
+                gate: red.gate.clone(),
+                workers: red.workers.clone(),
+                output_tail: String::new(),
+            }),
         },
+        remote: facts.channel.clone(),
         drift: drift(plan, record, facts),
         waiting,
         deadlocks,
@@ -174,6 +177,8 @@ fn worker_status(
         branch: worker.branch(),
         worktree: plan.worktree(worker),
         tip: known.tip.clone(),
+        tip_from: known.tip_from.as_ref().map(|tip| tip.from),
+        other_tip: known.tip_from.as_ref().and_then(|tip| tip.other.clone()),
         ready: state == State::Complete && reasons.is_empty(),
         state,
         reasons,
@@ -337,7 +342,8 @@ fn state(
     if was_merged || says_complete && !work.contested && is_there {
         return State::Integrated;
     }
-    if !matches!(known.worktree, WorktreeFacts::Present(_) | WorktreeFacts::Unread) {
+    use WorktreeFacts::{InAnotherClone, Present, Unread};
+    if !matches!(known.worktree, Present(_) | Unread | InAnotherClone) {
         return State::Missing;
     }
     match newest {
@@ -396,7 +402,7 @@ fn reasons(
         WorktreeFacts::At(folder) => {
             add(ReasonKind::WorktreeMoved, format!("the worktree was moved to {folder}"), &[]);
         }
-        WorktreeFacts::Unread => {}
+        WorktreeFacts::Unread | WorktreeFacts::InAnotherClone => {}
         WorktreeFacts::Present(tree) => {
             if !tree.unmerged.is_empty() {
                 let message = counted(tree.unmerged.len(), "unmerged file");
@@ -424,6 +430,13 @@ fn reasons(
     if !out_of_scope.is_empty() {
         let message = format!("{} outside the scope", counted(out_of_scope.len(), "file"));
         add(ReasonKind::OutOfScope, message, out_of_scope);
+    }
+    if let Some(other) = known.tip_from.as_ref().and_then(|tip| tip.other.as_ref()) {
+        let message = format!(
+            "the branch here and on the remote went different ways: {} is not in it",
+            other.short()
+        );
+        add(ReasonKind::Diverged, message, &[]);
     }
     if is_rewritten(record, facts, worker, known) {
         let message =

@@ -234,7 +234,7 @@ impl News<'_> {
         }
         if all(|worker| worker.state == State::Integrated) {
             let text = "every worker is merged".to_owned();
-            self.add(NewsKind::Integrated, "review", tips, text);
+            self.add(NewsKind::Integrated, "look back", tips, text);
         } else if all(WorkerStatus::is_usable) {
             let text = "every worker is ready to be merged".to_owned();
             self.add(NewsKind::Ready, "integrate", tips, text);
