@@ -14,6 +14,7 @@ mod crash;
 mod doctor;
 mod driver;
 mod engines;
+mod evals;
 mod filter;
 mod finish;
 mod format;
