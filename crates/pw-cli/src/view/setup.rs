@@ -184,7 +184,7 @@ pub(crate) fn doctor(doctor: &Doctor) -> String {
         let shown = rules.iter().filter(|rule| !is_said(rule));
         shown.map(|rule| format!("    {rule}\n")).collect()
     };
-    for allowed in &doctor.permissions {
+    if let Some(allowed) = &doctor.permissions {
         out += &rules(&allowed.missing);
         if !allowed.written.is_empty() {
             out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
