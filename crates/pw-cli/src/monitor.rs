@@ -1,6 +1,8 @@
-//! `pw-monitor`: where every worker is. Reads only.
+//! `pw-monitor`: where every worker is. Reads only, and runs the plan's `notify` when asked to wait or
+//! watch.
 
 mod notice;
+mod notification;
 mod stopped;
 mod wait;
 mod watch;
@@ -60,7 +62,7 @@ impl Cli for Monitor {
         match &self.command {
             Command::Status { workflow, no_worktrees, stall_after, since } => {
                 let look = if *no_worktrees { Worktrees::None } else { Worktrees::All };
-                let mut workflow = Workflow::open(context, workflow.as_deref())?;
+                let mut workflow = Workflow::open_to_look(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
                 let mut status: Status = workflow.status(context.now, look)?;
                 stopped::complete(&workflow, &mut status.integration)?;

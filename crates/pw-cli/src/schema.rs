@@ -46,7 +46,12 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
             entry::<snapshot::Forgotten>(),
         ],
         "pw-worker" => {
-            vec![entry::<worker::Brief>(), entry::<worker::Committed>(), entry::<worker::Synced>()]
+            vec![
+                entry::<worker::Brief>(),
+                entry::<worker::Committed>(),
+                entry::<worker::Ran>(),
+                entry::<worker::Synced>(),
+            ]
         }
         "pw-retro" => vec![
             entry::<retro::Retro>(),

@@ -47,6 +47,9 @@ pub struct Globals {
     /// Tell only this field of the answer's `data`, also what is as it should be in it
     #[arg(long, global = true, value_name = "FIELD")]
     only: Option<String>,
+    /// Ask the plan's remote first for what other clones did
+    #[arg(long, global = true)]
+    fetch: bool,
     /// Run as if started in this folder
     #[arg(short = 'C', global = true, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -68,6 +71,8 @@ pub struct Context {
     pub(crate) now: Seconds,
     /// The command line, for the lock and for messages.
     pub(crate) command: String,
+    /// Whether the plan's remote is asked first.
+    pub(crate) fetch: bool,
     format: Format,
 }
 
@@ -96,6 +101,7 @@ impl Context {
                 .take(3)
                 .collect::<Vec<_>>()
                 .join(" "),
+            fetch: globals.fetch,
             format: globals.format.unwrap_or_else(default_format),
         })
     }
@@ -103,6 +109,16 @@ impl Context {
     /// Returns the same context in another folder.
     pub(crate) fn at(&self, directory: &std::path::Path) -> Self {
         Self { directory: directory.to_owned(), command: self.command.clone(), ..*self }
+    }
+
+    /// Returns the same context for what was fetched already, or what must not use the network.
+    pub(crate) fn without_fetch(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            command: self.command.clone(),
+            fetch: false,
+            ..*self
+        }
     }
 
     /// Refuses unless a live view can be shown; `hint` says what does without.
@@ -122,6 +138,13 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Says why nothing happens yet, to people and agents alike: on stderr, beside the document.
+    pub(crate) fn say(&self, text: &str) {
+        complain(&format!("{}\n", view::plain(text)));
+    }
+}
+
 /// Returns the command line; bytes that are not UTF-8 are replaced, since it is only shown.
 fn words() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
@@ -138,6 +161,8 @@ pub enum Answer {
     ///
     /// `shorten` takes out of it what is told only on request.
     Document { schema: &'static str, data: Value, shorten: fn(&mut Value), view: String },
+    /// A refusal with the exit status of the user's command that failed.
+    Failed { failure: Failure, exit: u8 },
     /// The answer of a hook: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
     /// Text that another program reads, a shell or `man`; no document, whatever was asked for.
@@ -214,6 +239,7 @@ pub fn main<C: Cli>() -> ExitCode {
             let document = json!({ "schema": schema, "ok": true, "data": data });
             print(&format!("{document}\n"), 0)
         }
+        Ok(Answer::Failed { failure, exit }) => refuse_with(&failure, context.format, exit),
         Ok(Answer::Text(text) | Answer::Hook { stdout: text, refusal: None }) => print(&text, 0),
         Ok(Answer::Hook { refusal: Some(reason), .. }) => {
             complain(&format!("{}\n", view::plain(&reason)));
@@ -313,16 +339,20 @@ fn failure(error: &anyhow::Error) -> Failure {
 }
 
 fn refuse(failure: &Failure, format: Format) -> ExitCode {
+    refuse_with(failure, format, failure.code.exit())
+}
+
+fn refuse_with(failure: &Failure, format: Format, exit: u8) -> ExitCode {
     match format {
         Format::Json => {
             let mut error = json!(failure);
             report::bound(&mut error);
             let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": error });
-            print(&format!("{document}\n"), failure.code.exit())
+            print(&format!("{document}\n"), exit)
         }
         Format::Human => {
             complain(&view::failure(failure));
-            ExitCode::from(failure.code.exit())
+            ExitCode::from(exit)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::channel::{Channel, Tip};
 use crate::gap::Gap;
 use crate::history::{Ancestors, Change, History};
 use crate::id::{Oid, WorkerId};
@@ -96,6 +97,8 @@ impl Reverted {
 pub struct WorkerFacts {
     /// The branch's tip; `None` when the workflow has no such branch.
     pub tip: Option<Oid>,
+    /// Where the tip is; `None` when the plan names no remote.
+    pub tip_from: Option<Tip>,
     /// What merging the tip brings; `None` when nothing is there to merge.
     pub brought: Option<Brought>,
     /// The worktree at the worker's path.
@@ -134,6 +137,8 @@ pub enum WorktreeFacts {
     At(String),
     /// There, but not looked into.
     Unread,
+    /// In another clone: the branch is known from the plan's remote alone.
+    InAnotherClone,
     /// As git has it, and read.
     Present(TreeState),
 }
@@ -217,6 +222,8 @@ pub struct Facts {
     pub special_entries: SpecialEntries,
     /// What is not committed in the user's own checkout; `None` when that was not asked.
     pub checkout: Option<TreeState>,
+    /// How the plan's remote stands to this clone; `None` when the plan names none.
+    pub channel: Option<Channel>,
 }
 
 impl Facts {

@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "pw-worker complete *",
     "pw-worker sync",
     "pw-worker sync *",
+    "pw-worker run",
     "pw-setup explain *",
     "pw-setup repair",
     "pw-monitor status",
@@ -71,7 +72,11 @@ pub fn settings(
     let mut allow: Vec<String> = owned.iter().map(|glob| edit(worktree, glob)).collect();
     allow.extend(COMMANDS.iter().map(bash));
     let gates = plan.verify.iter().map(|gate| gate.command.as_str());
-    allow.extend(gates.filter(|command| is_exact(command)).map(|command| rule("Bash", command)));
+    let gates = gates.filter(|command| is_exact(command));
+    allow.extend(gates.flat_map(|command| {
+        [command.to_owned(), format!("pw-worker run -- {command}")]
+            .map(|command| rule("Bash", &command))
+    }));
     let mut deny: Vec<String> = DENIED.iter().map(bash).collect();
     deny.extend(excluded.iter().chain(&unshared).map(|glob| edit(worktree, glob)));
     let others = plan.workers.iter().filter(|other| other.id != worker.id);

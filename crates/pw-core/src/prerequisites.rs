@@ -45,6 +45,9 @@ pub struct WillRun {
     /// To start sessions, when that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<String>,
+    /// Once for each event that the user or an agent must act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
     /// Where each signal is pushed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
@@ -89,6 +92,7 @@ impl WillRun {
             smoke: plan.smoke.clone(),
             verify: plan.verify.clone(),
             launch: plan.launch.clone(),
+            notify: plan.notify.clone(),
             remote: plan.remote.clone(),
             copied: found.copies.len(),
             copies: found.copies.iter().take(MAX_NAMED).cloned().collect(),

@@ -1,6 +1,7 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
 mod board;
+pub mod budget;
 mod derive;
 mod news;
 mod next;
@@ -15,12 +16,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use board::Board;
+pub use budget::{BudgetLevel, BudgetUse};
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
+use crate::channel::{Channel, TipFrom};
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
@@ -42,6 +45,9 @@ pub struct Status {
     pub base: Base,
     /// The result so far.
     pub integration: Integration,
+    /// How the plan's remote stands to this clone; absent when the plan names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Channel>,
     /// In the order of the plan.
     pub workers: Vec<WorkerStatus>,
     /// How many of them are told in short, since there are many and nothing is wrong with these:
@@ -78,6 +84,9 @@ pub struct Status {
     /// What all workers used together; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far the budget of all together is used; absent below 80 %, and when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// What to do next, the most urgent first.
     pub next: Vec<NextStep>,
 }
@@ -182,6 +191,12 @@ pub struct WorkerStatus {
     pub worktree: String,
     /// The branch's newest commit; `null` when there is no branch.
     pub tip: Option<Oid>,
+    /// Where that commit is; absent when the plan names no remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip_from: Option<TipFrom>,
+    /// The other tip, of two that diverged; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_tip: Option<Oid>,
     /// Where it stands, by its signals and by git.
     pub state: State,
     /// Complete, and nothing in `reasons`.
@@ -229,6 +244,9 @@ pub struct WorkerStatus {
     /// What its sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far its budget is used; absent below 80 %, when it has none, and when its work is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
 }
 
 impl WorkerStatus {
@@ -349,6 +367,9 @@ pub enum ReasonKind {
     OutdatedCommits,
     /// What an entry of the branch names is in no commit.
     HollowEntry,
+    /// The branch here and the one on the plan's remote each have commits that the other lacks, or
+    /// the remote took some away.
+    Diverged,
 }
 
 impl ReasonKind {

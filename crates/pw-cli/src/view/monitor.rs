@@ -1,5 +1,6 @@
 //! Where every worker is.
 
+use pw_core::channel::Channel;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::session::Usage;
@@ -59,11 +60,19 @@ pub(crate) fn status(status: &Status) -> String {
         let (worker, after) = (&stop.worker, stop.after());
         out += &format!("  {worker} will not merge after {after}: {}\n", paths(&files));
     }
+    for edit in &status.trial.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
+    }
+    if let Some(used) = &status.budget {
+        out += &format!("  all together have used {}\n", used.message);
+    }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));
     }
     out.extend(status.waiting.iter().map(wait));
     out.extend(status.drift.iter().map(drift));
+    let note = status.remote.as_ref().and_then(Channel::note);
+    out.extend(note.map(|note| format!("  {}\n", plain(&note))));
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
     }
@@ -163,6 +172,9 @@ fn remarks(worker: &WorkerStatus) -> String {
     if let Some(stall) = &worker.stall {
         let (message, remedy) = (plain(&stall.message), plain(&stall.remedy));
         out += &format!("  {} does not move: {message}\n    {remedy}\n", worker.id);
+    }
+    if let Some(used) = &worker.budget {
+        out += &format!("  {} has used {}\n", worker.id, used.message);
     }
     if let (State::Blocked, Some(signal)) = (worker.state, &worker.signal) {
         let reason = signal.reason.as_deref().unwrap_or_default();

@@ -77,9 +77,16 @@ pub(crate) fn created(created: &Created) -> String {
 }
 
 fn prerequisites(found: &Prerequisites) -> String {
-    let WillRun { setup, smoke, verify, launch, remote, copied, hooks, .. } = &found.will_run;
+    let WillRun { setup, smoke, verify, launch, notify, remote, copied, hooks, .. } =
+        &found.will_run;
     let gates = verify.iter().map(|gate| (gate.name.as_str(), gate.command.clone()));
-    let keys = [("setup", setup), ("smoke", smoke), ("launch", launch), ("remote", remote)];
+    let keys = [
+        ("setup", setup),
+        ("smoke", smoke),
+        ("launch", launch),
+        ("notify", notify),
+        ("remote", remote),
+    ];
     let keys = keys.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
     let copied = (*copied > 0).then(|| ("copy", counted(*copied, "ignored file")));
     let hooks = (!hooks.is_empty()).then(|| ("hooks", hooks.join(", ")));

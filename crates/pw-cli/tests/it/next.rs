@@ -42,6 +42,8 @@ fn commands<'a>(
         Next::LaunchAll(workflow),
         Next::Schema("pw-setup"),
         Next::Ended(&workers[0]),
+        Next::Join { worker: &workers[0], workflow },
+        Next::FetchedStatus(workflow),
         Next::Repair(None),
         Next::Repair(Some(workflow)),
         Next::EmitPlan { workers: 3 },

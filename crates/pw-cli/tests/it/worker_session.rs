@@ -39,13 +39,14 @@ const FOR_ALL: &[&str] = &[
     "pw-retro forget --all",
 ];
 
-/// Signals or syncs: refused in another worker's worktree alone.
+/// Signals, syncs or runs: refused in another worker's worktree alone.
 const AS_ITSELF: &[&str] = &[
     "pw-worker checkpoint x",
     "pw-worker blocked x",
     "pw-worker needs task-3 x",
     "pw-worker complete x",
     "pw-worker sync task-3",
+    "pw-worker run -- true",
 ];
 
 /// Reads: for each session, in every folder.

@@ -59,6 +59,11 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
                 None => ("resume", start()),
             },
             State::Missing if is_lost(worker) => continue,
+            // HEAD of its worktree has the work, under another name or none.
+            State::Missing if has(worker, ReasonKind::WrongBranch) => {
+                let again = CommandLine::git(&places.worktree(planned), "switch -c");
+                ("rename", again.word(&worker.branch))
+            }
             State::Missing if worker.tip.is_some() => ("create", Next::Advance(workflow).into()),
             State::Complete if worker.reasons.iter().any(|r| r.kind.is_about_scope()) => {
                 let since = status.base.commit.short();
