@@ -194,9 +194,20 @@ pub(crate) fn doctor(doctor: &Doctor) -> String {
         out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
         out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
     }
-    let permissions = doctor.permissions.iter();
-    for rule in permissions.flat_map(|allowed| allowed.missing.iter().chain(&allowed.written)) {
-        out += &format!("    {rule}\n");
+    let rules = |rules: &[String]| -> String {
+        // Of a rule without arguments and the same with some, the one says the other.
+        let is_said = |rule: &String| {
+            let wider = rule.replace(')', " *)");
+            rules.contains(&wider)
+        };
+        let shown = rules.iter().filter(|rule| !is_said(rule));
+        shown.map(|rule| format!("    {rule}\n")).collect()
+    };
+    if let Some(allowed) = &doctor.permissions {
+        out += &rules(&allowed.missing);
+        if !allowed.written.is_empty() {
+            out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
+        }
     }
     out
 }
