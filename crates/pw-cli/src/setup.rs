@@ -4,6 +4,7 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
+mod documents;
 mod explain;
 mod launch;
 mod list;

@@ -7,6 +7,7 @@
 mod changes;
 mod commit;
 mod copy;
+mod definitions;
 mod history;
 mod hook_trace;
 mod hooks;

@@ -25,6 +25,7 @@ mod hooks;
 mod house;
 mod identity;
 mod integrate;
+mod items;
 mod landing;
 mod launch;
 mod layouts;
