@@ -1,5 +1,6 @@
 //! `pw-monitor`: where every worker is. Reads only.
 
+mod history;
 mod notice;
 mod wait;
 mod watch;
@@ -39,6 +40,9 @@ enum Command {
         /// The cursor of an answer before: only what changed since is told
         #[arg(long, value_name = "CURSOR")]
         since: Option<Cursor>,
+        /// Tell also files that past changes of what workers changed touched, and that no worker has
+        #[arg(long)]
+        history: bool,
     },
     Wait(wait::Wait),
     /// A live view for a terminal
@@ -57,11 +61,14 @@ impl Cli for Monitor {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Status { workflow, no_worktrees, stall_after, since } => {
+            Command::Status { workflow, no_worktrees, stall_after, since, history } => {
                 let look = if *no_worktrees { Worktrees::None } else { Worktrees::All };
                 let mut workflow = Workflow::open(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
-                let status: Status = workflow.status(context.now, look)?;
+                let status: Status = match history {
+                    true => history::status(&workflow, context.now, look)?,
+                    false => workflow.status(context.now, look)?,
+                };
                 let view = view::status(&status);
                 Answer::of(&status::since(status, since.as_ref(), context.now), |_| view)
             }

@@ -8,6 +8,7 @@ pub mod advise;
 pub mod backtest;
 pub mod coupling;
 pub mod emit;
+pub mod foretell;
 mod item_scopes;
 pub mod item_split;
 pub mod items;

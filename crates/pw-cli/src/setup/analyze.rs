@@ -9,6 +9,7 @@ use clap::Args;
 use pw_core::analyze::advise::{Advised, Evaluation, advise, best};
 use pw_core::analyze::backtest::Past;
 use pw_core::analyze::emit;
+use pw_core::analyze::foretell::foretell;
 use pw_core::analyze::item_split::with_items;
 use pw_core::analyze::items::{Reading, Tracked, WorkItem};
 use pw_core::analyze::kinds::Kind;
@@ -67,6 +68,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
             pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
     }
     let mut advised = advise(&past, &files, &trials, workers);
+    advised.analysis.foretold = foretell(&past, &windows);
     if !options.documents.is_empty() {
         let (items, notes) = items(&repo, &log, &files, &documents.texts)?;
         let wanted = options.workers.map(usize::from);

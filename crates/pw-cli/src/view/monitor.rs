@@ -1,6 +1,7 @@
 //! Where every worker is.
 
 use comfy_table::Color;
+use pw_core::analyze::neighbours::Neighbour;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::session::Usage;
@@ -64,6 +65,15 @@ pub(crate) fn status(status: &Status) -> String {
     out.extend(status.drift.iter().map(drift));
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
+    }
+    let left = status.left_behind.iter().flatten();
+    for Neighbour { worker, pair, owner } in left {
+        let owner = owner.as_ref().map_or("no worker".to_owned(), ToString::to_string);
+        let (path, with) = (plain(&pair.path.to_string()), plain(&pair.with.to_string()));
+        out += &format!(
+            "  {worker} changed {path}; in {:.0} % of history {with}, owned by {owner}, changes with it\n",
+            pair.confidence() * 100.0
+        );
     }
     out + &next(&status.next)
 }

@@ -50,19 +50,26 @@ pub(crate) fn check(check: &Check) -> String {
             );
         }
     }
-    for Neighbour { worker, pair, owner } in &check.neighbours {
+    out += &neighbours(&check.neighbours);
+    out += &prerequisites(&check.prerequisites);
+    out + &next(&check.setup.next)
+}
+
+/// Files that changed with a worker's, a line each.
+fn neighbours(all: &[Neighbour]) -> String {
+    let mut out = String::new();
+    for Neighbour { worker, pair, owner } in all {
         let owner =
             owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
         out += &format!(
-            "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
+            "\n{worker}: {} changed with {} in {} of {} changes; {owner}\n",
             plain(&pair.with.to_string()),
             plain(&pair.path.to_string()),
             pair.together,
             pair.of
         );
     }
-    out += &prerequisites(&check.prerequisites);
-    out + &next(&check.setup.next)
+    out
 }
 
 pub(crate) fn created(created: &Created) -> String {

@@ -108,6 +108,7 @@ pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: 
         schedule: None,
         shared,
         hubs,
+        foretold: None,
         coupled: coupled.collect(),
         plan: None,
         notes,

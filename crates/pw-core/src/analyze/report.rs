@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::coupling::Pair;
+use super::foretell::Foretold;
 use super::items::WorkItem;
 use super::split::Way;
 use crate::next::NextStep;
@@ -33,6 +34,9 @@ pub struct Analysis {
     pub shared: Vec<RepoPath>,
     /// Files that are in most of the changes that cross these workers; none for items.
     pub hubs: Vec<Hub>,
+    /// How well past changes foretold which other files a change needs; absent without enough of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foretold: Option<Foretold>,
     /// Files that change together; for items, those of two workers or of none.
     pub coupled: Vec<Pair>,
     /// The plan that was written; absent when none was.
