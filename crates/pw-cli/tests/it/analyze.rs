@@ -182,10 +182,11 @@ fn people_get_tables() {
 #[test]
 fn check_counts_merges_where_work_lands_by_merges() {
     let repo = repo();
-    for number in 0..8 {
+    for number in 0..16 {
+        let name = if number % 2 == 0 { "users" } else { "posts" };
         repo.git(&["checkout", "-q", "-b", "topic"]);
         for part in ["api", "docs"] {
-            change(&repo, number, &[&format!("{part}/users.txt")]);
+            change(&repo, number, &[&format!("{part}/{name}.txt")]);
         }
         repo.git(&["checkout", "-q", "main"]);
         repo.git(&["merge", "-q", "--no-ff", "-m", "a topic", "topic"]);
@@ -193,7 +194,7 @@ fn check_counts_merges_where_work_lands_by_merges() {
     }
     repo.write(
         "plan.yaml",
-        "workflow: w\ngoal: g\nworkers:\n  - {id: a, name: api, owns: [api]}\n",
+        "workflow: w\ngoal: g\nworkers:\n  - {id: a, name: api, owns: [api/users.txt]}\n",
     );
     let data = repo.pw("pw-setup check plan.yaml").data();
     let told = &data["neighbours"][0];

@@ -157,6 +157,20 @@ fn of_a_document_that_cannot_be_read_whole_the_rest_is_used() {
 }
 
 #[test]
+fn items_of_a_project_that_does_not_exist_yet_are_split_by_the_files_to_be() {
+    let repo = crate::repo("");
+    repo.git(&["checkout", "-q", "--orphan", "empty"]);
+    let document = "- Add `api/users.py`\n- Add `web/users.ts`\n- Write `docs/users.md`\n";
+    let data = analyzed(&repo, document, " --emit-plan split.yaml");
+    assert_eq!(
+        (&data["verdict"]["advice"], &data["history"]["commits"]),
+        (&json!("split"), &json!(0))
+    );
+    assert_eq!(data["items"][0]["files"], json!([{"path": "api/users.py", "new": true}]));
+    assert!(repo.read("split.yaml").contains("web/**"), "{data:#}");
+}
+
+#[test]
 fn what_a_document_says_stays_data() {
     let repo = service();
     let document = "- Fix `app/users/main.txt` \"quoted\" \\ # no comment: {a} [b]\n\

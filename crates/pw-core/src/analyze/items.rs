@@ -34,6 +34,12 @@ const MAX_ITEMS: usize = 200;
 /// How many identifiers are looked up.
 const MAX_IDENTIFIERS: usize = 100;
 
+/// Characters of an item, or of a step of it, that are read.
+const MAX_TEXT: usize = 2_000;
+
+/// Steps and code spans of an item that are read.
+const MAX_STEPS: usize = 60;
+
 /// Characters of an item's words that are told.
 const MAX_ACTION: usize = 160;
 
@@ -91,7 +97,7 @@ impl Reading {
         for (at, (name, text)) in documents.iter().enumerate() {
             let document = Document::read(text);
             let mut work = Work::of(&document);
-            work.drafts.iter_mut().for_each(|draft| draft.document = at);
+            work.drafts.iter_mut().for_each(|draft| draft.bound(at));
             if work.drafts.is_empty() {
                 reading.notes.push(format!("{name} names nothing to do"));
             }
@@ -113,9 +119,13 @@ impl Reading {
         }
         if open > MAX_ITEMS {
             reading.notes.push(format!("of {open} items the first {MAX_ITEMS} are told"));
-            reading.drafts.retain(|draft| !draft.is_done);
-            reading.drafts.truncate(MAX_ITEMS);
         }
+        let mut kept = (0, 0);
+        reading.drafts.retain(|draft| {
+            let kept = if draft.is_done { &mut kept.0 } else { &mut kept.1 };
+            *kept += 1;
+            *kept <= MAX_ITEMS
+        });
         reading
     }
 
@@ -199,6 +209,15 @@ impl Reading {
 }
 
 impl Draft {
+    /// Leaves of an endless item what can be one, and says which document it stands in.
+    fn bound(&mut self, document: usize) {
+        self.document = document;
+        self.text = bounded(&self.text, MAX_TEXT);
+        self.steps.truncate(MAX_STEPS);
+        self.steps.iter_mut().for_each(|step| *step = bounded(step, MAX_TEXT));
+        self.spans.truncate(MAX_STEPS);
+    }
+
     /// Returns what its own words or those nested in it say.
     fn said<T>(&self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         std::iter::once(&self.text).chain(&self.steps).find_map(|text| read(text))

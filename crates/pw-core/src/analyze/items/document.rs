@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+/// Lists nested deeper than this count as this deep.
+const DEEPEST: usize = 12;
+
 /// What a document holds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Document {
@@ -181,7 +184,7 @@ impl<'t> Reader<'t> {
     fn begin(&mut self, form: Form, number: Option<u64>, place: &Range<usize>) {
         let line = self.lines.at(place.start);
         self.open.push(self.document.blocks.len());
-        let depth = self.lists.len();
+        let depth = self.lists.len().min(DEEPEST);
         let (text, spans) = (String::new(), Vec::new());
         self.document.blocks.push(Block { form, depth, number, text, spans, line });
     }

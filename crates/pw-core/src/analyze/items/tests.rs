@@ -197,6 +197,18 @@ fn forms_of_documents() {
 }
 
 #[test]
+fn no_document_takes_forever_or_the_stack() {
+    for piece in
+        ["- ", "> ", "[", "*a ", "`a", "<!--", "1. a\n", "- a after 1\n", "# a\n", "\n- [x] a"]
+    {
+        let (items, _) = read(&piece.repeat(20_000));
+        assert!(items.len() <= MAX_ITEMS, "{piece}");
+    }
+    let (items, _) = read(&format!("- {}", "after item 1, `x` ".repeat(20_000)));
+    assert!(items[0].action.len() < 1_000);
+}
+
+#[test]
 fn ways_to_say_what_comes_first() {
     let after = |text: &str| -> Vec<String> {
         read(text).0.into_iter().map(|item| item.after.join(" ")).collect()
