@@ -51,13 +51,15 @@ impl Workflow {
     pub(crate) fn committed(&self, now: Seconds) -> Result<Facts> {
         let worker = |worker: &Worker| {
             let tip = self.tip(worker).cloned();
-            (worker.id.clone(), WorkerFacts { tip, ..WorkerFacts::default() })
+            let tip_from = self.tip_from(worker).cloned();
+            (worker.id.clone(), WorkerFacts { tip, tip_from, ..WorkerFacts::default() })
         };
         let mut facts = Facts {
             now,
             workers: self.plan.workers.iter().map(worker).collect(),
             base_tip: self.base_tip().cloned(),
             integration_tip: self.integration().cloned(),
+            channel: self.channel.clone(),
             ..Facts::default()
         };
         self.read_history(&mut facts)?;
@@ -209,6 +211,9 @@ impl Workflow {
     fn lost(&self, worker: &Worker) -> WorktreeFacts {
         if !self.record.is_made(&worker.id) || self.tip(worker).is_none() {
             return WorktreeFacts::Missing;
+        }
+        if self.own_tip(worker).is_none() {
+            return WorktreeFacts::InAnotherClone;
         }
         match repair::whereabouts(&self.repo, &self.plan, worker) {
             Whereabouts::Unlinked(_) => WorktreeFacts::Unlinked,

@@ -2,18 +2,17 @@
 //! branch, whether the user merged, squashed, rebased or cherry-picked it, also when the base
 //! branch changed the same files since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use pw_core::facts::{Facts, Reverted};
 use pw_core::history::{Change, Commit, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::path::RepoPath;
 use pw_core::record::Record;
 use pw_core::signal::{self, Signal, Subject};
 use pw_git::{Pair, Repo, Scratch};
 
-use crate::landed::steps::{Steps, TRIED};
+use crate::landed::steps::{Files, Steps, TRIED};
 use crate::workflow::Workflow;
 
 mod steps;
@@ -44,6 +43,11 @@ pub(crate) fn landings(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
             landings.reverted.extend(taken_back(workflow, &facts.history, branch, tips)?);
         }
     }
+    // A part of the result is told of the worker that made it.
+    let is_part = |tip: &Oid, reverted: &Reverted| {
+        reverted.partly.is_some() && facts.integration_tip.as_ref() == Some(tip)
+    };
+    landings.reverted.retain(|tip, reverted| !is_part(tip, reverted));
     Ok(landings)
 }
 
@@ -58,10 +62,10 @@ fn taken_back(
     if tips.is_empty() || is_made_by_us(record, history, branch) {
         return Ok(BTreeMap::new());
     }
-    let steps = Steps::read(repo, history, branch)?;
-    let tips = changed_paths(repo, &record.base, tips)?.into_iter();
-    let reverted = tips.filter_map(|(tip, paths)| {
-        let reverted = steps.reverted_since(history, &tip, &paths)?;
+    let tips = changed_files(repo, &record.base, tips)?;
+    let steps = Steps::read(repo, history, branch, &tips)?;
+    let reverted = tips.into_iter().filter_map(|(tip, files)| {
+        let reverted = steps.reverted_since(history, &tip, &files)?;
         Some((tip, reverted))
     });
     Ok(reverted.collect())
@@ -96,13 +100,14 @@ fn by_content(workflow: &Workflow, facts: &Facts) -> Result<Landings> {
     if wanted.is_empty() {
         return Ok(landings);
     }
-    let steps = Steps::read(repo, &facts.history, base_tip)?;
-    for (tip, paths) in changed_paths(repo, &record.base, wanted)? {
-        if let Some(at) = steps.first_with(repo, &tip, &paths)? {
+    let wanted = changed_files(repo, &record.base, wanted)?;
+    let steps = Steps::read(repo, &facts.history, base_tip, &wanted)?;
+    for (tip, files) in wanted {
+        if let Some(at) = steps.first_with(repo, &tip, &files)? {
             if !is_newer(workflow, facts, &steps, &at, &tip)? {
                 landings.landed_as.insert(tip, at);
             }
-        } else if let Some(reverted) = steps.reverted(repo, facts, &tip, &paths)? {
+        } else if let Some(reverted) = steps.reverted(repo, facts, &tip, &files)? {
             landings.reverted.insert(tip, reverted);
         }
     }
@@ -143,10 +148,15 @@ fn is_newer(
         None => landed_before(workflow, facts, steps, tip)?,
     };
     let Some(before) = before else { return Ok(false) };
-    let pair = Pair { ours: at.clone(), theirs: tip.clone(), base: Some(before) };
-    let merged = workflow.repo.merge_pairs(&[pair], Some(&Scratch::new()?))?;
-    let tree = workflow.repo.tree_of(at)?;
-    Ok(merged.iter().any(|merge| !merge.conflicts.is_empty() || merge.tree != tree))
+    let pair = Pair { base: Some(before), ..Pair::new(at, tip) };
+    let scratch = Scratch::new()?;
+    let merged = workflow.repo.merge_pairs(&[pair], Some(&scratch))?;
+    let merged = merged.first().context("a merge without an outcome")?;
+    let adds_nothing = || {
+        let tree = workflow.repo.merged_tree(merged, Some(&scratch))?;
+        anyhow::Ok(tree == workflow.repo.tree_of(at)?)
+    };
+    Ok(!merged.conflicts.is_empty() || !adds_nothing()?)
 }
 
 /// Returns the newest merge below the result that the base branch has by content.
@@ -161,8 +171,8 @@ fn landed_before(
     }
     let merges = facts.history.chain(result).skip(1).filter(|commit| commit.parents.len() > 1);
     let merges = merges.take(TRIED).map(|commit| commit.oid.clone()).collect();
-    for (merge, paths) in changed_paths(&workflow.repo, &workflow.record.base, merges)? {
-        if steps.first_with(&workflow.repo, &merge, &paths)?.is_some() {
+    for (merge, files) in changed_files(&workflow.repo, &workflow.record.base, merges)? {
+        if steps.first_with(&workflow.repo, &merge, &files)?.is_some() {
             return Ok(Some(merge));
         }
     }
@@ -177,7 +187,9 @@ pub(crate) fn merge_base(
     base_tip: &Oid,
     result: &Oid,
 ) -> Result<Option<Oid>> {
-    let steps = Steps::read(&workflow.repo, &facts.history, base_tip)?;
+    let Workflow { repo, record, .. } = workflow;
+    let known = changed_files(repo, &record.base, vec![result.clone()])?;
+    let steps = Steps::read(repo, &facts.history, base_tip, &known)?;
     landed_before(workflow, facts, &steps, result)
 }
 
@@ -187,9 +199,10 @@ pub(crate) fn is_in(workflow: &Workflow, facts: &Facts, branch: &Oid, tip: &Oid)
     if repo.is_ancestor(tip, branch)? {
         return Ok(true);
     }
-    let steps = Steps::read(repo, &facts.history, branch)?;
-    for (tip, paths) in changed_paths(repo, &record.base, vec![tip.clone()])? {
-        if steps.first_with(repo, &tip, &paths)?.is_some() {
+    let known = changed_files(repo, &record.base, vec![tip.clone()])?;
+    let steps = Steps::read(repo, &facts.history, branch, &known)?;
+    for (tip, files) in &known {
+        if steps.first_with(repo, tip, files)?.is_some() {
             return Ok(true);
         }
     }
@@ -202,15 +215,11 @@ fn is_complete(history: &History, tip: &Oid) -> bool {
 }
 
 /// Returns each tip with the files it changes since the base, those without any left out.
-fn changed_paths(
-    repo: &Repo,
-    base: &Oid,
-    tips: Vec<Oid>,
-) -> Result<Vec<(Oid, BTreeSet<RepoPath>)>> {
+fn changed_files(repo: &Repo, base: &Oid, tips: Vec<Oid>) -> Result<Vec<(Oid, Files)>> {
     let questions: Vec<CommitRange> =
         tips.iter().map(|tip| CommitRange::between(base, tip)).collect();
-    let paths = |changes: Vec<Change>| changes.into_iter().map(|change| change.path).collect();
-    let answers = repo.changes(&questions)?.into_iter().map(paths);
+    let files = |changes: Vec<Change>| changes.into_iter().map(|c| (c.path.clone(), c)).collect();
+    let answers = repo.changes(&questions)?.into_iter().map(files);
     let with = tips.into_iter().zip(answers);
-    Ok(with.filter(|(_, paths): &(Oid, BTreeSet<RepoPath>)| !paths.is_empty()).collect())
+    Ok(with.filter(|(_, files): &(Oid, Files)| !files.is_empty()).collect())
 }

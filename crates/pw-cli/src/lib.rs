@@ -3,16 +3,21 @@
 #![warn(missing_docs)]
 
 mod command;
+mod engines;
 mod facts;
+mod heavy;
 mod identity;
 mod integrate;
 mod landed;
 mod launcher;
 mod monitor;
+mod moved_edits;
 mod output;
 mod picture;
 mod processes;
 mod radar;
+mod recorded;
+mod remote;
 mod repair;
 mod retro;
 pub mod schema;
@@ -21,6 +26,7 @@ mod setup;
 mod shell;
 mod snapshot;
 mod view;
+mod whole_file;
 mod worker;
 mod workflow;
 

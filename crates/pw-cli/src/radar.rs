@@ -12,11 +12,13 @@ use pw_core::facts::{Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::moved_edit::{MovedEdit, Moving};
 use pw_core::path::RepoPath;
 use pw_core::status::{Board, ReasonKind, State, WorkerStatus};
 use pw_git::{MergeOutcome, Pair};
 
 pub(crate) use self::trial_merges::TrialMerges;
+use crate::moved_edits::carried;
 use crate::workflow::Workflow;
 
 /// Which workers will not merge.
@@ -51,6 +53,8 @@ pub(crate) struct Radar<'a> {
     commits_only: Vec<WorkerId>,
     /// The commits that merges on top of the integration branch contain.
     bases: MergeBases,
+    /// A commit that has the `.gitattributes` of all branches; `None` where these may differ.
+    attributes: Option<Oid>,
     trials: &'a mut TrialMerges,
 }
 
@@ -75,6 +79,10 @@ impl Participant<'_> {
         self.committed.iter().chain(&self.uncommitted)
     }
 
+    fn moving(&self) -> Moving<'_> {
+        Moving::new(Some(&self.status.id), &self.since, &self.tip, self.changes())
+    }
+
     /// Returns the uncommitted files that could collide with other workers' work: all of them when
     /// some were removed, since these may have been renamed.
     fn uncommitted_that_matter(&self, others: &[&Footprint<'_>]) -> Vec<RepoPath> {
@@ -97,13 +105,15 @@ impl<'a> Radar<'a> {
         trials: &'a mut TrialMerges,
     ) -> Result<Self> {
         let base = &workflow.record.base;
+        let trunk = workflow.integration().unwrap_or(base);
         let mut radar = Self {
             workflow,
             facts,
             participants: Vec::new(),
             pairs: Vec::new(),
             commits_only: Vec::new(),
-            bases: facts.history.merge_bases(base, [workflow.integration().unwrap_or(base)]),
+            bases: facts.history.merge_bases(base, [trunk]),
+            attributes: None,
             trials,
         };
         for status in states {
@@ -129,6 +139,10 @@ impl<'a> Radar<'a> {
         let in_question: Vec<Vec<RepoPath>> =
             radar.participants.iter().enumerate().map(in_question).collect();
         radar.take_in(&in_question)?;
+        let mut uncommitted = radar.participants.iter().flat_map(|side| &side.uncommitted);
+        let differ =
+            facts.changes_attributes() || uncommitted.any(|change| change.path.is_attributes());
+        radar.attributes = (!differ).then(|| trunk.clone());
         pairs.retain(|(first, second)| {
             !nested(facts, &radar.participants[*first], &radar.participants[*second])
         });
@@ -197,7 +211,7 @@ impl<'a> Radar<'a> {
             let (a, b) = (&self.participants[*a], &self.participants[*b]);
             let base = self.facts.history.merge_bases(&self.workflow.record.base, [&a.tip]);
             let base = base.merge_base(&b.tip);
-            Pair { ours: commit(a), theirs: commit(b), base }
+            Pair { ours: commit(a), theirs: commit(b), base, attributes: self.attributes.clone() }
         };
         let now = pairs.iter().map(|at| pair(at, |side| side.now.clone()));
         // The same with commits alone, where that is not the same question.
@@ -248,8 +262,9 @@ impl<'a> Radar<'a> {
         let rank = |at: &usize| places.iter().position(|place| place == at);
         let mut stops: Vec<(usize, TrialStop)> = Vec::new();
         let mut groups_left = Vec::new();
-        let is_foreign = self.has_foreign_head();
-        let groups = match is_foreign {
+        // Any merge may decide about any later one.
+        let is_one_group = self.has_foreign_head() || self.attributes.is_none();
+        let groups = match is_one_group {
             true => vec![(0..self.participants.len()).collect()],
             false => graph::groups(&self.order_dependent()),
         };
@@ -259,7 +274,7 @@ impl<'a> Radar<'a> {
             queue.sort_by_key(rank);
             match queue[..] {
                 [] => {}
-                [first, second] if group.len() == 2 && !is_foreign => {
+                [first, second] if group.len() == 2 && !is_one_group => {
                     stops.extend(
                         self.pair_stop(first, second, conflicts).map(|stop| (second, stop)),
                     );
@@ -282,8 +297,24 @@ impl<'a> Radar<'a> {
         Ok(TrialMerge {
             order: places.iter().map(|at| self.participants[*at].status.id.clone()).collect(),
             stops: stops.into_iter().map(|(_, stop)| stop).collect(),
+            moved_edits: self.moved_edits(conflicts)?,
             commits_only: self.commits_only.clone(),
         })
+    }
+
+    /// Returns what merging pairs that do not collide carries over into moved files.
+    fn moved_edits(&self, conflicts: &[Conflict]) -> Result<Vec<MovedEdit>> {
+        let sides: Vec<Moving<'_>> = self.participants.iter().map(Participant::moving).collect();
+        let collide = |pair: &(usize, usize)| {
+            let ids = [pair.0, pair.1].map(|at| &self.participants[at].status.id);
+            conflicts.iter().any(|found| ids.iter().all(|id| found.workers.contains(id)))
+        };
+        let pairs = self.pairs.iter().filter(|pair| !collide(pair));
+        let both_ways = pairs.flat_map(|(one, other)| [(*one, *other), (*other, *one)]);
+        carried(
+            &self.workflow.repo,
+            both_ways.map(|(mover, editor)| (&sides[mover], &sides[editor])),
+        )
     }
 
     /// Returns the pairs between which the order of the merges can matter: those that could
@@ -339,14 +370,16 @@ impl<'a> Radar<'a> {
         let question = |(next, group): &(usize, &mut Group)| {
             let Participant { tip, now, .. } = &self.participants[*next];
             let base = group.bases.merge_base(tip);
-            Pair { ours: group.head.clone(), theirs: now.clone(), base }
+            let attributes = self.attributes.clone();
+            Pair { base, attributes, ..Pair::new(&group.head, now) }
         };
         let questions: Vec<Pair> = turns.iter().map(question).collect();
         let outcomes = self.trials.merge(&questions)?;
         let mut stops = Vec::new();
         for (((next, group), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
-                group.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
+                let tree = self.trials.merged_tree(&outcome)?;
+                group.head = self.trials.commit(&tree, &[&pair.ours, &pair.theirs])?;
                 group.bases.add(&self.participants[next].tip);
                 group.before.push(next);
             } else {

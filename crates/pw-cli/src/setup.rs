@@ -4,8 +4,10 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
+mod doctor;
 mod documents;
 mod explain;
+mod join;
 mod launch;
 mod list;
 mod message_hooks;
@@ -14,6 +16,7 @@ mod preflight;
 pub(crate) mod prepare;
 mod prerequisites;
 mod repair;
+mod submit;
 mod tmux;
 mod trial;
 
@@ -25,7 +28,7 @@ use pw_core::id::WorkerId;
 use pw_core::session::LaunchMode;
 
 use crate::session;
-use crate::shell::{Answer, Cli, Context, Globals};
+use crate::shell::{About, Answer, Cli, Context, Globals};
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
 #[derive(Debug, Parser)]
@@ -57,6 +60,15 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
+    /// Makes the worktree of a worker in this clone that was created in another one, and brings it
+    /// forward to what the plan's remote has
+    Join {
+        /// The worker
+        worker: WorkerId,
+        /// The workflow; needed only when there are several
+        #[arg(long)]
+        workflow: Option<String>,
+    },
     /// Starts sessions of workers that have none, or says how
     Launch {
         /// The workers; all that are neither done nor running when none is named
@@ -64,12 +76,16 @@ enum Command {
         /// The workflow; needed only when there are several
         #[arg(long)]
         workflow: Option<String>,
-        /// How: print the commands, tmux, background, or custom (the plan's `launch`)
+        /// How: print the commands, tmux, background, custom (the plan's `launch`), or on other
+        /// machines: ssh, slurm
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
         how: LaunchMode,
         /// Their sessions, which cannot be seen from here, are over: you looked where they ran
         #[arg(long, requires = "workers")]
         ended: bool,
+        /// Only say what would be submitted to the engine
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Makes worktrees, git hooks and launchers whole again where they were moved, replaced or lost
     Repair {
@@ -78,6 +94,8 @@ enum Command {
     },
     /// Says which split the history speaks for, what it would bring, or to do it in one session
     Analyze(analyze::Options),
+    /// Says what this machine, this repository and the client lack, each with what helps
+    Doctor(doctor::Options),
     /// Lists the workflows of this repository
     List,
     /// Says what a code, a state or the kind of a reason means, and what to do about it
@@ -85,8 +103,8 @@ enum Command {
         /// The word, as it stands in an answer
         word: String,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Command {
@@ -94,14 +112,17 @@ impl Command {
     /// may be repaired by its own session, which is told to.
     fn is_for_all(&self) -> bool {
         match self {
-            Self::Create { .. } | Self::Advance { .. } => true,
-            Self::Launch { how, ended, .. } => *how != LaunchMode::Print || *ended,
+            Self::Create { .. } | Self::Advance { .. } | Self::Join { .. } => true,
+            Self::Launch { how, ended, dry_run, .. } => {
+                !dry_run && (*how != LaunchMode::Print || *ended)
+            }
+            Self::Doctor(options) => options.fix_permissions,
             Self::Check { .. }
             | Self::Repair { .. }
             | Self::Analyze(_)
             | Self::List
             | Self::Explain { .. }
-            | Self::Schema => false,
+            | Self::About(_) => false,
         }
     }
 }
@@ -119,14 +140,22 @@ impl Cli for Setup {
             Command::Check { plan } => check::check(context, plan),
             Command::Create { plan, no_trial } => create::create(context, plan, !no_trial),
             Command::Advance { workflow } => advance::advance(context, workflow.as_deref()),
-            Command::Launch { workers, workflow, how, ended } => {
+            Command::Join { worker, workflow } => join::join(context, worker, workflow.as_deref()),
+            Command::Launch { workers, workflow, how, ended, dry_run } if how.is_elsewhere() => {
+                let (workflow, how, ended, dry_run) = (workflow.as_deref(), *how, *ended, *dry_run);
+                submit::submit(context, &submit::Wanted { workers, workflow, how, ended, dry_run })
+            }
+            Command::Launch { workers, workflow, how, ended, dry_run } => {
+                // What is printed is what would be run.
+                let how = &if *dry_run { LaunchMode::Print } else { *how };
                 launch::launch(context, workers, workflow.as_deref(), *how, *ended)
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::Analyze(options) => analyze::analyze(context, options),
+            Command::Doctor(options) => doctor::doctor(context, options),
             Command::List => list::list(context),
             Command::Explain { word } => explain::explain(word),
-            Command::Schema => Answer::schema::<Self>(),
+            Command::About(about) => about.tell::<Self>(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::channel::{Channel, RecordAt, Tip, newest, taken_away, tracking};
 use pw_core::details::{Misplaced, Workflows};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug, WorkerId};
@@ -12,10 +13,13 @@ use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
 use pw_core::status::Places;
 use pw_core::time::rfc3339;
-use pw_git::{Journal, Lock, Repo, Worktree};
+use pw_git::{Journal, Lock, Remote, Repo, Worktree, all};
 
 use crate::identity;
 use crate::launcher;
+use crate::recorded::REFS;
+pub(crate) use crate::recorded::{is_closed, read_refs, recorded};
+use crate::remote;
 use crate::shell::Context;
 
 /// A recorded workflow.
@@ -28,36 +32,42 @@ pub(crate) struct Workflow {
     pub(crate) record_tip: Oid,
     /// All branches and refs of ours, by full name.
     pub(crate) refs: BTreeMap<String, Oid>,
-}
-
-/// The prefixes of all refs that a workflow is read from.
-const REFS: &[&str] = &["refs/heads", "refs/pw"];
-
-/// Reads all refs that a workflow is read from.
-pub(crate) fn read_refs(repo: &Repo) -> Result<BTreeMap<String, Oid>> {
-    repo.refs(REFS)
-}
-
-/// Returns the workflows that have a record, with its newest commit.
-pub(crate) fn recorded(refs: &BTreeMap<String, Oid>) -> Vec<(Slug, Oid)> {
-    let name = |name: &str| name.strip_prefix("refs/pw/")?.strip_suffix("/record")?.parse().ok();
-    refs.iter().filter_map(|(full, tip)| Some((name(full)?, tip.clone()))).collect()
-}
-
-/// Returns whether a workflow is closed; anything that happens to it later opens it again.
-pub(crate) fn is_closed(refs: &BTreeMap<String, Oid>, workflow: &Slug, record: &Oid) -> bool {
-    refs.get(&Refs(workflow).closed()) == Some(record)
+    /// By worker: the newest tip of here and the plan's remote; empty when the plan names none.
+    tips: BTreeMap<WorkerId, Tip>,
+    /// How the plan's remote stands to this clone; `None` when the plan names none.
+    pub(crate) channel: Option<Channel>,
 }
 
 impl Workflow {
     /// Opens the named workflow, or the only open one, or the only one there is.
     pub(crate) fn open(context: &Context, name: Option<&str>) -> Result<Self> {
+        remote::fetch_if_asked(context, name)?;
         let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
         Self::choose(repo, refs, name)
     }
 
-    /// The same for a writer: no other helper changes anything as long as the lock is held.
+    /// Opens a workflow, with what its remote has if that is asked for. A remote that does not answer
+    /// keeps nobody from looking: it is told.
+    pub(crate) fn open_to_look(context: &Context, name: Option<&str>) -> Result<Self> {
+        let asked = context.fetch.then(|| remote::fetch(context, name)).transpose()?;
+        let opened = Self::open(&context.without_fetch(), name);
+        let Some(asked) = asked else { return opened };
+        let mut workflow = match (opened, &asked) {
+            (Err(_), Err(error)) => return Err(Failure::from(error.clone()).into()),
+            (opened, _) => opened?,
+        };
+        if let Some(channel) = &mut workflow.channel {
+            channel.fetched = asked.is_ok();
+            let error = asked.err();
+            channel.trouble = error.as_ref().map(|error| error.trouble);
+            channel.said = error.map(|error| error.said);
+        }
+        Ok(workflow)
+    }
+
+    /// The same as [`Self::open`] for a writer: no other helper changes anything as long as the lock is held.
     pub(crate) fn open_alone(context: &Context, name: Option<&str>) -> Result<(Self, Lock)> {
+        remote::fetch_if_asked(context, name)?;
         let (directory, now) = (&context.directory, rfc3339(context.now));
         let (repo, refs, lock) = Repo::open_alone(directory, REFS, &context.command, &now)?;
         Ok((Self::choose(repo, refs, name)?, lock))
@@ -75,6 +85,7 @@ impl Workflow {
 
     /// Opens the workflow whose worker's worktree the helper was started in.
     pub(crate) fn open_here(context: &Context) -> Result<(Self, WorkerId)> {
+        remote::fetch_if_asked(context, None)?;
         let (repo, refs) = Repo::open_with_refs(&context.directory, REFS)?;
         let Some(worktree) = repo.worktree_at(&context.directory).cloned() else {
             return Err(Self::not_here(&repo, &refs, &context.directory).into());
@@ -163,24 +174,74 @@ impl Workflow {
         .next(Next::Repair(Some(name)))
     }
 
-    fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
+    /// Opens the workflow whose record has this newest commit.
+    pub(crate) fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
         let (plan_text, mut record) = repo.record(&tip)?;
         let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
         identity::follow_base(&repo, &mut record, &refs)?;
-        Ok(Self { repo, plan, plan_text, record, record_tip: tip, refs })
+        let repo = repo.uniting(plan.union.clone());
+        let (tips, channel) = (BTreeMap::new(), None);
+        let mut workflow =
+            Self { repo, plan, plan_text, record, record_tip: tip, refs, tips, channel };
+        if let Some(remote) = remote::of(&workflow.plan) {
+            workflow.repo.fetch_what_lacks();
+            workflow.compare(remote)?;
+        }
+        Ok(workflow)
+    }
+
+    /// Compares this clone with what the plan's remote had when it was asked last.
+    fn compare(&mut self, remote: Remote) -> Result<()> {
+        let Self { repo, plan, record, refs, .. } = &*self;
+        let contains = |new: &Oid, old: &Oid| repo.contains(new, old).unwrap_or(false);
+        let known = plan.workers.iter().filter(|worker| record.has(&worker.id));
+        let workers: Vec<&Worker> = known.collect();
+        let tips = all(&workers, |worker| {
+            let branch = worker.branch();
+            let there = refs.get(&tracking(&format!("refs/heads/{branch}")));
+            newest(self.own_tip(worker), there, refs.get(&taken_away(&branch)), contains)
+        });
+        let tips = workers.iter().zip(tips);
+        let tips = tips.filter_map(|(worker, tip)| Some((worker.id.clone(), tip?))).collect();
+        let ours = &self.record_tip;
+        let record = match refs.get(&tracking(&Refs(&plan.workflow).record())) {
+            None => RecordAt::Missing,
+            Some(theirs) if theirs == ours => RecordAt::Same,
+            Some(theirs) if contains(ours, theirs) => RecordAt::Ahead,
+            Some(theirs) if contains(theirs, ours) => RecordAt::Behind,
+            Some(_) => RecordAt::Diverged,
+        };
+        let (fetched, trouble, said) = (false, None, None);
+        let channel = Channel { name: remote.name, fetched, record, trouble, said };
+        (self.tips, self.channel) = (tips, Some(channel));
+        Ok(())
     }
 
     /// Returns git's entry for a worker's worktree, if this workflow made it.
     pub(crate) fn entry(&self, worker: &Worker) -> Option<&Worktree> {
         let path = self.worktree(worker);
         let entry = self.repo.worktrees().iter().find(|worktree| worktree.path == path)?;
-        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id);
+        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id)
+            && !identity::is_users(&self.repo, entry, &worker.branch());
         (self.record.has(&worker.id) && is_own).then_some(entry)
     }
 
-    /// Returns the tip of a worker's branch, if this workflow made it: a branch of this name in a
-    /// worktree of another workflow, for example, is not this worker's.
+    /// Returns the newest tip of a worker's branch, here or on the plan's remote.
     pub(crate) fn tip(&self, worker: &Worker) -> Option<&Oid> {
+        match self.tips.get(&worker.id) {
+            Some(tip) => Some(&tip.commit),
+            None => self.own_tip(worker),
+        }
+    }
+
+    /// Returns where that tip is; `None` when the plan names no remote.
+    pub(crate) fn tip_from(&self, worker: &Worker) -> Option<&Tip> {
+        self.tips.get(&worker.id)
+    }
+
+    /// Returns the tip of a worker's branch here, if this workflow made it: a branch of this name in a
+    /// worktree of another workflow, for example, is not this worker's.
+    pub(crate) fn own_tip(&self, worker: &Worker) -> Option<&Oid> {
         let (path, branch) = (self.worktree(worker), worker.branch());
         let is_its =
             |entry: &&Worktree| entry.path == path || entry.branch.as_deref() == Some(&branch);
@@ -230,12 +291,18 @@ impl Workflow {
     /// Opens the record to append events.
     pub(crate) fn journal(&self) -> Result<Journal> {
         let tip = Some(self.record_tip.clone());
-        Journal::new(&self.repo, self.repo.author()?, &self.plan.workflow, tip, &self.plan_text)
+        let author = self.repo.author()?;
+        let journal = Journal::new(&self.repo, author, &self.plan.workflow, tip, &self.plan_text)?;
+        Ok(journal.through(remote::channel(&self.plan)))
     }
 }
 
 impl Places for Workflow {
     fn launch(&self, worker: &Worker) -> CommandLine {
+        let is_elsewhere = self.own_tip(worker).is_none() && self.tips.contains_key(&worker.id);
+        if is_elsewhere {
+            return Next::Join { worker: &worker.id, workflow: &self.plan.workflow }.into();
+        }
         launcher::command(&self.repo, &self.plan, worker).command
     }
 

@@ -8,6 +8,7 @@ use crate::failure::{Code, Details};
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::CommandLine;
 use crate::path::RepoPath;
+use crate::remote::RemoteTrouble;
 
 /// The files that are the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -131,7 +132,8 @@ pub struct Ended {
 }
 
 impl Details for Ended {
-    const CODES: &'static [Code] = &[Code::SetupFailed, Code::LaunchFailed, Code::VerifyFailed];
+    const CODES: &'static [Code] =
+        &[Code::SetupFailed, Code::LaunchFailed, Code::VerifyFailed, Code::CommandFailed];
 }
 
 /// What git said.
@@ -289,10 +291,13 @@ impl Details for Present {
 pub struct RemoteSaid {
     /// Its words.
     pub said: String,
+    /// Why it did not do what was asked; absent when only the words are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<RemoteTrouble>,
 }
 
 impl Details for RemoteSaid {
-    const CODES: &'static [Code] = &[Code::PushFailed];
+    const CODES: &'static [Code] = &[Code::PushFailed, Code::RemoteFailed];
 }
 
 /// A commit whose subject a hook has changed.

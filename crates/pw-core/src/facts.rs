@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::channel::{Channel, Tip};
 use crate::gap::Gap;
 use crate::history::{Ancestors, Change, History};
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::session::SessionFacts;
+use crate::text::counted;
 use crate::time::Seconds;
 
 /// What links and submodules in commits lead to.
@@ -36,15 +38,51 @@ pub struct Reverted {
     /// back with a merge. Absent where it was squashed or picked: merged, it comes back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contained: bool,
+    /// The files that are as they were before; absent when all of its files are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partly: Option<Part>,
+}
+
+/// Some of the files that work changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// How many they are.
+    pub count: usize,
+    /// The first of them.
+    pub paths: Vec<RepoPath>,
+}
+
+impl Part {
+    /// How many files are named.
+    const NAMED: usize = 10;
+
+    /// Returns those files, of which only the first are named.
+    pub fn of<'a>(paths: impl ExactSizeIterator<Item = &'a RepoPath>) -> Self {
+        Self { count: paths.len(), paths: paths.take(Self::NAMED).cloned().collect() }
+    }
+
+    fn named(&self) -> String {
+        let named: Vec<String> = self.paths.iter().map(RepoPath::quoted).collect();
+        let more = if self.count > named.len() { ", …" } else { "" };
+        format!("{}: {}{more}", counted(self.count, "file"), named.join(", "))
+    }
 }
 
 impl Reverted {
     /// Returns a sentence about what was taken back, and whether it comes back.
     pub fn note(&self, what: &str) -> String {
         let (landed, by) = (self.landed.short(), self.by.short());
+        let what = match &self.partly {
+            Some(part) => format!("part of {what} ({})", part.named()),
+            None => what.to_owned(),
+        };
         match self.contained {
             false => format!(
                 "the base branch had {what} since {landed} and took it back in {by}: it comes back"
+            ),
+            true if self.landed == self.by => format!(
+                "{landed} merged {what} without its changes: no merge brings them, only picking its \
+                 commits does"
             ),
             true => format!(
                 "{what} was merged in {landed} and taken back, last in {by}: no merge brings it back, only \
@@ -59,6 +97,8 @@ impl Reverted {
 pub struct WorkerFacts {
     /// The branch's tip; `None` when the workflow has no such branch.
     pub tip: Option<Oid>,
+    /// Where the tip is; `None` when the plan names no remote.
+    pub tip_from: Option<Tip>,
     /// What merging the tip brings; `None` when nothing is there to merge.
     pub brought: Option<Brought>,
     /// The worktree at the worker's path.
@@ -97,6 +137,8 @@ pub enum WorktreeFacts {
     At(String),
     /// There, but not looked into.
     Unread,
+    /// In another clone: the branch is known from the plan's remote alone.
+    InAnotherClone,
     /// As git has it, and read.
     Present(TreeState),
 }
@@ -180,6 +222,8 @@ pub struct Facts {
     pub special_entries: SpecialEntries,
     /// What is not committed in the user's own checkout; `None` when that was not asked.
     pub checkout: Option<TreeState>,
+    /// How the plan's remote stands to this clone; `None` when the plan names none.
+    pub channel: Option<Channel>,
 }
 
 impl Facts {
@@ -193,6 +237,14 @@ impl Facts {
         let known = self.workers.get(worker)?;
         let (tip, brought) = (known.tip.as_ref()?, known.brought.as_ref()?);
         (!self.trunk().contains(tip)).then_some((tip, brought))
+    }
+
+    /// Returns whether branches may differ in `.gitattributes`, which say how git merges files.
+    pub fn changes_attributes(&self) -> bool {
+        let brought = self.workers.values().filter_map(|known| known.brought.as_ref());
+        let brought = brought.flat_map(|brought| &brought.changes);
+        let trunk = self.trunk_steps.iter().flat_map(|(_, changes)| changes);
+        brought.chain(trunk).any(|change| change.path.is_attributes())
     }
 
     /// Returns the oldest commit known to be on the base branch that has all of `tip`, as a commit

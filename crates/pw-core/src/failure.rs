@@ -29,6 +29,8 @@ pub enum Code {
     HelperBuilding,
     /// The command line is wrong.
     Usage,
+    /// The client's settings cannot be read as what they should be.
+    SettingsUnreadable,
     /// The plan cannot be read as YAML.
     PlanUnreadable,
     /// The plan breaks at least one rule; every problem is in `details.problems`.
@@ -88,6 +90,10 @@ pub enum Code {
     NothingToLand,
     /// The remote did not take the branch, or the forge not the pull request.
     PushFailed,
+    /// The plan's remote is down, slow, not there or not to be written: nothing was changed here.
+    RemoteFailed,
+    /// Another clone wrote the record first: take what it wrote, then run the same command again.
+    RemoteMoved,
     /// No such snapshot; numbers that were forgotten are not used again.
     UnknownSnapshot,
     /// Files outside the worker's scope would be committed.
@@ -113,6 +119,8 @@ pub enum Code {
     LaunchFailed,
     /// A command of the plan's `verify` failed.
     VerifyFailed,
+    /// A command that a worker ran in the queue failed; the exit status is the command's own.
+    CommandFailed,
     /// A program that is asked for is not installed, or could not be started.
     ProgramMissing,
     /// The worker has a session already.
@@ -131,6 +139,7 @@ impl Code {
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
+        Self::SettingsUnreadable,
         Self::PlanUnreadable,
         Self::PlanInvalid,
         Self::NotARepository,
@@ -160,6 +169,8 @@ impl Code {
         Self::BaseConflict,
         Self::NothingToLand,
         Self::PushFailed,
+        Self::RemoteFailed,
+        Self::RemoteMoved,
         Self::UnknownSnapshot,
         Self::OutOfScope,
         Self::HollowEntry,
@@ -172,6 +183,7 @@ impl Code {
         Self::NotCreated,
         Self::LaunchFailed,
         Self::VerifyFailed,
+        Self::CommandFailed,
         Self::ProgramMissing,
         Self::SessionAlive,
     ];
@@ -186,8 +198,9 @@ impl Code {
             | Self::HookRefused
             | Self::ObjectsMissing
             | Self::HelperNotBuilt
-            | Self::HelperBuilding => 1,
-            Self::Usage | Self::PlanUnreadable => 2,
+            | Self::HelperBuilding
+            | Self::CommandFailed => 1,
+            Self::Usage | Self::SettingsUnreadable | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
             | Self::WaitingForWorkers

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::id::{Slug, WorkerId};
 use crate::shell_word::shell_word;
+
+/// How many first launches an answer lists one by one.
+const MAX_LAUNCHES: usize = 3;
 
 /// A command that can be run as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +50,7 @@ pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
     /// The help of a helper, or of one of its verbs.
-    Help { helper: &'a str, verb: Option<&'static str> },
+    Help { helper: &'a str, verb: Option<&'a str> },
 
     /// `pw-setup list`
     List,
@@ -56,6 +60,8 @@ pub enum Next<'a> {
     Create(&'a Path),
     /// `pw-setup advance`
     Advance(&'a Slug),
+    /// `pw-setup join`
+    Join { worker: &'a WorkerId, workflow: &'a Slug },
     /// `pw-setup launch`; `how` as in `--with`.
     Launch { worker: &'a WorkerId, workflow: &'a Slug, how: Option<&'static str> },
     /// `pw-setup launch` of all workers that have no session.
@@ -64,11 +70,15 @@ pub enum Next<'a> {
     Ended(&'a WorkerId),
     /// `pw-setup repair`; the only workflow there is unless one is named.
     Repair(Option<&'a Slug>),
+    /// `pw-setup doctor --fix-permissions`
+    FixPermissions,
     /// `pw-setup analyze`, for a plan that does not exist yet.
     EmitPlan { workers: Option<usize>, documents: &'a [PathBuf] },
 
     /// `pw-monitor status`
     Status(&'a Slug),
+    /// `pw-monitor status`, with what the plan's remote has.
+    FetchedStatus(&'a Slug),
     /// `pw-monitor wait`; `awaited` as in `--for`.
     Wait { workflow: &'a Slug, awaited: Option<&'a str>, seconds: i64, since: &'a str },
 
@@ -165,12 +175,14 @@ impl<'a> Next<'a> {
             | Self::CheckPlan(_)
             | Self::Create(_)
             | Self::Advance(_)
+            | Self::Join { .. }
             | Self::Launch { .. }
             | Self::LaunchAll(_)
             | Self::Ended(_)
             | Self::Repair(_)
+            | Self::FixPermissions
             | Self::EmitPlan { .. } => "pw-setup",
-            Self::Status(_) | Self::Wait { .. } => "pw-monitor",
+            Self::Status(_) | Self::FetchedStatus(_) | Self::Wait { .. } => "pw-monitor",
             Self::Check(_)
             | Self::Preview(_)
             | Self::Run { .. }
@@ -199,6 +211,9 @@ impl<'a> Next<'a> {
             Self::CheckPlan(plan) => helper.and("check").path(plan),
             Self::Create(plan) => helper.and("create").path(plan),
             Self::Advance(workflow) => helper.and("advance").word(workflow),
+            Self::Join { worker, workflow } => {
+                helper.and("join").word(worker).and("--workflow").word(workflow)
+            }
             Self::Launch { worker, workflow, how } => {
                 let launch = helper.and("launch").word(worker).and("--workflow").word(workflow);
                 how.into_iter().fold(launch, |launch, how| launch.and("--with").word(how))
@@ -208,6 +223,7 @@ impl<'a> Next<'a> {
             Self::Repair(workflow) => {
                 workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
             }
+            Self::FixPermissions => helper.and("doctor --fix-permissions"),
             Self::EmitPlan { workers, documents } => {
                 let analyze = helper.and("analyze");
                 let analyze = documents.iter().fold(analyze, |line, document| line.path(document));
@@ -216,6 +232,7 @@ impl<'a> Next<'a> {
                 analyze.and("--emit-plan plan.yaml")
             }
             Self::Status(workflow) => helper.and("status").word(workflow),
+            Self::FetchedStatus(workflow) => helper.and("status --fetch").word(workflow),
             Self::Wait { workflow, awaited, seconds, since } => {
                 let wait = helper.and("wait").word(workflow);
                 let wait =
@@ -339,5 +356,40 @@ impl std::ops::Deref for CommandLine {
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Many workers that were never started are one step, which prints how to start each.
+pub(crate) fn one_for_many_launches(answer: &mut Value) {
+    let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
+    let Some(workflow) = workflow else { return };
+    let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
+    let is_launch = |step: &Value| step["action"] == "launch";
+    let first = next.iter().position(is_launch);
+    if let Some(first) = first
+        && next.iter().filter(|step| is_launch(step)).count() > MAX_LAUNCHES
+    {
+        next.retain(|step| !is_launch(step));
+        let step = NextStep::new("launch", Next::LaunchAll(&workflow));
+        next.insert(first, json!(step));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_first_launches_are_one_step() {
+        let step = |nth| json!({ "action": "launch", "worker": nth, "command": "sh x" });
+        let read = json!({ "action": "read", "command": "r" });
+        for (launches, told) in [(3, 4), (4, 2)] {
+            let mut next: Vec<Value> = (0..launches).map(step).collect();
+            next.push(read.clone());
+            let mut answer = json!({ "workflow": "w", "next": next });
+            one_for_many_launches(&mut answer);
+            assert_eq!(answer["next"].as_array().unwrap().len(), told);
+            assert_eq!(answer["next"][told - 1], read);
+        }
     }
 }

@@ -56,6 +56,11 @@ impl RepoPath {
         (is_commit || side == b"HEAD").then(|| Self::new(&self.0[..at]))
     }
 
+    /// Returns whether it is a file from which git reads how to treat others.
+    pub fn is_attributes(&self) -> bool {
+        self.segments().last() == Some(b".gitattributes")
+    }
+
     /// Returns the path without the slash that git puts after a folder.
     pub fn without_slash(&self) -> Self {
         Self::new(self.0.strip_suffix(b"/").unwrap_or(&self.0))

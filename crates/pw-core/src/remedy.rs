@@ -164,6 +164,10 @@ const REASONS: &[(&[ReasonKind], &str)] = &[
         &[ReasonKind::HollowEntry],
         "the worker takes these out of its branch as `pw-worker complete` says, then completes again",
     ),
+    (
+        &[ReasonKind::Diverged],
+        "two clones committed for the same worker, or the remote was rewound: show both tips (`tip`, `other_tip`); the user merges the one into the other",
+    ),
     (&[ReasonKind::HistoryRewritten], "stop; the user decides what the branch should hold"),
 ];
 
@@ -223,6 +227,9 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::HelperBuilding => "run the same command again in a minute",
         Code::Usage => "correct the command line",
+        Code::SettingsUnreadable => {
+            "tell the user which file of the client's settings is no JSON, and where; nothing was written: never correct it yourself"
+        }
         Code::PlanUnreadable => "correct the file name or the YAML at the line named",
         Code::PlanInvalid => "correct every problem listed, check again",
         Code::NotARepository => {
@@ -288,6 +295,12 @@ fn of_code(code: Code) -> &'static str {
         Code::PushFailed => {
             "quote what the remote or `gh` said; once the cause is gone, the same command again"
         }
+        Code::RemoteFailed => {
+            "quote what the remote said (`.error.details`); once it answers, the same command again; nothing was changed"
+        }
+        Code::RemoteMoved => {
+            "another clone wrote first, and nothing was changed: look with `pw-monitor status --fetch`, then run `next`, which takes what it wrote"
+        }
         Code::UnknownSnapshot => "take a name from `pw-integrate restore`; a forgotten one is gone",
         Code::OutOfScope => "a worker: undo, then `needs` or `blocked`; integrating: ask the user",
         Code::HollowEntry => {
@@ -314,6 +327,9 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::LaunchFailed => "quote what the log says; workers named before it run already",
         Code::VerifyFailed => "the worker corrects what the output shows, commits, completes again",
+        Code::CommandFailed => {
+            "correct what `.error.details.output_tail` and `.error.details.first_failure` show; all the output is in `.error.details.log`; the exit code is the command's own"
+        }
         Code::ProgramMissing => {
             "tell the user what to install, or take the other way that the hint names"
         }

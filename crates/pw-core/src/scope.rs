@@ -106,6 +106,14 @@ impl Scope {
         Self::parse(&globs).unwrap_or_default()
     }
 
+    /// Returns the scope that owns and excludes what either does.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.owned.extend(other.owned.iter().cloned());
+        self.excluded.extend(other.excluded.iter().cloned());
+        self
+    }
+
     /// Returns whether the scope owns nothing at all.
     pub fn is_empty(&self) -> bool {
         self.owned.is_empty()

@@ -1,12 +1,14 @@
 //! What `pw-setup` answers about a workflow: what it makes, and what is odd about the plan.
 
 pub mod obstacles;
+mod short;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::analyze::log::{Known, Log};
 use crate::analyze::neighbours::Neighbour;
@@ -39,6 +41,10 @@ pub struct Check {
 
 impl Report for Check {
     const SCHEMA: &'static str = "pw-setup.check/1";
+
+    fn shorten(data: &mut Value) {
+        short::shorten(data);
+    }
 }
 
 /// The answer of `pw-setup create` and `advance`: every worker, and how to start it.
@@ -52,6 +58,9 @@ pub struct Setup {
     pub waves: Vec<Vec<WorkerId>>,
     /// In the order of the plan.
     pub workers: Vec<WorkerSetup>,
+    /// How many of many workers are told of without what the plan says of them; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_short: Option<usize>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
@@ -73,10 +82,15 @@ pub struct Created {
 
 impl Report for Created {
     const SCHEMA: &'static str = "pw-setup.create/1";
+
+    fn shorten(data: &mut Value) {
+        short::shorten(data);
+    }
 }
 
 /// One worker as it is set up.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = short::requires_what_is_always_told)]
 pub struct WorkerSetup {
     /// The worker's id.
     pub id: WorkerId,

@@ -1,6 +1,7 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
 mod board;
+pub mod budget;
 mod derive;
 mod news;
 mod next;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use board::Board;
+pub use budget::{BudgetLevel, BudgetUse};
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
@@ -22,6 +24,7 @@ pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
 use crate::analyze::neighbours::Neighbour;
+use crate::channel::{Channel, TipFrom};
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
 use crate::gap::Gap;
@@ -43,6 +46,9 @@ pub struct Status {
     pub base: Base,
     /// The result so far.
     pub integration: Integration,
+    /// How the plan's remote stands to this clone; absent when the plan names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Channel>,
     /// In the order of the plan.
     pub workers: Vec<WorkerStatus>,
     /// How many of them are told in short, since there are many and nothing is wrong with these:
@@ -83,6 +89,9 @@ pub struct Status {
     /// What all workers used together; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far the budget of all together is used; absent below 80 %, and when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// What to do next, the most urgent first.
     pub next: Vec<NextStep>,
 }
@@ -144,9 +153,21 @@ pub struct Integration {
     /// The worker whose merge waits for a resolution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WorkerId>,
+    /// Where that merge is resolved; absent when none is stopped, or its worktree is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<Unresolved>,
     /// The gate that the result of the merges did not pass, while nothing was done about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub red: Option<RedGate>,
+}
+
+/// A merge that waits for its resolution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unresolved {
+    /// Its worktree, relative to the repository.
+    pub worktree: String,
+    /// The files that are not resolved yet.
+    pub paths: Vec<RepoPath>,
 }
 
 /// A gate that stopped an integration.
@@ -156,6 +177,9 @@ pub struct RedGate {
     pub gate: GateName,
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,
+    /// The last lines that it printed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output_tail: String,
 }
 
 /// One worker.
@@ -172,6 +196,12 @@ pub struct WorkerStatus {
     pub worktree: String,
     /// The branch's newest commit; `null` when there is no branch.
     pub tip: Option<Oid>,
+    /// Where that commit is; absent when the plan names no remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip_from: Option<TipFrom>,
+    /// The other tip, of two that diverged; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_tip: Option<Oid>,
     /// Where it stands, by its signals and by git.
     pub state: State,
     /// Complete, and nothing in `reasons`.
@@ -219,6 +249,9 @@ pub struct WorkerStatus {
     /// What its sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far its budget is used; absent below 80 %, when it has none, and when its work is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
 }
 
 impl WorkerStatus {
@@ -339,6 +372,9 @@ pub enum ReasonKind {
     OutdatedCommits,
     /// What an entry of the branch names is in no commit.
     HollowEntry,
+    /// The branch here and the one on the plan's remote each have commits that the other lacks, or
+    /// the remote took some away.
+    Diverged,
 }
 
 impl ReasonKind {
@@ -443,7 +479,8 @@ pub struct NearMiss {
 pub fn taken_back(states: &[WorkerStatus], is_in: impl Fn(&WorkerId) -> bool) -> Vec<String> {
     states
         .iter()
-        .filter(|status| is_in(&status.id))
+        // Also by a merge of the user's.
+        .filter(|status| is_in(&status.id) || status.state == State::Integrated)
         .filter_map(|status| {
             let reverted = status.reverted.as_ref()?;
             Some(reverted.note(&format!("what {} did", status.id)))

@@ -181,15 +181,6 @@ impl Repo {
         let answer = self.git.at(worktree).user(args).reader().bytes()?;
         Ok(records(&answer).map(RepoPath::new).collect())
     }
-
-    /// Pushes a branch; returns whether the remote took it, and what was said.
-    pub fn push(&self, worktree: &Path, remote: &str, branch: &str) -> Result<(bool, String)> {
-        let refspec = format!("refs/heads/{branch}:refs/heads/{branch}");
-        let call =
-            self.git.at(worktree).user(["push", "--quiet", "--end-of-options", remote, &refspec]);
-        let output = call.any_code().run()?;
-        Ok((output.code == 0, String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
-    }
 }
 
 /// Asks for new folders, then for what is in them: the untracked cache takes a third off.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use pw_core::history::{Change, Commit, CommitRange};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
@@ -116,6 +116,44 @@ impl Repo {
         Ok(answers)
     }
 
+    /// Returns which commits of a first-parent chain since `base` changed one of these files,
+    /// compared with the first parent.
+    pub fn touching<'a>(
+        &self,
+        base: &Oid,
+        tip: &Oid,
+        paths: impl IntoIterator<Item = &'a RepoPath>,
+    ) -> Result<HashSet<Oid>> {
+        let mut input = range([tip], base).into_bytes();
+        input.extend(b"--\n");
+        for path in paths {
+            // git reads a path from a line; of one that has several, the folder that has not.
+            let names = std::iter::once(path.as_bytes()).chain(path.ancestors());
+            input.extend(names.into_iter().find(|name| !name.contains(&b'\n')).unwrap_or(b"."));
+            input.push(b'\n');
+        }
+        let args = ["rev-list", "--first-parent", "--stdin"];
+        let answer = self.git.plumbing(args).reader().input(input).line()?;
+        answer.lines().map(|line| line.parse().context("an unreadable commit")).collect()
+    }
+
+    /// Returns a merge base of two commits, if they have one.
+    pub fn merge_base(&self, one: &Oid, other: &Oid) -> Result<Option<Oid>> {
+        let call = self.git.plumbing(["merge-base", one.as_str(), other.as_str()]);
+        Ok(call.reader().codes(&[0, 1]).line()?.parse().ok())
+    }
+
+    /// Returns the files that a range moved, as git's merge finds them: old name and new one.
+    pub fn renames(&self, range: &CommitRange) -> Result<Vec<(RepoPath, RepoPath)>> {
+        let ends = range.parents.iter().chain([&range.newest]).map(Oid::as_str);
+        let args = ["diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
+        let answer = self.git.plumbing(args.into_iter().chain(ends)).reader().bytes()?;
+        let fields: Vec<&[u8]> = records(&answer).collect();
+        let pair = |fields: &[&[u8]]| (RepoPath::new(fields[1]), RepoPath::new(fields[2]));
+        ensure!(fields.len() % 3 == 0, "git told half a rename");
+        Ok(fields.chunks(3).map(pair).collect())
+    }
+
     /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or
     /// cherry-pick leaves it. False with a merge among them: `git cherry` does not see what a merge
     /// changed itself.
@@ -153,16 +191,19 @@ impl Repo {
 
     /// Returns the subjects and committer times of a ref's own chain, the oldest first.
     pub(crate) fn subjects(&self, tip: &Oid) -> Result<Vec<(String, i64)>> {
-        let args = [
-            "log",
-            "-z",
-            "--first-parent",
-            "--reverse",
-            "--no-show-signature",
-            "--format=%ct %s",
-            tip.as_str(),
-            "--",
-        ];
+        self.subjects_of(&[tip.as_str()])
+    }
+
+    /// Returns the subjects of a ref's own chain that `since` does not contain, the oldest first.
+    pub(crate) fn subjects_since(&self, since: &Oid, tip: &Oid) -> Result<Vec<String>> {
+        let listed = self.subjects_of(&[tip.as_str(), &format!("^{since}")])?;
+        Ok(listed.into_iter().map(|(subject, _)| subject).collect())
+    }
+
+    fn subjects_of(&self, revisions: &[&str]) -> Result<Vec<(String, i64)>> {
+        let args =
+            ["log", "-z", "--first-parent", "--reverse", "--no-show-signature", "--format=%ct %s"];
+        let args = args.into_iter().chain(revisions.iter().copied()).chain(["--"]);
         let answer = self.git.plumbing(args).reader().bytes()?;
         let line = |record: &[u8]| {
             let text = String::from_utf8_lossy(record).into_owned();

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod changes;
+mod channel;
 mod commit;
 mod copy;
 mod definitions;
@@ -28,6 +29,7 @@ mod path_queries;
 mod process;
 mod record;
 mod refs;
+mod remote;
 mod removal;
 mod repo;
 mod rerere;
@@ -39,10 +41,12 @@ mod sparse;
 mod special_entries;
 mod survey;
 mod trial_tree;
+mod union;
 mod walk;
 mod worktree;
 mod worktree_links;
 
+pub use channel::Channel;
 pub use copy::Copy;
 pub use hooks::{HookFolder, relative_path};
 pub use lock::Lock;
@@ -51,11 +55,13 @@ pub use objects::{Author, CommitWriter};
 pub use process::{GitError, INSTALL, all, both};
 pub use record::Journal;
 pub use refs::{RefFiles, Transaction};
+pub use remote::{Asked, Remote, RemoteError};
 pub use removal::PendingRemoval;
 pub use repo::Repo;
 pub use rerere::Unmerged;
 pub use shallow::unshallow;
 pub use survey::Survey;
 pub use trial_tree::NoFilters;
+pub use union::United;
 pub use worktree::Worktree;
 pub use worktree_links::{Entry, Whereabouts};

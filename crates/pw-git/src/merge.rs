@@ -14,17 +14,27 @@ use tempfile::TempDir;
 use crate::hook_trace;
 use crate::merge_process::MergeProcess;
 use crate::process::Call;
-use crate::{Author, CommitWriter, Repo};
+use crate::{Author, CommitWriter, Repo, United};
 
 /// What merging two commits comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergeOutcome {
-    /// The merged tree; with conflicts it holds markers.
-    pub tree: Oid,
+    /// The tree as git wrote it: files that conflict hold markers, and so do those that are united.
+    /// What the merge comes to is [`Repo::merged_tree`].
+    pub marked: Oid,
     /// Empty when the merge is clean. Sorted by path.
     pub conflicts: Vec<FileConflict>,
     /// What the unmerged paths hold.
     pub stages: BTreeMap<RepoPath, Stages>,
+    /// Files that conflicted, and of which the plan says that they only grow. Sorted by path.
+    pub united: Vec<United>,
+}
+
+impl MergeOutcome {
+    /// Returns the files that both sides' added lines are kept in.
+    pub fn by_union(&self) -> Vec<RepoPath> {
+        self.united.iter().map(|united| united.path.clone()).collect()
+    }
 }
 
 /// Two commits to be merged.
@@ -36,9 +46,23 @@ pub struct Pair {
     pub theirs: Oid,
     /// Their merge base, when it is certain: git need not search for it.
     pub base: Option<Oid>,
+    /// A commit that has the same `.gitattributes` as `ours`, where one is known. Pairs that share
+    /// one are merged by the same process.
+    pub attributes: Option<Oid>,
 }
 
 impl Pair {
+    /// Two commits of which nothing more is known.
+    pub fn new(ours: &Oid, theirs: &Oid) -> Self {
+        Self { ours: ours.clone(), theirs: theirs.clone(), base: None, attributes: None }
+    }
+
+    /// The commit whose `.gitattributes` say how files are merged: `git merge` reads those of its
+    /// checkout, which is at `ours`.
+    fn attributes(&self) -> &Oid {
+        self.attributes.as_ref().unwrap_or(&self.ours)
+    }
+
     /// Returns the line that asks `git merge-tree --stdin` for this merge.
     fn question(&self) -> String {
         let base = self.base.as_ref().map(|base| format!("{base} -- ")).unwrap_or_default();
@@ -104,18 +128,30 @@ impl Repo {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let questions: String = pairs.iter().map(Pair::question).collect();
-        let outcomes = parse_merges(&self.merge_tree(scratch)?.input(questions).bytes()?)?;
+        let mut groups: BTreeMap<&Oid, Vec<usize>> = BTreeMap::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            groups.entry(pair.attributes()).or_default().push(at);
+        }
+        let mut outcomes = BTreeMap::new();
+        for (attributes, group) in groups {
+            let questions: String = group.iter().map(|at| pairs[*at].question()).collect();
+            let call = self.merge_tree(attributes, scratch)?.input(questions);
+            outcomes.extend(group.into_iter().zip(parse_merges(&call.bytes()?)?));
+        }
         if outcomes.len() != pairs.len() {
             bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
         }
+        let mut outcomes: Vec<MergeOutcome> = outcomes.into_values().collect();
+        self.unite(&mut outcomes, scratch)?;
         Ok(outcomes)
     }
 
-    fn merge_tree(&self, scratch: Option<&Scratch>) -> Result<Call> {
+    /// Begins to merge with the `.gitattributes` of a commit, not those that lie in the user's
+    /// checkout, whatever is checked out there. A git before 2.41 does not know how.
+    fn merge_tree(&self, attributes: &Oid, scratch: Option<&Scratch>) -> Result<Call> {
         let args = ["merge-tree", "--write-tree", "-z", "--messages", "--stdin"];
         let call = self.hush_drivers(self.git.plumbing(args).reader())?;
-        Ok(self.within(scratch, call))
+        Ok(self.within(scratch, call).env("GIT_ATTR_SOURCE", attributes.as_str()))
     }
 
     /// Merges `theirs` into `ours`.
@@ -130,8 +166,9 @@ impl Repo {
         scratch: Option<&Scratch>,
     ) -> Result<MergeOutcome> {
         self.require_whole_history(ours, theirs, scratch)?;
-        let pair = Pair { ours: ours.clone(), theirs: theirs.clone(), base: None };
-        self.ask_merges(&[pair], scratch)?.pop().context("git merge-tree answered nothing")
+        self.ask_merges(&[Pair::new(ours, theirs)], scratch)?
+            .pop()
+            .context("git merge-tree answered nothing")
     }
 
     /// Begins a chain of merges upon `onto`; `bases` knows what that contains. In `scratch`, it is
@@ -144,19 +181,27 @@ impl Repo {
         scratch: Option<&'a Scratch>,
     ) -> Result<Merges<'a>> {
         let commits = self.commit_writer(author, scratch)?;
-        let merger = MergeProcess::begin(self.merge_tree(scratch)?, &onto).ok();
-        Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger })
+        let merger = MergeProcess::begin(self.merge_tree(&onto, scratch)?, &onto).ok();
+        let attributes_change = false;
+        Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger, attributes_change })
     }
 
-    /// Merges `tip` into a worktree's branch, which must be clean and must not conflict with it;
-    /// returns the merge, or the tip of the branch when it contains `tip` already.
+    /// Merges `tip` into a worktree's branch, which must be clean; `tried` is the same merge, without
+    /// conflicts. Returns the merge, or the tip of the branch when it contains `tip` already.
     ///
     /// The user's hooks and filters run.
     ///
     /// # Errors
     ///
     /// `hook_refused`, which says which hook it was; the worktree is as before.
-    pub fn take_in(&self, worktree: &Path, tip: &Oid, message: &str) -> Result<Oid> {
+    pub fn take_in(
+        &self,
+        worktree: &Path,
+        tip: &Oid,
+        message: &str,
+        tried: &MergeOutcome,
+    ) -> Result<Oid> {
+        let united = self.united_blobs(tried)?;
         let args = [
             "merge",
             "--quiet",
@@ -170,8 +215,16 @@ impl Repo {
             tip.as_str(),
         ];
         let git = self.git.at(worktree);
-        let merge = git.user(["-c", "merge.conflictStyle=merge"].into_iter().chain(args));
-        if let Err(error) = hook_trace::run(merge) {
+        // What the user's rerere would do here is neither tried nor wanted.
+        let settings = ["-c", "merge.conflictStyle=merge", "-c", "rerere.enabled=false"];
+        let merge = git.user(settings.into_iter().chain(args));
+        let merged = match hook_trace::run(merge) {
+            Err(_) if !united.is_empty() && self.merge_head(worktree)?.as_ref() == Some(tip) => {
+                self.conclude(worktree, &united, message)
+            }
+            merged => merged,
+        };
+        if let Err(error) = merged {
             // A hook refuses when all files are merged already: they go back to what they were.
             if self.merge_head(worktree)?.as_ref() == Some(tip) {
                 git.user(["merge", "--abort"]).any_code().run()?;
@@ -185,20 +238,34 @@ impl Repo {
         Ok(head.oid)
     }
 
+    /// Commits a merge that stopped at files of which the result is known.
+    fn conclude(&self, worktree: &Path, united: &[(RepoPath, Blob)], message: &str) -> Result<()> {
+        for (path, blob) in united {
+            self.settle(worktree, path, blob)?;
+        }
+        let args = ["commit", "--quiet", "--cleanup=whitespace", "-m", message];
+        hook_trace::run(self.git.at(worktree).user(args))
+    }
+
     /// Returns the first of these commits whose tree a merge of `tip` would leave as it is.
     pub fn first_with(&self, commits: &[Oid], tip: &Oid) -> Result<Option<Oid>> {
-        let pair = |commit: &Oid| Pair { ours: commit.clone(), theirs: tip.clone(), base: None };
+        // One process for all: of how files merge, what tells is only whether anything is left.
+        let attributes = commits.first();
+        let pair = |commit| Pair { attributes: attributes.cloned(), ..Pair::new(commit, tip) };
         let pairs: Vec<Pair> = commits.iter().map(pair).collect();
         // Without a merge base git does not merge, and no commit contains the other's changes.
-        let Ok(outcomes) = self.merge_pairs(&pairs, Some(&Scratch::new()?)) else {
+        let scratch = Scratch::new()?;
+        let Ok(outcomes) = self.merge_pairs(&pairs, Some(&scratch)) else {
             return Ok(None);
         };
         let trees = self.trees_of(commits)?;
-        let adds_nothing = |(outcome, tree): (&MergeOutcome, &Oid)| {
-            outcome.conflicts.is_empty() && outcome.tree == *tree
-        };
-        let first = outcomes.iter().zip(&trees).position(adds_nothing);
-        Ok(first.and_then(|at| commits.get(at)).cloned())
+        for ((outcome, tree), commit) in outcomes.iter().zip(&trees).zip(commits) {
+            let merges = outcome.conflicts.is_empty();
+            if merges && self.merged_tree(outcome, Some(&scratch))? == *tree {
+                return Ok(Some(commit.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns whether `commit` contains `ancestor`.
@@ -280,9 +347,18 @@ pub struct Merges<'a> {
     bases: MergeBases,
     /// `None` once it failed: git before 2.40 takes no merge base from us.
     merger: Option<MergeProcess>,
+    /// Whether a merge may change `.gitattributes`, which the next one obeys.
+    attributes_change: bool,
 }
 
 impl Merges<'_> {
+    /// Says whether any of the tips may change `.gitattributes`: then each merge has a process of
+    /// its own, which reads those of the result so far.
+    pub fn with_attributes_that_change(mut self, attributes_change: bool) -> Self {
+        self.attributes_change = attributes_change;
+        self
+    }
+
     /// The newest merge.
     pub fn head(&self) -> &Oid {
         &self.head
@@ -298,14 +374,22 @@ impl Merges<'_> {
         if let Some(merger) = &mut self.merger {
             // Searching for the base would be most of the work, over and over.
             let base = self.bases.merge_base(tip);
-            let pair = Pair { ours: self.head.clone(), theirs: tip.clone(), base };
+            let pair = Pair { base, ..Pair::new(&self.head, tip) };
             let answer = merger.ask(&pair.question());
-            if let Ok(Some(outcome)) = answer.and_then(|said| Ok(parse_merges(&said)?.pop())) {
-                return Ok(outcome);
+            if let Ok(mut outcomes) = answer.and_then(|said| parse_merges(&said))
+                && let [_] = outcomes[..]
+            {
+                self.repo.unite(&mut outcomes, self.scratch)?;
+                return outcomes.pop().context("one merge without an outcome");
             }
             self.merger = None;
         }
         self.repo.merge(&self.head, tip, self.scratch)
+    }
+
+    /// Returns the tree that a merge without conflicts comes to.
+    pub fn merged_tree(&self, outcome: &MergeOutcome) -> Result<Oid> {
+        self.repo.merged_tree(outcome, self.scratch)
     }
 
     /// Goes on with a merge of `tip` that has this tree; returns its commit.
@@ -313,6 +397,10 @@ impl Merges<'_> {
         let merge = self.commits.write(tree, &[&self.head, tip], message)?;
         self.bases.add(tip);
         self.head = merge.clone();
+        if self.attributes_change && self.merger.is_some() {
+            let call = self.repo.merge_tree(&self.head, self.scratch)?;
+            self.merger = MergeProcess::begin(call, &self.head).ok();
+        }
         Ok(merge)
     }
 }
@@ -361,7 +449,7 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
             _ => bail!("git merge-tree says neither that it merged nor that it did not"),
         };
         ensure!(clean == b"1" || !conflicts.is_empty(), "a merge that conflicts nowhere");
-        outcomes.push(MergeOutcome { tree, conflicts, stages });
+        outcomes.push(MergeOutcome { marked: tree, conflicts, stages, united: Vec::new() });
     }
     Ok(outcomes)
 }

@@ -7,11 +7,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, ScopedJoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The git program, and the folder it is asked about.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Git {
     dir: PathBuf,
     /// A setting besides those that all calls have.
     setting: Option<&'static str>,
+    /// Whether a partial clone may ask its remote for content that it lacks.
+    may_fetch: bool,
 }
 
 /// Whose configuration a call sees.
@@ -84,7 +88,7 @@ impl Git {
             Failure::new(Code::ProgramMissing, "git is not installed, or not on the search path")
                 .hint(INSTALL)
         })?;
-        Ok(Self { program, dir: dir.to_owned(), setting: None })
+        Ok(Self { program, dir: dir.to_owned(), setting: None, may_fetch: false })
     }
 
     /// Returns the same git, asked about another folder.
@@ -95,6 +99,11 @@ impl Git {
     /// Returns the same git with one more setting, `name=value`.
     pub(crate) fn with(&self, setting: &'static str) -> Self {
         Self { setting: Some(setting), ..self.clone() }
+    }
+
+    /// Returns the same git, which may ask the remote of a partial clone for content.
+    pub(crate) fn fetching(&self) -> Self {
+        Self { may_fetch: true, ..self.clone() }
     }
 
     /// The folder it is asked about.
@@ -130,11 +139,13 @@ impl Git {
             .env("GIT_EDITOR", "true")
             .env("GIT_SEQUENCE_EDITOR", "true")
             .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_LITERAL_PATHSPECS", "1")
             .arg("--no-pager")
             .arg("-C")
             .arg(&self.dir);
+        if !self.may_fetch {
+            command.env("GIT_NO_LAZY_FETCH", "1");
+        }
         let more = if profile == Profile::Plumbing { PLUMBING } else { &[] };
         for setting in ALWAYS.iter().chain(more).chain(&self.setting) {
             command.arg("-c").arg(setting);
@@ -150,7 +161,7 @@ impl Git {
         // Its own group: children that git starts end with it, and a Ctrl-C at the terminal does
         // not leave a half-written worktree behind a helper that is about to clean up.
         command.process_group(0);
-        Call { command, args, input: None, accepted: &[0], touches: true }
+        Call { command, args, input: None, accepted: &[0], touches: true, limit: None }
     }
 }
 
@@ -162,10 +173,13 @@ pub(crate) struct Call {
     accepted: &'static [i32],
     /// Whether it may give files a new time.
     touches: bool,
+    /// How long it may take, with all that it starts.
+    limit: Option<Duration>,
 }
 
 /// What a call that succeeded printed.
 pub(crate) struct Output {
+    /// -1 when a signal ended it, as at the end of its time.
     pub(crate) code: i32,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
@@ -185,6 +199,12 @@ impl Call {
 
     pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
+        self
+    }
+
+    /// Ends git, and what it started, when that takes longer: a remote may never answer.
+    pub(crate) fn bounded(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -226,6 +246,7 @@ impl Call {
             self.command.stdin(Stdio::piped());
         }
         let mut child = self.start(&shown)?;
+        let guard = self.limit.map(|limit| end_after(&child, limit));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let mut stdout = BufReader::new(stdout.context("git has no stdout")?);
         let mut stderr = stderr.context("git has no stderr")?;
@@ -253,6 +274,7 @@ impl Call {
             (given, said.join().unwrap_or_default())
         });
         let status = child.wait().with_context(|| format!("waiting for git {shown}"))?;
+        drop(guard);
         let (given, rest) = given?;
         let code = status.code().unwrap_or(-1);
         if !self.accepted.is_empty() && !self.accepted.contains(&code) {
@@ -302,6 +324,21 @@ impl Call {
         let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         String::from_utf8(line.to_vec()).context("git printed bytes that are not UTF-8")
     }
+}
+
+/// Ends a git and its children after a time, unless what is returned was dropped before.
+fn end_after(child: &Child, limit: Duration) -> Sender<()> {
+    let (done, ended) = channel();
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    std::thread::spawn(move || {
+        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout)
+            && let Some(group) = group
+        {
+            // It may have ended this moment.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    });
+    done
 }
 
 /// A running git that is asked line by line; it ends when this is dropped.

@@ -32,7 +32,7 @@ pub(crate) fn list(git: &Git, prefixes: &[&str]) -> Result<BTreeMap<String, Oid>
     parse_refs(&git.plumbing(asked.chain(prefixes.iter().copied())).reader().bytes()?)
 }
 
-fn parse_refs(bytes: &[u8]) -> Result<BTreeMap<String, Oid>> {
+pub(crate) fn parse_refs(bytes: &[u8]) -> Result<BTreeMap<String, Oid>> {
     // Ref names hold no newline; bytes that are not UTF-8 cannot be refs of ours.
     let text = String::from_utf8_lossy(bytes);
     let entry = |line: &str| {
@@ -68,6 +68,19 @@ impl Transaction {
         self.deleted.push(name.to_owned());
         self.input.extend(format!("delete {name}\0{old}\0").bytes());
         self
+    }
+
+    /// Returns what a ref is to be, `None` for one that is deleted; nothing for one that stays.
+    pub(crate) fn change(&self, name: &str) -> Option<Option<&Oid>> {
+        match self.moved.get(name) {
+            Some(new) => Some(Some(new)),
+            None => self.deleted.iter().any(|deleted| deleted == name).then_some(None),
+        }
+    }
+
+    /// Returns the names of all refs that change.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &String> {
+        self.moved.keys().chain(&self.deleted)
     }
 
     /// Applies all changes; false when any ref was not as expected, and then nothing changed.

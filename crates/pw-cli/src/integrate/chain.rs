@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::{self, Merged};
+use pw_core::integration::{self, ByOthers, Merged};
 use pw_core::merge_order::Turn;
 use pw_core::next::CommandLine;
-use pw_core::path::RepoPath;
 use pw_core::record::RunOptions;
 use pw_core::status::{ReasonKind, WorkerStatus};
 use pw_git::{Merges, unshallow};
@@ -91,6 +90,7 @@ impl<'a> MergeChain<'a> {
         let start = workflow.integration().unwrap_or(&workflow.record.base);
         let merged = integration::merges_since(&facts.history, &commit, start);
         let merges = workflow.repo.merges(author, commit, bases, None)?;
+        let merges = merges.with_attributes_that_change(facts.changes_attributes());
         Ok(Self { workflow, context, options, facts, states, signals, turns, merges, merged })
     }
 
@@ -100,18 +100,19 @@ impl<'a> MergeChain<'a> {
         order.filter(|id| !is_merged(id)).cloned().collect()
     }
 
-    /// Takes in a merge that the user, a session or mergiraf resolved.
+    /// Takes in a merge; `others` are the files that git did not merge itself.
     pub(super) fn take(
         &mut self,
         worker: &WorkerId,
         tip: &Oid,
         tree: &Oid,
-        by_mergiraf: Vec<RepoPath>,
+        others: ByOthers,
     ) -> Result<()> {
-        let message = self.message(worker, tip, &by_mergiraf)?;
+        let message = self.message(worker, tip, &others)?;
         let commit = self.merges.take(tip, tree, &message)?;
         let (worker, tip) = (worker.clone(), tip.clone());
-        self.merged.push(Merged { worker, commit, tip, by_mergiraf });
+        let ByOthers { mergiraf: by_mergiraf, union: by_union } = others;
+        self.merged.push(Merged { worker, commit, tip, by_mergiraf, by_union });
         Ok(())
     }
 
@@ -120,13 +121,13 @@ impl<'a> MergeChain<'a> {
         &self,
         worker: &WorkerId,
         tip: &Oid,
-        by_mergiraf: &[RepoPath],
+        others: &ByOthers,
     ) -> Result<String> {
         let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
         let status = self.states.iter().find(|status| status.id == *worker);
         let status = status.context("a worker without a state")?;
         let signals = self.signals.get(worker).map(Vec::as_slice).unwrap_or_default();
-        Ok(integration::merge_message(plan, worker_plan, status, signals, tip, by_mergiraf))
+        Ok(integration::merge_message(plan, worker_plan, status, signals, tip, others))
     }
 
     /// Returns whether a worker to be merged no longer contains its fork.

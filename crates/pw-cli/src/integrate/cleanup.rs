@@ -98,11 +98,12 @@ pub(super) fn cleanup(
     }
     let all_gone = kept.is_empty() && !others_stay;
     let mut closing = Closing::default();
-    if let Some(journal) = &journal {
+    if let Some(journal) = &mut journal {
         notes.extend(sweep(&mut workflow, all_gone)?);
         if all_gone {
             closing = close(&workflow, journal, &facts)?;
         }
+        notes.extend(journal.notes());
     }
     let slug = &workflow.plan.workflow;
     let next = if options.dry_run && !removed.is_empty() {
@@ -110,9 +111,9 @@ pub(super) fn cleanup(
         let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
         NextStep::new("clean up", again)
     } else if kept.is_empty() {
-        NextStep::new("review", Next::Report(slug))
+        NextStep::new("look back", Next::Report(slug))
     } else {
-        NextStep::new("look", Next::Status(slug))
+        NextStep::new("watch", Next::Status(slug))
     };
     let answer = Cleanup {
         workflow: slug.clone(),
@@ -135,8 +136,10 @@ struct CleanupCandidate<'a> {
     status: &'a WorkerStatus,
     facts: &'a Facts,
     path: PathBuf,
-    /// The branch as it was read, once.
+    /// The branch's newest tip, here or on the plan's remote, as it was read, once.
     tip: Option<Oid>,
+    /// The branch here.
+    own_tip: Option<Oid>,
     survey: Option<Survey>,
     reasons: Vec<KeepReason>,
 }
@@ -149,8 +152,10 @@ impl<'a> CleanupCandidate<'a> {
         facts: &'a Facts,
     ) -> Self {
         let tip = workflow.tip(worker).cloned();
+        let own_tip = workflow.own_tip(worker).cloned();
         let path = workflow.worktree(worker);
-        Self { workflow, worker, status, facts, path, tip, survey: None, reasons: Vec::new() }
+        let (survey, reasons) = (None, Vec::new());
+        Self { workflow, worker, status, facts, path, tip, own_tip, survey, reasons }
     }
 
     fn keep(&mut self, kind: KeepKind, message: impl Into<String>) {
@@ -182,9 +187,11 @@ impl<'a> CleanupCandidate<'a> {
             let message = format!("it has not said that it is complete: it is {}", state.word());
             self.keep(KeepKind::NotComplete, message);
         }
-        if let Some(tip) = self.tip.clone()
-            && !is_contained(self.workflow, self.facts, &tip)?
-        {
+        let mut is_merged = true;
+        for tip in self.tip.iter().chain(&self.own_tip) {
+            is_merged &= is_contained(self.workflow, self.facts, tip)?;
+        }
+        if !is_merged {
             let branch = plan.integration_branch();
             let message =
                 format!("{} has commits that {branch} does not have", self.worker.branch());
@@ -198,6 +205,11 @@ impl<'a> CleanupCandidate<'a> {
             self.keep(KeepKind::BranchElsewhere, message);
         }
         let listed = repo.worktrees().iter().find(|worktree| worktree.path == self.path);
+        if self.own_tip.is_none() && listed.is_none() && self.path.symlink_metadata().is_err() {
+            let message = format!("{branch} is in another clone: clean up there");
+            self.keep(KeepKind::BranchElsewhere, message);
+            return Ok(());
+        }
         let own_lock = plan.lock_reason(self.worker);
         if let Some(reason) = listed.and_then(|w| w.locked.as_ref()).filter(|r| **r != own_lock) {
             self.keep(KeepKind::Locked, format!("the worktree is locked: {reason}"));
@@ -310,8 +322,11 @@ impl<'a> CleanupCandidate<'a> {
                 .with_context(|| format!("removing {}", folder.display()))?;
         }
         let mut transaction = Transaction::default();
-        if let Some(tip) = &self.tip {
+        if let Some(tip) = &self.own_tip {
             transaction = transaction.delete(&format!("refs/heads/{}", self.worker.branch()), tip);
+        }
+        if let Some(tip) = &self.tip {
+            journal.drop_branch(&self.worker.branch(), tip);
         }
         journal.add(repo, &Event::Cleaned { worker: id.clone() })?;
         if !journal.try_publish(repo, transaction)? {

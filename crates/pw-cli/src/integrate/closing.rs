@@ -20,7 +20,7 @@ pub(super) struct Closing {
 }
 
 /// Closes the workflow, or says why it stays open. `journal` is the record as it is now.
-pub(super) fn close(workflow: &Workflow, journal: &Journal, facts: &Facts) -> Result<Closing> {
+pub(super) fn close(workflow: &Workflow, journal: &mut Journal, facts: &Facts) -> Result<Closing> {
     let branch = workflow.plan.integration_branch();
     if let Some(why) = still_open(workflow, facts) {
         let is_there = workflow.refs.contains_key(&Refs(&workflow.plan.workflow).integration());
@@ -59,7 +59,7 @@ fn still_open(workflow: &Workflow, facts: &Facts) -> Option<String> {
 }
 
 /// Deletes what no command of a closed workflow reads, and marks it as closed.
-fn refs(workflow: &Workflow, journal: &Journal) -> Result<Vec<Stays>> {
+fn refs(workflow: &Workflow, journal: &mut Journal) -> Result<Vec<Stays>> {
     let Workflow { repo, plan, record, refs, .. } = workflow;
     let names = Refs(&plan.workflow);
     let mut stays = Vec::new();
@@ -84,7 +84,7 @@ fn refs(workflow: &Workflow, journal: &Journal) -> Result<Vec<Stays>> {
     }
     let tip = journal.tip().context("a record has a tip")?;
     transaction = transaction.set(&names.closed(), tip, refs.get(&names.closed()));
-    transaction.publish(repo)?;
+    journal.publish(repo, transaction)?;
     let what = format!("refs/pw/{}", plan.workflow);
     let snapshots = refs.keys().any(|name| name.starts_with(&names.snapshots()))
         || !record.snapshots.is_empty();

@@ -5,6 +5,7 @@ use pw_core::culprits::{Culprits, Fault, GateOutcome, Seen, Set, closed, find_cu
 use pw_core::failure::Failure;
 use pw_core::gate_report::{Cause, GateFault, GateStop, Rest};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::ByOthers;
 use pw_core::record::{Event, Red, RunOptions};
 use pw_git::Transaction;
 
@@ -120,14 +121,17 @@ impl Parts<'_> {
             return Ok(Some(commit));
         }
         let bases = facts.history.merge_bases(&workflow.record.base, [&commit]);
-        let mut merges = workflow.repo.merges(workflow.repo.author()?, commit, bases, None)?;
+        let merges = workflow.repo.merges(workflow.repo.author()?, commit, bases, None)?;
+        let mut merges = merges.with_attributes_that_change(facts.changes_attributes());
         for index in set.iter().skip(known) {
             let (worker, tip) = &self.members[*index];
             let outcome = merges.merge(tip)?;
             if !outcome.conflicts.is_empty() {
                 return Ok(None);
             }
-            merges.take(tip, &outcome.tree, &self.chain.message(worker, tip, &[])?)?;
+            let tree = merges.merged_tree(&outcome)?;
+            let others = ByOthers { union: outcome.by_union(), ..ByOthers::default() };
+            merges.take(tip, &tree, &self.chain.message(worker, tip, &others)?)?;
         }
         Ok(Some(merges.head().clone()))
     }

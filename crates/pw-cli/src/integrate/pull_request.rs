@@ -1,6 +1,7 @@
 //! A pull request for the integration branch, through `gh` where that is installed.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use pw_core::details::RemoteSaid;
@@ -9,12 +10,15 @@ use pw_core::finish::{self, PullRequest, Share};
 use pw_core::gate_report::GateReport;
 use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::text::bounded;
+use pw_git::Remote;
 
 use crate::workflow::Workflow;
 use crate::{command, launcher};
 
 /// How much of what a program said is repeated, in characters.
 const MAX_SAID: usize = 2000;
+/// How long pushing the result may take; it may hold all of the work.
+const PUSH_LIMIT: Duration = Duration::from_secs(600);
 
 /// What is proposed.
 pub(super) struct Proposal<'a> {
@@ -62,13 +66,11 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
         let next = vec![NextStep::new("push", push), NextStep::new("propose", propose)];
         return Ok(Proposed { pull_request, next });
     };
-    let (pushed, said) = repo.push(repo.place(), &pull_request.remote, &branch)?;
-    if !pushed {
-        return Err(failed(
-            proposal,
-            &format!("{} did not take {branch}", pull_request.remote),
-            &said,
-        ));
+    let to = Remote { name: pull_request.remote.clone(), limit: PUSH_LIMIT };
+    let pushed = repo.push_branch(repo.place(), &to, &branch)?;
+    if !pushed.ok {
+        let message = format!("{} did not take {branch}", pull_request.remote);
+        return Err(failed(proposal, &message, &pushed.message));
     }
     pull_request.pushed = true;
     let known = ["pr", "view", &branch, "--json", "url", "--jq", ".url"].map(str::to_owned);
@@ -116,6 +118,6 @@ fn failed(proposal: &Proposal<'_>, message: &str, said: &str) -> anyhow::Error {
     )
     .hint("read details.said; once the cause is gone, run the same command again")
     .next(Next::Finish { workflow: &proposal.workflow.plan.workflow, way: Some(Way::PullRequest) })
-    .details(RemoteSaid { said })
+    .details(RemoteSaid { said, trouble: None })
     .into()
 }

@@ -20,6 +20,8 @@ const BURST: Duration = Duration::from_secs(1);
 /// How long at most without a look: a process that dies, a silence that grows too long and a file
 /// that is not git's give no notice.
 const CALM: Duration = Duration::from_secs(30);
+/// The same where a remote is asked at every look: nothing notifies us of what is pushed there.
+const ASKED: Duration = Duration::from_secs(15);
 /// The same where no notices are to be had.
 const BLIND: Duration = Duration::from_secs(5);
 
@@ -108,10 +110,14 @@ impl Notices {
 
     /// Waits until something changed and it is quiet again, until `end`, or for as long as goes
     /// without a look. A look that `took` long is followed by a longer rest.
-    pub(super) fn wait(&self, took: Duration, end: Instant) {
+    pub(super) fn wait(&self, took: Duration, end: Instant, is_remote: bool) {
         let begin = Instant::now();
         let rest = (took * 4).min(REST);
-        let most = if self.watcher.is_some() { CALM } else { BLIND };
+        let most = match self.watcher {
+            Some(_) if is_remote => ASKED,
+            Some(_) => CALM,
+            None => BLIND,
+        };
         let until = |at: Instant| at.saturating_duration_since(Instant::now());
         if self.notices.recv_timeout(until(end.min(begin + most))).is_err() {
             return;

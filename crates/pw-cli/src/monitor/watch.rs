@@ -11,6 +11,7 @@ use pw_core::own_commits::OwnCommits;
 use pw_core::time::Seconds;
 
 use super::notice::Notices;
+use super::notification;
 use crate::facts::Worktrees;
 use crate::shell::{Answer, Context, Live, Screen};
 use crate::view::{Picture, Step, Watch};
@@ -50,22 +51,24 @@ struct Poller {
 impl Poller {
     fn look(&mut self) -> Result<Picture> {
         let now = now(&self.context, self.begin);
-        let workflow = Workflow::open(&self.context, self.workflow.as_deref())?;
+        let workflow = Workflow::open_to_look(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
         let (status, facts) = workflow.picture(now, Worktrees::All)?;
+        let mut notes = self.notices.notes();
+        notes.extend(notification::send(&workflow, &status, now));
         let own =
             |work: &OwnCommits<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
         let work = workflow.board(&facts).work;
         let commits: BTreeMap<_, Vec<_>> =
             workflow.plan.ids().cloned().zip(work.iter().map(own)).collect();
-        Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
+        Ok(Picture { status, commits, at: now, notes })
     }
 
     /// Polls again and again, until the view closes the polling or drops the receiver.
     fn run(mut self, polling: &Mutex<Polling>, pictures: &Sender<Result<Picture, String>>) {
         let mut took = self.begin.elapsed();
         loop {
-            self.notices.wait(took, Instant::now() + SECOND * 3600);
+            self.notices.wait(took, Instant::now() + SECOND * 3600, self.context.fetch);
             let polling = polling.lock().unwrap_or_else(PoisonError::into_inner);
             if *polling == Polling::Closed {
                 return;

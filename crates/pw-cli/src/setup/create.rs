@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Error, Result};
+use pw_core::failure::Failure;
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{Next, NextStep};
 use pw_core::plan::{Plan, Problem, ProblemCode, Worker};
@@ -21,6 +22,7 @@ use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
 use super::{prepare, prerequisites, trial};
 use crate::launcher;
+use crate::remote;
 use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -29,6 +31,9 @@ use crate::view;
 /// worktree, unless the user wants none of that.
 pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<Answer> {
     let file = PlanFile::read(context, path)?;
+    if context.fetch {
+        remote::fetch_plan(context, &file.plan)?.map_err(Failure::from)?;
+    }
     let planned = PlannedWorkflow::survey(context, file)?;
     let is_new = planned.record_tip.is_none() || planned.is_replanned()?;
     let _lock = Lock::take(planned.repo.common(), &context.command, &rfc3339(context.now))?;
@@ -60,7 +65,7 @@ pub(super) fn make(
 ) -> Result<(PlannedWorkflow, BTreeSet<WorkerId>, Vec<String>)> {
     let mut journal = open_journal(&planned)?;
     // Before the new plan is recorded: the same command does it again if this one is killed.
-    let notes = carry_over(&planned)?;
+    let mut notes = carry_over(&planned)?;
     let begun = planned.record.placements.iter().filter(|(_, placement)| !placement.created);
     let mut todo: Vec<(WorkerId, Oid)> =
         begun.map(|(id, placement)| (id.clone(), placement.fork.clone())).collect();
@@ -68,8 +73,16 @@ pub(super) fn make(
     refuse_lost_branches(&planned)?;
     refuse_moved_worktrees(&planned)?;
 
+    for worker in planned.plan.workers.iter().filter(|worker| planned.record.has(&worker.id)) {
+        if let Some(tip) = planned.branch(worker) {
+            journal.bring(&worker.branch(), tip);
+        }
+    }
     let known = planned.record.placements.clone();
     for (worker, fork) in todo.iter().filter(|(id, _)| !known.contains_key(id)) {
+        if let Some(worker) = planned.plan.worker(worker) {
+            journal.bring(&worker.branch(), fork);
+        }
         let event = Event::Creating { worker: worker.clone(), fork: fork.clone() };
         note(&mut journal, &mut planned, event, context.now)?;
     }
@@ -94,6 +107,7 @@ pub(super) fn make(
     planned.verify(&todo)?;
     publish(&mut journal, &planned.repo)?;
     let made = made?;
+    notes.extend(journal.notes());
     Ok((planned, made, notes))
 }
 
@@ -161,8 +175,9 @@ fn fill(planned: &PlannedWorkflow, worker: &Worker, fork: &Oid) -> Result<()> {
 /// Opens the record to append events, with `planned` or `replanned` first.
 fn open_journal(planned: &PlannedWorkflow) -> Result<Journal> {
     let PlannedWorkflow { repo, plan, plan_text, record, record_tip, .. } = planned;
-    let mut journal =
+    let journal =
         Journal::new(repo, repo.author()?, &plan.workflow, record_tip.clone(), plan_text)?;
+    let mut journal = journal.through(remote::channel(plan));
     if record_tip.is_none() {
         let (branch, base) = (record.base_branch.clone(), record.base.clone());
         journal.add(repo, &Event::Planned { branch, base })?;
@@ -244,6 +259,7 @@ fn refuse_lost_branches(planned: &PlannedWorkflow) -> Result<()> {
         placed
             && !planned.record.merged.contains_key(&worker.id)
             && planned.branch(worker).is_none()
+            && !planned.is_elsewhere(worker)
     };
     let problems: Vec<Problem> = planned
         .plan
@@ -332,9 +348,14 @@ fn place(planned: &PlannedWorkflow, worker: &Worker, fork: &Oid) -> Result<()> {
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.
 fn reattach(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
-    if !planned.is_detached(worker) {
-        return Ok(());
+    match planned.is_detached(worker) {
+        true => attach(planned, worker),
+        false => Ok(()),
     }
+}
+
+/// Makes the worktree of a worker whose branch is there.
+pub(super) fn attach(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
     let PlannedWorkflow { repo, plan, .. } = planned;
     let (path, branch) = (planned.worktree(worker), worker.branch());
     let elsewhere =

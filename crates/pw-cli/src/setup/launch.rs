@@ -13,13 +13,14 @@ use pw_core::details::NotCreated;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
-    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_live_sessions, skip,
+    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, refuse_live_sessions, skip,
 };
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::plan::Worker;
 use pw_core::record::Event;
 use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
+use pw_core::template::fill;
 use pw_git::{Journal, Transaction};
 
 use super::tmux::{self, Tmux};
@@ -58,13 +59,13 @@ pub(super) fn launch(
             session::note_ended(&workflow, workflow.worker(id)?, call.now)?;
         }
     }
-    let Selection { workers, skipped, notes } = choose(call, &workflow, ids, how)?;
+    let Selection { workers, skipped, mut notes } = choose(call, &workflow, ids, how)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
         LaunchMode::Print => {
             commands.into_iter().map(|(worker, command)| printed(worker, command)).collect()
         }
-        _ => start(call, &workflow, commands, how)?,
+        _ => start(call, &workflow, commands, how, &mut notes)?,
     };
     let attach = CommandLine::of("tmux attach -t").word(tmux::name(&workflow.plan.workflow));
     let launched = Launched {
@@ -74,6 +75,7 @@ pub(super) fn launch(
         workers,
         skipped,
         notes,
+        submissions: Vec::new(),
     };
     Answer::of(&launched, view::launched)
 }
@@ -140,6 +142,8 @@ fn commands<'a>(
             LaunchMode::Print | LaunchMode::Tmux => plain.to_string(),
             LaunchMode::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
             LaunchMode::Custom => custom(workflow, worker)?,
+            // These are submitted, see `submit`.
+            LaunchMode::Ssh | LaunchMode::Slurm => plain.to_string(),
         })
     };
     workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()
@@ -171,7 +175,8 @@ fn custom(workflow: &Workflow, worker: &Worker) -> Result<String> {
         ("label", &worker.label()),
         ("port", port.as_deref().unwrap_or_default()),
     ];
-    Ok(fill(template, &values)?)
+    fill("launch", template, &values)
+        .map_err(|bad| Failure::new(Code::Usage, bad.message).hint(bad.hint).into())
 }
 
 fn script(workflow: &Workflow, worker: &Worker) -> PathBuf {
@@ -196,6 +201,7 @@ fn start(
     workflow: &Workflow,
     commands: Vec<(&Worker, String)>,
     how: LaunchMode,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<WorkerLaunch>> {
     let Workflow { repo, plan, record, .. } = workflow;
     let mut journal = workflow.journal()?;
@@ -229,6 +235,7 @@ fn start(
             snapshot,
         });
     }
+    notes.extend(journal.notes());
     Ok(started)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use pw_core::channel::tracking;
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
 use pw_core::id::{Oid, Slug};
@@ -36,7 +37,10 @@ impl PlannedWorkflow {
     /// Reads the repository, and refuses when anything there prevents the plan.
     pub(super) fn survey(context: &Context, file: PlanFile) -> Result<Self> {
         let PlanFile { text, plan } = file;
-        let repo = Repo::open(&context.directory)?;
+        let mut repo = Repo::open(&context.directory)?;
+        if plan.remote.is_some() {
+            repo.fetch_what_lacks();
+        }
         if repo.root().to_str().is_none() {
             return Err(Failure::new(Code::InTheWay, "the path of the repository is not UTF-8")
                 .hint("move the repository to a folder whose name is; launchers could not find it")
@@ -114,6 +118,12 @@ impl PlannedWorkflow {
         tip.filter(|_| !self.record.cleaned.contains(&worker.id))
     }
 
+    /// Returns whether the plan's remote has a worker's branch: it was made in another clone.
+    pub(super) fn is_elsewhere(&self, worker: &Worker) -> bool {
+        self.plan.remote.is_some()
+            && self.refs.contains_key(&tracking(&format!("refs/heads/{}", worker.branch())))
+    }
+
     pub(super) fn worktree(&self, worker: &Worker) -> PathBuf {
         self.repo.root().join(self.plan.worktree(worker))
     }
@@ -150,6 +160,7 @@ impl PlannedWorkflow {
             },
             waves: graph::waves(&self.plan),
             workers: workers.collect(),
+            in_short: None,
             next,
         }
     }

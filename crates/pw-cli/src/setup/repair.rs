@@ -66,6 +66,7 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
 
 fn handed_over(workflow: &Workflow) -> Vec<Worker> {
     let Workflow { plan, record, .. } = workflow;
-    let is_one = |worker: &&Worker| record.is_made(&worker.id) && workflow.tip(worker).is_some();
+    let is_one =
+        |worker: &&Worker| record.is_made(&worker.id) && workflow.own_tip(worker).is_some();
     plan.workers.iter().filter(is_one).cloned().collect()
 }

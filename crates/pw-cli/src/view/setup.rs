@@ -1,6 +1,8 @@
 //! Plans, worktrees and sessions.
 
 use pw_core::analyze::neighbours::Neighbour;
+use pw_core::diagnosis::{Diagnosis, Level};
+use pw_core::doctor::Doctor;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
@@ -10,8 +12,9 @@ use pw_core::text::counted;
 
 use super::table::{cell, drawn, next, plain, table};
 
+/// Branch and worktree are called like the worker: that is said once.
 fn setup(setup: &Setup, done: bool) -> String {
-    let mut rows = table(&["worker", "branch", "worktree", "status", "owns"]);
+    let mut rows = table(&["worker", "status", "owns"]);
     for worker in &setup.workers {
         let word = match worker.status {
             SetupStatus::Created if done => "created".to_owned(),
@@ -22,15 +25,17 @@ fn setup(setup: &Setup, done: bool) -> String {
                 format!("after {}", after.join(", "))
             }
         };
-        rows.add_row([
-            cell(&worker.label),
-            cell(&worker.branch),
-            cell(&worker.worktree),
-            cell(word),
-            cell(worker.owns.join(" ")),
-        ]);
+        rows.add_row([cell(&worker.label), cell(word), cell(worker.owns.join(" "))]);
     }
-    format!("{} on {}\n\n{}", setup.workflow, setup.base.commit.short(), drawn(&rows))
+    let folder = setup.workers.first().and_then(|worker| worker.worktree.rsplit_once('/'));
+    let folder = folder.map_or("worktrees", |(folder, _)| folder);
+    format!(
+        "{} on {}: branches work/<worker>, worktrees in {}/\n\n{}",
+        setup.workflow,
+        setup.base.commit.short(),
+        plain(folder),
+        drawn(&rows)
+    )
 }
 
 pub(crate) fn check(check: &Check) -> String {
@@ -79,9 +84,16 @@ pub(crate) fn created(created: &Created) -> String {
 }
 
 fn prerequisites(found: &Prerequisites) -> String {
-    let WillRun { setup, smoke, verify, launch, remote, copied, hooks, .. } = &found.will_run;
+    let WillRun { setup, smoke, verify, launch, notify, remote, copied, hooks, .. } =
+        &found.will_run;
     let gates = verify.iter().map(|gate| (gate.name.as_str(), gate.command.clone()));
-    let keys = [("setup", setup), ("smoke", smoke), ("launch", launch), ("remote", remote)];
+    let keys = [
+        ("setup", setup),
+        ("smoke", smoke),
+        ("launch", launch),
+        ("notify", notify),
+        ("remote", remote),
+    ];
     let keys = keys.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
     let copied = (*copied > 0).then(|| ("copy", counted(*copied, "ignored file")));
     let hooks = (!hooks.is_empty()).then(|| ("hooks", hooks.join(", ")));
@@ -160,4 +172,26 @@ pub(crate) fn explained(explained: &Explained) -> String {
         format!("{} ({of}{exit})\n{meaning}  {}\n", row.word, row.action)
     };
     explained.rows.iter().map(row).collect()
+}
+
+/// A line for each thing that is not as it should be, the worst first; a command on a line of its own,
+/// so that it can be copied.
+pub(crate) fn doctor(doctor: &Doctor) -> String {
+    let mut out = format!("{}\n", doctor.summary);
+    for Diagnosis { about, level, message, remedy, command } in &doctor.findings {
+        let mark = match level {
+            Level::Ok => continue,
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        };
+        let helps = remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+        out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
+        out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
+    }
+    let permissions = doctor.permissions.iter();
+    for rule in permissions.flat_map(|allowed| allowed.missing.iter().chain(&allowed.written)) {
+        out += &format!("    {rule}\n");
+    }
+    out
 }

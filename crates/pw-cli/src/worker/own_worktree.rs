@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::checkpoint::OwnBranch;
 use pw_core::details::HookSaid;
 use pw_core::details::LostSignal;
 use pw_core::facts::{TreeState, WorktreeFacts};
@@ -18,12 +19,14 @@ use pw_core::ignored_own_files::{self, Unseen};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
+use pw_core::remote::Pushed;
 use pw_core::signal::{self, Carrier, Signal, Subject};
 use pw_core::status::WorkerStatus;
 use pw_core::text::counted;
-use pw_core::worker::{Committed, Pushed};
+use pw_core::worker::Committed;
 
 use crate::facts::Worktrees;
+use crate::remote;
 use crate::repair;
 use crate::shell::{Answer, Context as Shell};
 use crate::view;
@@ -132,6 +135,18 @@ impl OwnWorktree<'_> {
         }
     }
 
+    /// Looks whether git would let it switch to its branch.
+    pub(super) fn branch(&self) -> OwnBranch {
+        let Workflow { repo, .. } = self.workflow;
+        let path = self.workflow.worktree(self.worker);
+        let other = repo.checkout_of(&self.worker.branch()).filter(|other| other.path != path);
+        match (self.workflow.own_tip(self.worker), other) {
+            (None, _) => OwnBranch::Gone,
+            (_, Some(other)) => OwnBranch::HeldBy(other.path.display().to_string()),
+            (_, None) => OwnBranch::Free,
+        }
+    }
+
     /// Returns the files that are not as they were at the fork; asked only when a file outside the
     /// scope has changed.
     pub(super) fn differing(&self, path: &Path, tree: &TreeState) -> Result<Vec<RepoPath>> {
@@ -143,13 +158,16 @@ impl OwnWorktree<'_> {
         }
     }
 
-    /// Pushes the branch, when the plan names a remote. A remote that cannot be reached keeps no
-    /// worker from working: it is told, not refused.
-    pub(super) fn push(&self, path: &Path) -> Result<Option<Pushed>> {
+    /// Pushes the branch, when the plan names a remote; returns a note, too, when that failed. A
+    /// remote that cannot be reached keeps no worker from working: it is told, not refused, and the
+    /// next signal pushes all there is.
+    pub(super) fn push(&self, path: &Path) -> Result<(Option<Pushed>, Option<String>)> {
         let Workflow { repo, plan, .. } = self.workflow;
-        let Some(remote) = &plan.remote else { return Ok(None) };
-        let (ok, message) = repo.push(path, remote, &self.worker.branch())?;
-        Ok(Some(Pushed { remote: remote.clone(), ok, message }))
+        let Some(remote) = remote::of(plan) else { return Ok((None, None)) };
+        let branch = self.worker.branch();
+        let pushed = repo.push_branch(path, &remote, &branch)?;
+        let note = pushed.note(&branch);
+        Ok((Some(pushed), note))
     }
 
     /// Returns the message, or refuses a text that would make it something else.
@@ -249,10 +267,12 @@ impl OwnWorktree<'_> {
         commit: Commit,
         signal: &Signal,
         left: Vec<RepoPath>,
-        notes: Vec<String>,
+        mut notes: Vec<String>,
         again: Option<NextStep>,
     ) -> Result<Answer> {
         let repairs = self.repair();
+        let (pushed, note) = self.push(path)?;
+        notes.extend(note);
         let changes = self.workflow.repo.changes(&[CommitRange::one(&commit)])?;
         let committed = Committed {
             worker: self.worker.id.clone(),
@@ -261,7 +281,7 @@ impl OwnWorktree<'_> {
             paths: changes.into_iter().flatten().map(|change| change.path).collect(),
             left,
             notes,
-            pushed: self.push(path)?,
+            pushed,
             next: again.into_iter().chain(next(&self.workflow.plan, signal, repairs)).collect(),
             repaired: repairs.repaired.clone(),
             gaps: repairs.gaps.clone(),

@@ -80,6 +80,12 @@ impl Stage {
         }
     }
 
+    /// Whether this git can be told whose `.gitattributes` a merge obeys.
+    fn obeys_attributes(&self) -> bool {
+        let asked = ["--attr-source=HEAD", "version"];
+        self.repo.try_git(&self.repo.root(), &asked).status.success()
+    }
+
     fn place(&self, name: &str) -> PathBuf {
         match name {
             "main" => self.repo.root(),
@@ -119,7 +125,12 @@ impl Stage {
             return std::fs::write(path.join("new0"), format!("{name}\n")).unwrap();
         }
         let file = files[usize::try_from(dice.roll(files.len() as u64)).unwrap()].clone();
-        match dice.roll(10) {
+        match dice.roll(11) {
+            10 if self.obeys_attributes() => {
+                let how = dice.of(&["merge=union", "-merge", "-text"]);
+                let line = format!("{} {how}\n", dice.of(&["x", "y", "*"]));
+                std::fs::write(path.join(".gitattributes"), line).unwrap();
+            }
             0 => std::fs::remove_file(path.join(&file)).unwrap(),
             1 => std::fs::write(path.join(format!("new{}", dice.roll(4))), format!("{name}\n"))
                 .unwrap(),
@@ -248,6 +259,13 @@ fn status_preview_run_and_git_agree_in_every_history() {
         for worker in &open {
             stage.commit(worker, "[COMPLETE] all of it");
         }
+        // What lies in the user's checkout is no part of any merge.
+        match dice.roll(3) {
+            _ if !stage.obeys_attributes() => {}
+            0 => stage.repo.write(".gitattributes", "* merge=union\n"),
+            1 => stage.repo.write(".gitattributes", "* -merge\n"),
+            _ => {}
+        }
         let left_out = if open.contains(&"d") { "" } else { " --without d" };
         let status = stage.repo.pw("pw-monitor status").data();
         let preview = stage.repo.pw("pw-integrate preview").data();
@@ -319,7 +337,9 @@ fn agree_in_pairs(stage: &Stage, tips: &[(String, String)], status: &Value, case
     let mut real = BTreeSet::new();
     for (at, (first, ours)) in tips.iter().enumerate() {
         for (second, theirs) in &tips[at + 1..] {
+            let (ours, theirs) = if first < second { (ours, theirs) } else { (theirs, ours) };
             let merge = [
+                &format!("--attr-source={ours}"),
                 "-c",
                 "merge.directoryRenames=conflict",
                 "merge-tree",

@@ -268,6 +268,92 @@ fn what_a_branch_contains_and_took_back_is_said_wherever_somebody_looks() {
 }
 
 #[test]
+fn a_merge_that_drops_what_it_merges_and_files_that_are_gone_again_are_said() {
+    // The user merged the branch and kept none of it; then one file of two is taken away.
+    let repo = integrated();
+    repo.worker("task-2-posts").write("tests/posts/new", "1").commit("[COMPLETE] more");
+    repo.git(&["merge", "-q", "-s", "ours", "-m", "Not now", "work/task-1-users"]);
+    repo.git(&["merge", "-q", "--no-edit", "work/task-2-posts"]);
+    repo.git(&["rm", "-q", "api/posts.py"]);
+    repo.git(&["commit", "-q", "-m", "gone"]);
+    let status = repo.pw("pw-monitor status").data();
+    let [not_now, gone] = ["Not now", "gone"]
+        .map(|subject| repo.git(&["log", "--format=%H", "-1", "--grep", subject]));
+    let users = &status["workers"][0];
+    assert_eq!(users["reverted"], json!({"landed": not_now, "by": not_now, "contained": true}));
+    let posts = &status["workers"][1];
+    assert_eq!(posts["reverted"]["by"], gone, "{posts:#}");
+    assert_eq!(
+        posts["reverted"]["partly"],
+        json!({"count": 1, "paths": ["api/posts.py"]}),
+        "{posts:#}"
+    );
+    let view = repo.pw("pw-monitor status --format human").stdout;
+    assert!(view.contains("task-1: ") && view.contains("without its changes"), "{view}");
+    assert!(view.contains("part of it (1 file: \"api/posts.py\")"), "{view}");
+
+    let again = repo.pw("pw-integrate finish --merge").data();
+    assert!(again["notes"].to_string().contains("task-1"), "{again:#}");
+
+    // A folder that the base renamed has the files under another name.
+    let repo = crate::repo(THREE);
+    repo.write("tests/users/a", "1\n2\n3\n4\n");
+    repo.commit("a test");
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.worker("task-1-users").write("tests/users/b", "new\n").commit("[COMPLETE] users");
+    repo.git(&["mv", "tests/users", "tests/people"]);
+    repo.git(&["commit", "-q", "-m", "people"]);
+    let merge = ["-c", "merge.directoryRenames=true", "merge", "-q", "--no-edit"];
+    repo.git(&[&merge[..], &["work/task-1-users"]].concat());
+    assert_eq!(repo.read("tests/people/b"), "new\n");
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["workers"][0].get("reverted"), None, "{status:#}");
+}
+
+/// The base branch goes on for a long time, as fast-import writes it.
+fn many_commits(repo: &TestRepo) {
+    let tip = repo.git(&["rev-parse", "main"]);
+    let mut stream = String::new();
+    for number in 0..600 {
+        let from = if number == 0 { format!("from {tip}\n") } else { String::new() };
+        let who = "committer A <a@example.com> 1800000000 +0000";
+        let change = format!("M 644 inline log.txt\ndata 3\n{number:03}\n");
+        stream += &format!("commit refs/heads/main\n{who}\ndata 4\nlog\n{from}{change}\n");
+    }
+    repo.write("stream", &stream);
+    repo.sh(
+        &repo.root(),
+        "git fast-import --quiet --force <stream && rm stream && git reset -q --hard",
+    );
+}
+
+#[test]
+fn what_landed_long_ago_is_landed_and_what_was_taken_back_is_said_for_ever() {
+    let repo = integrated();
+    take(&repo, "squash");
+    many_commits(&repo);
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], true);
+    repo.pw("pw-integrate finish --merge").error(3, "nothing_to_land");
+    repo.git(&["rm", "-q", "api/posts.py"]);
+    repo.git(&["commit", "-q", "-m", "not wanted"]);
+    many_commits(&repo);
+    let error = repo.pw("pw-integrate finish --merge").error(3, "nothing_to_land");
+    assert!(error["hint"].as_str().unwrap().contains("what task-2 did"), "{error:#}");
+
+    let repo = integrated();
+    many_commits(&repo);
+    repo.pw("pw-integrate finish --merge").data();
+    let merge = repo.git(&["rev-parse", "HEAD"]);
+    many_commits(&repo);
+    repo.git(&["revert", "--no-edit", "-m", "1", &merge]);
+    let by = repo.git(&["rev-parse", "HEAD"]);
+    many_commits(&repo);
+    let reverted = json!({"landed": merge, "by": by, "contained": true});
+    let status = repo.pw("pw-monitor status").data();
+    assert_eq!(status["integration"]["reverted"], reverted, "{status:#}");
+}
+
+#[test]
 fn what_the_user_tried_and_took_back_before_the_worker_made_it_is_nothing_to_mention() {
     let repo = created(THREE);
     repo.write("api/users.py", "1");

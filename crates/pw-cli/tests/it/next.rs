@@ -35,6 +35,7 @@ fn commands<'a>(
     let launch = |how| Next::Launch { worker: &workers[0], workflow, how };
     let mut all = vec![
         Next::List,
+        Next::FixPermissions,
         Next::CheckPlan(path),
         Next::Create(path),
         Next::Advance(workflow),
@@ -42,6 +43,8 @@ fn commands<'a>(
         Next::LaunchAll(workflow),
         Next::Schema("pw-setup"),
         Next::Ended(&workers[0]),
+        Next::Join { worker: &workers[0], workflow },
+        Next::FetchedStatus(workflow),
         Next::Repair(None),
         Next::Repair(Some(workflow)),
         Next::EmitPlan { workers: Some(3), documents: &[] },

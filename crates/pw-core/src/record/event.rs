@@ -167,6 +167,32 @@ impl fmt::Display for Event {
 }
 
 impl Event {
+    /// Returns whether it can stand in the record only where it was written: what two clones did
+    /// about the result at once cannot be put one after the other. All else is about one worker,
+    /// and true whatever another clone wrote.
+    pub fn is_exclusive(&self) -> bool {
+        match self {
+            Self::Planned { .. }
+            | Self::Replanned
+            | Self::Integrated { .. }
+            | Self::Red(_)
+            | Self::Stopped(_)
+            | Self::Resolved { .. }
+            | Self::Aborted { .. } => true,
+            Self::Creating { .. }
+            | Self::Created { .. }
+            | Self::Launched { .. }
+            | Self::Merged { .. }
+            | Self::Gated { .. }
+            | Self::Finished { .. }
+            | Self::Snapshot { .. }
+            | Self::Forgot { .. }
+            | Self::Cleaning { .. }
+            | Self::Stayed { .. }
+            | Self::Cleaned { .. } => false,
+        }
+    }
+
     /// Reads a subject; nothing for a line of a newer version, which is then skipped.
     pub fn parse(subject: &str) -> Option<Self> {
         let words: Vec<&str> = subject.split(' ').collect();

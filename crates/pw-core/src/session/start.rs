@@ -20,10 +20,20 @@ pub enum LaunchMode {
     Background,
     /// By the plan's `launch` command.
     Custom,
+    /// On other machines, over ssh.
+    Ssh,
+    /// On other machines, as an array job of Slurm.
+    Slurm,
 }
 
 impl LaunchMode {
-    const ALL: [Self; 4] = [Self::Print, Self::Tmux, Self::Background, Self::Custom];
+    const ALL: [Self; 6] =
+        [Self::Print, Self::Tmux, Self::Background, Self::Custom, Self::Ssh, Self::Slurm];
+
+    /// Returns whether sessions run on other machines, each in a clone of its own.
+    pub fn is_elsewhere(self) -> bool {
+        matches!(self, Self::Ssh | Self::Slurm)
+    }
 
     /// Returns the word of the command line, of JSON and of the record.
     pub fn word(self) -> &'static str {
@@ -32,6 +42,8 @@ impl LaunchMode {
             Self::Tmux => "tmux",
             Self::Background => "background",
             Self::Custom => "custom",
+            Self::Ssh => "ssh",
+            Self::Slurm => "slurm",
         }
     }
 }
@@ -42,7 +54,7 @@ pub struct UnknownLaunchMode;
 
 impl fmt::Display for UnknownLaunchMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("use print, tmux, background or custom")
+        f.write_str("use print, tmux, background, custom, ssh or slurm")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::budget;
 use super::next::{self, Places};
 use super::{
     Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, Session, SignalKind,
@@ -58,11 +59,14 @@ pub(super) fn derive(
             },
             reverted: reverted(facts, facts.integration_tip.as_ref()),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
-            red: record
-                .red
-                .as_ref()
-                .map(|red| RedGate { gate: red.gate.clone(), workers: red.workers.clone() }),
+            unresolved: None,
+            red: record.red.as_ref().map(|red| RedGate {
+                gate: red.gate.clone(),
+                workers: red.workers.clone(),
+                output_tail: String::new(),
+            }),
         },
+        remote: facts.channel.clone(),
         drift: drift(plan, record, facts),
         waiting,
         deadlocks,
@@ -77,9 +81,13 @@ pub(super) fn derive(
         conflicts,
         trial,
         usage: None,
+        budget: None,
         next: Vec::new(),
     };
     status.usage = Usage::sum(status.workers.iter().filter_map(|worker| worker.usage));
+    let is_spending = status.workers.iter().any(|worker| budget::is_spending(worker.state));
+    let limits = plan.budget.as_ref().zip(status.usage.as_ref()).filter(|_| is_spending);
+    status.budget = limits.and_then(|(limits, usage)| budget::used(limits, usage));
     status.next = next::steps(plan, &status, places);
     status.summary = next::summary(&status);
     status
@@ -170,6 +178,8 @@ fn worker_status(
         branch: worker.branch(),
         worktree: plan.worktree(worker),
         tip: known.tip.clone(),
+        tip_from: known.tip_from.as_ref().map(|tip| tip.from),
+        other_tip: known.tip_from.as_ref().and_then(|tip| tip.other.clone()),
         ready: state == State::Complete && reasons.is_empty(),
         state,
         reasons,
@@ -195,6 +205,12 @@ fn worker_status(
         session: session(record, worker, &known.session),
         stall: None,
         usage: known.session.usage,
+        budget: worker
+            .budget
+            .as_ref()
+            .zip(known.session.usage.as_ref())
+            .filter(|_| budget::is_spending(state))
+            .and_then(|(limits, usage)| budget::used(limits, usage)),
     }
 }
 
@@ -327,7 +343,8 @@ fn state(
     if was_merged || says_complete && !work.contested && is_there {
         return State::Integrated;
     }
-    if !matches!(known.worktree, WorktreeFacts::Present(_) | WorktreeFacts::Unread) {
+    use WorktreeFacts::{InAnotherClone, Present, Unread};
+    if !matches!(known.worktree, Present(_) | Unread | InAnotherClone) {
         return State::Missing;
     }
     match newest {
@@ -386,7 +403,7 @@ fn reasons(
         WorktreeFacts::At(folder) => {
             add(ReasonKind::WorktreeMoved, format!("the worktree was moved to {folder}"), &[]);
         }
-        WorktreeFacts::Unread => {}
+        WorktreeFacts::Unread | WorktreeFacts::InAnotherClone => {}
         WorktreeFacts::Present(tree) => {
             if !tree.unmerged.is_empty() {
                 let message = counted(tree.unmerged.len(), "unmerged file");
@@ -414,6 +431,13 @@ fn reasons(
     if !out_of_scope.is_empty() {
         let message = format!("{} outside the scope", counted(out_of_scope.len(), "file"));
         add(ReasonKind::OutOfScope, message, out_of_scope);
+    }
+    if let Some(other) = known.tip_from.as_ref().and_then(|tip| tip.other.as_ref()) {
+        let message = format!(
+            "the branch here and on the remote went different ways: {} is not in it",
+            other.short()
+        );
+        add(ReasonKind::Diverged, message, &[]);
     }
     if is_rewritten(record, facts, worker, known) {
         let message =
