@@ -14,6 +14,7 @@ use pw_core::analyze::report::Advice;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{Next, NextStep};
 use pw_core::plan::Problems;
+use pw_core::retro::past::HISTORY;
 use pw_git::Repo;
 
 use crate::shell::{Answer, Context};
@@ -47,7 +48,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     if let Some(path) = plan.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(in_the_way(path).into());
     }
-    let repo = Repo::open(&context.directory)?;
+    let (repo, refs) = Repo::open_with_refs(&context.directory, &[HISTORY])?;
     let (log, files) = read(&repo, options.commits)?;
     let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
@@ -59,6 +60,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
             pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
     }
     let mut advised = advise(&past, &files, &trials, workers);
+    advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
         write(&mut advised, &path, shown)?;
     } else if advised.analysis.verdict.advice == Advice::Split {

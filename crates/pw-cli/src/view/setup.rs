@@ -7,8 +7,10 @@ use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::remedy::{Explained, Row, Topic};
+use pw_core::retro::SizeRetro;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::text::counted;
+use pw_core::time::about;
 
 use super::table::{cell, drawn, next, plain, table};
 
@@ -20,6 +22,7 @@ fn setup(setup: &Setup, done: bool) -> String {
             SetupStatus::Created if done => "created".to_owned(),
             SetupStatus::Created => "new".to_owned(),
             SetupStatus::Exists => "exists".to_owned(),
+            SetupStatus::Removed => "merged, removed".to_owned(),
             SetupStatus::Waiting => {
                 let after: Vec<&str> = worker.after.iter().map(|id| id.as_str()).collect();
                 format!("after {}", after.join(", "))
@@ -65,6 +68,15 @@ pub(crate) fn check(check: &Check) -> String {
             pair.together,
             pair.of
         );
+    }
+    if let Some(past) = &check.past {
+        let runs = counted(past.runs, "finished run");
+        let size = |size: &SizeRetro| format!("{:?} {}", size.size, about(size.median_seconds));
+        let sizes: Vec<String> = past.sizes.iter().map(size).collect();
+        out += &format!("\nBy {runs}: {}\n", sizes.join(", "));
+        if let Some(expected) = past.expected_seconds {
+            out += &format!("  the plan takes about {}\n", about(expected));
+        }
     }
     out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)

@@ -106,6 +106,7 @@ pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: 
         hubs,
         coupled: coupled.collect(),
         plan: None,
+        past: None,
         notes,
         next: Vec::new(),
     };
