@@ -58,17 +58,7 @@ pub(crate) fn check(check: &Check) -> String {
             );
         }
     }
-    for Neighbour { worker, pair, owner } in &check.neighbours {
-        let owner =
-            owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
-        out += &format!(
-            "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
-            plain(&pair.with.to_string()),
-            plain(&pair.path.to_string()),
-            pair.together,
-            pair.of
-        );
-    }
+    out += &neighbours(&check.neighbours);
     if let Some(past) = &check.past {
         let runs = counted(past.runs, "finished run");
         let size = |size: &SizeRetro| format!("{:?} {}", size.size, about(size.median_seconds));
@@ -80,6 +70,23 @@ pub(crate) fn check(check: &Check) -> String {
     }
     out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)
+}
+
+/// Files that changed with a worker's, a line each.
+fn neighbours(all: &[Neighbour]) -> String {
+    let mut out = String::new();
+    for Neighbour { worker, pair, owner } in all {
+        let owner =
+            owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
+        out += &format!(
+            "\n{worker}: {} changed with {} in {} of {} changes; {owner}\n",
+            plain(&pair.with.to_string()),
+            plain(&pair.path.to_string()),
+            pair.together,
+            pair.of
+        );
+    }
+    out
 }
 
 pub(crate) fn created(created: &Created) -> String {

@@ -32,6 +32,7 @@ mod hostile;
 mod house;
 mod identity;
 mod integrate;
+mod items;
 mod landing;
 mod launch;
 mod layouts;
