@@ -116,6 +116,8 @@ pub enum Next<'a> {
 
     /// `pw-retro report`
     Report(&'a Slug),
+    /// `pw-retro remember`
+    Remember(&'a Slug),
     /// `pw-retro forget`
     ForgetRun(&'a Slug),
 }
@@ -198,7 +200,7 @@ impl<'a> Next<'a> {
             | Self::Needs { .. }
             | Self::Blocked { .. }
             | Self::BlockedByHook(_) => "pw-worker",
-            Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
+            Self::Report(_) | Self::Remember(_) | Self::ForgetRun(_) => "pw-retro",
         }
     }
 
@@ -273,6 +275,7 @@ impl<'a> Next<'a> {
                 helper.and("blocked").sentence(&format!("the hook {hook} refuses"))
             }
             Self::Report(workflow) => helper.and("report").word(workflow),
+            Self::Remember(workflow) => helper.and("remember").word(workflow),
             Self::ForgetRun(workflow) => helper.and("forget").word(workflow),
         }
     }

@@ -18,6 +18,7 @@ use crate::path::RepoPath;
 use crate::plan::{Plan, Size};
 use crate::prerequisites::Prerequisites;
 use crate::report::Report;
+use crate::retro::memory::Memory;
 use crate::scope::Scope;
 use crate::status::Base;
 
@@ -34,6 +35,9 @@ pub struct Check {
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
+    /// What finished runs of this repository say to the plan; absent when none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Memory>,
     /// What will run, and what the repository lacks.
     #[serde(flatten)]
     pub prerequisites: Prerequisites,
@@ -133,6 +137,8 @@ pub enum SetupStatus {
     Created,
     /// They were there already.
     Exists,
+    /// They were merged, and then removed: there is nothing to launch.
+    Removed,
     /// Its wave has not come: the workers in `after` must be complete first.
     Waiting,
 }

@@ -18,6 +18,7 @@ use pw_core::analyze::report::Advice;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{Next, NextStep};
 use pw_core::plan::Problems;
+use pw_core::retro::past::HISTORY;
 use pw_git::Repo;
 
 use super::documents;
@@ -56,7 +57,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
         return Err(in_the_way(path).into());
     }
     let documents = documents::read(context, &options.documents)?;
-    let repo = Repo::open(&context.directory)?;
+    let (repo, refs) = Repo::open_with_refs(&context.directory, &[HISTORY])?;
     let (log, files) = read(&repo, options.commits)?;
     let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
@@ -68,6 +69,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
             pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
     }
     let mut advised = advise(&past, &files, &trials, workers);
+    advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
     advised.analysis.foretold = foretell(&past, &windows);
     if !options.documents.is_empty() {
         let (items, notes) = items(&repo, &log, &files, &documents.texts)?;

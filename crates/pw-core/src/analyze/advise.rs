@@ -111,6 +111,7 @@ pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: 
         foretold: None,
         coupled: coupled.collect(),
         plan: None,
+        past: None,
         notes,
         next: Vec::new(),
     };

@@ -10,6 +10,7 @@ use super::split::Way;
 use crate::next::NextStep;
 use crate::path::RepoPath;
 use crate::report::Report;
+use crate::retro::memory::Memory;
 
 /// What the history says about splitting this repository.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,9 @@ pub struct Analysis {
     /// The plan that was written; absent when none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// What finished runs of this repository were like; absent when none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Memory>,
     /// What limits this answer.
     pub notes: Vec<String>,
     /// What to do next; empty unless the advice is to split.
