@@ -43,6 +43,8 @@ pub enum Code {
     NoCommit,
     /// git refuses the repository because another user owns it.
     UnsafeRepository,
+    /// What is recorded of the workflow was written by another release, or by another program.
+    RecordUnreadable,
     /// No such workflow, or none at all.
     UnknownWorkflow,
     /// Several workflows, and none was named.
@@ -146,6 +148,7 @@ impl Code {
         Self::BareRepository,
         Self::NoCommit,
         Self::UnsafeRepository,
+        Self::RecordUnreadable,
         Self::UnknownWorkflow,
         Self::AmbiguousWorkflow,
         Self::UnknownWorker,

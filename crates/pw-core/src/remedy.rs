@@ -220,7 +220,7 @@ fn of_code(code: Code) -> &'static str {
             "a worker: do what `.error.details.output` asks for, then the same command again; else `.error.next`; integrating: quote it to the user; landing: nothing has landed, give another `-m`"
         }
         Code::ObjectsMissing => {
-            "a partial clone: with the user's consent run the next command, which uses the network, then the same command again"
+            "a partial clone, or one without the workflow's commits: with the user's consent run the next command, or what the hint says, which uses the network, then the same command again"
         }
         Code::HelperNotBuilt => {
             "give the user message and hint (none packaged, and no cargo or a failed build), stop"
@@ -241,6 +241,9 @@ fn of_code(code: Code) -> &'static str {
         Code::NoCommit => "the user makes the first commit",
         Code::UnsafeRepository => {
             "another user of the machine owns the folder; the user decides whether to trust it"
+        }
+        Code::RecordUnreadable => {
+            "give the user message and hint, stop: nothing was changed, branches and worktrees are as they were"
         }
         Code::UnknownWorkflow => "take a name from `pw-setup list`",
         Code::AmbiguousWorkflow => "name the workflow; ask the user which one if it is not clear",

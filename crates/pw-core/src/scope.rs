@@ -18,7 +18,7 @@ mod subtract;
 mod wildcards;
 
 use glob::Pattern;
-pub use overlap::{Meeting, overlaps};
+pub use overlap::{Meeting, first_overlaps, overlaps};
 pub use parse::BadGlob;
 
 use crate::path::RepoPath;

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::analyze::log::{Known, Log};
 use crate::analyze::neighbours::Neighbour;
-use crate::history::Commit;
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
@@ -137,6 +137,8 @@ pub enum SetupStatus {
     Created,
     /// They were there already.
     Exists,
+    /// They were merged, and then removed: there is nothing to launch.
+    Removed,
     /// Its wave has not come: the workers in `after` must be complete first.
     Waiting,
 }
@@ -183,11 +185,18 @@ pub struct WorkflowLine {
     pub closed: bool,
 }
 
-/// Returns the files that changed most often, with their owners, at most `limit`.
-pub fn hot_files(plan: &Plan, commits: &[Commit], limit: usize) -> Vec<HotFile> {
+/// Returns the files that changed most often in the newest `newest` changes, with their owners, at most
+/// `limit`.
+pub fn hot_files(
+    plan: &Plan,
+    log: &Log,
+    known: &Known,
+    newest: usize,
+    limit: usize,
+) -> Vec<HotFile> {
     let mut counts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
-    for change in commits.iter().flat_map(|commit| &commit.changes) {
-        *counts.entry(&change.path).or_default() += 1;
+    for path in known.changes.iter().take(newest).flatten() {
+        *counts.entry(&log.paths[*path as usize]).or_default() += 1;
     }
     let mut hot: Vec<(usize, &RepoPath)> = counts.into_iter().map(|(path, n)| (n, path)).collect();
     hot.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));

@@ -21,8 +21,10 @@ use super::prerequisites;
 use crate::shell::{Answer, Context};
 use crate::view;
 
-/// How many of the newest commits `check` looks at for hot files.
-const HOT_COMMITS: usize = 500;
+/// How many of the newest commits `check` looks at for files that change together.
+const COMMITS: usize = 3_000;
+/// How many of the newest changes it looks at for hot files.
+const HOT_CHANGES: usize = 500;
 /// How many hot files it lists.
 const HOT_FILES: usize = 10;
 /// How many files outside of scopes that change with those inside.
@@ -31,12 +33,14 @@ const NEIGHBOURS: usize = 6;
 pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let planned = PlannedWorkflow::survey(context, PlanFile::read(context, path)?)?;
     let status = |worker: &Worker| match (planned.is_new(worker), worker.after.is_empty()) {
+        (false, _) if planned.is_removed(worker) => SetupStatus::Removed,
         (false, _) => SetupStatus::Exists,
         (true, true) => SetupStatus::Created,
         (true, false) => SetupStatus::Waiting,
     };
     let next = vec![NextStep::new("create", Next::Create(path))];
-    let commits = planned.repo.recent(&planned.record.base, HOT_COMMITS)?;
+    let log = planned.repo.log(&planned.record.base, COMMITS)?;
+    let known = log.today(COMMITS);
     let folders: BTreeSet<RepoPath> =
         planned.repo.folders(&planned.record.base)?.into_iter().collect();
     let mut warnings = setup::warnings(&planned.plan, &folders);
@@ -48,8 +52,8 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     warnings.extend(past.iter().flat_map(memory::warnings));
     let check = Check {
         setup: planned.report(&status, next),
-        hot_files: setup::hot_files(&planned.plan, &commits, HOT_FILES),
-        neighbours: neighbours(&planned.plan, &commits, NEIGHBOURS),
+        hot_files: setup::hot_files(&planned.plan, &log, &known, HOT_CHANGES, HOT_FILES),
+        neighbours: neighbours(&planned.plan, &log, &known, NEIGHBOURS),
         past,
         prerequisites: prerequisites::look(&planned, true, None, warnings)?,
     };

@@ -22,6 +22,7 @@ fn setup(setup: &Setup, done: bool) -> String {
             SetupStatus::Created if done => "created".to_owned(),
             SetupStatus::Created => "new".to_owned(),
             SetupStatus::Exists => "exists".to_owned(),
+            SetupStatus::Removed => "merged, removed".to_owned(),
             SetupStatus::Waiting => {
                 let after: Vec<&str> = worker.after.iter().map(|id| id.as_str()).collect();
                 format!("after {}", after.join(", "))
@@ -57,17 +58,7 @@ pub(crate) fn check(check: &Check) -> String {
             );
         }
     }
-    for Neighbour { worker, pair, owner } in &check.neighbours {
-        let owner =
-            owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
-        out += &format!(
-            "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
-            plain(&pair.with.to_string()),
-            plain(&pair.path.to_string()),
-            pair.together,
-            pair.of
-        );
-    }
+    out += &neighbours(&check.neighbours);
     if let Some(past) = &check.past {
         let runs = counted(past.runs, "finished run");
         let size = |size: &SizeRetro| format!("{:?} {}", size.size, about(size.median_seconds));
@@ -79,6 +70,23 @@ pub(crate) fn check(check: &Check) -> String {
     }
     out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)
+}
+
+/// Files that changed with a worker's, a line each.
+fn neighbours(all: &[Neighbour]) -> String {
+    let mut out = String::new();
+    for Neighbour { worker, pair, owner } in all {
+        let owner =
+            owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
+        out += &format!(
+            "\n{worker}: {} changed with {} in {} of {} changes; {owner}\n",
+            plain(&pair.with.to_string()),
+            plain(&pair.path.to_string()),
+            pair.together,
+            pair.of
+        );
+    }
+    out
 }
 
 pub(crate) fn created(created: &Created) -> String {
@@ -193,9 +201,20 @@ pub(crate) fn doctor(doctor: &Doctor) -> String {
         out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
         out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
     }
-    let permissions = doctor.permissions.iter();
-    for rule in permissions.flat_map(|allowed| allowed.missing.iter().chain(&allowed.written)) {
-        out += &format!("    {rule}\n");
+    let rules = |rules: &[String]| -> String {
+        // Of a rule without arguments and the same with some, the one says the other.
+        let is_said = |rule: &String| {
+            let wider = rule.replace(')', " *)");
+            rules.contains(&wider)
+        };
+        let shown = rules.iter().filter(|rule| !is_said(rule));
+        shown.map(|rule| format!("    {rule}\n")).collect()
+    };
+    if let Some(allowed) = &doctor.permissions {
+        out += &rules(&allowed.missing);
+        if !allowed.written.is_empty() {
+            out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
+        }
     }
     out
 }
