@@ -1,6 +1,7 @@
 //! `pw-monitor`: where every worker is. Reads only, and runs the plan's `notify` when asked to wait or
 //! watch.
 
+mod history;
 mod notice;
 mod notification;
 mod stopped;
@@ -42,6 +43,9 @@ enum Command {
         /// The cursor of an answer before: only what changed since is told
         #[arg(long, value_name = "CURSOR")]
         since: Option<Cursor>,
+        /// Tell also files that past changes of what workers changed touched, and that no worker has
+        #[arg(long)]
+        history: bool,
     },
     Wait(wait::Wait),
     /// A live view for a terminal
@@ -60,11 +64,14 @@ impl Cli for Monitor {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Status { workflow, no_worktrees, stall_after, since } => {
+            Command::Status { workflow, no_worktrees, stall_after, since, history } => {
                 let look = if *no_worktrees { Worktrees::None } else { Worktrees::All };
                 let mut workflow = Workflow::open_to_look(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
-                let mut status: Status = workflow.status(context.now, look)?;
+                let mut status: Status = match history {
+                    true => history::status(&workflow, context.now, look)?,
+                    false => workflow.status(context.now, look)?,
+                };
                 stopped::complete(&workflow, &mut status.integration)?;
                 let view = view::status(&status);
                 Answer::of(&status::since(status, since.as_ref(), context.now), |_| view)

@@ -5,6 +5,7 @@ mod analyze;
 mod check;
 mod create;
 mod doctor;
+mod documents;
 mod explain;
 mod join;
 mod launch;

@@ -373,7 +373,7 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
             Code::AmbiguousWorkflow,
             format!("there are several workflows: {}", names.join(", ")),
         )
-        .hint("name the workflow as the last argument; pw-setup launch takes --workflow")
+        .hint("to launch, add --workflow NAME; for any other command, NAME as its last argument")
         .next(Next::List)
         .details(Workflows { workflows: known.iter().map(|(slug, _)| slug.clone()).collect() })
         .into()),

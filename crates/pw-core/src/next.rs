@@ -1,7 +1,7 @@
 //! What to run next: every command that we tell agents and people to run is put together here.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ pub enum Next<'a> {
     /// `pw-setup doctor --fix-permissions`
     FixPermissions,
     /// `pw-setup analyze`, for a plan that does not exist yet.
-    EmitPlan { workers: usize },
+    EmitPlan { workers: Option<usize>, documents: &'a [PathBuf] },
 
     /// `pw-monitor status`
     Status(&'a Slug),
@@ -116,6 +116,8 @@ pub enum Next<'a> {
 
     /// `pw-retro report`
     Report(&'a Slug),
+    /// `pw-retro remember`
+    Remember(&'a Slug),
     /// `pw-retro forget`
     ForgetRun(&'a Slug),
 }
@@ -198,7 +200,7 @@ impl<'a> Next<'a> {
             | Self::Needs { .. }
             | Self::Blocked { .. }
             | Self::BlockedByHook(_) => "pw-worker",
-            Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
+            Self::Report(_) | Self::Remember(_) | Self::ForgetRun(_) => "pw-retro",
         }
     }
 
@@ -224,8 +226,12 @@ impl<'a> Next<'a> {
                 workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
             }
             Self::FixPermissions => helper.and("doctor --fix-permissions"),
-            Self::EmitPlan { workers } => {
-                helper.and("analyze --workers").word(workers).and("--emit-plan plan.yaml")
+            Self::EmitPlan { workers, documents } => {
+                let analyze = helper.and("analyze");
+                let analyze = documents.iter().fold(analyze, |line, document| line.path(document));
+                let analyze =
+                    workers.into_iter().fold(analyze, |line, n| line.and("--workers").word(n));
+                analyze.and("--emit-plan plan.yaml")
             }
             Self::Status(workflow) => helper.and("status").word(workflow),
             Self::FetchedStatus(workflow) => helper.and("status --fetch").word(workflow),
@@ -269,6 +275,7 @@ impl<'a> Next<'a> {
                 helper.and("blocked").sentence(&format!("the hook {hook} refuses"))
             }
             Self::Report(workflow) => helper.and("report").word(workflow),
+            Self::Remember(workflow) => helper.and("remember").word(workflow),
             Self::ForgetRun(workflow) => helper.and("forget").word(workflow),
         }
     }

@@ -220,7 +220,7 @@ fn of_code(code: Code) -> &'static str {
             "a worker: do what `.error.details.output` asks for, then the same command again; else `.error.next`; integrating: quote it to the user; landing: nothing has landed, give another `-m`"
         }
         Code::ObjectsMissing => {
-            "a partial clone: with the user's consent run the next command, which uses the network, then the same command again"
+            "a partial clone, or one without the workflow's commits: with the user's consent run the next command, or what the hint says, which uses the network, then the same command again"
         }
         Code::HelperNotBuilt => {
             "give the user message and hint (none packaged, and no cargo or a failed build), stop"

@@ -10,14 +10,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::analyze::log::{Known, Log};
 use crate::analyze::neighbours::Neighbour;
-use crate::history::Commit;
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size};
 use crate::prerequisites::Prerequisites;
 use crate::report::Report;
+use crate::retro::memory::Memory;
 use crate::scope::Scope;
 use crate::status::Base;
 
@@ -34,6 +35,9 @@ pub struct Check {
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
+    /// What finished runs of this repository say to the plan; absent when none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Memory>,
     /// What will run, and what the repository lacks.
     #[serde(flatten)]
     pub prerequisites: Prerequisites,
@@ -133,6 +137,8 @@ pub enum SetupStatus {
     Created,
     /// They were there already.
     Exists,
+    /// They were merged, and then removed: there is nothing to launch.
+    Removed,
     /// Its wave has not come: the workers in `after` must be complete first.
     Waiting,
 }
@@ -179,11 +185,18 @@ pub struct WorkflowLine {
     pub closed: bool,
 }
 
-/// Returns the files that changed most often, with their owners, at most `limit`.
-pub fn hot_files(plan: &Plan, commits: &[Commit], limit: usize) -> Vec<HotFile> {
+/// Returns the files that changed most often in the newest `newest` changes, with their owners, at most
+/// `limit`.
+pub fn hot_files(
+    plan: &Plan,
+    log: &Log,
+    known: &Known,
+    newest: usize,
+    limit: usize,
+) -> Vec<HotFile> {
     let mut counts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
-    for change in commits.iter().flat_map(|commit| &commit.changes) {
-        *counts.entry(&change.path).or_default() += 1;
+    for path in known.changes.iter().take(newest).flatten() {
+        *counts.entry(&log.paths[*path as usize]).or_default() += 1;
     }
     let mut hot: Vec<(usize, &RepoPath)> = counts.into_iter().map(|(path, n)| (n, path)).collect();
     hot.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));

@@ -23,6 +23,7 @@ pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
+use crate::analyze::neighbours::Neighbour;
 use crate::channel::{Channel, TipFrom};
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
@@ -78,6 +79,10 @@ pub struct Status {
     /// Absent when that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<RepoPath>>,
+    /// With `--history`: files that no worker has changed, although in most past changes of what
+    /// workers changed they were changed, too. Absent when that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<Vec<Neighbour>>,
     /// How many entries `unseen` and `conflicts` leave out; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,

@@ -8,6 +8,7 @@ mod changes;
 mod channel;
 mod commit;
 mod copy;
+mod definitions;
 mod history;
 mod hook_trace;
 mod hooks;

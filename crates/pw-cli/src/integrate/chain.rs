@@ -184,9 +184,17 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
         (ours, now) if ours.as_ref() == now => Ok(now.cloned()),
         (Some(ours), Some(now)) if workflow.repo.is_ancestor(ours, now)? => Ok(Some(now.clone())),
         (Some(ours), None) => {
-            Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
-                .hint("bring it back where it was")
+            Err(Failure::new(Code::IntegrationMoved, format!("{branch} is not in this repository"))
+                .hint("bring it back where it was, or fetch it from where it was made")
                 .next(CommandLine::of("git branch").word(&branch).word(ours))
+                .into())
+        }
+        // Without a commit of the user's there is nothing to keep.
+        (Some(ours), Some(now)) if workflow.repo.is_ancestor(now, ours)? => {
+            let message = format!("{branch} was moved back to {}", now.short());
+            Err(Failure::new(Code::IntegrationMoved, message)
+                .hint("bring it back where it was")
+                .next(CommandLine::of("git branch -f").word(&branch).word(ours))
                 .into())
         }
         _ => Err(Failure::new(

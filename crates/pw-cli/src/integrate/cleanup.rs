@@ -106,7 +106,7 @@ pub(super) fn cleanup(
         notes.extend(journal.notes());
     }
     let slug = &workflow.plan.workflow;
-    let next = if options.dry_run && !removed.is_empty() {
+    let first = if options.dry_run && !removed.is_empty() {
         let (workflow, snapshot) = (slug, options.snapshot);
         let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
         NextStep::new("clean up", again)
@@ -115,6 +115,8 @@ pub(super) fn cleanup(
     } else {
         NextStep::new("watch", Next::Status(slug))
     };
+    // Numbers only, kept on the user's word: `pw-retro report` still has all of it.
+    let remember = closing.closed.then(|| NextStep::new("remember", Next::Remember(slug)));
     let answer = Cleanup {
         workflow: slug.clone(),
         dry_run: options.dry_run,
@@ -124,7 +126,7 @@ pub(super) fn cleanup(
         notes,
         closed: closing.closed,
         stays: closing.stays,
-        next: vec![next],
+        next: std::iter::once(first).chain(remember).collect(),
     };
     Answer::of(&answer, view::cleanup)
 }

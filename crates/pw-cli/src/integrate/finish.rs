@@ -497,6 +497,7 @@ impl<'a> Finish<'a> {
             pull_request: None,
             next: vec![
                 NextStep::new("look back", Next::Report(name)),
+                NextStep::new("remember", Next::Remember(name)),
                 NextStep::new("clean up", look),
             ],
         }

@@ -117,8 +117,9 @@ fn of_repository(context: &Context, repo: &Repo, options: &Options) -> Result<Ve
     found.push(diagnosis::disk(space, options.worktrees));
     found.push(diagnosis::behind(behind.as_ref()));
     found.push(diagnosis::submodules(&modules, None));
-    found.push(diagnosis::hooks(&prerequisites::hooks(repo, &base, &[])?, None));
-    if !options.no_trial {
+    let hooks = prerequisites::hooks(repo, &base, &[])?;
+    found.push(diagnosis::hooks(&hooks, None));
+    if !options.no_trial && !hooks.names.is_empty() {
         context.progress("trying the message hooks");
         found.extend(tried(repo, &plan, &base));
     }

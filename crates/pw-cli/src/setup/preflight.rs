@@ -100,6 +100,11 @@ impl PlannedWorkflow {
         !self.record.placements.contains_key(&worker.id)
     }
 
+    /// Returns whether it was merged and cleaned up.
+    pub(super) fn is_removed(&self, worker: &Worker) -> bool {
+        self.record.cleaned.contains(&worker.id)
+    }
+
     /// Returns the other workflow whose record has a worker of this label.
     pub(super) fn other_with(&self, label: &str) -> Option<Slug> {
         let has = |name: &Slug| {

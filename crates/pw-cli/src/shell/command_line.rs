@@ -134,7 +134,7 @@ pub(super) fn wrong(helper: &Command, words: &[String], error: &clap::Error) -> 
     match meant {
         Some(meant) => {
             let failure = failure.hint(format!("did you mean {meant}?"));
-            corrected(helper, words, &meant).into_iter().fold(failure, Failure::next)
+            corrected(helper, words, error, &meant).into_iter().fold(failure, Failure::next)
         }
         None if usage.is_empty() => failure.hint("see the command's help for what it takes"),
         None => failure.hint(usage.replace("Usage: ", "it is called as: ")),
@@ -151,17 +151,30 @@ fn told(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     }
 }
 
-/// Returns the same command line with the one command that was probably meant, if it can be read.
-fn corrected(helper: &Command, words: &[String], meant: &str) -> Option<CommandLine> {
-    let is_wrong =
-        |word: &&String| !word.starts_with('-') && helper.find_subcommand(word).is_none();
-    let wrong = words.iter().skip(1).position(|word| is_wrong(&word))? + 1;
-    let words: Vec<String> = words
-        .iter()
-        .enumerate()
-        .map(|(at, word)| if at == wrong { meant.to_owned() } else { word.clone() })
-        .collect();
+/// Returns the same command line with what was probably meant, if it can be read then.
+fn corrected(
+    helper: &Command,
+    words: &[String],
+    error: &clap::Error,
+    meant: &str,
+) -> Option<CommandLine> {
+    let kinds =
+        [ContextKind::InvalidSubcommand, ContextKind::InvalidValue, ContextKind::InvalidArg];
+    let wrong = kinds.iter().find_map(|kind| told(error, *kind).pop())?;
+    let at = words.iter().skip(1).position(|word| *word == wrong)? + 1;
+    let mut words = words.to_owned();
+    meant.clone_into(&mut words[at]);
+    // What lands or removes something is typed again by whoever wants it.
+    if words.iter().any(|word| ["finish", "cleanup", "forget"].contains(&word.as_str())) {
+        return None;
+    }
     helper.clone().try_get_matches_from(&words).ok()?;
+    let is_plain =
+        |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_=".contains(c));
     let line = CommandLine::of(helper.get_name());
-    Some(words.iter().skip(1).fold(line, CommandLine::word))
+    Some(words.iter().skip(1).fold(line, |line, word| match is_plain(word) {
+        // An option is none in quotes to who reads it.
+        true => line.and(word),
+        false => line.word(word),
+    }))
 }

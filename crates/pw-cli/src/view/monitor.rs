@@ -1,5 +1,6 @@
 //! Where every worker is.
 
+use pw_core::analyze::neighbours::Neighbour;
 use pw_core::channel::Channel;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
@@ -75,6 +76,15 @@ pub(crate) fn status(status: &Status) -> String {
     out.extend(note.map(|note| format!("  {}\n", plain(&note))));
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
+    }
+    let left = status.left_behind.iter().flatten();
+    for Neighbour { worker, pair, owner } in left {
+        let owner = owner.as_ref().map_or("no worker".to_owned(), ToString::to_string);
+        let (path, with) = (plain(&pair.path.to_string()), plain(&pair.with.to_string()));
+        out += &format!(
+            "  {worker} changed {path}; in {:.0} % of history {with}, owned by {owner}, changes with it\n",
+            pair.confidence() * 100.0
+        );
     }
     out + &next(&status.next)
 }

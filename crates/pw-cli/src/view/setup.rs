@@ -7,8 +7,10 @@ use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::remedy::{Explained, Row, Topic};
+use pw_core::retro::SizeRetro;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::text::counted;
+use pw_core::time::about;
 
 use super::table::{cell, drawn, next, plain, table};
 
@@ -20,6 +22,7 @@ fn setup(setup: &Setup, done: bool) -> String {
             SetupStatus::Created if done => "created".to_owned(),
             SetupStatus::Created => "new".to_owned(),
             SetupStatus::Exists => "exists".to_owned(),
+            SetupStatus::Removed => "merged, removed".to_owned(),
             SetupStatus::Waiting => {
                 let after: Vec<&str> = worker.after.iter().map(|id| id.as_str()).collect();
                 format!("after {}", after.join(", "))
@@ -55,19 +58,35 @@ pub(crate) fn check(check: &Check) -> String {
             );
         }
     }
-    for Neighbour { worker, pair, owner } in &check.neighbours {
+    out += &neighbours(&check.neighbours);
+    if let Some(past) = &check.past {
+        let runs = counted(past.runs, "finished run");
+        let size = |size: &SizeRetro| format!("{:?} {}", size.size, about(size.median_seconds));
+        let sizes: Vec<String> = past.sizes.iter().map(size).collect();
+        out += &format!("\nBy {runs}: {}\n", sizes.join(", "));
+        if let Some(expected) = past.expected_seconds {
+            out += &format!("  the plan takes about {}\n", about(expected));
+        }
+    }
+    out += &prerequisites(&check.prerequisites);
+    out + &next(&check.setup.next)
+}
+
+/// Files that changed with a worker's, a line each.
+fn neighbours(all: &[Neighbour]) -> String {
+    let mut out = String::new();
+    for Neighbour { worker, pair, owner } in all {
         let owner =
             owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
         out += &format!(
-            "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
+            "\n{worker}: {} changed with {} in {} of {} changes; {owner}\n",
             plain(&pair.with.to_string()),
             plain(&pair.path.to_string()),
             pair.together,
             pair.of
         );
     }
-    out += &prerequisites(&check.prerequisites);
-    out + &next(&check.setup.next)
+    out
 }
 
 pub(crate) fn created(created: &Created) -> String {
@@ -182,9 +201,20 @@ pub(crate) fn doctor(doctor: &Doctor) -> String {
         out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
         out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
     }
-    let permissions = doctor.permissions.iter();
-    for rule in permissions.flat_map(|allowed| allowed.missing.iter().chain(&allowed.written)) {
-        out += &format!("    {rule}\n");
+    let rules = |rules: &[String]| -> String {
+        // Of a rule without arguments and the same with some, the one says the other.
+        let is_said = |rule: &String| {
+            let wider = rule.replace(')', " *)");
+            rules.contains(&wider)
+        };
+        let shown = rules.iter().filter(|rule| !is_said(rule));
+        shown.map(|rule| format!("    {rule}\n")).collect()
+    };
+    if let Some(allowed) = &doctor.permissions {
+        out += &rules(&allowed.missing);
+        if !allowed.written.is_empty() {
+            out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
+        }
     }
     out
 }

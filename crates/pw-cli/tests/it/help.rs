@@ -77,9 +77,15 @@ fn what_is_missing_or_misspelt_is_named_with_what_was_meant() {
             "pw-monitor status --verbos",
             "'--verbos'",
             "did you mean --verbose?",
-            "pw-monitor status --help",
+            "pw-monitor status --verbose",
         ),
-        ("pw-integrate run --gate eech", "'eech'", "did you mean each?", "pw-integrate run --help"),
+        (
+            "pw-integrate run rest-api --gate eech",
+            "'eech'",
+            "did you mean each?",
+            "pw-integrate run rest-api --gate each",
+        ),
+        ("pw-integrate forgt --all", "'forgt'", "did you mean forget?", "pw-integrate --help"),
         (
             "pw-worker needs task-1",
             "pw-worker needs needs <ITEM>",
@@ -156,4 +162,27 @@ fn there_is_a_page_for_man_of_every_command() {
     }
     let page = repo.pw("pw-setup man").stdout;
     checked(&repo, &page, "pw-setup.1", "man --warnings -l");
+}
+
+#[test]
+fn what_a_hint_calls_a_field_is_shown_to_people_above_it() {
+    let repo = repo("workflow: x\nworkers: []\n");
+    let shown = repo.pw("pw-setup check plan.yaml --format human").stderr;
+    assert!(shown.contains("hint: correct every entry above"), "{shown}");
+    let told = |text: &str| {
+        let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_' && c != '.');
+        words.filter(|word| word.starts_with("details.")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let view = include_str!("../../src/view/failure.rs");
+    for (module, text) in
+        ["pw-core", "pw-git", "pw-cli"].into_iter().flat_map(crate::house::modules)
+    {
+        // The page of recovery is for agents.
+        let is_hint = |line: &&str| line.contains(".hint(") || line.trim_start().starts_with('"');
+        let text = crate::house::code(&text);
+        let hints = text.lines().filter(|_| module != ["remedy"]).filter(is_hint);
+        for field in hints.flat_map(told) {
+            assert!(view.contains(&format!("{field}\"")), "{module:?}: {field}");
+        }
+    }
 }

@@ -105,3 +105,19 @@ fn who_keeps_the_answer_in_a_file_sees_what_is_being_done() {
     assert!(shown.contains("creating task-1-users"), "{shown:?}");
     assert!(repo.read("answer.json").starts_with("{\"schema\":\"pw-setup.create/1\""));
 }
+
+#[test]
+fn a_live_view_is_not_drawn_on_a_terminal_without_a_size() {
+    let repo = story();
+    let shown = shown(&repo, 0, &[], "pw-monitor watch");
+    assert!(shown.contains("stty rows 24 cols 80") && shown.contains("pw-monitor wait"), "{shown}");
+}
+
+#[test]
+fn the_wrapper_tells_a_person_in_words_why_there_are_no_helpers() {
+    let repo = story();
+    let wrapper = crate::markdown::root().join("bin/pw-setup");
+    let bare = [("PATH", "/usr/bin:/bin"), ("CARGO_HOME", "/nowhere"), ("HOME", "/nowhere")];
+    let shown = shown(&repo, 80, &bare, wrapper.to_str().unwrap());
+    assert!(shown.contains("rustup.rs") && !shown.contains("\"schema\""), "{shown}");
+}

@@ -70,6 +70,7 @@ pub(super) fn derive(
         drift: drift(plan, record, facts),
         waiting,
         deadlocks,
+        left_behind: None,
         unseen: facts.checkout.as_ref().map(TreeState::uncommitted),
         unlisted: None,
         workers,
