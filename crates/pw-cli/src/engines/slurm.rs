@@ -6,7 +6,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::next::CommandLine;
 use pw_core::plan::{Plan, Worker};
 
-use super::{Engine, ask};
+use super::call::{Engine, ask};
 
 /// Slurm, for the workers of a plan.
 pub(super) struct Slurm<'a> {
@@ -45,8 +45,7 @@ impl Engine for Slurm<'_> {
         let tasks: String =
             tasks.map(|(number, worker)| format!("  {number}) {} ;;\n", call(worker))).collect();
         let function = worker_function(self.plan, self.url);
-        let input =
-            format!("#!/bin/sh\n{function}case $SLURM_ARRAY_TASK_ID in\n{tasks}esac\n");
+        let input = format!("#!/bin/sh\n{function}case $SLURM_ARRAY_TASK_ID in\n{tasks}esac\n");
         vec![Submission { command, input }]
     }
 

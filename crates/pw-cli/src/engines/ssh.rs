@@ -7,7 +7,7 @@ use pw_core::next::{CommandLine, Next};
 use pw_core::plan::{Plan, Worker};
 use pw_core::shell_word::shell_word;
 
-use super::{Engine, ask};
+use super::call::{Engine, ask};
 
 /// Never ask a person: a helper has no terminal.
 const OPTIONS: [&str; 5] = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"];
@@ -64,10 +64,7 @@ impl Engine for Ssh<'_> {
                  tmux new-session -d -s {name} sh \"$run/run.sh\" \"$run\""
             );
             let remote = format!("sh -c {}", shell_word(&start));
-            let input = format!(
-                "#!/bin/sh\n{function}({}) >\"$1/log\" 2>&1\n",
-                call(worker)
-            );
+            let input = format!("#!/bin/sh\n{function}({}) >\"$1/log\" 2>&1\n", call(worker));
             Submission { command: words(self.host(number), remote), input }
         };
         workers.iter().enumerate().map(submission).collect()
@@ -80,7 +77,8 @@ impl Engine for Ssh<'_> {
 
     fn is_alive(&self, id: &str) -> Option<bool> {
         let (host, session) = parts(id);
-        let remote = format!("tmux has-session -t ={session} 2>/dev/null && echo alive || echo gone");
+        let remote =
+            format!("tmux has-session -t ={session} 2>/dev/null && echo alive || echo gone");
         let said = ask(&words(host, remote), "").ok()?;
         match (said.code?, said.stdout.trim()) {
             (0, "alive") => Some(true),

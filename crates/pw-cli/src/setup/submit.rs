@@ -44,7 +44,8 @@ pub(super) fn submit(context: &Context, wanted: &Wanted<'_>) -> Result<Answer> {
         }
     };
     let url = address(&workflow)?;
-    let engine = engines::of(wanted.how, &workflow.plan, &url).context("an engine runs elsewhere")?;
+    let engine =
+        engines::of(wanted.how, &workflow.plan, &url).context("an engine runs elsewhere")?;
     if !wanted.dry_run {
         engine.require()?;
     }
@@ -56,19 +57,25 @@ pub(super) fn submit(context: &Context, wanted: &Wanted<'_>) -> Result<Answer> {
     let mut notes = Vec::new();
     let launches = match wanted.dry_run {
         true => workers.iter().map(|worker| line(&workflow, worker, wanted.how, None)).collect(),
-        false => carry_out(context, &workflow, &*engine, &workers, &submissions, wanted, &mut notes)?,
+        false => {
+            carry_out(context, &workflow, &*engine, &workers, &submissions, wanted, &mut notes)?
+        }
     };
     let status = NextStep::new("watch", Next::FetchedStatus(&workflow.plan.workflow));
     let about = launches.iter().filter_map(|launch| Some((&launch.worker, launch.id.as_ref()?)));
     let steps = about.flat_map(|(worker, id)| {
-        [NextStep::of(worker, "look", engine.logs(id)), NextStep::of(worker, "cancel", engine.cancel(id))]
+        [
+            NextStep::of(worker, "look", engine.logs(id)),
+            NextStep::of(worker, "cancel", engine.cancel(id)),
+        ]
     });
     let launched = Launched {
         next: steps.chain([status]).collect(),
         workflow: workflow.plan.workflow.clone(),
         workers: launches,
         skipped,
-        submissions,
+        // Said before it is done; afterwards, a script for each worker would be much to read.
+        submissions: if wanted.dry_run { submissions } else { Vec::new() },
         attach: None,
         notes,
     };
@@ -78,10 +85,13 @@ pub(super) fn submit(context: &Context, wanted: &Wanted<'_>) -> Result<Answer> {
 /// Returns the address of the plan's remote, which the machines clone.
 fn address(workflow: &Workflow) -> Result<String> {
     let Some(remote) = remote::of(&workflow.plan) else {
-        return Err(Failure::new(Code::Usage, "the plan names no remote, and other machines need one")
-            .hint("put `remote: origin` into the plan and create again")
-            .next(Next::Help { helper: "pw-setup", verb: Some("launch") })
-            .into());
+        return Err(Failure::new(
+            Code::Usage,
+            "the plan names no remote, and other machines need one",
+        )
+        .hint("put `remote: origin` into the plan and create again")
+        .next(Next::Help { helper: "pw-setup", verb: Some("launch") })
+        .into());
     };
     let url = workflow.repo.address(&remote.name)?;
     require_no_password(&remote.name, &url)?;

@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 
+use super::machines::{EngineSettings, is_plain};
 use super::{
     DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
 };
-use crate::engine::{self, EngineSettings};
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
@@ -347,7 +347,7 @@ impl Reader<'_> {
     }
 
     fn plain_name(&mut self, node: &Node, key: &str, name: &str) {
-        if !engine::is_plain(name) {
+        if !is_plain(name) {
             let message = format!("{name:?} in `{key}` is no plain name");
             let hint = "use letters, digits and . _ - @ :";
             self.report(node.line, ProblemCode::WrongType, message, hint);
