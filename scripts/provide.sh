@@ -237,6 +237,8 @@ say() { printf '%s: %s\n' "$pw_name" "$1" >&2; }
 # Ends with the one error document: refuse CODE MESSAGE HINT DETAILS.
 refuse() {
   say "$2"
+  # A person at a terminal reads words, anything else the document.
+  if [ -t 1 ]; then say "$3" && exit 1; fi
   printf '{"schema":"pw.error/1","ok":false,"error":{"code":"%s","message":%s,"hint":%s,"next":%s,"details":%s}}\n' \
     "$1" "$(json "$2")" "$(json "$3")" "$(json "$pw_next")" "$4"
   exit 1

@@ -39,6 +39,13 @@ pub(crate) fn is_others(worktree: &Worktree, workflow: &Slug, worker: &WorkerId)
     owner(worktree).is_some_and(|(its, id)| its != *workflow || id != *worker)
 }
 
+/// Returns whether a worktree at a worker's place is one that the user made there, after moving the
+/// worker's, which has its branch.
+pub(crate) fn is_users(repo: &Repo, at_place: &Worktree, branch: &str) -> bool {
+    let has_branch = |worktree: &Worktree| worktree.branch.as_deref() == Some(branch);
+    at_place.locked.is_none() && !has_branch(at_place) && repo.worktrees().iter().any(has_branch)
+}
+
 /// Returns whether a worktree is another workflow's.
 pub(crate) fn is_of_another(worktree: &Worktree, workflow: &Slug) -> bool {
     owner(worktree).is_some_and(|(its, _)| its != *workflow)

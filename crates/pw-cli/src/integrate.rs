@@ -13,7 +13,7 @@ pub(crate) mod gate_worktree;
 mod mergiraf;
 mod preview;
 mod pull_request;
-mod resolution;
+pub(crate) mod resolution;
 mod restore;
 mod resume;
 mod run;
@@ -32,7 +32,7 @@ use pw_core::snapshot::SnapshotId;
 
 use self::restore::Target;
 use crate::session;
-use crate::shell::{Answer, Cli, Context, Globals};
+use crate::shell::{About, Answer, Cli, Context, Globals};
 
 /// Merges the workers' branches into integration/<workflow>, without touching any checkout.
 #[derive(Debug, Parser)]
@@ -121,8 +121,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 /// Whom to merge.
@@ -212,7 +212,7 @@ impl Command {
     /// Returns whether it changes what belongs to all workers.
     fn is_for_all(&self) -> bool {
         match self {
-            Self::Check { .. } | Self::Preview { .. } | Self::Schema => false,
+            Self::Check { .. } | Self::Preview { .. } | Self::About(_) => false,
             Self::Cleanup { dry_run, .. } => !dry_run,
             Self::Restore { into, branch, .. } => into.is_some() || branch.is_some(),
             Self::Run { .. }
@@ -265,7 +265,7 @@ impl Cli for Integrate {
             Command::Forget { workflow, snapshot, .. } => {
                 forget::forget(context, workflow.as_deref(), snapshot)
             }
-            Command::Schema => Answer::schema::<Self>(),
+            Command::About(about) => about.tell::<Self>(),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use pw_core::facts::{Facts, Reverted};
 use pw_core::history::{Change, Commit, CommitRange, History};
 use pw_core::id::{Oid, WorkerId};
@@ -149,9 +149,14 @@ fn is_newer(
     };
     let Some(before) = before else { return Ok(false) };
     let pair = Pair { base: Some(before), ..Pair::new(at, tip) };
-    let merged = workflow.repo.merge_pairs(&[pair], Some(&Scratch::new()?))?;
-    let tree = workflow.repo.tree_of(at)?;
-    Ok(merged.iter().any(|merge| !merge.conflicts.is_empty() || merge.tree != tree))
+    let scratch = Scratch::new()?;
+    let merged = workflow.repo.merge_pairs(&[pair], Some(&scratch))?;
+    let merged = merged.first().context("a merge without an outcome")?;
+    let adds_nothing = || {
+        let tree = workflow.repo.merged_tree(merged, Some(&scratch))?;
+        anyhow::Ok(tree == workflow.repo.tree_of(at)?)
+    };
+    Ok(!merged.conflicts.is_empty() || !adds_nothing()?)
 }
 
 /// Returns the newest merge below the result that the base branch has by content.

@@ -5,11 +5,13 @@
 mod command;
 mod engines;
 mod facts;
+mod heavy;
 mod identity;
 mod integrate;
 mod landed;
 mod launcher;
 mod monitor;
+mod moved_edits;
 mod output;
 mod picture;
 mod processes;
@@ -24,6 +26,7 @@ mod setup;
 mod shell;
 mod snapshot;
 mod view;
+mod whole_file;
 mod worker;
 mod workflow;
 

@@ -1,6 +1,10 @@
-//! `pw-monitor`: where every worker is. Reads only.
+//! `pw-monitor`: where every worker is. Reads only, and runs the plan's `notify` when asked to wait or
+//! watch.
 
+mod history;
 mod notice;
+mod notification;
+mod stopped;
 mod wait;
 mod watch;
 
@@ -10,7 +14,7 @@ use pw_core::status::{self, Cursor, Status};
 use pw_core::time::{Seconds, parse_human};
 
 use crate::facts::Worktrees;
-use crate::shell::{Answer, Cli, Context, Globals};
+use crate::shell::{About, Answer, Cli, Context, Globals};
 use crate::view;
 use crate::workflow::Workflow;
 
@@ -39,6 +43,9 @@ enum Command {
         /// The cursor of an answer before: only what changed since is told
         #[arg(long, value_name = "CURSOR")]
         since: Option<Cursor>,
+        /// Tell also files that past changes of what workers changed touched, and that no worker has
+        #[arg(long)]
+        history: bool,
     },
     Wait(wait::Wait),
     /// A live view for a terminal
@@ -46,8 +53,8 @@ enum Command {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Cli for Monitor {
@@ -57,17 +64,21 @@ impl Cli for Monitor {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         match &self.command {
-            Command::Status { workflow, no_worktrees, stall_after, since } => {
+            Command::Status { workflow, no_worktrees, stall_after, since, history } => {
                 let look = if *no_worktrees { Worktrees::None } else { Worktrees::All };
                 let mut workflow = Workflow::open_to_look(context, workflow.as_deref())?;
                 workflow.plan.stall_after = stall_after.or(workflow.plan.stall_after);
-                let status: Status = workflow.status(context.now, look)?;
+                let mut status: Status = match history {
+                    true => history::status(&workflow, context.now, look)?,
+                    false => workflow.status(context.now, look)?,
+                };
+                stopped::complete(&workflow, &mut status.integration)?;
                 let view = view::status(&status);
                 Answer::of(&status::since(status, since.as_ref(), context.now), |_| view)
             }
             Command::Wait(wait) => wait.run(context),
             Command::Watch { workflow } => watch::run(context, workflow.as_deref()),
-            Command::Schema => Answer::schema::<Self>(),
+            Command::About(about) => about.tell::<Self>(),
         }
     }
 }

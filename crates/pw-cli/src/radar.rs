@@ -12,11 +12,13 @@ use pw_core::facts::{Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::moved_edit::{MovedEdit, Moving};
 use pw_core::path::RepoPath;
 use pw_core::status::{Board, ReasonKind, State, WorkerStatus};
 use pw_git::{MergeOutcome, Pair};
 
 pub(crate) use self::trial_merges::TrialMerges;
+use crate::moved_edits::carried;
 use crate::workflow::Workflow;
 
 /// Which workers will not merge.
@@ -75,6 +77,10 @@ impl Participant<'_> {
 
     fn changes(&self) -> impl Iterator<Item = &Change> + Clone {
         self.committed.iter().chain(&self.uncommitted)
+    }
+
+    fn moving(&self) -> Moving<'_> {
+        Moving::new(Some(&self.status.id), &self.since, &self.tip, self.changes())
     }
 
     /// Returns the uncommitted files that could collide with other workers' work: all of them when
@@ -291,8 +297,24 @@ impl<'a> Radar<'a> {
         Ok(TrialMerge {
             order: places.iter().map(|at| self.participants[*at].status.id.clone()).collect(),
             stops: stops.into_iter().map(|(_, stop)| stop).collect(),
+            moved_edits: self.moved_edits(conflicts)?,
             commits_only: self.commits_only.clone(),
         })
+    }
+
+    /// Returns what merging pairs that do not collide carries over into moved files.
+    fn moved_edits(&self, conflicts: &[Conflict]) -> Result<Vec<MovedEdit>> {
+        let sides: Vec<Moving<'_>> = self.participants.iter().map(Participant::moving).collect();
+        let collide = |pair: &(usize, usize)| {
+            let ids = [pair.0, pair.1].map(|at| &self.participants[at].status.id);
+            conflicts.iter().any(|found| ids.iter().all(|id| found.workers.contains(id)))
+        };
+        let pairs = self.pairs.iter().filter(|pair| !collide(pair));
+        let both_ways = pairs.flat_map(|(one, other)| [(*one, *other), (*other, *one)]);
+        carried(
+            &self.workflow.repo,
+            both_ways.map(|(mover, editor)| (&sides[mover], &sides[editor])),
+        )
     }
 
     /// Returns the pairs between which the order of the merges can matter: those that could
@@ -356,7 +378,8 @@ impl<'a> Radar<'a> {
         let mut stops = Vec::new();
         for (((next, group), pair), outcome) in turns.into_iter().zip(questions).zip(outcomes) {
             if outcome.conflicts.is_empty() {
-                group.head = self.trials.commit(&outcome.tree, &[&pair.ours, &pair.theirs])?;
+                let tree = self.trials.merged_tree(&outcome)?;
+                group.head = self.trials.commit(&tree, &[&pair.ours, &pair.theirs])?;
                 group.bases.add(&self.participants[next].tip);
                 group.before.push(next);
             } else {

@@ -69,7 +69,9 @@ pub(crate) fn whereabouts(repo: &Repo, plan: &Plan, worker: &Worker) -> Whereabo
 pub(crate) fn is_in_place(repo: &Repo, plan: &Plan, worker: &Worker) -> bool {
     let place = repo.root().join(plan.worktree(worker));
     let locked = repo.own_git_dir(&place).and_then(|own| identity::locked(&own));
+    let mut entries = repo.worktrees().iter().filter(|worktree| worktree.path == place);
     repo.is_worktree_of_its_own(&place)
+        && !entries.any(|entry| identity::is_users(repo, entry, &worker.branch()))
         && locked.is_none_or(|(workflow, id)| workflow == plan.workflow && id == worker.id)
 }
 

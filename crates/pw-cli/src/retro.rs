@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use pw_core::id::Slug;
 
 use crate::session;
-use crate::shell::{Answer, Cli, Context, Globals};
+use crate::shell::{About, Answer, Cli, Context, Globals};
 
 /// Measures a run: who did how much, where time went, where it collided, what would have helped.
 #[derive(Debug, Parser)]
@@ -33,8 +33,8 @@ enum Command {
     Compare,
     /// Drops what was kept
     Forget(Forget),
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 /// One of the two must be said: there is no way back.
@@ -62,7 +62,7 @@ impl Cli for RetroCli {
             Command::Remember { workflow } => past::remember(context, workflow.as_deref()),
             Command::Compare => past::compare(context),
             Command::Forget(Forget { workflow, .. }) => past::forget(context, workflow.as_ref()),
-            Command::Schema => Answer::schema::<Self>(),
+            Command::About(about) => about.tell::<Self>(),
         }
     }
 }

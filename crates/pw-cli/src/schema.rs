@@ -8,8 +8,8 @@ use pw_core::gate_report::GateStop;
 use pw_core::plan::Problems;
 use pw_core::report::Report;
 use pw_core::{
-    cleanup, details, finish, gap, integration, launch, lock, remedy, retro, setup, snapshot,
-    status, stop, unstageable, worker,
+    cleanup, details, doctor, finish, gap, integration, launch, lock, remedy, retro, setup,
+    snapshot, status, stop, unstageable, worker,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -30,6 +30,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<Analysis>(),
                 entry::<setup::List>(),
                 entry::<remedy::Explained>(),
+                entry::<doctor::Doctor>(),
             ]
         }
         "pw-monitor" => vec![entry::<status::Status>(), entry::<status::Waited>()],
@@ -45,7 +46,12 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
             entry::<snapshot::Forgotten>(),
         ],
         "pw-worker" => {
-            vec![entry::<worker::Brief>(), entry::<worker::Committed>(), entry::<worker::Synced>()]
+            vec![
+                entry::<worker::Brief>(),
+                entry::<worker::Committed>(),
+                entry::<worker::Ran>(),
+                entry::<worker::Synced>(),
+            ]
         }
         "pw-retro" => vec![
             entry::<retro::Retro>(),

@@ -20,7 +20,7 @@ use pw_core::plan::Worker;
 use pw_core::session::environment::SessionOf;
 use pw_core::session::{
     Agent, Launch, LaunchMode, PidDomain, Process, Processes, Registered, SessionFacts, Traces,
-    Visibility,
+    Usage, Visibility,
 };
 use pw_core::time::Seconds;
 use pw_git::all;
@@ -37,6 +37,18 @@ const LIST_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) fn client() -> Option<PathBuf> {
     let calling = std::env::var_os("CLAUDE_CODE_EXECPATH").and_then(|path| which::which(path).ok());
     calling.or_else(|| which::which("claude").ok())
+}
+
+/// Returns the client's folder.
+pub(crate) fn client_home() -> Option<PathBuf> {
+    ClientFiles::find().map(|files| files.root().to_owned())
+}
+
+/// Returns the file of this name that the client keeps beside its folder, or in it where the user
+/// names another folder.
+pub(crate) fn client_file(name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("CLAUDE_CONFIG_DIR").filter(|folder| !folder.is_empty());
+    named.map(PathBuf::from).or_else(std::env::home_dir).map(|folder| folder.join(name))
 }
 
 /// Returns the folder in which the client says what its sessions are doing.
@@ -150,6 +162,14 @@ fn read_files(files: &ClientFiles, folder: &Path, began: Seconds, traces: &mut T
     traces.tail = newest.and_then(|path| files::tail(path));
     traces.usage = files::usage(&transcripts);
     traces.job = id.and_then(|id| files.job(&id));
+}
+
+/// Returns what all sessions of a worker used; `None` where no transcript tells.
+pub(crate) fn usage(workflow: &Workflow, worker: &Worker) -> Option<Usage> {
+    let began = workflow.record.placements.get(&worker.id).map_or(0, |placement| placement.at);
+    let since = Duration::from_secs(began.try_into().unwrap_or_default());
+    let folder = workflow.worktree(worker);
+    files::usage(&ClientFiles::find()?.transcripts(&folder, SystemTime::UNIX_EPOCH + since))
 }
 
 /// Returns the id that the client gave a session in the background.

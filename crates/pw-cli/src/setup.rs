@@ -4,6 +4,8 @@ mod advance;
 mod analyze;
 mod check;
 mod create;
+mod doctor;
+mod documents;
 mod explain;
 mod join;
 mod launch;
@@ -26,7 +28,7 @@ use pw_core::id::WorkerId;
 use pw_core::session::LaunchMode;
 
 use crate::session;
-use crate::shell::{Answer, Cli, Context, Globals};
+use crate::shell::{About, Answer, Cli, Context, Globals};
 
 /// Checks plans, and makes a branch, a worktree and a launcher for every worker.
 #[derive(Debug, Parser)]
@@ -92,6 +94,8 @@ enum Command {
     },
     /// Says which split the history speaks for, what it would bring, or to do it in one session
     Analyze(analyze::Options),
+    /// Says what this machine, this repository and the client lack, each with what helps
+    Doctor(doctor::Options),
     /// Lists the workflows of this repository
     List,
     /// Says what a code, a state or the kind of a reason means, and what to do about it
@@ -99,8 +103,8 @@ enum Command {
         /// The word, as it stands in an answer
         word: String,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Command {
@@ -112,12 +116,13 @@ impl Command {
             Self::Launch { how, ended, dry_run, .. } => {
                 !dry_run && (*how != LaunchMode::Print || *ended)
             }
+            Self::Doctor(options) => options.fix_permissions,
             Self::Check { .. }
             | Self::Repair { .. }
             | Self::Analyze(_)
             | Self::List
             | Self::Explain { .. }
-            | Self::Schema => false,
+            | Self::About(_) => false,
         }
     }
 }
@@ -147,9 +152,10 @@ impl Cli for Setup {
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::Analyze(options) => analyze::analyze(context, options),
+            Command::Doctor(options) => doctor::doctor(context, options),
             Command::List => list::list(context),
             Command::Explain { word } => explain::explain(word),
-            Command::Schema => Answer::schema::<Self>(),
+            Command::About(about) => about.tell::<Self>(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From the command line to one document on stdout and an exit code. The only file that prints.
 
+mod command_line;
+mod examples;
 mod screen;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -10,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
-use pw_core::details::{GitCall, GitSaid, Usage};
+use pw_core::details::{GitCall, GitSaid};
 use pw_core::failure::{Code, Failure};
 use pw_core::next::Next;
 use pw_core::report::{self, Report};
@@ -19,6 +21,7 @@ use pw_core::time::Seconds;
 use pw_git::{GitError, INSTALL};
 use serde_json::{Value, json};
 
+pub(crate) use self::command_line::About;
 pub(crate) use self::screen::{Live, Screen};
 use crate::schema::{self, ERROR_SCHEMA};
 use crate::view;
@@ -129,9 +132,16 @@ impl Context {
     /// Says to a person at a terminal what is being done.
     #[expect(clippy::print_stderr, reason = "the one place that prints")]
     pub(crate) fn progress(&self, text: &str) {
-        if self.format == Format::Human && std::io::stderr().is_terminal() {
+        if std::io::stderr().is_terminal() {
             eprintln!("{}", view::plain(text));
         }
+    }
+}
+
+impl Context {
+    /// Says why nothing happens yet, to people and agents alike: on stderr, beside the document.
+    pub(crate) fn say(&self, text: &str) {
+        complain(&format!("{}\n", view::plain(text)));
     }
 }
 
@@ -151,8 +161,12 @@ pub enum Answer {
     ///
     /// `shorten` takes out of it what is told only on request.
     Document { schema: &'static str, data: Value, shorten: fn(&mut Value), view: String },
+    /// A refusal with the exit status of the user's command that failed.
+    Failed { failure: Failure, exit: u8 },
     /// The answer of a hook: its text on stdout, or a refusal on stderr with exit 1.
     Hook { stdout: String, refusal: Option<String> },
+    /// Text that another program reads, a shell or `man`; no document, whatever was asked for.
+    Text(String),
     /// A view that has the terminal to itself until the user leaves it.
     Live(Box<dyn Live>),
 }
@@ -162,12 +176,22 @@ impl Answer {
         let data = serde_json::to_value(report).context("writing the answer as JSON")?;
         Ok(Self::Document { schema: R::SCHEMA, data, shorten: R::shorten, view: view(report) })
     }
+}
 
-    /// The answer of a helper's `schema` command.
-    pub(crate) fn schema<C: Cli>() -> Result<Self> {
-        let data = serde_json::to_value(schema::of(C::command().get_name()))?;
-        let view = serde_json::to_string_pretty(&data).unwrap_or_default();
-        Ok(Self::Document { schema: "pw.schema/1", data, shorten: |_| (), view })
+impl About {
+    /// Tells it of a helper.
+    pub(crate) fn tell<C: Cli>(&self) -> Result<Answer> {
+        match self {
+            Self::Schema => {
+                let data = serde_json::to_value(schema::of(C::command().get_name()))?;
+                let view = serde_json::to_string_pretty(&data).unwrap_or_default();
+                Ok(Answer::Document { schema: "pw.schema/1", data, shorten: |_| (), view })
+            }
+            Self::Completions { shell } => Ok(Answer::Text(command_line::completions::<C>(*shell))),
+            Self::Man { command } => {
+                command_line::manual::<C>(command.as_deref()).map(Answer::Text)
+            }
+        }
     }
 }
 
@@ -187,14 +211,21 @@ pub fn unknown() -> ExitCode {
 
 /// Runs a helper.
 pub fn main<C: Cli>() -> ExitCode {
-    let cli = match C::try_parse() {
+    let mut command = command_line::of::<C>();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = match parsed.and_then(|matches| C::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
             return print(&error.render().to_string(), 0);
         }
-        Err(error) => return refuse(&usage::<C>(&error), asked_format()),
+        Err(error) if command_line::is_bare(&error) && asked_format() == Format::Human => {
+            return print(&command.render_help().to_string(), Code::Usage.exit());
+        }
+        Err(error) => {
+            return refuse(&command_line::wrong(&command, &words(), &error), asked_format());
+        }
     };
     let context = match Context::new(cli.globals()) {
         Ok(context) => context,
@@ -208,7 +239,8 @@ pub fn main<C: Cli>() -> ExitCode {
             let document = json!({ "schema": schema, "ok": true, "data": data });
             print(&format!("{document}\n"), 0)
         }
-        Ok(Answer::Hook { stdout, refusal: None }) => print(&stdout, 0),
+        Ok(Answer::Failed { failure, exit }) => refuse_with(&failure, context.format, exit),
+        Ok(Answer::Text(text) | Answer::Hook { stdout: text, refusal: None }) => print(&text, 0),
         Ok(Answer::Hook { refusal: Some(reason), .. }) => {
             complain(&format!("{}\n", view::plain(&reason)));
             ExitCode::FAILURE
@@ -275,16 +307,6 @@ fn asked_format() -> Format {
     }
 }
 
-fn usage<C: Cli>(error: &clap::Error) -> Failure {
-    let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let name = C::command().get_name().to_owned();
-    Failure::new(Code::Usage, message)
-        .hint("see the command's help for what it takes")
-        .next(Next::Help { helper: &name, verb: None })
-        .details(Usage { usage: text.trim_end().to_owned() })
-}
-
 /// Finds the refusal in an error; anything else is a failure of git or of ours.
 fn failure(error: &anyhow::Error) -> Failure {
     if let Some(failure) = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {
@@ -317,16 +339,20 @@ fn failure(error: &anyhow::Error) -> Failure {
 }
 
 fn refuse(failure: &Failure, format: Format) -> ExitCode {
+    refuse_with(failure, format, failure.code.exit())
+}
+
+fn refuse_with(failure: &Failure, format: Format, exit: u8) -> ExitCode {
     match format {
         Format::Json => {
             let mut error = json!(failure);
             report::bound(&mut error);
             let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": error });
-            print(&format!("{document}\n"), failure.code.exit())
+            print(&format!("{document}\n"), exit)
         }
         Format::Human => {
             complain(&view::failure(failure));
-            ExitCode::from(failure.code.exit())
+            ExitCode::from(exit)
         }
     }
 }

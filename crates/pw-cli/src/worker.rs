@@ -3,11 +3,13 @@
 
 mod begin;
 mod brief;
+mod budget;
 mod commit;
 mod complete;
 mod guard;
 mod hook;
 mod own_worktree;
+mod run;
 mod surroundings;
 mod sync;
 
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use pw_core::failure::{Code, Failure};
-use pw_core::id::WorkerId;
+use pw_core::id::{GateName, WorkerId};
 use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
 use pw_core::worker as rules;
@@ -26,7 +28,7 @@ use self::commit::CommitArgs;
 use self::own_worktree::{OwnWorktree, one_line};
 use crate::remote;
 use crate::session;
-use crate::shell::{Answer, Cli, Context as Shell, Globals};
+use crate::shell::{About, Answer, Cli, Context as Shell, Globals};
 use crate::workflow::Workflow;
 
 /// A worker's commands; run them in the worker's worktree.
@@ -83,6 +85,15 @@ enum Command {
         /// The worker to take in; else the one that the newest [NEEDS:…] names
         worker: Option<WorkerId>,
     },
+    /// Runs a heavy command, or the plan's `verify`, when it is its turn; prints what failed
+    Run {
+        /// The gate of `verify` to run; else all of them
+        #[arg(long, value_name = "GATE", conflicts_with = "command")]
+        gate: Option<GateName>,
+        /// The command, behind `--`; one word alone is a script for sh
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
     /// Hook entry points; they speak the protocol of the hook, not JSON documents
     #[command(hide = true)]
     Guard {
@@ -98,8 +109,8 @@ enum Command {
         /// The process
         pid: u32,
     },
-    /// The JSON Schema of every answer
-    Schema,
+    #[command(flatten)]
+    About(About),
 }
 
 impl Cli for WorkerCli {
@@ -109,7 +120,7 @@ impl Cli for WorkerCli {
 
     fn run(&self, shell: &Shell) -> Result<Answer> {
         match &self.command {
-            Command::Schema => return Answer::schema::<Self>(),
+            Command::About(about) => return about.tell::<Self>(),
             Command::Guard { event, arguments } => return guard::run(shell, *event, arguments),
             Command::Begin { worker, pid } => return Ok(begin::begin(shell, worker, *pid)),
             _ => {}
@@ -128,7 +139,7 @@ impl Cli for WorkerCli {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
         }
         match &self.command {
-            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::Schema => {
+            Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::About(_) => {
                 brief::brief(&own)
             }
             Command::Checkpoint { text, more } => {
@@ -146,6 +157,7 @@ impl Cli for WorkerCli {
                 commit::commit(&own, &signal, &line(text), more)
             }
             Command::Complete { text, detail } => complete::complete(&own, &line(text), detail),
+            Command::Run { gate, command } => run::run(&own, gate.as_ref(), command),
             Command::Sync { worker } => sync::sync(&own, worker.as_ref(), unasked),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use pw_core::channel::{Channel, RecordAt, Tip, newest, taken_away, tracking};
 use pw_core::details::{Misplaced, Workflows};
 use pw_core::failure::{Code, Failure};
@@ -13,7 +13,7 @@ use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
 use pw_core::status::Places;
 use pw_core::time::rfc3339;
-use pw_git::{Journal, Lock, Remote, Repo, Worktree, all};
+use pw_git::{GitError, Journal, Lock, Remote, Repo, Worktree, all};
 
 use crate::identity;
 use crate::launcher;
@@ -174,10 +174,11 @@ impl Workflow {
         .next(Next::Repair(Some(name)))
     }
 
-    fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
-        let (plan_text, mut record) = repo.record(&tip)?;
-        let plan = Plan::recorded(&plan_text).context("reading the recorded plan")?;
+    /// Opens the workflow whose record has this newest commit.
+    pub(crate) fn load(repo: Repo, refs: BTreeMap<String, Oid>, tip: Oid) -> Result<Self> {
+        let (plan_text, mut record, plan) = read_record(&repo, &refs, &tip)?;
         identity::follow_base(&repo, &mut record, &refs)?;
+        let repo = repo.uniting(plan.union.clone());
         let (tips, channel) = (BTreeMap::new(), None);
         let mut workflow =
             Self { repo, plan, plan_text, record, record_tip: tip, refs, tips, channel };
@@ -219,7 +220,8 @@ impl Workflow {
     pub(crate) fn entry(&self, worker: &Worker) -> Option<&Worktree> {
         let path = self.worktree(worker);
         let entry = self.repo.worktrees().iter().find(|worktree| worktree.path == path)?;
-        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id);
+        let is_own = !identity::is_others(entry, &self.plan.workflow, &worker.id)
+            && !identity::is_users(&self.repo, entry, &worker.branch());
         (self.record.has(&worker.id) && is_own).then_some(entry)
     }
 
@@ -294,6 +296,42 @@ impl Workflow {
     }
 }
 
+/// Returns what a record holds: the plan's text, the events, the plan.
+///
+/// # Errors
+///
+/// `record_unreadable`.
+pub(crate) fn read_record(
+    repo: &Repo,
+    refs: &BTreeMap<String, Oid>,
+    tip: &Oid,
+) -> Result<(String, Record, Plan)> {
+    let read = || {
+        let (text, record) = repo.record(tip)?;
+        let plan = Plan::recorded(&text)?;
+        Ok((text, record, plan))
+    };
+    read().map_err(|error| unreadable(refs, tip, error))
+}
+
+/// Returns the refusal of a record that git has, and we cannot read.
+fn unreadable(refs: &BTreeMap<String, Oid>, tip: &Oid, error: anyhow::Error) -> anyhow::Error {
+    let why = match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.message.clone(),
+        None if error.downcast_ref::<GitError>().is_some() => return error,
+        None => format!("{error:#}"),
+    };
+    let name = refs.iter().find(|(name, at)| *at == tip && name.ends_with("/record"));
+    let name = name.map_or(tip.as_str(), |(name, _)| name.as_str());
+    Failure::new(Code::RecordUnreadable, format!("{name} cannot be read: {why}"))
+        .hint(
+            "a newer release may have written it: update this one; if another program did, put the ref \
+             back to the newest commit below that is whole, with git update-ref",
+        )
+        .next(CommandLine::of("git log --oneline").word(name))
+        .into()
+}
+
 impl Places for Workflow {
     fn launch(&self, worker: &Worker) -> CommandLine {
         let is_elsewhere = self.own_tip(worker).is_none() && self.tips.contains_key(&worker.id);
@@ -335,7 +373,7 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
             Code::AmbiguousWorkflow,
             format!("there are several workflows: {}", names.join(", ")),
         )
-        .hint("name the workflow as the last argument; pw-setup launch takes --workflow")
+        .hint("to launch, add --workflow NAME; for any other command, NAME as its last argument")
         .next(Next::List)
         .details(Workflows { workflows: known.iter().map(|(slug, _)| slug.clone()).collect() })
         .into()),

@@ -29,12 +29,27 @@ impl Selection {
     }
 }
 
+/// Whether git lets a worker switch to its branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnBranch {
+    /// It does.
+    Free,
+    /// The branch was deleted, or has another name by now.
+    Gone,
+    /// It is checked out in another worktree.
+    HeldBy(String),
+}
+
 /// Refuses to commit on another branch.
 ///
 /// # Errors
 ///
 /// `wrong_branch`.
-pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
+pub fn require_branch(
+    worker: &Worker,
+    tree: &TreeState,
+    own: impl FnOnce() -> OwnBranch,
+) -> Result<(), Failure> {
     if tree.branch.as_deref() == Some(&worker.branch()) {
         return Ok(());
     }
@@ -42,14 +57,24 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
     let back = CommandLine::of("git switch").word(&branch);
     let refused =
         |on: &str| Failure::new(Code::WrongBranch, format!("HEAD is on {on}, not on {branch}"));
-    Err(match (&tree.branch, &tree.head) {
+    let on = tree.branch.as_deref().unwrap_or("no branch");
+    Err(match (own(), &tree.branch, &tree.head) {
+        (OwnBranch::Gone, ..) => refused(on)
+            .hint("your branch is gone, or has another name: make it again from what is here")
+            .next(CommandLine::of("git switch -c").word(&branch)),
+        (OwnBranch::HeldBy(path), ..) => refused(on)
+            .hint(format!(
+                "stop, and tell the user: your branch is checked out in {path}, and has to be freed \
+                 there first (git switch --detach)"
+            ))
+            .next(CommandLine::of("git worktree list")),
         // Git would leave behind what was committed there.
-        (None, Some(head)) => refused(&format!("no branch, at {}", head.short()))
+        (OwnBranch::Free, None, Some(head)) => refused(&format!("no branch, at {}", head.short()))
             .hint("go back to your branch, and take along what you committed meanwhile")
             .next(back.and("&& git merge --ff-only").word(head)),
-        (on, _) => refused(on.as_deref().unwrap_or("no branch"))
-            .hint("go back to your branch before you commit")
-            .next(back),
+        (OwnBranch::Free, ..) => {
+            refused(on).hint("go back to your branch before you commit").next(back)
+        }
     })
 }
 
@@ -58,8 +83,12 @@ pub fn require_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> 
 /// # Errors
 ///
 /// `wrong_branch`, also during an operation; `dirty_tree`, with the unmerged files.
-pub fn require_own_branch(worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
-    require_branch(worker, tree)?;
+pub fn require_own_branch(
+    worker: &Worker,
+    tree: &TreeState,
+    own: impl FnOnce() -> OwnBranch,
+) -> Result<(), Failure> {
+    require_branch(worker, tree, own)?;
     // A merge may be concluded by a commit; the other operations commit by themselves.
     let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
     if let Some(operation) = unfinished {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conflict_markers::Hunk;
 use crate::id::{Oid, WorkerId};
+use crate::moved_edit::MovedEdit;
 use crate::path::RepoPath;
 
 /// Two workers whose work collides.
@@ -28,6 +29,10 @@ pub struct TrialMerge {
     pub order: Vec<WorkerId>,
     /// Those that would not merge; they are left out of what the next build upon.
     pub stops: Vec<TrialStop>,
+    /// Changes that come to stand in another file than they were made in, since another worker
+    /// moved it: worth a look. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved_edits: Vec<MovedEdit>,
     /// Workers whose uncommitted files could not be read, or are in the middle of a git operation:
     /// only their commits were tried.
     pub commits_only: Vec<WorkerId>,

@@ -132,7 +132,8 @@ pub struct Ended {
 }
 
 impl Details for Ended {
-    const CODES: &'static [Code] = &[Code::SetupFailed, Code::LaunchFailed, Code::VerifyFailed];
+    const CODES: &'static [Code] =
+        &[Code::SetupFailed, Code::LaunchFailed, Code::VerifyFailed, Code::CommandFailed];
 }
 
 /// What git said.

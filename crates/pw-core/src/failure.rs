@@ -29,6 +29,8 @@ pub enum Code {
     HelperBuilding,
     /// The command line is wrong.
     Usage,
+    /// The client's settings cannot be read as what they should be.
+    SettingsUnreadable,
     /// The plan cannot be read as YAML.
     PlanUnreadable,
     /// The plan breaks at least one rule; every problem is in `details.problems`.
@@ -41,6 +43,8 @@ pub enum Code {
     NoCommit,
     /// git refuses the repository because another user owns it.
     UnsafeRepository,
+    /// What is recorded of the workflow was written by another release, or by another program.
+    RecordUnreadable,
     /// No such workflow, or none at all.
     UnknownWorkflow,
     /// Several workflows, and none was named.
@@ -117,6 +121,8 @@ pub enum Code {
     LaunchFailed,
     /// A command of the plan's `verify` failed.
     VerifyFailed,
+    /// A command that a worker ran in the queue failed; the exit status is the command's own.
+    CommandFailed,
     /// A program that is asked for is not installed, or could not be started.
     ProgramMissing,
     /// The worker has a session already.
@@ -135,12 +141,14 @@ impl Code {
         Self::HelperNotBuilt,
         Self::HelperBuilding,
         Self::Usage,
+        Self::SettingsUnreadable,
         Self::PlanUnreadable,
         Self::PlanInvalid,
         Self::NotARepository,
         Self::BareRepository,
         Self::NoCommit,
         Self::UnsafeRepository,
+        Self::RecordUnreadable,
         Self::UnknownWorkflow,
         Self::AmbiguousWorkflow,
         Self::UnknownWorker,
@@ -178,6 +186,7 @@ impl Code {
         Self::NotCreated,
         Self::LaunchFailed,
         Self::VerifyFailed,
+        Self::CommandFailed,
         Self::ProgramMissing,
         Self::SessionAlive,
     ];
@@ -192,8 +201,9 @@ impl Code {
             | Self::HookRefused
             | Self::ObjectsMissing
             | Self::HelperNotBuilt
-            | Self::HelperBuilding => 1,
-            Self::Usage | Self::PlanUnreadable => 2,
+            | Self::HelperBuilding
+            | Self::CommandFailed => 1,
+            Self::Usage | Self::SettingsUnreadable | Self::PlanUnreadable => 2,
             Self::MergeConflict
             | Self::Unresolved
             | Self::WaitingForWorkers

@@ -11,6 +11,7 @@ use crate::gate_report::{self, GateReport};
 use crate::history::{Commit, History};
 use crate::id::{Oid, Slug, WorkerId};
 use crate::merge_order::Turn;
+use crate::moved_edit::MovedEdit;
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -98,6 +99,10 @@ pub struct Preview {
     /// One step for each worker with commits, in merge order; a conflict is left out of what the
     /// next steps build upon.
     pub steps: Vec<PreviewStep>,
+    /// Changes that come to stand in another file than they were made in, since another worker
+    /// moved it: worth a look. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved_edits: Vec<MovedEdit>,
     /// Why in this order.
     pub turns: Vec<Turn>,
     /// Workers without a branch to merge, or already integrated.
@@ -124,6 +129,9 @@ pub struct PreviewStep {
     pub holds: Vec<WorkerId>,
     /// Empty when it merges.
     pub conflicts: Vec<FileConflict>,
+    /// Files that merge because the plan names them in `union`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
 }
 
 /// A worker that is not merged, and why.
@@ -146,6 +154,10 @@ pub struct Integrated {
     pub commit: Oid,
     /// The workers this run merged, in order; empty when all were merged before.
     pub merged: Vec<Merged>,
+    /// Changes that come to stand in another file than they were made in, since another worker
+    /// moved it: worth a look. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved_edits: Vec<MovedEdit>,
     /// Why in this order.
     pub turns: Vec<Turn>,
     /// Workers left out on request.
@@ -180,6 +192,10 @@ pub struct Merged {
     /// Files that git could not merge and mergiraf did: worth a look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_mergiraf: Vec<RepoPath>,
+    /// Files that the plan names in `union`, where git could not merge and both sides' added lines
+    /// were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
 }
 
 /// The answer of `pw-integrate abort`.
@@ -319,7 +335,7 @@ pub fn merge_message(
     status: &WorkerStatus,
     signals: &[String],
     tip: &Oid,
-    by_mergiraf: &[RepoPath],
+    others: &ByOthers,
 ) -> String {
     let said = |signal: &SignalReport| signal.text.lines().next().unwrap_or_default().to_owned();
     let text = status.signal.as_ref().map(said).filter(|text| !text.is_empty());
@@ -343,8 +359,30 @@ pub fn merge_message(
     list("Merged although outside the scope", &mut strangers);
     message +=
         &format!("\nPw-Workflow: {}\nPw-Worker: {}\nPw-Tip: {tip}\n", plan.workflow, worker.id);
-    let paths = by_mergiraf.iter().map(|path| one_line(&path.to_string()));
-    message + &paths.map(|path| format!("Pw-Mergiraf: {path}\n")).collect::<String>()
+    let trailer = |name: &str, paths: &[RepoPath]| -> String {
+        let line = |path: &RepoPath| format!("{name}{}\n", one_line(&path.to_string()));
+        paths.iter().map(line).collect()
+    };
+    message + &trailer(BY_MERGIRAF, &others.mergiraf) + &trailer(BY_UNION, &others.union)
+}
+
+const BY_MERGIRAF: &str = "Pw-Mergiraf: ";
+const BY_UNION: &str = "Pw-Union: ";
+
+/// The files of a merge that git did not merge itself.
+#[derive(Clone, Debug, Default)]
+pub struct ByOthers {
+    /// Those that mergiraf merged.
+    pub mergiraf: Vec<RepoPath>,
+    /// Those in which both sides' added lines were kept.
+    pub union: Vec<RepoPath>,
+}
+
+/// Says which files a merge has because the plan names them in `union`, if any.
+pub fn by_union(paths: &[RepoPath]) -> Option<String> {
+    let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+    let named = named.join(", ");
+    (!paths.is_empty()).then(|| format!("merged by union, both sides' added lines kept: {named}"))
 }
 
 /// Returns the merges of ours on the first-parent chain of `tip` above `start`, the oldest first:
@@ -355,7 +393,8 @@ pub fn merges_since(history: &History, tip: &Oid, start: &Oid) -> Vec<Merged> {
             worker: merged_worker(commit)?,
             commit: commit.oid.clone(),
             tip: commit.parents.get(1)?.clone(),
-            by_mergiraf: merged_by_mergiraf(commit),
+            by_mergiraf: named(commit, BY_MERGIRAF),
+            by_union: named(commit, BY_UNION),
         })
     });
     let mut merged: Vec<Merged> = ours.collect();
@@ -393,8 +432,8 @@ pub fn still_wanted(
     merges.into_iter().take(wanted).collect()
 }
 
-fn merged_by_mergiraf(commit: &Commit) -> Vec<RepoPath> {
-    let paths = commit.message.lines().filter_map(|line| line.strip_prefix("Pw-Mergiraf: "));
+fn named(commit: &Commit, trailer: &str) -> Vec<RepoPath> {
+    let paths = commit.message.lines().filter_map(|line| line.strip_prefix(trailer));
     paths.filter_map(|path| serde_json::from_value(path.into()).ok()).collect()
 }
 

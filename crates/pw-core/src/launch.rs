@@ -12,7 +12,6 @@ use crate::next::{CommandLine, Next, NextStep};
 use crate::plan::Worker;
 use crate::report::Report;
 use crate::session::LaunchMode;
-use crate::shell_word::shell_word;
 use crate::snapshot::SnapshotId;
 use crate::status::State;
 
@@ -213,76 +212,9 @@ pub fn background_id(output: &str) -> Option<&str> {
     ((1..=64).contains(&id.len()) && id.chars().all(plain)).then_some(id)
 }
 
-/// Puts values into a shell command, each as one word in place of `{name}`.
-///
-/// A placeholder inside quotes is refused: there, a word's own quotes would not count.
-///
-/// # Errors
-///
-/// `usage`, with what is wrong with the template.
-pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, Failure> {
-    let refused = |message: String, hint: String| Failure::new(Code::Usage, message).hint(hint);
-    let mut out = String::new();
-    let mut quote: Option<char> = None;
-    let mut rest = template;
-    while let Some(c) = rest.chars().next() {
-        if let Some(name) = placeholder(rest).filter(|_| !out.ends_with('$')) {
-            if quote.is_some() {
-                return Err(refused(
-                    format!("`launch` in the plan has {{{name}}} inside quotes"),
-                    format!("write {{{name}}} without quotes; it becomes one word"),
-                ));
-            }
-            let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
-                let known: Vec<String> =
-                    values.iter().map(|(name, _)| format!("{{{name}}}")).collect();
-                return Err(refused(
-                    format!("`launch` in the plan has the unknown placeholder {{{name}}}"),
-                    format!("use {}", known.join(", ")),
-                ));
-            };
-            out += &shell_word(value);
-            rest = &rest[name.len() + 2..];
-            continue;
-        }
-        let escapes = c == '\\' && quote != Some('\'');
-        let taken: String = rest.chars().take(if escapes { 2 } else { 1 }).collect();
-        quote = match quote {
-            None if matches!(c, '\'' | '"') => Some(c),
-            Some(open) if open == c => None,
-            other => other,
-        };
-        out += &taken;
-        rest = &rest[taken.len()..];
-    }
-    Ok(out)
-}
-
-/// Returns `name` when the text begins with `{name}`.
-fn placeholder(text: &str) -> Option<&str> {
-    let (name, _) = text.strip_prefix('{')?.split_once('}')?;
-    let plain = |c: char| c.is_ascii_lowercase() || c == '_';
-    (!name.is_empty() && name.chars().all(plain)).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_reach_a_command_as_words() {
-        let values = [("script", "/it's $(id)/x"), ("label", "a")];
-        let filled = |template| fill(template, &values).map_err(|failure| failure.message);
-        assert_eq!(filled("sh {script} -t={label}").unwrap(), r"sh '/it'\''s $(id)/x' -t=a");
-        let left = r#"{ echo "${home}" ${HOME} \" ; } # {}"#;
-        assert_eq!(filled(left).unwrap(), left);
-        assert!(filled("sh {nothing}").unwrap_err().contains("unknown placeholder {nothing}"));
-        for quoted in ["sh '{script}'", "sh \"{script}\"", "sh \"\\\"{script}\"", "'\\'\"{label}\""]
-        {
-            assert!(filled(quoted).unwrap_err().contains("inside quotes"), "{quoted}");
-        }
-        assert_eq!(filled("'a' \"b\" {label}").unwrap(), "'a' \"b\" a");
-    }
 
     #[test]
     fn the_client_tells_the_id_of_a_background_session() {

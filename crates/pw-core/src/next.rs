@@ -1,13 +1,17 @@
 //! What to run next: every command that we tell agents and people to run is put together here.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::id::{Slug, WorkerId};
 use crate::shell_word::shell_word;
+
+/// How many first launches an answer lists one by one.
+const MAX_LAUNCHES: usize = 3;
 
 /// A command that can be run as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +50,7 @@ pub enum Next<'a> {
     /// The schema of all answers of a helper.
     Schema(&'a str),
     /// The help of a helper, or of one of its verbs.
-    Help { helper: &'a str, verb: Option<&'static str> },
+    Help { helper: &'a str, verb: Option<&'a str> },
 
     /// `pw-setup list`
     List,
@@ -66,8 +70,10 @@ pub enum Next<'a> {
     Ended(&'a WorkerId),
     /// `pw-setup repair`; the only workflow there is unless one is named.
     Repair(Option<&'a Slug>),
+    /// `pw-setup doctor --fix-permissions`
+    FixPermissions,
     /// `pw-setup analyze`, for a plan that does not exist yet.
-    EmitPlan { workers: usize },
+    EmitPlan { workers: Option<usize>, documents: &'a [PathBuf] },
 
     /// `pw-monitor status`
     Status(&'a Slug),
@@ -110,6 +116,8 @@ pub enum Next<'a> {
 
     /// `pw-retro report`
     Report(&'a Slug),
+    /// `pw-retro remember`
+    Remember(&'a Slug),
     /// `pw-retro forget`
     ForgetRun(&'a Slug),
 }
@@ -174,6 +182,7 @@ impl<'a> Next<'a> {
             | Self::LaunchAll(_)
             | Self::Ended(_)
             | Self::Repair(_)
+            | Self::FixPermissions
             | Self::EmitPlan { .. } => "pw-setup",
             Self::Status(_) | Self::FetchedStatus(_) | Self::Wait { .. } => "pw-monitor",
             Self::Check(_)
@@ -191,7 +200,7 @@ impl<'a> Next<'a> {
             | Self::Needs { .. }
             | Self::Blocked { .. }
             | Self::BlockedByHook(_) => "pw-worker",
-            Self::Report(_) | Self::ForgetRun(_) => "pw-retro",
+            Self::Report(_) | Self::Remember(_) | Self::ForgetRun(_) => "pw-retro",
         }
     }
 
@@ -216,8 +225,13 @@ impl<'a> Next<'a> {
             Self::Repair(workflow) => {
                 workflow.into_iter().fold(helper.and("repair"), CommandLine::word)
             }
-            Self::EmitPlan { workers } => {
-                helper.and("analyze --workers").word(workers).and("--emit-plan plan.yaml")
+            Self::FixPermissions => helper.and("doctor --fix-permissions"),
+            Self::EmitPlan { workers, documents } => {
+                let analyze = helper.and("analyze");
+                let analyze = documents.iter().fold(analyze, |line, document| line.path(document));
+                let analyze =
+                    workers.into_iter().fold(analyze, |line, n| line.and("--workers").word(n));
+                analyze.and("--emit-plan plan.yaml")
             }
             Self::Status(workflow) => helper.and("status").word(workflow),
             Self::FetchedStatus(workflow) => helper.and("status --fetch").word(workflow),
@@ -261,6 +275,7 @@ impl<'a> Next<'a> {
                 helper.and("blocked").sentence(&format!("the hook {hook} refuses"))
             }
             Self::Report(workflow) => helper.and("report").word(workflow),
+            Self::Remember(workflow) => helper.and("remember").word(workflow),
             Self::ForgetRun(workflow) => helper.and("forget").word(workflow),
         }
     }
@@ -344,5 +359,40 @@ impl std::ops::Deref for CommandLine {
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Many workers that were never started are one step, which prints how to start each.
+pub(crate) fn one_for_many_launches(answer: &mut Value) {
+    let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
+    let Some(workflow) = workflow else { return };
+    let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
+    let is_launch = |step: &Value| step["action"] == "launch";
+    let first = next.iter().position(is_launch);
+    if let Some(first) = first
+        && next.iter().filter(|step| is_launch(step)).count() > MAX_LAUNCHES
+    {
+        next.retain(|step| !is_launch(step));
+        let step = NextStep::new("launch", Next::LaunchAll(&workflow));
+        next.insert(first, json!(step));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_first_launches_are_one_step() {
+        let step = |nth| json!({ "action": "launch", "worker": nth, "command": "sh x" });
+        let read = json!({ "action": "read", "command": "r" });
+        for (launches, told) in [(3, 4), (4, 2)] {
+            let mut next: Vec<Value> = (0..launches).map(step).collect();
+            next.push(read.clone());
+            let mut answer = json!({ "workflow": "w", "next": next });
+            one_for_many_launches(&mut answer);
+            assert_eq!(answer["next"].as_array().unwrap().len(), told);
+            assert_eq!(answer["next"][told - 1], read);
+        }
     }
 }

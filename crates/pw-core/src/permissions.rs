@@ -1,5 +1,7 @@
 //! The client's own permissions for a worker's session, made from its scope.
 
+pub mod orchestrator;
+
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, Worker};
@@ -18,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "pw-worker complete *",
     "pw-worker sync",
     "pw-worker sync *",
+    "pw-worker run",
     "pw-setup explain *",
     "pw-setup repair",
     "pw-monitor status",
@@ -69,7 +72,11 @@ pub fn settings(
     let mut allow: Vec<String> = owned.iter().map(|glob| edit(worktree, glob)).collect();
     allow.extend(COMMANDS.iter().map(bash));
     let gates = plan.verify.iter().map(|gate| gate.command.as_str());
-    allow.extend(gates.filter(|command| is_exact(command)).map(|command| rule("Bash", command)));
+    let gates = gates.filter(|command| is_exact(command));
+    allow.extend(gates.flat_map(|command| {
+        [command.to_owned(), format!("pw-worker run -- {command}")]
+            .map(|command| rule("Bash", &command))
+    }));
     let mut deny: Vec<String> = DENIED.iter().map(bash).collect();
     deny.extend(excluded.iter().chain(&unshared).map(|glob| edit(worktree, glob)));
     let others = plan.workers.iter().filter(|other| other.id != worker.id);
@@ -84,13 +91,7 @@ pub fn lost(ours: &Value, text: &str) -> Option<&'static str> {
     let Ok(theirs) = serde_json::from_str::<Value>(text) else {
         return Some("the settings of its session cannot be read");
     };
-    let is_off = theirs["disableAllHooks"] == json!(true)
-        || theirs["enabledPlugins"].as_object().is_some_and(|plugins| {
-            plugins.iter().any(|(name, is_on)| {
-                name.starts_with("parallel-workflows") && *is_on == json!(false)
-            })
-        });
-    if is_off {
+    if switches_guard_off(&theirs) {
         return Some("the settings of its session switch the guard off");
     }
     let has = |list: &Value, rule: &Value| list.as_array().is_some_and(|list| list.contains(rule));
@@ -103,6 +104,16 @@ pub fn lost(ours: &Value, text: &str) -> Option<&'static str> {
         && holds("deny")
         && names().all(|(name, value)| theirs["env"].get(name) == Some(value));
     (!is_whole).then_some("of the settings of its session, rules or variables are gone")
+}
+
+/// Returns whether settings of the client keep the guard's hooks from running.
+pub fn switches_guard_off(settings: &Value) -> bool {
+    settings["disableAllHooks"] == json!(true)
+        || settings["enabledPlugins"].as_object().is_some_and(|plugins| {
+            plugins.iter().any(|(name, is_on)| {
+                name.starts_with("parallel-workflows") && *is_on == json!(false)
+            })
+        })
 }
 
 /// Returns a rule of the client; it reads `\\(`, `\\)` and `\\\\` in one as the characters

@@ -27,6 +27,13 @@ pub const SKIP_PERMISSIONS: &str = "dangerously-skip-permissions";
 /// What `merge_driver` may say.
 pub const MERGIRAF: &str = "mergiraf";
 
+/// What `notify` is told of an event, in this order: its kind, the worker it is about (empty when it is about
+/// several), one sentence, and the workflow.
+pub const NOTIFY: [&str; 4] = ["kind", "worker", "text", "workflow"];
+
+/// The most heavy commands that a plan lets run at once.
+pub const MAX_HEAVY: u16 = 64;
+
 /// Where worktrees are made unless the plan says otherwise.
 pub const DEFAULT_WORKTREES: &str = "worktrees";
 
@@ -50,6 +57,8 @@ pub struct Plan {
     pub copy: Scope,
     /// Paths that every worker may change.
     pub shared: Scope,
+    /// Files that only grow, shared as well: where both sides added lines, a merge keeps both.
+    pub union: Scope,
     /// Ignored content, in any folder, that may be deleted with a worktree.
     pub disposable: Scope,
     /// The folder for worktrees, relative to the repository.
@@ -69,12 +78,20 @@ pub struct Plan {
     pub engine: EngineSettings,
     /// The command of `pw-setup launch --with custom`.
     pub launch: Option<String>,
+    /// The command that is run once for each event that the user or an agent must act on, with the
+    /// placeholders of [`NOTIFY`].
+    pub notify: Option<String>,
+    /// How many heavy commands may run at once in the repository; by the cores of the machine when
+    /// absent.
+    pub heavy: Option<u16>,
     /// How long a worker may show nothing before it counts as stalled.
     pub stall_after: Option<Seconds>,
     /// Whether mergiraf is asked about what git cannot merge.
     pub uses_mergiraf: bool,
     /// Whether the user wrote, in words, that sessions skip every permission check.
     pub skips_permissions: bool,
+    /// What all workers together may use.
+    pub budget: Option<Budget>,
     /// In the order of the file, which is the order of reports.
     pub workers: Vec<Worker>,
 }
@@ -100,6 +117,19 @@ pub struct Worker {
     pub checkpoints: Vec<String>,
     /// Free text for the worker; empty when there is none.
     pub notes: String,
+    /// What this worker may use.
+    pub budget: Option<Budget>,
+}
+
+/// What a worker, or all of them together, may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Minutes in which its sessions do something.
+    pub minutes: Option<u64>,
+    /// Tokens, those of caches included.
+    pub tokens: Option<u64>,
+    /// US dollars, as far as the client tells.
+    pub cost: Option<f64>,
 }
 
 /// A worker's estimated amount of work.

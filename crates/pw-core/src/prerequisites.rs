@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnosis::settings::{Setting, settings};
+use crate::diagnosis::{self, Diagnosis, Hooks};
 use crate::gate::Gate;
 use crate::message_hooks::{self, MessageHooks};
 use crate::path::RepoPath;
@@ -13,9 +15,6 @@ use crate::trial::{self, Trial};
 
 /// How many copied files an answer names.
 const MAX_NAMED: usize = 20;
-/// The oldest git that understands what we ask.
-const OLDEST_GIT: (u32, u32) = (2, 39);
-
 /// What `pw-setup check` and `create` say besides branches and worktrees.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Prerequisites {
@@ -46,6 +45,9 @@ pub struct WillRun {
     /// To start sessions, when that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<String>,
+    /// Once for each event that the user or an agent must act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
     /// Where each signal is pushed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
@@ -74,18 +76,12 @@ pub struct Found {
     pub git: Option<(u32, u32)>,
     /// Whether git knows who commits.
     pub has_identity: bool,
-    /// Bytes that all worktrees will take, and that are free; `None` when that is not known.
+    /// The user's settings of git.
+    pub settings: Vec<Setting>,
+    /// How many worktrees are still to be made, that of the gate among them.
+    pub worktrees: usize,
+    /// Bytes that these will take, and that are free; `None` when that is not known.
     pub space: Option<[u64; 2]>,
-}
-
-/// The user's own hooks.
-#[derive(Clone, Debug, Default)]
-pub struct Hooks {
-    /// Those that are programs.
-    pub names: Vec<String>,
-    /// The folder they are in, where a fresh worktree has no such folder: it is relative to the
-    /// worktree and in no commit.
-    pub missing: Option<String>,
 }
 
 impl WillRun {
@@ -96,6 +92,7 @@ impl WillRun {
             smoke: plan.smoke.clone(),
             verify: plan.verify.clone(),
             launch: plan.launch.clone(),
+            notify: plan.notify.clone(),
             remote: plan.remote.clone(),
             copied: found.copies.len(),
             copies: found.copies.iter().take(MAX_NAMED).cloned().collect(),
@@ -115,63 +112,25 @@ pub fn report(
     trial: Option<Trial>,
     more: Vec<String>,
 ) -> Prerequisites {
+    let setup = plan.setup.as_deref();
     let mut warnings: Vec<String> = [
-        old_git(found),
-        no_identity(found),
-        space(found),
+        diagnosis::git(found.git).warned(),
+        diagnosis::identity(found.has_identity).warned(),
+        diagnosis::disk(found.space, found.worktrees).warned(),
         message_hooks.as_ref().and_then(message_hooks::warning),
-        hooks_missing(plan, found),
+        diagnosis::hooks(&found.hooks, setup).warned(),
         trial.as_ref().and_then(trial::warning),
         uncommitted(plan, found),
-        behind(found),
-        submodules(plan, found),
+        diagnosis::behind(found.behind.as_ref()).warned(),
+        diagnosis::submodules(&found.submodules, setup).warned(),
     ]
     .into_iter()
     .flatten()
     .collect();
+    warnings.extend(settings(&found.settings).iter().filter_map(Diagnosis::warned));
     warnings.extend(switched_off(plan));
     warnings.extend(more);
     Prerequisites { will_run: WillRun::of(plan, found), message_hooks, trial, warnings }
-}
-
-fn old_git(found: &Found) -> Option<String> {
-    let (major, minor) = found.git.filter(|version| *version < OLDEST_GIT)?;
-    let (wanted, least) = OLDEST_GIT;
-    Some(format!("git {major}.{minor} is too old: install {wanted}.{least} or newer"))
-}
-
-fn no_identity(found: &Found) -> Option<String> {
-    (!found.has_identity).then(|| {
-        "git does not know who commits, so that no worker can: git config user.name NAME; git config \
-         user.email ADDRESS"
-            .to_owned()
-    })
-}
-
-fn space(found: &Found) -> Option<String> {
-    let [needed, free] = found.space?;
-    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    (needed > free).then(|| {
-        format!(
-            "all worktrees need {} MiB and {} MiB are free there: make room, put `worktrees` elsewhere, or \
-             plan fewer workers",
-            mib(needed),
-            mib(free)
-        )
-    })
-}
-
-fn hooks_missing(plan: &Plan, found: &Found) -> Option<String> {
-    let folder = found.hooks.missing.as_ref()?;
-    let helps = match &plan.setup {
-        Some(_) => "unless `setup` makes it there",
-        None => "name the command that makes it as `setup`, such as npm ci",
-    };
-    Some(format!(
-        "the repository's hooks ({}) will not run in fresh worktrees: their folder `{folder}` is in no \
-         commit; {helps}",
-        found.hooks.names.join(", ")
-    ))
 }
 
 fn uncommitted(plan: &Plan, found: &Found) -> Option<String> {
@@ -184,27 +143,6 @@ fn uncommitted(plan: &Plan, found: &Found) -> Option<String> {
         "{files} inside scopes {are} not committed, `{first}` first: workers start without that; commit it \
          first if they need it"
     ))
-}
-
-fn behind(found: &Found) -> Option<String> {
-    let (upstream, commits) = found.behind.as_ref().filter(|(_, commits)| *commits > 0)?;
-    let commits = counted(*commits, "commit");
-    Some(format!(
-        "{upstream} has {commits} that the base lacks, as of the last fetch: git merge --ff-only {upstream}, \
-         or workers start from what is old"
-    ))
-}
-
-fn submodules(plan: &Plan, found: &Found) -> Option<String> {
-    let first = found.submodules.first()?;
-    let is_set_up = plan.setup.as_ref().is_some_and(|setup| setup.contains("submodule"));
-    (!is_set_up).then(|| {
-        format!(
-            "{} of the repository, `{first}` first, will be empty in fresh worktrees; if workers need \
-             them: `setup: git submodule update --init`",
-            counted(found.submodules.len(), "submodule")
-        )
-    })
 }
 
 fn switched_off(plan: &Plan) -> impl Iterator<Item = String> {
@@ -242,6 +180,11 @@ mod tests {
             ("", Found { uncommitted: vec!["c/x".into(), "d".into()], ..well() }, "1 file inside"),
             ("", Found { behind: Some(("origin/main".to_owned(), 3)), ..well() }, "3 commits"),
             ("", Found { submodules: vec!["lib".into()], ..well() }, "git submodule update"),
+            (
+                "",
+                Found { settings: vec![("gc.pruneexpire".to_owned(), "now".to_owned())], ..well() },
+                "git config gc.pruneexpire",
+            ),
             ("git_hooks: false\n", well(), "`git_hooks: false`"),
             ("permissions: dangerously-skip-permissions\n", well(), "without a question"),
         ] {

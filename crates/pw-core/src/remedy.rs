@@ -220,13 +220,16 @@ fn of_code(code: Code) -> &'static str {
             "a worker: do what `.error.details.output` asks for, then the same command again; else `.error.next`; integrating: quote it to the user; landing: nothing has landed, give another `-m`"
         }
         Code::ObjectsMissing => {
-            "a partial clone: with the user's consent run the next command, which uses the network, then the same command again"
+            "a partial clone, or one without the workflow's commits: with the user's consent run the next command, or what the hint says, which uses the network, then the same command again"
         }
         Code::HelperNotBuilt => {
             "give the user message and hint (none packaged, and no cargo or a failed build), stop"
         }
         Code::HelperBuilding => "run the same command again in a minute",
         Code::Usage => "correct the command line",
+        Code::SettingsUnreadable => {
+            "tell the user which file of the client's settings is no JSON, and where; nothing was written: never correct it yourself"
+        }
         Code::PlanUnreadable => "correct the file name or the YAML at the line named",
         Code::PlanInvalid => "correct every problem listed, check again",
         Code::NotARepository => {
@@ -238,6 +241,9 @@ fn of_code(code: Code) -> &'static str {
         Code::NoCommit => "the user makes the first commit",
         Code::UnsafeRepository => {
             "another user of the machine owns the folder; the user decides whether to trust it"
+        }
+        Code::RecordUnreadable => {
+            "give the user message and hint, stop: nothing was changed, branches and worktrees are as they were"
         }
         Code::UnknownWorkflow => "take a name from `pw-setup list`",
         Code::AmbiguousWorkflow => "name the workflow; ask the user which one if it is not clear",
@@ -324,6 +330,9 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::LaunchFailed => "quote what the log says; workers named before it run already",
         Code::VerifyFailed => "the worker corrects what the output shows, commits, completes again",
+        Code::CommandFailed => {
+            "correct what `.error.details.output_tail` and `.error.details.first_failure` show; all the output is in `.error.details.log`; the exit code is the command's own"
+        }
         Code::ProgramMissing => {
             "tell the user what to install, or take the other way that the hint names"
         }

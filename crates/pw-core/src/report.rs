@@ -14,6 +14,9 @@ pub trait Report: Serialize + JsonSchema {
     fn shorten(_data: &mut Value) {}
 }
 
+/// How many workers an answer tells of in full, also when nothing is wrong with them.
+pub(crate) const IN_FULL: usize = 10;
+
 /// Of what is shortened, every field may be absent.
 pub(crate) fn requires_nothing(schema: &mut schemars::Schema) {
     schema.remove("required");

@@ -4,11 +4,13 @@
 
 mod advice;
 mod clock;
+mod counterfactual;
 mod critical;
 mod files;
 mod grade;
 mod lane;
 mod measure;
+pub mod memory;
 mod merges;
 mod moment;
 pub mod past;
@@ -20,6 +22,7 @@ mod timeline;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use counterfactual::Counterfactual;
 pub use files::{Heat, HeatRow};
 pub use measure::{Review, measure};
 pub use moment::{Moment, MomentKind};
@@ -89,6 +92,10 @@ pub struct Retro {
     pub clocks: Vec<WrongClock>,
     /// What is not known, and so not in the numbers.
     pub missing: Vec<Missing>,
+    /// The run with one worker fewer, and with one more; absent while it is not over, and where that cannot be
+    /// told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counterfactuals: Vec<Counterfactual>,
     /// At most five, the weightiest first.
     pub recommendations: Vec<Recommendation>,
     /// What all sessions used; absent when no transcript is here.

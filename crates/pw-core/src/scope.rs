@@ -18,7 +18,7 @@ mod subtract;
 mod wildcards;
 
 use glob::Pattern;
-pub use overlap::{Meeting, overlaps};
+pub use overlap::{Meeting, first_overlaps, overlaps};
 pub use parse::BadGlob;
 
 use crate::path::RepoPath;
@@ -104,6 +104,14 @@ impl Scope {
         };
         let globs: Vec<String> = self.globs().flat_map(widen).collect();
         Self::parse(&globs).unwrap_or_default()
+    }
+
+    /// Returns the scope that owns and excludes what either does.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.owned.extend(other.owned.iter().cloned());
+        self.excluded.extend(other.excluded.iter().cloned());
+        self
     }
 
     /// Returns whether the scope owns nothing at all.

@@ -1,21 +1,24 @@
 //! What `pw-setup` answers about a workflow: what it makes, and what is odd about the plan.
 
 pub mod obstacles;
+mod short;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::analyze::log::{Known, Log};
 use crate::analyze::neighbours::Neighbour;
-use crate::history::Commit;
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size};
 use crate::prerequisites::Prerequisites;
 use crate::report::Report;
+use crate::retro::memory::Memory;
 use crate::scope::Scope;
 use crate::status::Base;
 
@@ -32,6 +35,9 @@ pub struct Check {
     pub hot_files: Vec<HotFile>,
     /// Files outside a scope that changed with those inside.
     pub neighbours: Vec<Neighbour>,
+    /// What finished runs of this repository say to the plan; absent when none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Memory>,
     /// What will run, and what the repository lacks.
     #[serde(flatten)]
     pub prerequisites: Prerequisites,
@@ -39,6 +45,10 @@ pub struct Check {
 
 impl Report for Check {
     const SCHEMA: &'static str = "pw-setup.check/1";
+
+    fn shorten(data: &mut Value) {
+        short::shorten(data);
+    }
 }
 
 /// The answer of `pw-setup create` and `advance`: every worker, and how to start it.
@@ -52,6 +62,9 @@ pub struct Setup {
     pub waves: Vec<Vec<WorkerId>>,
     /// In the order of the plan.
     pub workers: Vec<WorkerSetup>,
+    /// How many of many workers are told of without what the plan says of them; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_short: Option<usize>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
 }
@@ -73,10 +86,15 @@ pub struct Created {
 
 impl Report for Created {
     const SCHEMA: &'static str = "pw-setup.create/1";
+
+    fn shorten(data: &mut Value) {
+        short::shorten(data);
+    }
 }
 
 /// One worker as it is set up.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = short::requires_what_is_always_told)]
 pub struct WorkerSetup {
     /// The worker's id.
     pub id: WorkerId,
@@ -119,6 +137,8 @@ pub enum SetupStatus {
     Created,
     /// They were there already.
     Exists,
+    /// They were merged, and then removed: there is nothing to launch.
+    Removed,
     /// Its wave has not come: the workers in `after` must be complete first.
     Waiting,
 }
@@ -165,11 +185,18 @@ pub struct WorkflowLine {
     pub closed: bool,
 }
 
-/// Returns the files that changed most often, with their owners, at most `limit`.
-pub fn hot_files(plan: &Plan, commits: &[Commit], limit: usize) -> Vec<HotFile> {
+/// Returns the files that changed most often in the newest `newest` changes, with their owners, at most
+/// `limit`.
+pub fn hot_files(
+    plan: &Plan,
+    log: &Log,
+    known: &Known,
+    newest: usize,
+    limit: usize,
+) -> Vec<HotFile> {
     let mut counts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
-    for change in commits.iter().flat_map(|commit| &commit.changes) {
-        *counts.entry(&change.path).or_default() += 1;
+    for path in known.changes.iter().take(newest).flatten() {
+        *counts.entry(&log.paths[*path as usize]).or_default() += 1;
     }
     let mut hot: Vec<(usize, &RepoPath)> = counts.into_iter().map(|(path, n)| (n, path)).collect();
     hot.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));

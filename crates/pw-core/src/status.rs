@@ -1,6 +1,7 @@
 //! The state of every worker, what vetoes merging it, and what to do next.
 
 mod board;
+pub mod budget;
 mod derive;
 mod news;
 mod next;
@@ -15,12 +16,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use board::Board;
+pub use budget::{BudgetLevel, BudgetUse};
 pub use news::{NewsItem, NewsKind};
 pub use next::{Places, openable};
 pub use stall::{DEFAULT_STALL_AFTER, Stall, StallCause};
 pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
+use crate::analyze::neighbours::Neighbour;
 use crate::channel::{Channel, TipFrom};
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
@@ -76,12 +79,19 @@ pub struct Status {
     /// Absent when that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<RepoPath>>,
+    /// With `--history`: files that no worker has changed, although in most past changes of what
+    /// workers changed they were changed, too. Absent when that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<Vec<Neighbour>>,
     /// How many entries `unseen` and `conflicts` leave out; absent when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<usize>,
     /// What all workers used together; absent when nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far the budget of all together is used; absent below 80 %, and when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// What to do next, the most urgent first.
     pub next: Vec<NextStep>,
 }
@@ -143,9 +153,21 @@ pub struct Integration {
     /// The worker whose merge waits for a resolution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WorkerId>,
+    /// Where that merge is resolved; absent when none is stopped, or its worktree is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<Unresolved>,
     /// The gate that the result of the merges did not pass, while nothing was done about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub red: Option<RedGate>,
+}
+
+/// A merge that waits for its resolution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unresolved {
+    /// Its worktree, relative to the repository.
+    pub worktree: String,
+    /// The files that are not resolved yet.
+    pub paths: Vec<RepoPath>,
 }
 
 /// A gate that stopped an integration.
@@ -155,6 +177,9 @@ pub struct RedGate {
     pub gate: GateName,
     /// Who is at fault, in merge order; empty when that is not known.
     pub workers: Vec<WorkerId>,
+    /// The last lines that it printed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output_tail: String,
 }
 
 /// One worker.
@@ -224,6 +249,9 @@ pub struct WorkerStatus {
     /// What its sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How far its budget is used; absent below 80 %, when it has none, and when its work is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
 }
 
 impl WorkerStatus {

@@ -38,6 +38,9 @@ pub struct Stop {
     /// Conflicted files that mergiraf merged; they are added already, and worth a look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_mergiraf: Vec<RepoPath>,
+    /// Files in which both sides' added lines were kept, as the plan's `union` says; added already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
     /// What else there is to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -26,6 +26,13 @@ pub fn failure(text: &str) -> Option<Failure> {
         let hint = format!("fetch it with {fetch}, {again}");
         return Some(Failure::new(Code::ObjectsMissing, what).hint(hint).next(fetch));
     }
+    let lacking = text.split_once("fatal: bad object ");
+    if let Some(commit) = lacking.and_then(|(_, rest)| rest.split_whitespace().next()) {
+        let what = format!("this clone lacks commit {commit}, which the workflow rests on");
+        let hint = "fetch the branches of the repository where the workflow was made (git fetch --all, \
+                    and --unshallow in a shallow clone), then run the same command again";
+        return Some(Failure::new(Code::ObjectsMissing, what).hint(hint));
+    }
     let (code, what, remedy) = if says(&["smudge filter", "clean filter", "external filter"]) {
         (Code::ProgramFailed, "a filter of this repository does not work", "repair it")
     } else if says(&["failed to sign the data"]) {

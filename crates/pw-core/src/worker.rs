@@ -8,7 +8,7 @@ use crate::details::Provided;
 use crate::failure::{Code, Failure};
 use crate::gap::Gap;
 use crate::gate::Gate;
-use crate::id::{Oid, Slug, WorkerId};
+use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
@@ -16,6 +16,7 @@ use crate::record::Record;
 use crate::remote::Pushed;
 use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::status::{self, Asked, NearMiss, SignalReport, State, WaitsFor, WorkerStatus};
+use crate::time::Seconds;
 
 /// The answer of `pw-worker brief`: the assignment, and what changed around it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,9 @@ pub struct Brief {
     pub owns: Vec<String>,
     /// Globs of the files every worker may change.
     pub shared: Vec<String>,
+    /// Those of them in which merges keep what both sides add: files that only grow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub union: Vec<String>,
     /// What to do, in the user's words.
     pub tasks: Vec<String>,
     /// What the planner wants to see finished on the way.
@@ -204,6 +208,35 @@ impl Report for Committed {
     const SCHEMA: &'static str = "pw-worker.commit/1";
 }
 
+/// The answer of `pw-worker run`, when all of it passed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Ran {
+    /// Whose commands they were.
+    pub worker: WorkerId,
+    /// In the order they ran.
+    pub passed: Vec<Passed>,
+    /// How long it was not their turn.
+    pub waited_seconds: Seconds,
+}
+
+impl Report for Ran {
+    const SCHEMA: &'static str = "pw-worker.run/1";
+}
+
+/// A command that passed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Passed {
+    /// The gate of the plan it is; absent for another command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateName>,
+    /// As the shell got it.
+    pub command: String,
+    /// How long it ran.
+    pub seconds: Seconds,
+    /// The file with all it printed.
+    pub log: String,
+}
+
 /// The answer of `pw-worker sync`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Synced {
@@ -215,6 +248,9 @@ pub struct Synced {
     pub commit: Oid,
     /// What the merge changed, sorted by path.
     pub files: Vec<FileStat>,
+    /// Files in which both sides' added lines were kept, as the plan's `union` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_union: Vec<RepoPath>,
     /// What the worker should know about the plan's remote; absent when nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -276,6 +312,7 @@ pub fn brief(
         fork: record.placements.get(&worker.id).map(|placement| placement.fork.clone()),
         owns: globs(&worker.owns),
         shared: globs(&plan.shared),
+        union: globs(&plan.union),
         tasks: worker.tasks.clone(),
         checkpoints: worker.checkpoints.clone(),
         finished: status.checkpoints.clone(),

@@ -23,6 +23,11 @@ use crate::changes::joined;
 use crate::hook_trace;
 use crate::process::{Call, GitError, records};
 
+/// From how many files on they are written into one pack. A file for each object is most of what
+/// adding many files costs; what filters change is written as ever.
+const MANY: usize = 1000;
+const INTO_A_PACK: [&str; 2] = ["-c", "core.bigFileThreshold=1"];
+
 /// How many files that git does not take are looked for.
 const MAX_UNSTAGEABLE: usize = 20;
 
@@ -94,7 +99,8 @@ impl Repo {
             return Ok(unnamed);
         }
         let there: Vec<RepoPath> = there.iter().map(RepoPath::without_slash).collect();
-        let add = || feed(git.user(STAGE), &there);
+        let pack: &[&str] = if there.len() < MANY { &[] } else { &INTO_A_PACK };
+        let add = || feed(git.user(pack.iter().chain(&STAGE)), &there);
         // Asked of git, not of the disk, where a symbolic link may lead to another file of that
         // name.
         let remove = || feed(git.user(UNSTAGE), &gone);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use pw_core::history::{Change, Commit, CommitRange};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
@@ -135,6 +135,23 @@ impl Repo {
         let args = ["rev-list", "--first-parent", "--stdin"];
         let answer = self.git.plumbing(args).reader().input(input).line()?;
         answer.lines().map(|line| line.parse().context("an unreadable commit")).collect()
+    }
+
+    /// Returns a merge base of two commits, if they have one.
+    pub fn merge_base(&self, one: &Oid, other: &Oid) -> Result<Option<Oid>> {
+        let call = self.git.plumbing(["merge-base", one.as_str(), other.as_str()]);
+        Ok(call.reader().codes(&[0, 1]).line()?.parse().ok())
+    }
+
+    /// Returns the files that a range moved, as git's merge finds them: old name and new one.
+    pub fn renames(&self, range: &CommitRange) -> Result<Vec<(RepoPath, RepoPath)>> {
+        let ends = range.parents.iter().chain([&range.newest]).map(Oid::as_str);
+        let args = ["diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
+        let answer = self.git.plumbing(args.into_iter().chain(ends)).reader().bytes()?;
+        let fields: Vec<&[u8]> = records(&answer).collect();
+        let pair = |fields: &[&[u8]]| (RepoPath::new(fields[1]), RepoPath::new(fields[2]));
+        ensure!(fields.len() % 3 == 0, "git told half a rename");
+        Ok(fields.chunks(3).map(pair).collect())
     }
 
     /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or

@@ -40,7 +40,7 @@ impl Lock {
             file.read_to_string(&mut holder).ok();
             return Err(Holder::parse(&holder).refuse().into());
         }
-        let at_work = open(&folder.join("git.lock"))?;
+        let at_work = open(&folder.join("git-at-work"))?;
         let end = Instant::now() + PATIENCE;
         while !try_lock(&at_work)? {
             if Instant::now() > end {

@@ -2,9 +2,11 @@
 //! takes commits to be from, how large a checkout is.
 
 use anyhow::Result;
+use pw_core::diagnosis::settings::Setting;
 use pw_core::id::Oid;
 
 use crate::Repo;
+use crate::process::records;
 
 impl Repo {
     /// Returns the version of git, as far as it says one.
@@ -17,6 +19,13 @@ impl Repo {
     pub fn knows_author(&self) -> Result<bool> {
         let call = self.git.at(self.place()).user(["var", "GIT_AUTHOR_IDENT"]).reader();
         Ok(call.any_code().run()?.code == 0)
+    }
+
+    /// Returns the user's settings of git, as they are listed: the last of a name counts.
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        let words = ["config", "--list", "-z", "--show-scope"];
+        let listed = self.git.at(self.place()).user(words).reader().bytes()?;
+        Ok(settings(&listed))
     }
 
     /// Returns how many bytes the files of a commit have; `None` where some are not in this clone.
@@ -51,6 +60,18 @@ impl Repo {
     }
 }
 
+/// Reads scopes and settings in turn. Those of the command line are ours.
+fn settings(listed: &[u8]) -> Vec<Setting> {
+    let listed: Vec<&[u8]> = records(listed).collect();
+    let pairs = listed.chunks_exact(2).filter(|pair| pair[0] != b"command");
+    let setting = |pair: &[&[u8]]| {
+        let text = String::from_utf8_lossy(pair[1]).into_owned();
+        let (name, value) = text.split_once('\n').unwrap_or((&text, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    pairs.map(setting).collect()
+}
+
 fn version(said: &str) -> Option<(u32, u32)> {
     let mut numbers = said.strip_prefix("git version ")?.split('.');
     let mut number = || numbers.next()?.trim().parse().ok();
@@ -80,6 +101,13 @@ mod tests {
         ] {
             assert_eq!(version(said), expected, "{said}");
         }
+    }
+
+    #[test]
+    fn settings_are_read_whatever_their_values_hold_and_ours_are_left_out() {
+        let listed = b"global\0user.name\nAda\nL\0local\0core.bare\0command\0gc.auto\n0\0";
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(settings(listed), [pair("user.name", "Ada\nL"), pair("core.bare", "")]);
     }
 
     #[test]

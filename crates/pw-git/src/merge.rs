@@ -14,17 +14,27 @@ use tempfile::TempDir;
 use crate::hook_trace;
 use crate::merge_process::MergeProcess;
 use crate::process::Call;
-use crate::{Author, CommitWriter, Repo};
+use crate::{Author, CommitWriter, Repo, United};
 
 /// What merging two commits comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergeOutcome {
-    /// The merged tree; with conflicts it holds markers.
-    pub tree: Oid,
+    /// The tree as git wrote it: files that conflict hold markers, and so do those that are united.
+    /// What the merge comes to is [`Repo::merged_tree`].
+    pub marked: Oid,
     /// Empty when the merge is clean. Sorted by path.
     pub conflicts: Vec<FileConflict>,
     /// What the unmerged paths hold.
     pub stages: BTreeMap<RepoPath, Stages>,
+    /// Files that conflicted, and of which the plan says that they only grow. Sorted by path.
+    pub united: Vec<United>,
+}
+
+impl MergeOutcome {
+    /// Returns the files that both sides' added lines are kept in.
+    pub fn by_union(&self) -> Vec<RepoPath> {
+        self.united.iter().map(|united| united.path.clone()).collect()
+    }
 }
 
 /// Two commits to be merged.
@@ -131,7 +141,9 @@ impl Repo {
         if outcomes.len() != pairs.len() {
             bail!("git merge-tree answered {} of {} merges", outcomes.len(), pairs.len());
         }
-        Ok(outcomes.into_values().collect())
+        let mut outcomes: Vec<MergeOutcome> = outcomes.into_values().collect();
+        self.unite(&mut outcomes, scratch)?;
+        Ok(outcomes)
     }
 
     /// Begins to merge with the `.gitattributes` of a commit, not those that lie in the user's
@@ -174,15 +186,22 @@ impl Repo {
         Ok(Merges { repo: self, scratch, commits, head: onto, bases, merger, attributes_change })
     }
 
-    /// Merges `tip` into a worktree's branch, which must be clean and must not conflict with it;
-    /// returns the merge, or the tip of the branch when it contains `tip` already.
+    /// Merges `tip` into a worktree's branch, which must be clean; `tried` is the same merge, without
+    /// conflicts. Returns the merge, or the tip of the branch when it contains `tip` already.
     ///
     /// The user's hooks and filters run.
     ///
     /// # Errors
     ///
     /// `hook_refused`, which says which hook it was; the worktree is as before.
-    pub fn take_in(&self, worktree: &Path, tip: &Oid, message: &str) -> Result<Oid> {
+    pub fn take_in(
+        &self,
+        worktree: &Path,
+        tip: &Oid,
+        message: &str,
+        tried: &MergeOutcome,
+    ) -> Result<Oid> {
+        let united = self.united_blobs(tried)?;
         let args = [
             "merge",
             "--quiet",
@@ -196,8 +215,16 @@ impl Repo {
             tip.as_str(),
         ];
         let git = self.git.at(worktree);
-        let merge = git.user(["-c", "merge.conflictStyle=merge"].into_iter().chain(args));
-        if let Err(error) = hook_trace::run(merge) {
+        // What the user's rerere would do here is neither tried nor wanted.
+        let settings = ["-c", "merge.conflictStyle=merge", "-c", "rerere.enabled=false"];
+        let merge = git.user(settings.into_iter().chain(args));
+        let merged = match hook_trace::run(merge) {
+            Err(_) if !united.is_empty() && self.merge_head(worktree)?.as_ref() == Some(tip) => {
+                self.conclude(worktree, &united, message)
+            }
+            merged => merged,
+        };
+        if let Err(error) = merged {
             // A hook refuses when all files are merged already: they go back to what they were.
             if self.merge_head(worktree)?.as_ref() == Some(tip) {
                 git.user(["merge", "--abort"]).any_code().run()?;
@@ -211,6 +238,15 @@ impl Repo {
         Ok(head.oid)
     }
 
+    /// Commits a merge that stopped at files of which the result is known.
+    fn conclude(&self, worktree: &Path, united: &[(RepoPath, Blob)], message: &str) -> Result<()> {
+        for (path, blob) in united {
+            self.settle(worktree, path, blob)?;
+        }
+        let args = ["commit", "--quiet", "--cleanup=whitespace", "-m", message];
+        hook_trace::run(self.git.at(worktree).user(args))
+    }
+
     /// Returns the first of these commits whose tree a merge of `tip` would leave as it is.
     pub fn first_with(&self, commits: &[Oid], tip: &Oid) -> Result<Option<Oid>> {
         // One process for all: of how files merge, what tells is only whether anything is left.
@@ -218,15 +254,18 @@ impl Repo {
         let pair = |commit| Pair { attributes: attributes.cloned(), ..Pair::new(commit, tip) };
         let pairs: Vec<Pair> = commits.iter().map(pair).collect();
         // Without a merge base git does not merge, and no commit contains the other's changes.
-        let Ok(outcomes) = self.merge_pairs(&pairs, Some(&Scratch::new()?)) else {
+        let scratch = Scratch::new()?;
+        let Ok(outcomes) = self.merge_pairs(&pairs, Some(&scratch)) else {
             return Ok(None);
         };
         let trees = self.trees_of(commits)?;
-        let adds_nothing = |(outcome, tree): (&MergeOutcome, &Oid)| {
-            outcome.conflicts.is_empty() && outcome.tree == *tree
-        };
-        let first = outcomes.iter().zip(&trees).position(adds_nothing);
-        Ok(first.and_then(|at| commits.get(at)).cloned())
+        for ((outcome, tree), commit) in outcomes.iter().zip(&trees).zip(commits) {
+            let merges = outcome.conflicts.is_empty();
+            if merges && self.merged_tree(outcome, Some(&scratch))? == *tree {
+                return Ok(Some(commit.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns whether `commit` contains `ancestor`.
@@ -337,12 +376,20 @@ impl Merges<'_> {
             let base = self.bases.merge_base(tip);
             let pair = Pair { base, ..Pair::new(&self.head, tip) };
             let answer = merger.ask(&pair.question());
-            if let Ok(Some(outcome)) = answer.and_then(|said| Ok(parse_merges(&said)?.pop())) {
-                return Ok(outcome);
+            if let Ok(mut outcomes) = answer.and_then(|said| parse_merges(&said))
+                && let [_] = outcomes[..]
+            {
+                self.repo.unite(&mut outcomes, self.scratch)?;
+                return outcomes.pop().context("one merge without an outcome");
             }
             self.merger = None;
         }
         self.repo.merge(&self.head, tip, self.scratch)
+    }
+
+    /// Returns the tree that a merge without conflicts comes to.
+    pub fn merged_tree(&self, outcome: &MergeOutcome) -> Result<Oid> {
+        self.repo.merged_tree(outcome, self.scratch)
     }
 
     /// Goes on with a merge of `tip` that has this tree; returns its commit.
@@ -402,7 +449,7 @@ fn parse_merges(bytes: &[u8]) -> Result<Vec<MergeOutcome>> {
             _ => bail!("git merge-tree says neither that it merged nor that it did not"),
         };
         ensure!(clean == b"1" || !conflicts.is_empty(), "a merge that conflicts nowhere");
-        outcomes.push(MergeOutcome { tree, conflicts, stages });
+        outcomes.push(MergeOutcome { marked: tree, conflicts, stages, united: Vec::new() });
     }
     Ok(outcomes)
 }

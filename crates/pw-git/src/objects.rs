@@ -25,15 +25,23 @@ impl Repo {
     }
 
     /// Writes a blob.
-    pub fn write_blob(&self, content: &[u8]) -> Result<Oid> {
-        oid(self.git.plumbing(["hash-object", "-w", "--stdin"]).input(content))
+    pub fn write_blob(&self, content: &[u8], scratch: Option<&Scratch>) -> Result<Oid> {
+        let call = self.git.plumbing(["hash-object", "-w", "--stdin"]).input(content);
+        oid(self.within(scratch, call))
     }
 
     /// Returns a tree with other blobs at these paths.
-    pub fn with_blobs(&self, tree: &Oid, blobs: &[(RepoPath, Blob)]) -> Result<Oid> {
+    pub fn with_blobs(
+        &self,
+        tree: &Oid,
+        blobs: &[(RepoPath, Blob)],
+        scratch: Option<&Scratch>,
+    ) -> Result<Oid> {
         let folder = TempDir::with_prefix("pw-index-").context("making a temporary folder")?;
         let index = folder.path().join("index");
-        let call = |words: &[&str]| self.git.plumbing(words).env("GIT_INDEX_FILE", &index);
+        let call = |words: &[&str]| {
+            self.within(scratch, self.git.plumbing(words).env("GIT_INDEX_FILE", &index))
+        };
         call(&["read-tree", tree.as_str()]).run()?;
         // Without one, git would make another of these files alone.
         ensure!(index.is_file(), "git read-tree wrote no index");

@@ -8,6 +8,7 @@ use pw_core::details::GitSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
 use pw_core::next::Next;
+use pw_core::scope::Scope;
 
 use crate::layout::Layout;
 use crate::lock::Lock;
@@ -24,6 +25,8 @@ pub struct Repo {
     here: PathBuf,
     layout: Layout,
     worktrees: Vec<Worktree>,
+    /// Files that only grow.
+    pub(crate) union: Scope,
 }
 
 impl Repo {
@@ -71,7 +74,7 @@ impl Repo {
         let is_linked = layout.root.join(".git").symlink_metadata().is_ok();
         let asked = git.at(if is_linked { &layout.root } else { &layout.common });
         let here = git.dir().to_owned();
-        let mut repo = Self { git: asked, here, layout, worktrees };
+        let mut repo = Self { git: asked, here, layout, worktrees, union: Scope::default() };
         repo.name_main();
         Ok(repo)
     }

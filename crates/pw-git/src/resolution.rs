@@ -159,7 +159,7 @@ impl Repo {
 
     /// Returns what a checkout of this content would write to a worktree's file.
     pub fn checked_out(&self, worktree: &Path, path: &RepoPath, content: &[u8]) -> Result<Vec<u8>> {
-        self.filtered(worktree, path, &self.write_blob(content)?)
+        self.filtered(worktree, path, &self.write_blob(content, None)?)
     }
 
     /// Returns what a checkout of a blob would write to a worktree's file.

@@ -1,6 +1,7 @@
 //! Development only: hermetic repositories, scripted workers, a scripted API for the real client.
 #![expect(clippy::unwrap_used, reason = "test support: a panic is the report")]
 
+pub mod dice;
 pub mod faults;
 pub mod plans;
 pub mod real_client;

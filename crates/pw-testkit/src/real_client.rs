@@ -230,6 +230,17 @@ impl<'a> RealClient<'a> {
         self.succeed(command, Duration::from_secs(120))
     }
 
+    /// Has the client read the evals of the plugin in a folder, as `claude plugin eval` with these options;
+    /// returns all it printed, whatever the scores are.
+    pub fn evals(&self, plugin: &Path, options: &[&str]) -> String {
+        let mut command = self.command(&self.bin);
+        command.args(["plugin", "eval"]).arg(plugin).args(["--trust-plugin", "--no-publish"]);
+        let results = self.path("evals");
+        command.arg("--output-dir").arg(results).args(options);
+        let Finished { stdout, stderr, .. } = self.finish(command, Duration::from_secs(120));
+        stdout + &stderr
+    }
+
     /// The only place that starts a program: in the project, with nothing inherited but what is
     /// named here.
     #[expect(

@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result};
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::{self, Merged};
+use pw_core::integration::{self, ByOthers, Merged};
 use pw_core::merge_order::Turn;
 use pw_core::next::CommandLine;
-use pw_core::path::RepoPath;
 use pw_core::record::RunOptions;
 use pw_core::status::{ReasonKind, WorkerStatus};
 use pw_git::{Merges, unshallow};
@@ -101,18 +100,19 @@ impl<'a> MergeChain<'a> {
         order.filter(|id| !is_merged(id)).cloned().collect()
     }
 
-    /// Takes in a merge that the user, a session or mergiraf resolved.
+    /// Takes in a merge; `others` are the files that git did not merge itself.
     pub(super) fn take(
         &mut self,
         worker: &WorkerId,
         tip: &Oid,
         tree: &Oid,
-        by_mergiraf: Vec<RepoPath>,
+        others: ByOthers,
     ) -> Result<()> {
-        let message = self.message(worker, tip, &by_mergiraf)?;
+        let message = self.message(worker, tip, &others)?;
         let commit = self.merges.take(tip, tree, &message)?;
         let (worker, tip) = (worker.clone(), tip.clone());
-        self.merged.push(Merged { worker, commit, tip, by_mergiraf });
+        let ByOthers { mergiraf: by_mergiraf, union: by_union } = others;
+        self.merged.push(Merged { worker, commit, tip, by_mergiraf, by_union });
         Ok(())
     }
 
@@ -121,13 +121,13 @@ impl<'a> MergeChain<'a> {
         &self,
         worker: &WorkerId,
         tip: &Oid,
-        by_mergiraf: &[RepoPath],
+        others: &ByOthers,
     ) -> Result<String> {
         let (plan, worker_plan) = (&self.workflow.plan, self.workflow.worker(worker)?);
         let status = self.states.iter().find(|status| status.id == *worker);
         let status = status.context("a worker without a state")?;
         let signals = self.signals.get(worker).map(Vec::as_slice).unwrap_or_default();
-        Ok(integration::merge_message(plan, worker_plan, status, signals, tip, by_mergiraf))
+        Ok(integration::merge_message(plan, worker_plan, status, signals, tip, others))
     }
 
     /// Returns whether a worker to be merged no longer contains its fork.
@@ -184,9 +184,17 @@ pub(super) fn own_result(workflow: &Workflow) -> Result<Option<Oid>> {
         (ours, now) if ours.as_ref() == now => Ok(now.cloned()),
         (Some(ours), Some(now)) if workflow.repo.is_ancestor(ours, now)? => Ok(Some(now.clone())),
         (Some(ours), None) => {
-            Err(Failure::new(Code::IntegrationMoved, format!("{branch} was deleted"))
-                .hint("bring it back where it was")
+            Err(Failure::new(Code::IntegrationMoved, format!("{branch} is not in this repository"))
+                .hint("bring it back where it was, or fetch it from where it was made")
                 .next(CommandLine::of("git branch").word(&branch).word(ours))
+                .into())
+        }
+        // Without a commit of the user's there is nothing to keep.
+        (Some(ours), Some(now)) if workflow.repo.is_ancestor(now, ours)? => {
+            let message = format!("{branch} was moved back to {}", now.short());
+            Err(Failure::new(Code::IntegrationMoved, message)
+                .hint("bring it back where it was")
+                .next(CommandLine::of("git branch -f").word(&branch).word(ours))
                 .into())
         }
         _ => Err(Failure::new(

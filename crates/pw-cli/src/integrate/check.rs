@@ -22,9 +22,9 @@ pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
         true => Next::Preview(&workflow.plan.workflow),
         false => Next::Status(&workflow.plan.workflow),
     };
-    let action = if ready { "preview" } else { "wait" };
+    let action = if ready { "preview" } else { "watch" };
     let next = match order.is_empty() {
-        true => NextStep::new("review", Next::Report(&workflow.plan.workflow)),
+        true => NextStep::new("look back", Next::Report(&workflow.plan.workflow)),
         false => NextStep::new(action, command),
     };
     let check = Check {

@@ -106,15 +106,17 @@ pub(super) fn cleanup(
         notes.extend(journal.notes());
     }
     let slug = &workflow.plan.workflow;
-    let next = if options.dry_run && !removed.is_empty() {
+    let first = if options.dry_run && !removed.is_empty() {
         let (workflow, snapshot) = (slug, options.snapshot);
         let again = Next::Cleanup { workflow, workers: ids, dry_run: false, snapshot };
         NextStep::new("clean up", again)
     } else if kept.is_empty() {
-        NextStep::new("review", Next::Report(slug))
+        NextStep::new("look back", Next::Report(slug))
     } else {
-        NextStep::new("look", Next::Status(slug))
+        NextStep::new("watch", Next::Status(slug))
     };
+    // Numbers only, kept on the user's word: `pw-retro report` still has all of it.
+    let remember = closing.closed.then(|| NextStep::new("remember", Next::Remember(slug)));
     let answer = Cleanup {
         workflow: slug.clone(),
         dry_run: options.dry_run,
@@ -124,7 +126,7 @@ pub(super) fn cleanup(
         notes,
         closed: closing.closed,
         stays: closing.stays,
-        next: vec![next],
+        next: std::iter::once(first).chain(remember).collect(),
     };
     Answer::of(&answer, view::cleanup)
 }

@@ -5,6 +5,7 @@ use pw_core::culprits::{Culprits, Fault, GateOutcome, Seen, Set, closed, find_cu
 use pw_core::failure::Failure;
 use pw_core::gate_report::{Cause, GateFault, GateStop, Rest};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::ByOthers;
 use pw_core::record::{Event, Red, RunOptions};
 use pw_git::Transaction;
 
@@ -128,7 +129,9 @@ impl Parts<'_> {
             if !outcome.conflicts.is_empty() {
                 return Ok(None);
             }
-            merges.take(tip, &outcome.tree, &self.chain.message(worker, tip, &[])?)?;
+            let tree = merges.merged_tree(&outcome)?;
+            let others = ByOthers { union: outcome.by_union(), ..ByOthers::default() };
+            merges.take(tip, &tree, &self.chain.message(worker, tip, &others)?)?;
         }
         Ok(Some(merges.head().clone()))
     }

@@ -10,7 +10,10 @@ use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
 use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
+use pw_core::history::CommitRange;
 use pw_core::id::{Oid, WorkerId};
+use pw_core::integration;
+use pw_core::moved_edit::Moving;
 use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::record::{Event, RunOptions};
 use pw_core::status::{WorkerStatus, taken_back};
@@ -23,6 +26,7 @@ use super::pull_request::{self, Proposal};
 use super::squash;
 use crate::facts::Worktrees;
 use crate::landed;
+use crate::moved_edits::carried;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -269,7 +273,7 @@ impl<'a> Finish<'a> {
     }
 
     /// Merges the result into the base in the object database; returns the merge.
-    fn merge(&self, is_ahead: bool) -> Result<Oid> {
+    fn merge(&mut self, is_ahead: bool) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
         let message = finish::merge_message(plan, &self.base, &self.shares()?);
@@ -278,7 +282,7 @@ impl<'a> Finish<'a> {
     }
 
     /// Writes all of the result as one commit upon the base; returns that.
-    fn squash(&self, is_ahead: bool, checkout: Option<&Worktree>) -> Result<Oid> {
+    fn squash(&mut self, is_ahead: bool, checkout: Option<&Worktree>) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
         let message = match self.options.message.as_slice() {
@@ -293,17 +297,42 @@ impl<'a> Finish<'a> {
     }
 
     /// Returns the tree of base and result together.
-    fn merged_tree(&self, is_ahead: bool) -> Result<Oid> {
+    fn merged_tree(&mut self, is_ahead: bool) -> Result<Oid> {
         let Workflow { repo, plan, .. } = self.workflow;
         if is_ahead {
             return repo.tree_of(&self.result);
         }
         self.context.progress(&format!("merging into {}", self.base));
         let outcome = self.merge_result()?;
-        match outcome.conflicts.is_empty() {
-            true => Ok(outcome.tree),
-            false => Err(finish::conflict(plan, &self.base, outcome.conflicts).into()),
+        let union = integration::by_union(&outcome.by_union());
+        self.keeper.notes.extend(union);
+        if !outcome.conflicts.is_empty() {
+            return Err(finish::conflict(plan, &self.base, outcome.conflicts).into());
         }
+        self.note_moved_edits()?;
+        repo.merged_tree(&outcome, None)
+    }
+
+    /// Says which changes come to stand in other files, since the other side moved these.
+    fn note_moved_edits(&mut self) -> Result<()> {
+        let repo = &self.workflow.repo;
+        let common = match &self.landed_before {
+            Some(landed) => Some(landed.clone()),
+            None => repo.merge_base(&self.before, &self.result)?,
+        };
+        let Some(common) = common else { return Ok(()) };
+        let tips = [&self.before, &self.result];
+        let changes = repo.changes(&tips.map(|tip| CommitRange::between(&common, tip)))?;
+        let [base, work] = &changes[..] else { bail!("git told no changes of two branches") };
+        let [base, work] = [(tips[0], base), (tips[1], work)]
+            .map(|(tip, changes)| Moving::new(None, &common, tip, changes));
+        let ours = format!("the workflow {}", self.workflow.plan.workflow);
+        let by_base = carried(repo, [(&base, &work)])?;
+        let by_work = carried(repo, [(&work, &base)])?;
+        let by_base = by_base.iter().map(|edit| edit.told(&self.base, &ours));
+        let by_work = by_work.iter().map(|edit| edit.told(&ours, &self.base));
+        self.keeper.notes.extend(by_base.chain(by_work));
+        Ok(())
     }
 
     /// Merges the result as if what landed of it before, by content alone, had been merged.
@@ -452,6 +481,8 @@ impl<'a> Finish<'a> {
         checkout: Option<Worktree>,
     ) -> Finished {
         let name = &self.workflow.plan.workflow;
+        let (workers, dry_run, snapshot) = (&[], true, false);
+        let look = Next::Cleanup { workflow: name, workers, dry_run, snapshot };
         Finished {
             workflow: name.clone(),
             base: self.base,
@@ -464,7 +495,11 @@ impl<'a> Finish<'a> {
             gate: self.gate,
             notes: self.keeper.notes,
             pull_request: None,
-            next: vec![NextStep::new("look back", Next::Report(name))],
+            next: vec![
+                NextStep::new("look back", Next::Report(name)),
+                NextStep::new("remember", Next::Remember(name)),
+                NextStep::new("clean up", look),
+            ],
         }
     }
 

@@ -80,7 +80,7 @@ impl<'a> Mergiraf<'a> {
             let sides = repo.contents(&ids, scratch)?;
             if let Some(content) = merge_file(program, &path, &sides, size, tips)? {
                 let mode = if theirs.mode == base.mode { &ours.mode } else { &theirs.mode };
-                let blob = Blob { oid: repo.write_blob(&content)?, mode: mode.clone() };
+                let blob = Blob { oid: repo.write_blob(&content, None)?, mode: mode.clone() };
                 merged.push((path, blob));
             }
         }

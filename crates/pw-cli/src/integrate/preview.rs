@@ -8,6 +8,7 @@ use pw_core::status::{Reason, ReasonKind, State, WorkerStatus};
 use pw_git::{Author, Scratch};
 
 use crate::facts::Worktrees;
+use crate::moved_edits;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -37,12 +38,13 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         let Some(tip) = status.tip.clone() else { continue };
         let outcome = merges.merge(&tip)?;
         if outcome.conflicts.is_empty() {
-            merges.take(&tip, &outcome.tree, "trial\n")?;
+            merges.take(&tip, &merges.merged_tree(&outcome)?, "trial\n")?;
         }
+        let by_union = outcome.by_union();
         let mut conflicts = outcome.conflicts;
         conflicts.extend(integration::findings(status));
         let (worker, holds) = (id.clone(), status.holds.clone());
-        steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts });
+        steps.push(PreviewStep { worker, tip, ready: status.ready, holds, conflicts, by_union });
     }
     let skipped =
         board.states.iter().filter(|status| !steps.iter().any(|step| step.worker == status.id));
@@ -52,9 +54,13 @@ pub(super) fn preview(context: &Context, name: Option<&str>) -> Result<Answer> {
         skipped.iter().all(|s| s.state == State::Integrated) && steps.iter().all(|step| step.ready);
     let next = match all_ready {
         true => NextStep::new("integrate", Next::run(&workflow.plan.workflow)),
-        false => NextStep::new("wait", Next::Status(&workflow.plan.workflow)),
+        false => NextStep::new("watch", Next::Status(&workflow.plan.workflow)),
     };
+    let merge = steps.iter().filter(|step| step.conflicts.is_empty()).map(|step| &step.worker);
+    let before = workflow.record.merged.keys();
+    let moved_edits = moved_edits::among(&workflow.repo, &facts, before.chain(merge))?;
     let preview = Preview {
+        moved_edits,
         workflow: workflow.plan.workflow.clone(),
         branch: workflow.plan.integration_branch(),
         clean: steps.iter().all(|step| step.conflicts.is_empty()),

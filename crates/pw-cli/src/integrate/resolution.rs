@@ -18,14 +18,14 @@ use crate::workflow::Workflow;
 
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
 /// one's files.
-pub(super) struct Resolution {
+pub(crate) struct Resolution {
     /// Relative to the repository.
-    pub(super) shown: String,
-    pub(super) path: PathBuf,
+    pub(crate) shown: String,
+    pub(crate) path: PathBuf,
 }
 
 impl Resolution {
-    pub(super) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
+    pub(crate) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
         let label = workflow.worker(&stopped.worker)?.label();
         let shown = format!("{}/_integration-{label}", workflow.plan.worktrees);
         Ok(Self { path: workflow.repo.root().join(&shown), shown })

@@ -46,6 +46,7 @@ impl Resumed {
             merged: vec![stopped.worker.clone()],
             intents: Vec::new(),
             by_mergiraf: Vec::new(),
+            by_union: Vec::new(),
             notes: Vec::new(),
             workers,
         };
@@ -119,7 +120,7 @@ fn take(
     let merge = StoppedMerge::read(workflow, stopped)?;
     let tree = resolved_tree(workflow, context, stopped, resolution, &merge)?;
     let mut chain = MergeChain::begin(workflow, context, options.clone(), stopped.onto.clone())?;
-    chain.take(&stopped.worker, &stopped.tip, &tree, merge.paths_by_mergiraf())?;
+    chain.take(&stopped.worker, &stopped.tip, &tree, merge.by_others())?;
     let resolved = chain.commit().clone();
     require_content(workflow, stopped, resolution, &resolved)?;
     let names = Refs(&workflow.plan.workflow);

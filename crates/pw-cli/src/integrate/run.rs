@@ -7,7 +7,7 @@ use pw_core::gate::GateMode;
 use pw_core::gate_report::GateReport;
 use pw_core::history::CommitRange;
 use pw_core::id::WorkerId;
-use pw_core::integration::{self, Integrated, Merged};
+use pw_core::integration::{self, ByOthers, Integrated, Merged};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Proof, Refs, RunOptions, Stopped};
@@ -18,6 +18,7 @@ use super::chain::MergeChain;
 use super::gate::Gatekeeper;
 use super::mergiraf::{self, Mergiraf};
 use super::{culprits, resume, stopping};
+use crate::moved_edits;
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::{Workflow, read_refs};
@@ -68,21 +69,22 @@ impl MergeChain<'_> {
         for id in self.order() {
             let Some(tip) = self.tip(&id) else { continue };
             self.context.progress(&format!("merging {id}"));
-            let mut outcome = self.merges.merge(&tip)?;
+            let outcome = self.merges.merge(&tip)?;
             let merged = mergiraf.merge(&id, &outcome, [self.commit(), &tip], None)?;
-            if !merged.is_empty() && merged.len() == outcome.conflicts.len() {
-                outcome.tree = self.workflow.repo.with_blobs(&outcome.tree, &merged)?;
-                outcome.conflicts.clear();
-            }
-            if !outcome.conflicts.is_empty() {
+            if merged.len() < outcome.conflicts.len() {
                 let (onto, options) = (self.commit().clone(), self.options);
                 let stopped = Stopped { worker: id, tip, onto, options, resolution: None };
                 return Err(
                     stopping::stop(self.workflow, &self.facts, stopped, &mut keeper)?.into()
                 );
             }
+            let mut tree = self.merges.merged_tree(&outcome)?;
+            if !merged.is_empty() {
+                tree = self.workflow.repo.with_blobs(&tree, &merged, None)?;
+            }
             let by_mergiraf = merged.into_iter().map(|(path, _)| path).collect();
-            self.take(&id, &tip, &outcome.tree, by_mergiraf)?;
+            let others = ByOthers { mergiraf: by_mergiraf, union: outcome.by_union() };
+            self.take(&id, &tip, &tree, others)?;
             self.require_no_return(&id)?;
             if keeper.tests_each() {
                 self.test(&mut keeper)?;
@@ -195,8 +197,16 @@ impl MergeChain<'_> {
         let (base, branch) = (record.base.short(), plan.integration_branch());
         let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
         let review = NextStep::new("review", review);
-        let retro = NextStep::new("look back", Next::Report(&plan.workflow));
+        let (workflow, way) = (&plan.workflow, None);
+        // From a detached HEAD there is nowhere to land by ourselves.
+        let land = record.base_branch.as_ref();
+        let land = land.map(|_| NextStep::new("land", Next::Finish { workflow, way }));
+        let retro = NextStep::new("look back", Next::Report(workflow));
+        let before = record.merged.keys();
+        let merged = self.merged.iter().map(|merged| &merged.worker);
+        let moved_edits = moved_edits::among(repo, &self.facts, before.chain(merged))?;
         let answer = Integrated {
+            moved_edits,
             workflow: plan.workflow.clone(),
             branch: plan.integration_branch(),
             commit: self.commit().clone(),
@@ -206,7 +216,7 @@ impl MergeChain<'_> {
             newer,
             gate,
             notes: keeper.notes.into_iter().chain(keeper.journal.notes()).collect(),
-            next: vec![review, retro],
+            next: std::iter::once(review).chain(land).chain([retro]).collect(),
         };
         Answer::of(&answer, view::integrated)
     }

@@ -10,7 +10,7 @@ use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::History;
 use pw_core::id::Oid;
-use pw_core::integration::merges_since;
+use pw_core::integration::{ByOthers, merges_since};
 use pw_core::next::Next;
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Refs, Stopped};
@@ -126,7 +126,7 @@ fn start(
     merge: &StoppedMerge,
 ) -> Result<()> {
     repo.start_merge(&resolution.path, &stopped.tip)?;
-    for (path, blob) in &merge.by_mergiraf {
+    for (path, blob) in merge.by_mergiraf.iter().chain(&repo.united_blobs(&merge.outcome)?) {
         repo.settle(&resolution.path, path, blob)?;
     }
     for (path, content) in &merge.recalled {
@@ -166,7 +166,7 @@ impl StoppedMerge {
         let mut unmerged = BTreeMap::new();
         if !paths.is_empty() {
             let sizes = repo.marker_sizes(repo.place(), &paths)?;
-            let blobs = repo.blobs_at(&outcome.tree, &paths, Some(&scratch))?;
+            let blobs = repo.blobs_at(&outcome.marked, &paths, Some(&scratch))?;
             let ids: Vec<Oid> = paths.iter().filter_map(|path| blobs.get(path).cloned()).collect();
             let mut contents = repo.contents(&ids, Some(&scratch))?.into_iter();
             for (path, size) in paths.into_iter().zip(sizes).filter(|(p, _)| blobs.contains_key(p))
@@ -181,8 +181,9 @@ impl StoppedMerge {
         Ok(Self { outcome, unmerged, recalled, by_mergiraf, notes })
     }
 
-    pub(super) fn paths_by_mergiraf(&self) -> Vec<RepoPath> {
-        self.by_mergiraf.iter().map(|(path, _)| path.clone()).collect()
+    pub(super) fn by_others(&self) -> ByOthers {
+        let mergiraf = self.by_mergiraf.iter().map(|(path, _)| path.clone()).collect();
+        ByOthers { mergiraf, union: self.outcome.by_union() }
     }
 
     /// Returns the length of a file's conflict markers.
@@ -277,13 +278,15 @@ impl StoppedMerge {
             })
         };
         let conflicts: Vec<StoppedFile> = left.iter().map(file).collect::<Result<_>>()?;
+        let others = self.by_others();
         Ok(Stop {
             worker: stopped.worker.clone(),
             worktree: resolution.shown.clone(),
             intents: stop::intents(plan, &board.states, &conflicts),
             conflicts,
             merged: merged.into_iter().map(|merged| merged.worker).collect(),
-            by_mergiraf: self.paths_by_mergiraf(),
+            by_mergiraf: others.mergiraf,
+            by_union: others.union,
             notes: self.notes.clone(),
             workers: Vec::new(),
         })

@@ -10,6 +10,7 @@ use pw_core::status::{Awaited, Cursor, State, Status, Waited, news};
 use pw_core::time::{Seconds, human};
 
 use super::notice::Notices;
+use super::notification;
 use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -79,10 +80,11 @@ impl Wait {
         let mut told = self.since.clone().unwrap_or_default();
         let mut before = None;
         let mut failures = 0;
+        let mut notes = Vec::new();
         loop {
             let look = Instant::now();
             let now = context.now + seconds(begin.elapsed());
-            let status = match self.look(context, &mut notices, now) {
+            let status = match self.look(context, &mut notices, &mut notes, now) {
                 Ok(status) => status,
                 Err(_) if before.is_some() && failures < PATIENCE => {
                     failures += 1;
@@ -105,7 +107,7 @@ impl Wait {
                     summary: status.summary.clone(),
                     next: self.next(&status, &cursor),
                     cursor,
-                    notes: notices.notes().into_iter().chain(unasked).collect(),
+                    notes: notices.notes().into_iter().chain(unasked).chain(notes).collect(),
                 };
                 return Answer::of(&waited, view::waited);
             }
@@ -118,10 +120,18 @@ impl Wait {
         }
     }
 
-    fn look(&self, context: &Context, notices: &mut Notices, now: Seconds) -> Result<Status> {
+    fn look(
+        &self,
+        context: &Context,
+        notices: &mut Notices,
+        notes: &mut Vec<String>,
+        now: Seconds,
+    ) -> Result<Status> {
         let workflow = Workflow::open_to_look(context, self.workflow.as_deref())?;
         notices.watch(&workflow);
-        workflow.status(now, Worktrees::All)
+        let status = workflow.status(now, Worktrees::All)?;
+        notes.extend(notification::send(&workflow, &status, now));
+        Ok(status)
     }
 
     /// Returns the status's next steps, and how to wait on while anything can still happen.

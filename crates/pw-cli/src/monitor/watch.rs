@@ -11,6 +11,7 @@ use pw_core::own_commits::OwnCommits;
 use pw_core::time::Seconds;
 
 use super::notice::Notices;
+use super::notification;
 use crate::facts::Worktrees;
 use crate::shell::{Answer, Context, Live, Screen};
 use crate::view::{Picture, Step, Watch};
@@ -53,12 +54,14 @@ impl Poller {
         let workflow = Workflow::open_to_look(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
         let (status, facts) = workflow.picture(now, Worktrees::All)?;
+        let mut notes = self.notices.notes();
+        notes.extend(notification::send(&workflow, &status, now));
         let own =
             |work: &OwnCommits<'_>| work.commits.iter().take(COMMITS).copied().cloned().collect();
         let work = workflow.board(&facts).work;
         let commits: BTreeMap<_, Vec<_>> =
             workflow.plan.ids().cloned().zip(work.iter().map(own)).collect();
-        Ok(Picture { status, commits, at: now, notes: self.notices.notes() })
+        Ok(Picture { status, commits, at: now, notes })
     }
 
     /// Polls again and again, until the view closes the polling or drops the receiver.

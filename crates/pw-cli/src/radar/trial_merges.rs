@@ -38,6 +38,11 @@ impl TrialMerges {
         commits.write(tree, parents, "trial\n")
     }
 
+    /// Returns the tree that a merge without conflicts comes to.
+    pub(super) fn merged_tree(&self, outcome: &MergeOutcome) -> Result<Oid> {
+        self.repo.merged_tree(outcome, Some(&self.scratch))
+    }
+
     /// Returns the result of merging each pair. New pairs are merged all in one process; another
     /// one reads the conflicted files.
     pub(super) fn merge(&mut self, pairs: &[Pair]) -> Result<Vec<MergeOutcome>> {
@@ -58,7 +63,7 @@ impl TrialMerges {
         let mut files = Vec::new();
         for (outcome, pair) in outcomes.iter_mut().zip(pairs) {
             for finding in outcome.conflicts.iter_mut().filter(|known| known.kind.has_markers()) {
-                files.push((outcome.tree.clone(), finding.path.clone()));
+                files.push((outcome.marked.clone(), finding.path.clone()));
                 marked.push((finding, pair));
             }
         }

@@ -1,21 +1,20 @@
 //! `pw-retro report`: the numbers of a run, and pages of them. Reads the repository only.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use pw_core::failure::{Code, Failure};
 use pw_core::plan::Worker;
 use pw_core::retro::{self, Review};
 use pw_git::both;
-use tempfile::NamedTempFile;
 
 use crate::facts::Worktrees;
 use crate::radar::{Radar, TrialMerges};
 use crate::session;
 use crate::shell::{Answer, Context};
 use crate::view;
+use crate::whole_file;
 use crate::workflow::Workflow;
 
 #[derive(Debug, Args)]
@@ -115,7 +114,11 @@ impl Files {
         let markdown = markdown.map(|file| (file, view::retro_markdown(&review.retro)));
         let mut written = Vec::new();
         for (file, text) in html.into_iter().chain(markdown) {
-            replace(&self.directory.join(file), &text)?;
+            let path = self.directory.join(file);
+            // A page is for others, too.
+            whole_file::write(&path, &text, 0o644).map_err(|error| {
+                Failure::new(Code::CannotWrite, format!("{error:#}")).hint("name another file")
+            })?;
             written.push(file.to_string_lossy().into_owned());
         }
         Ok(written)
@@ -125,26 +128,4 @@ impl Files {
 /// Returns whether the first lines of a file hold a mark.
 fn begins_with(text: &[u8], mark: &str) -> bool {
     text[..text.len().min(1_000)].windows(mark.len()).any(|part| part == mark.as_bytes())
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        let permissions = std::fs::metadata(path).map(|known| known.permissions());
-        let permissions = permissions.unwrap_or_else(|_| readable());
-        file.as_file().set_permissions(permissions)?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    write().map(drop).with_context(|| format!("writing {}", path.display())).map_err(|error| {
-        Failure::new(Code::CannotWrite, format!("{error:#}")).hint("name another file").into()
-    })
-}
-
-/// A page is for others, too.
-fn readable() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }

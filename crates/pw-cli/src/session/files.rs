@@ -28,6 +28,10 @@ impl ClientFiles {
         root.is_dir().then_some(Self { root })
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of the registry: it changes when a session begins to wait, or ends.
     pub(super) fn registry(&self) -> PathBuf {
         self.root.join("sessions")

@@ -6,7 +6,9 @@ use pw_core::details::DependencyConflicts;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
+use pw_core::integration::by_union;
 use pw_core::next::{Next, Options};
+use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::status::openable;
 
@@ -22,9 +24,9 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
     let states = workflow.board(&facts).states;
-    let (mut wanted, mut refused) = (Vec::new(), None);
+    let (mut wanted, mut refused, mut united) = (Vec::new(), None, Vec::new());
     for worker in openable(&workflow.plan, &states) {
-        match fork(&workflow, &facts, worker)? {
+        match fork(&workflow, &facts, worker, &mut united)? {
             Ok(fork) => wanted.push((worker.id.clone(), fork)),
             Err(failure) => refused = refused.or(Some(failure)),
         }
@@ -41,14 +43,22 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
         PlanFile { text: workflow.plan_text.clone(), plan: Plan::parse(&workflow.plan_text)? };
     let planned = PlannedWorkflow::survey(context, file)?;
     let (planned, made, mut notes) = make(context, planned, wanted)?;
-    notes.extend(told);
+    united.sort_unstable();
+    united.dedup();
+    notes.extend(told.into_iter().chain(by_union(&united)));
     answer(&planned, &made, notes, None)
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base
 /// branch has them all, it is the base branch, with what the user changed there since; where these
-/// are integrated, their conflicts are resolved for this worker, too.
-fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Result<Oid, Failure>> {
+/// are integrated, their conflicts are resolved for this worker, too. `united` grows by the files
+/// that the plan names in `union`, where git could not merge.
+fn fork(
+    workflow: &Workflow,
+    facts: &Facts,
+    worker: &Worker,
+    united: &mut Vec<RepoPath>,
+) -> Result<Result<Oid, Failure>> {
     let Workflow { repo, record, plan, .. } = workflow;
     let merged = |id: &WorkerId| record.merged.get(id).map(|(tip, _)| tip);
     let branch = |id: &WorkerId| plan.worker(id).and_then(|worker| workflow.tip(worker));
@@ -81,7 +91,9 @@ fn fork(workflow: &Workflow, facts: &Facts, worker: &Worker) -> Result<Result<Oi
                     return Ok(Err(contradiction(workflow, worker, outcome.conflicts)));
                 }
                 let message = format!("Start {} from what it builds upon\n", worker.label());
-                repo.write_commit(&repo.author()?, &outcome.tree, &[&fork, tip], &message)?
+                united.extend(outcome.by_union());
+                let tree = repo.merged_tree(&outcome, None)?;
+                repo.write_commit(&repo.author()?, &tree, &[&fork, tip], &message)?
             }
         });
     }

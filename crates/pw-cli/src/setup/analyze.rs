@@ -1,5 +1,6 @@
 //! `pw-setup analyze`: the history, played again with splits; an answer, and a plan to start from.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -8,14 +9,19 @@ use clap::Args;
 use pw_core::analyze::advise::{Advised, Evaluation, advise, best};
 use pw_core::analyze::backtest::Past;
 use pw_core::analyze::emit;
+use pw_core::analyze::foretell::foretell;
+use pw_core::analyze::item_split::with_items;
+use pw_core::analyze::items::{Reading, Tracked, WorkItem};
 use pw_core::analyze::kinds::Kind;
 use pw_core::analyze::log::{Log, PathId};
 use pw_core::analyze::report::Advice;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{Next, NextStep};
 use pw_core::plan::Problems;
+use pw_core::retro::past::HISTORY;
 use pw_git::Repo;
 
+use super::documents;
 use crate::shell::{Answer, Context};
 use crate::view;
 
@@ -25,6 +31,9 @@ const NUMBERS: std::ops::RangeInclusive<usize> = 2..=4;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
+    /// Markdown documents that say what is to be done: their items drive the split
+    #[arg(value_name = "DOC")]
+    documents: Vec<PathBuf>,
     /// How many workers; the best number when absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=16))]
     workers: Option<u8>,
@@ -47,7 +56,8 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     if let Some(path) = plan.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(in_the_way(path).into());
     }
-    let repo = Repo::open(&context.directory)?;
+    let documents = documents::read(context, &options.documents)?;
+    let (repo, refs) = Repo::open_with_refs(&context.directory, &[HISTORY])?;
     let (log, files) = read(&repo, options.commits)?;
     let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
@@ -59,10 +69,22 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
             pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
     }
     let mut advised = advise(&past, &files, &trials, workers);
+    advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
+    advised.analysis.foretold = foretell(&past, &windows);
+    if !options.documents.is_empty() {
+        let (items, notes) = items(&repo, &log, &files, &documents.texts)?;
+        let wanted = options.workers.map(usize::from);
+        advised = with_items(advised, &past, &files, items, wanted);
+        advised.analysis.notes.splice(0..0, documents.notes.into_iter().chain(notes));
+    }
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
         write(&mut advised, &path, shown)?;
     } else if advised.analysis.verdict.advice == Advice::Split {
-        advised.analysis.next = vec![NextStep::new("plan", Next::EmitPlan { workers })];
+        let workers = options.workers.map_or(workers, usize::from);
+        let documents = &options.documents;
+        let next =
+            Next::EmitPlan { workers: Some(workers).filter(|_| documents.is_empty()), documents };
+        advised.analysis.next = vec![NextStep::new("plan", next)];
     }
     let view = if options.row { view::row } else { view::analysis };
     Answer::of(&advised.analysis, view)
@@ -80,6 +102,24 @@ fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
     let mut log = repo.log(&tip, commits.max(1))?;
     let files = repo.files_in(&tip, &mut log)?;
     Ok((log, files))
+}
+
+/// Reads the items of documents, and finds the files that they name and those that define what they
+/// name.
+fn items(
+    repo: &Repo,
+    log: &Log,
+    files: &[PathId],
+    documents: &[(String, String)],
+) -> Result<(Vec<WorkItem>, Vec<String>)> {
+    let reading = Reading::of(documents);
+    let tracked = Tracked::new(files.iter().map(|path| log.paths[*path as usize].clone()));
+    let names = reading.identifiers(&tracked);
+    let definitions = match repo.head() {
+        Ok((_, tip)) if !names.is_empty() => repo.definitions(&tip, &names)?,
+        _ => BTreeMap::new(),
+    };
+    Ok(reading.items(&tracked, &definitions))
 }
 
 /// Plays the newest windows with every number of workers in question, on all processors.

@@ -5,11 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::analyze::neighbours::neighbours;
+use pw_core::id::Oid;
 use pw_core::ignored_own_files;
 use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
-use pw_core::plan::Worker;
+use pw_core::plan::{Plan, Worker};
+use pw_core::retro::memory::{self, Memory};
+use pw_core::retro::past::HISTORY;
 use pw_core::setup::{self, Check, SetupStatus};
+use pw_git::Repo;
 
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
@@ -17,8 +21,10 @@ use super::prerequisites;
 use crate::shell::{Answer, Context};
 use crate::view;
 
-/// How many of the newest commits `check` looks at for hot files.
-const HOT_COMMITS: usize = 500;
+/// How many of the newest commits `check` looks at for files that change together.
+const COMMITS: usize = 3_000;
+/// How many of the newest changes it looks at for hot files.
+const HOT_CHANGES: usize = 500;
 /// How many hot files it lists.
 const HOT_FILES: usize = 10;
 /// How many files outside of scopes that change with those inside.
@@ -27,12 +33,14 @@ const NEIGHBOURS: usize = 6;
 pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let planned = PlannedWorkflow::survey(context, PlanFile::read(context, path)?)?;
     let status = |worker: &Worker| match (planned.is_new(worker), worker.after.is_empty()) {
+        (false, _) if planned.is_removed(worker) => SetupStatus::Removed,
         (false, _) => SetupStatus::Exists,
         (true, true) => SetupStatus::Created,
         (true, false) => SetupStatus::Waiting,
     };
     let next = vec![NextStep::new("create", Next::Create(path))];
-    let commits = planned.repo.recent(&planned.record.base, HOT_COMMITS)?;
+    let log = planned.repo.log(&planned.record.base, COMMITS)?;
+    let known = log.today(COMMITS);
     let folders: BTreeSet<RepoPath> =
         planned.repo.folders(&planned.record.base)?.into_iter().collect();
     let mut warnings = setup::warnings(&planned.plan, &folders);
@@ -40,13 +48,21 @@ pub(super) fn check(context: &Context, path: &Path) -> Result<Answer> {
     let paths: Vec<RepoPath> = examples.iter().map(|example| example.path.clone()).collect();
     warnings.extend(ignored_own_files::warnings(&examples, &planned.repo.ignored_by(&paths)?));
     warnings.extend(base_warning(&planned).filter(|_| planned.record_tip.is_none()));
+    let past = past(&planned.repo, planned.refs.get(HISTORY), Some(&planned.plan));
+    warnings.extend(past.iter().flat_map(memory::warnings));
     let check = Check {
         setup: planned.report(&status, next),
-        hot_files: setup::hot_files(&planned.plan, &commits, HOT_FILES),
-        neighbours: neighbours(&planned.plan, &commits, NEIGHBOURS),
+        hot_files: setup::hot_files(&planned.plan, &log, &known, HOT_CHANGES, HOT_FILES),
+        neighbours: neighbours(&planned.plan, &log, &known, NEIGHBOURS),
+        past,
         prerequisites: prerequisites::look(&planned, true, None, warnings)?,
     };
     Answer::of(&check, view::check)
+}
+
+/// Returns what finished runs say to a plan. A plan can be made without them.
+pub(super) fn past(repo: &Repo, kept: Option<&Oid>, plan: Option<&Plan>) -> Option<Memory> {
+    memory::memory(repo.past(kept?).ok()?, plan)
 }
 
 /// Says what is not to be expected of the base, since nothing in the plan names it.

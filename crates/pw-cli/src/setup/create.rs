@@ -416,6 +416,7 @@ pub(super) fn answer(
 ) -> Result<Answer> {
     let status = |worker: &Worker| match planned.record.placements.contains_key(&worker.id) {
         _ if made.contains(&worker.id) => SetupStatus::Created,
+        true if planned.is_removed(worker) => SetupStatus::Removed,
         true => SetupStatus::Exists,
         false => SetupStatus::Waiting,
     };

@@ -13,13 +13,14 @@ use pw_core::details::NotCreated;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Slug, WorkerId};
 use pw_core::launch::{
-    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, fill, refuse_live_sessions, skip,
+    LaunchStatus, Launched, Skipped, WorkerLaunch, background_id, refuse_live_sessions, skip,
 };
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::plan::Worker;
 use pw_core::record::Event;
 use pw_core::session::LaunchMode;
 use pw_core::snapshot::SnapshotId;
+use pw_core::template::fill;
 use pw_git::{Journal, Transaction};
 
 use super::tmux::{self, Tmux};
@@ -174,7 +175,8 @@ fn custom(workflow: &Workflow, worker: &Worker) -> Result<String> {
         ("label", &worker.label()),
         ("port", port.as_deref().unwrap_or_default()),
     ];
-    Ok(fill(template, &values)?)
+    fill("launch", template, &values)
+        .map_err(|bad| Failure::new(Code::Usage, bad.message).hint(bad.hint).into())
 }
 
 fn script(workflow: &Workflow, worker: &Worker) -> PathBuf {

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use pw_core::gate::{End, Gate};
+use pw_core::id::Oid;
 use pw_core::message_hooks::{self, MessageHooks, NAMES, Ran};
 use pw_core::path::RepoPath;
+use pw_core::plan::Plan;
 use pw_core::shell_word::shell_word;
 use pw_core::time::Seconds;
 use pw_git::Repo;
 
-use super::preflight::PlannedWorkflow;
 use crate::command;
 use crate::output::Output;
 
@@ -24,18 +25,17 @@ const SUBJECTS: usize = 5;
 const MESSAGE: &str = ".git/COMMIT_EDITMSG";
 
 /// Tries them; nothing where there are none.
-pub(super) fn tried(planned: &PlannedWorkflow) -> Result<Option<MessageHooks>> {
-    let PlannedWorkflow { repo, plan, record, .. } = planned;
+pub(super) fn tried(repo: &Repo, plan: &Plan, base: &Oid) -> Result<Option<MessageHooks>> {
     let folder = repo.hooks_folder()?;
     let place = repo.place().join(&folder);
     let mut names: Vec<&str> = Vec::from(NAMES);
     names.retain(|name| is_program(&place.join(name)));
     let Some(worker) = plan.workers.first().filter(|_| !names.is_empty()) else { return Ok(None) };
-    let copy = repo.copy_of(&record.base, &worker.branch())?;
+    let copy = repo.copy_of(base, &worker.branch())?;
     link_ignored(repo, &plan.worktrees, copy.path())?;
     let hooks: Vec<(&str, PathBuf)> =
         names.iter().map(|name| (*name, copy.path().join(&folder).join(name))).collect();
-    let commits = repo.recent(&record.base, SUBJECTS)?;
+    let commits = repo.recent(base, SUBJECTS)?;
     let subject = |message: &str| message.lines().next().unwrap_or_default().to_owned();
     let subjects: Vec<String> = commits.iter().map(|commit| subject(&commit.message)).collect();
     let names = names.into_iter().map(str::to_owned).collect();

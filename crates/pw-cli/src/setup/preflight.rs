@@ -20,7 +20,7 @@ use super::plan_file::PlanFile;
 use crate::identity;
 use crate::launcher;
 use crate::shell::Context;
-use crate::workflow::read_refs;
+use crate::workflow::{read_record, read_refs};
 
 /// A plan, and the repository it is to be set up in.
 pub(super) struct PlannedWorkflow {
@@ -51,10 +51,10 @@ impl PlannedWorkflow {
         let record_tip = refs.get(&Refs(&plan.workflow).record()).cloned();
         let record = match &record_tip {
             Some(tip) => {
-                let (old_text, mut record) = repo.record(tip)?;
+                let (old_text, mut record, old) = read_record(&repo, &refs, tip)?;
                 identity::follow_base(&repo, &mut record, &refs)?;
                 if old_text != text {
-                    require_compatible(&Plan::recorded(&old_text)?, &plan, &record)?;
+                    require_compatible(&old, &plan, &record)?;
                 }
                 record
             }
@@ -98,6 +98,11 @@ impl PlannedWorkflow {
 
     pub(super) fn is_new(&self, worker: &Worker) -> bool {
         !self.record.placements.contains_key(&worker.id)
+    }
+
+    /// Returns whether it was merged and cleaned up.
+    pub(super) fn is_removed(&self, worker: &Worker) -> bool {
+        self.record.cleaned.contains(&worker.id)
     }
 
     /// Returns the other workflow whose record has a worker of this label.
@@ -160,6 +165,7 @@ impl PlannedWorkflow {
             },
             waves: graph::waves(&self.plan),
             workers: workers.collect(),
+            in_short: None,
             next,
         }
     }

@@ -5,9 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pw_core::diagnosis::Hooks;
 use pw_core::facts::WorktreeFacts;
-use pw_core::prerequisites::{self, Found, Hooks, Prerequisites};
+use pw_core::id::Oid;
+use pw_core::path::RepoPath;
+use pw_core::prerequisites::{self, Found, Prerequisites};
 use pw_core::trial::Trial;
+use pw_git::Repo;
 
 use super::preflight::PlannedWorkflow;
 use super::{message_hooks, prepare};
@@ -35,7 +39,7 @@ pub(super) fn look(
     let found = found(planned)?;
     let mut hooks = None;
     if is_tried {
-        match message_hooks::tried(planned) {
+        match message_hooks::tried(&planned.repo, &planned.plan, &planned.record.base) {
             Ok(tried) => hooks = tried,
             Err(error) => more.push(format!("the message hooks could not be tried: {error:#}")),
         }
@@ -51,22 +55,33 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
     };
     let behind =
         record.base_branch.as_deref().map(|branch| repo.behind_remote(branch)).transpose()?;
-    let modules = repo.modules(repo.place(), Some(&format!("{}:.gitmodules", record.base)))?;
+    // `setup` of workers that are there already may have made the folder of the hooks.
+    let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
+    let made: Vec<PathBuf> = made.map(|worker| planned.worktree(worker)).collect();
+    let new = plan.workers.iter().filter(|worker| planned.is_new(worker)).count();
     Ok(Found {
         copies: prepare::files_to_copy(repo, plan)?,
         uncommitted,
         behind: behind.flatten(),
-        submodules: modules.into_iter().collect(),
-        hooks: hooks(planned)?,
+        submodules: submodules(repo, &record.base)?,
+        hooks: hooks(repo, &record.base, &made)?,
         git: repo.git_version()?,
         has_identity: repo.knows_author()?,
-        space: space(planned)?,
+        settings: repo.settings()?,
+        worktrees: new + 1,
+        space: space(repo, &record.base, &plan.worktrees, new + 1)?,
     })
 }
 
-/// Returns the user's own hooks, and whether their folder will be there in fresh worktrees.
-fn hooks(planned: &PlannedWorkflow) -> Result<Hooks> {
-    let PlannedWorkflow { repo, plan, record, .. } = planned;
+/// Returns the submodules that a commit names.
+pub(super) fn submodules(repo: &Repo, base: &Oid) -> Result<Vec<RepoPath>> {
+    let modules = repo.modules(repo.place(), Some(&format!("{base}:.gitmodules")))?;
+    Ok(modules.into_iter().collect())
+}
+
+/// Returns the user's own hooks, and whether their folder will be there in fresh worktrees; in those
+/// that are `made`, it may be by now.
+pub(super) fn hooks(repo: &Repo, base: &Oid, made: &[PathBuf]) -> Result<Hooks> {
     let folder = repo.hooks_folder()?;
     let place = repo.place().join(&folder);
     let is_program = |path: &Path| {
@@ -77,11 +92,9 @@ fn hooks(planned: &PlannedWorkflow) -> Result<Hooks> {
     let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
     let inside = folder.to_str().filter(|_| folder.is_relative() && !names.is_empty());
     let missing = match inside {
-        Some(inside) if !repo.is_tracked(&record.base, inside)? => {
-            // `setup` of workers that are there already may have made it.
-            let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
-            let mut made = made.map(|worker| planned.worktree(worker).join(inside)).peekable();
-            let is_there = made.peek().is_some() && made.all(|folder| folder.is_dir());
+        Some(inside) if !repo.is_tracked(base, inside)? => {
+            let is_there =
+                !made.is_empty() && made.iter().all(|worktree| worktree.join(inside).is_dir());
             (!is_there).then(|| inside.to_owned())
         }
         _ => None,
@@ -89,14 +102,16 @@ fn hooks(planned: &PlannedWorkflow) -> Result<Hooks> {
     Ok(Hooks { names, missing })
 }
 
-/// Returns how many bytes the worktrees that are still to be made and that of the gate take, and
-/// how many are free.
-fn space(planned: &PlannedWorkflow) -> Result<Option<[u64; 2]>> {
-    let PlannedWorkflow { repo, plan, record, .. } = planned;
-    let new = plan.workers.iter().filter(|worker| planned.is_new(worker)).count();
-    let Some(size) = repo.size_of(&record.base)? else { return Ok(None) };
-    let needed = size.saturating_mul(u64::try_from(new + 1).unwrap_or(u64::MAX));
-    let places = [repo.root().join(&plan.worktrees), repo.root().to_owned()];
+/// Returns how many bytes so many worktrees of a commit take in a folder, and how many are free.
+pub(super) fn space(
+    repo: &Repo,
+    base: &Oid,
+    folder: &str,
+    worktrees: usize,
+) -> Result<Option<[u64; 2]>> {
+    let Some(size) = repo.size_of(base)? else { return Ok(None) };
+    let needed = size.saturating_mul(u64::try_from(worktrees).unwrap_or(u64::MAX));
+    let places = [repo.root().join(folder), repo.root().to_owned()];
     let free = |place: &PathBuf| {
         let about = rustix::fs::statvfs(place).ok()?;
         Some(about.f_bavail.saturating_mul(about.f_frsize))

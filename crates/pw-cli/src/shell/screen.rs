@@ -31,6 +31,9 @@ pub(super) fn require_terminal(hint: &str) -> Result<(), Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(refusal("a live view needs a terminal, and stdout is none"));
     }
+    if crossterm::terminal::size().is_ok_and(|(width, height)| width == 0 || height == 0) {
+        return Err(refusal("the terminal does not say how large it is: stty rows 24 cols 80"));
+    }
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return Err(refusal("a live view needs a terminal that can move its cursor: TERM is dumb"));
     }

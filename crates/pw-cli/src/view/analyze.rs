@@ -1,6 +1,7 @@
 //! What the history says about a split.
 
 use pw_core::analyze::report::{Advice, Analysis, Backtest};
+use pw_core::text::bounded;
 
 use super::table::{cell, drawn, next, plain, table};
 
@@ -13,6 +14,10 @@ pub(crate) fn analysis(analysis: &Analysis) -> String {
     let mut out = format!("{word}: {}\n", plain(&analysis.verdict.reason));
     if let Some(backtest) = &analysis.backtest {
         out += &format!("\n{}", scores(backtest));
+    }
+    if let Some(schedule) = &analysis.schedule {
+        out += &format!("\nthe longest way: {}\n", plain(&schedule.critical_path.join(", then ")));
+        out += &format!("\n{}", items(analysis));
     }
     if !analysis.workers.is_empty() {
         let mut rows = table(&["worker", "files", "work", "owns"]);
@@ -38,6 +43,23 @@ pub(crate) fn analysis(analysis: &Analysis) -> String {
     out += &list("Files that change together", pairs);
     out += &list("Notes", analysis.notes.iter().cloned());
     out + &next(&analysis.next)
+}
+
+fn items(analysis: &Analysis) -> String {
+    let mut rows = table(&["item", "what", "files", "after", "to be asked"]);
+    for item in &analysis.items {
+        let files: Vec<String> = item.files.iter().map(|file| file.path.to_string()).collect();
+        let (after, unclear) = (item.after.join(" "), item.needs_clarification.join("; "));
+        let what = bounded(&item.action, 60);
+        rows.add_row([
+            cell(&item.id),
+            cell(what),
+            cell(files.join(" ")),
+            cell(after),
+            cell(unclear),
+        ]);
+    }
+    drawn(&rows)
 }
 
 fn scores(backtest: &Backtest) -> String {

@@ -1,7 +1,9 @@
 //! A refusal, for people.
 
 use pw_core::conflict::ConflictKind;
-use pw_core::details::{Conflicts, DependencyConflicts, Ended};
+use pw_core::details::{
+    Conflicts, DependencyConflicts, Ended, GitCall, GitSaid, HookSaid, RemoteSaid,
+};
 use pw_core::failure::Failure;
 use pw_core::gate_report::GateStop;
 use pw_core::path::RepoPath;
@@ -26,7 +28,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
         out += &format!("  | {}\n", plain(line));
     }
     if !failure.hint.is_empty() {
-        out += &format!("hint: {}\n", plain(&failure.hint));
+        out += &format!("hint: {}\n", plain(&as_shown(&failure.hint)));
     }
     if let Some(next) = &failure.next {
         out += &format!("next: {}\n", plain(next));
@@ -44,8 +46,26 @@ fn conflicts(failure: &Failure) -> Vec<(RepoPath, ConflictKind)> {
     conflicts.into_iter().flatten().map(|file| (file.path, file.kind)).collect()
 }
 
-/// Returns the end of what a program of the user's printed.
+/// Returns what git, a remote or a program of the user's said, or the end of it.
 fn output(failure: &Failure) -> Option<String> {
     let gate = || failure.told::<GateStop>().map(|told| told.output_tail);
-    failure.told::<Ended>().map(|told| told.output_tail).or_else(gate)
+    let hook = || failure.told::<HookSaid>().map(|told| told.output);
+    let call = || failure.told::<GitCall>().map(|told| told.git);
+    let git = || failure.told::<GitSaid>().map(|told| told.git);
+    let remote = || failure.told::<RemoteSaid>().map(|told| told.said);
+    let ended = failure.told::<Ended>().map(|told| told.output_tail);
+    ended.or_else(gate).or_else(hook).or_else(call).or_else(git).or_else(remote)
+}
+
+/// What a hint calls a field of the document is above, where a person reads it.
+const SHOWN: [(&str, &str); 5] = [
+    ("entry of details.problems", "entry above"),
+    ("details.output_tail", "the output above"),
+    ("details.output", "the output above"),
+    ("details.git", "what git said above"),
+    ("details.said", "what was said above"),
+];
+
+fn as_shown(hint: &str) -> String {
+    SHOWN.iter().fold(hint.to_owned(), |hint, (field, words)| hint.replace(field, words))
 }

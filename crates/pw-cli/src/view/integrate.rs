@@ -34,12 +34,15 @@ fn turns(turns: &[Turn]) -> String {
 pub(crate) fn preview(preview: &Preview) -> String {
     let mut out = format!("into {}\n", preview.branch);
     for step in &preview.steps {
-        let verdict = if step.conflicts.is_empty() {
-            "merges".to_owned()
-        } else {
-            conflicts(&step.conflicts)
+        let verdict = match step.conflicts.is_empty() {
+            true if step.by_union.is_empty() => "merges".to_owned(),
+            true => format!("merges, with both sides' lines in {}", paths(&step.by_union)),
+            false => conflicts(&step.conflicts),
         };
         out += &format!("  {}: {verdict}\n", step.worker);
+    }
+    for edit in &preview.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
     }
     out += &turns(&preview.turns);
     for skipped in &preview.skipped {
@@ -60,6 +63,12 @@ pub(crate) fn integrated(integrated: &Integrated) -> String {
     }
     for merged in integrated.merged.iter().filter(|merged| !merged.by_mergiraf.is_empty()) {
         out += &format!("  mergiraf merged {}\n", paths(&merged.by_mergiraf));
+    }
+    for merged in integrated.merged.iter().filter(|merged| !merged.by_union.is_empty()) {
+        out += &format!("  both sides' lines are kept in {}\n", paths(&merged.by_union));
+    }
+    for edit in &integrated.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
     }
     if integrated.merged.is_empty() {
         out += "  every worker was merged before\n";

@@ -1,16 +1,18 @@
 //! Where every worker is.
 
-use comfy_table::Color;
+use pw_core::analyze::neighbours::Neighbour;
 use pw_core::channel::Channel;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::session::Usage;
-use pw_core::status::{Drift, Outlook, State, Status, Waited, Waiting, WorkerStatus};
+use pw_core::status::{
+    Drift, Integration, Outlook, State, Status, Unresolved, Waited, Waiting, WorkerStatus,
+};
 use pw_core::text::counted;
 use pw_core::time::human;
 
 use super::condition::{age, condition, said};
-use super::table::{cell, count, drawn, next, paths, plain, table, toned};
+use super::table::{RED, YELLOW, cell, count, drawn, next, paths, plain, table, toned};
 
 pub(crate) fn status(status: &Status) -> String {
     let mut head =
@@ -30,8 +32,8 @@ pub(crate) fn status(status: &Status) -> String {
             cell(signal.map(|signal| age(signal.age_seconds)).unwrap_or_default()),
             count(worker.commits),
             count(worker.uncommitted.len()),
-            count(worker.out_of_scope.len()).fg(Color::Red),
-            count(clashes.count()).fg(Color::Yellow),
+            count(worker.out_of_scope.len()).fg(RED),
+            count(clashes.count()).fg(YELLOW),
         ];
         if status.usage.is_some() {
             row.extend(used(worker.usage.as_ref()).map(cell));
@@ -45,6 +47,7 @@ pub(crate) fn status(status: &Status) -> String {
         );
     }
     let mut out = format!("{}: {}\n\n{}", status.workflow, status.summary, drawn(&rows));
+    out += &integration(&status.integration);
     for worker in &status.workers {
         out += &remarks(worker);
     }
@@ -58,6 +61,12 @@ pub(crate) fn status(status: &Status) -> String {
         let (worker, after) = (&stop.worker, stop.after());
         out += &format!("  {worker} will not merge after {after}: {}\n", paths(&files));
     }
+    for edit in &status.trial.moved_edits {
+        out += &format!("  {}\n", plain(&edit.words()));
+    }
+    if let Some(used) = &status.budget {
+        out += &format!("  all together have used {}\n", used.message);
+    }
     for group in &status.deadlocks {
         out += &format!("  {} wait for each other\n", ids(group));
     }
@@ -68,7 +77,43 @@ pub(crate) fn status(status: &Status) -> String {
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
     }
+    let left = status.left_behind.iter().flatten();
+    for Neighbour { worker, pair, owner } in left {
+        let owner = owner.as_ref().map_or("no worker".to_owned(), ToString::to_string);
+        let (path, with) = (plain(&pair.path.to_string()), plain(&pair.with.to_string()));
+        out += &format!(
+            "  {worker} changed {path}; in {:.0} % of history {with}, owned by {owner}, changes with it\n",
+            pair.confidence() * 100.0
+        );
+    }
     out + &next(&status.next)
+}
+
+/// What keeps an integration from going on.
+fn integration(integration: &Integration) -> String {
+    let mut out = String::new();
+    if let Some(worker) = &integration.stopped_at {
+        out += &format!("  the merge of {worker} is stopped");
+        out += &match &integration.unresolved {
+            Some(Unresolved { worktree, paths }) if paths.is_empty() => {
+                format!(" in {}: no file is unmerged any more\n", plain(worktree))
+            }
+            Some(Unresolved { worktree, paths: files }) => {
+                format!(" in {}: resolve {}\n", plain(worktree), paths(files))
+            }
+            None => ": its worktree is gone\n".to_owned(),
+        };
+    }
+    if let Some(red) = &integration.red {
+        let of = if red.workers.is_empty() {
+            String::new()
+        } else {
+            format!(", because of {}", ids(&red.workers))
+        };
+        out += &format!("  the gate {} does not pass{of}\n", red.gate);
+        out.extend(red.output_tail.lines().map(|line| format!("    | {}\n", plain(line))));
+    }
+    out
 }
 
 fn ids(ids: &[WorkerId]) -> String {
@@ -137,6 +182,16 @@ fn remarks(worker: &WorkerStatus) -> String {
     if let Some(stall) = &worker.stall {
         let (message, remedy) = (plain(&stall.message), plain(&stall.remedy));
         out += &format!("  {} does not move: {message}\n    {remedy}\n", worker.id);
+    }
+    if let Some(used) = &worker.budget {
+        out += &format!("  {} has used {}\n", worker.id, used.message);
+    }
+    if let (State::Blocked, Some(signal)) = (worker.state, &worker.signal) {
+        let reason = signal.reason.as_deref().unwrap_or_default();
+        let text = if signal.text == reason { "" } else { signal.text.as_str() };
+        let asked = [reason, text].into_iter().filter(|part| !part.is_empty());
+        let asked: Vec<String> = asked.map(plain).collect();
+        out += &format!("  {} asks: {}\n", worker.id, asked.join(" \u{2013} "));
     }
     if worker.state == State::Complete {
         for reason in &worker.reasons {

@@ -9,7 +9,7 @@ mod parts;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use pw_core::retro::{Recommendation, Retro, Review};
+use pw_core::retro::{Counterfactual, Recommendation, Retro, Review};
 use pw_core::text::bounded;
 use pw_core::time::about;
 
@@ -49,6 +49,7 @@ pub(crate) fn page(review: &Review) -> String {
                 }
                 main {
                     (help(&retro.recommendations))
+                    (otherwise(&retro.counterfactuals))
                     (lanes::section(review))
                     (tables::meetings(review))
                     (bars::section(retro))
@@ -115,6 +116,21 @@ fn help(recommendations: &[Recommendation]) -> Markup {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+fn otherwise(all: &[Counterfactual]) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            section aria-labelledby="otherwise" {
+                h2 id="otherwise" { "Another number of workers" }
+                ul { @for one in all { li { (said(&one.text)) } } }
+                p.soft {
+                    "From the busy times of this run: at best without any pause, at worst with as much lost around the work \
+                     as here, or nothing gained."
                 }
             }
         }

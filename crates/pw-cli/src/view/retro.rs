@@ -42,6 +42,7 @@ pub(crate) fn retro(retro: &Retro) -> String {
         line(format!("and {left} more files of several workers"));
     }
     retro.missing.iter().for_each(|one| line(one.message.clone()));
+    retro.counterfactuals.iter().for_each(|one| line(one.text.clone()));
     if !retro.recommendations.is_empty() {
         out += "\nWhat would have helped\n";
         for one in &retro.recommendations {
@@ -115,6 +116,8 @@ pub(crate) fn retro_markdown(retro: &Retro) -> String {
         format!("{} and {}: {}", one.workers[0], one.workers[1], paths.join(", "))
     });
     out += &section("Branches that did not merge as they were", conflicts.collect());
+    let otherwise = retro.counterfactuals.iter().map(|one| text(&one.text));
+    out += &section("Another number of workers", otherwise.collect());
     out +=
         &section("What is not known", retro.missing.iter().map(|one| text(&one.message)).collect());
     out

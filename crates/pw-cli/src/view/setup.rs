@@ -1,36 +1,44 @@
 //! Plans, worktrees and sessions.
 
 use pw_core::analyze::neighbours::Neighbour;
+use pw_core::diagnosis::{Diagnosis, Level};
+use pw_core::doctor::Doctor;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::remedy::{Explained, Row, Topic};
+use pw_core::retro::SizeRetro;
 use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::text::counted;
+use pw_core::time::about;
 
 use super::table::{cell, drawn, next, plain, table};
 
+/// Branch and worktree are called like the worker: that is said once.
 fn setup(setup: &Setup, done: bool) -> String {
-    let mut rows = table(&["worker", "branch", "worktree", "status", "owns"]);
+    let mut rows = table(&["worker", "status", "owns"]);
     for worker in &setup.workers {
         let word = match worker.status {
             SetupStatus::Created if done => "created".to_owned(),
             SetupStatus::Created => "new".to_owned(),
             SetupStatus::Exists => "exists".to_owned(),
+            SetupStatus::Removed => "merged, removed".to_owned(),
             SetupStatus::Waiting => {
                 let after: Vec<&str> = worker.after.iter().map(|id| id.as_str()).collect();
                 format!("after {}", after.join(", "))
             }
         };
-        rows.add_row([
-            cell(&worker.label),
-            cell(&worker.branch),
-            cell(&worker.worktree),
-            cell(word),
-            cell(worker.owns.join(" ")),
-        ]);
+        rows.add_row([cell(&worker.label), cell(word), cell(worker.owns.join(" "))]);
     }
-    format!("{} on {}\n\n{}", setup.workflow, setup.base.commit.short(), drawn(&rows))
+    let folder = setup.workers.first().and_then(|worker| worker.worktree.rsplit_once('/'));
+    let folder = folder.map_or("worktrees", |(folder, _)| folder);
+    format!(
+        "{} on {}: branches work/<worker>, worktrees in {}/\n\n{}",
+        setup.workflow,
+        setup.base.commit.short(),
+        plain(folder),
+        drawn(&rows)
+    )
 }
 
 pub(crate) fn check(check: &Check) -> String {
@@ -50,19 +58,35 @@ pub(crate) fn check(check: &Check) -> String {
             );
         }
     }
-    for Neighbour { worker, pair, owner } in &check.neighbours {
+    out += &neighbours(&check.neighbours);
+    if let Some(past) = &check.past {
+        let runs = counted(past.runs, "finished run");
+        let size = |size: &SizeRetro| format!("{:?} {}", size.size, about(size.median_seconds));
+        let sizes: Vec<String> = past.sizes.iter().map(size).collect();
+        out += &format!("\nBy {runs}: {}\n", sizes.join(", "));
+        if let Some(expected) = past.expected_seconds {
+            out += &format!("  the plan takes about {}\n", about(expected));
+        }
+    }
+    out += &prerequisites(&check.prerequisites);
+    out + &next(&check.setup.next)
+}
+
+/// Files that changed with a worker's, a line each.
+fn neighbours(all: &[Neighbour]) -> String {
+    let mut out = String::new();
+    for Neighbour { worker, pair, owner } in all {
         let owner =
             owner.as_ref().map_or("no worker owns it".to_owned(), |id| format!("{id} owns it"));
         out += &format!(
-            "\n{worker}: {} changed with {} in {} of {} commits; {owner}\n",
+            "\n{worker}: {} changed with {} in {} of {} changes; {owner}\n",
             plain(&pair.with.to_string()),
             plain(&pair.path.to_string()),
             pair.together,
             pair.of
         );
     }
-    out += &prerequisites(&check.prerequisites);
-    out + &next(&check.setup.next)
+    out
 }
 
 pub(crate) fn created(created: &Created) -> String {
@@ -72,9 +96,16 @@ pub(crate) fn created(created: &Created) -> String {
 }
 
 fn prerequisites(found: &Prerequisites) -> String {
-    let WillRun { setup, smoke, verify, launch, remote, copied, hooks, .. } = &found.will_run;
+    let WillRun { setup, smoke, verify, launch, notify, remote, copied, hooks, .. } =
+        &found.will_run;
     let gates = verify.iter().map(|gate| (gate.name.as_str(), gate.command.clone()));
-    let keys = [("setup", setup), ("smoke", smoke), ("launch", launch), ("remote", remote)];
+    let keys = [
+        ("setup", setup),
+        ("smoke", smoke),
+        ("launch", launch),
+        ("notify", notify),
+        ("remote", remote),
+    ];
     let keys = keys.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
     let copied = (*copied > 0).then(|| ("copy", counted(*copied, "ignored file")));
     let hooks = (!hooks.is_empty()).then(|| ("hooks", hooks.join(", ")));
@@ -153,4 +184,37 @@ pub(crate) fn explained(explained: &Explained) -> String {
         format!("{} ({of}{exit})\n{meaning}  {}\n", row.word, row.action)
     };
     explained.rows.iter().map(row).collect()
+}
+
+/// A line for each thing that is not as it should be, the worst first; a command on a line of its own,
+/// so that it can be copied.
+pub(crate) fn doctor(doctor: &Doctor) -> String {
+    let mut out = format!("{}\n", doctor.summary);
+    for Diagnosis { about, level, message, remedy, command } in &doctor.findings {
+        let mark = match level {
+            Level::Ok => continue,
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        };
+        let helps = remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+        out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
+        out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
+    }
+    let rules = |rules: &[String]| -> String {
+        // Of a rule without arguments and the same with some, the one says the other.
+        let is_said = |rule: &String| {
+            let wider = rule.replace(')', " *)");
+            rules.contains(&wider)
+        };
+        let shown = rules.iter().filter(|rule| !is_said(rule));
+        shown.map(|rule| format!("    {rule}\n")).collect()
+    };
+    if let Some(allowed) = &doctor.permissions {
+        out += &rules(&allowed.missing);
+        if !allowed.written.is_empty() {
+            out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
+        }
+    }
+    out
 }

@@ -54,7 +54,10 @@ pub(crate) fn forgotten(forgotten: &Forgotten) -> String {
         return "nothing was forgotten that had not been before\n".to_owned();
     }
     let back = "until git collects them, git branch NAME COMMIT still brings them back\n";
-    lines(&forgotten.forgotten) + back
+    format!(
+        "Forgotten, so that pw-integrate restore has them no more:\n\n{}{back}",
+        lines(&forgotten.forgotten)
+    )
 }
 
 fn lines(snapshots: &[Snapshot]) -> String {

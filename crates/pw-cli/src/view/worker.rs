@@ -1,8 +1,14 @@
 //! What a worker is told.
 
-use pw_core::worker::{Brief, Committed, Synced};
+use pw_core::worker::{Brief, Committed, Passed, Ran, Synced};
 
 use super::table::{next, paths, plain};
+
+pub(crate) fn ran(ran: &Ran) -> String {
+    let line =
+        |passed: &Passed| format!("passed, {} s: {}\n", passed.seconds, plain(&passed.command));
+    ran.passed.iter().map(line).collect()
+}
 
 pub(crate) fn brief(brief: &Brief) -> String {
     let list = |title: &str, items: &[String]| {
@@ -19,6 +25,7 @@ pub(crate) fn brief(brief: &Brief) -> String {
     out += &format!("\nGoal\n  {}\n", plain(&brief.goal).replace('\n', "\n  "));
     out += &list("You own", &brief.owns);
     out += &list("Every worker may change", &brief.shared);
+    out += &list("Of these, add lines and change none", &brief.union);
     out += &list("Tasks", &brief.tasks);
     out += &list("Checkpoints", &brief.checkpoints);
     if !brief.finished.is_empty() {
@@ -69,6 +76,9 @@ pub(crate) fn synced(synced: &Synced) -> String {
         let lines =
             file.added.zip(file.deleted).map_or("binary".to_owned(), |(a, d)| format!("+{a} -{d}"));
         out += &format!("  {} {lines}\n", plain(&file.path.to_string()));
+    }
+    if !synced.by_union.is_empty() {
+        out += &format!("  both sides' lines are kept in {}\n", paths(&synced.by_union));
     }
     out.extend(synced.notes.iter().map(|note| format!("{}\n", plain(note))));
     out + &next(&synced.next)

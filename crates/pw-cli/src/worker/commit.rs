@@ -45,7 +45,7 @@ pub(super) fn commit(
     let message = own.message(signal, text, &more.detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
-    checkpoint::require_branch(own.worker, &tree)?;
+    checkpoint::require_branch(own.worker, &tree, || own.branch())?;
     if signal.gets_out() && more.paths.is_empty() && tree.uncommitted().is_empty() {
         // Said already, and nothing is new: a second commit would add nothing.
         let head = own.workflow.repo.read_head(&path)?;
@@ -251,7 +251,7 @@ impl Draft<'_> {
     fn choose(&self, tree: &TreeState, unstageable: &[Unstageable]) -> Result<Chosen> {
         let Self { own, signal, path, named } = *self;
         let Workflow { repo, plan, .. } = own.workflow;
-        checkpoint::require_own_branch(own.worker, tree)?;
+        checkpoint::require_own_branch(own.worker, tree, || own.branch())?;
         let merging = tree.operation.is_some();
         let differing = own.differing(path, tree)?;
         let staged = match tree.changed.is_empty() {

@@ -5,30 +5,28 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::checkpoint;
-use pw_core::details::{Ended, Files};
+use pw_core::details::Files;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::Change;
 use pw_core::hollow_entries;
 use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
-use pw_core::session::environment::environment;
 use pw_core::signal::Signal;
 use pw_core::status::{ReasonKind, State};
 use pw_core::text::counted;
 
 use super::own_worktree::{OwnWorktree, is_signal};
+use super::run;
 use crate::facts::Worktrees;
-use crate::output::Output;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
-use crate::{command, launcher};
 
 pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
     let message = own.message(&Signal::Complete, text, detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
-    checkpoint::require_own_branch(own.worker, &tree)?;
+    checkpoint::require_own_branch(own.worker, &tree, || own.branch())?;
     require_committed(own, &path, &tree)?;
     let mut notes = require_mergeable(own)?;
     notes.extend(own.unseen()?.1);
@@ -133,31 +131,13 @@ fn nothing_changed() -> String {
 
 /// Runs the plan's gates, when the plan wants that before a worker is complete.
 fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
-    let Workflow { repo, plan, record, .. } = own.workflow;
-    let port = record.placements.get(&own.worker.id).and_then(|placement| placement.port);
-    let environment = environment(plan, own.worker, port);
-    for gate in plan.verify.iter().filter(|_| plan.verify_on_complete) {
-        let folder = launcher::folder(repo, plan, own.worker);
-        let log = folder.join(format!("gate-{}.log", gate.name));
-        let follow = &mut |line: &str| own.shell.progress(line);
-        let run = command::run_gate(gate, path, &log, environment.clone(), None, follow);
-        let (end, _) = run?;
-        if !end.passed() {
-            let message = format!("`{}` {}", gate.command, end.words());
-            let output = Output::of(&log);
-            return Err(Failure::new(Code::VerifyFailed, message)
-                .hint("correct what the output shows, commit, then complete again")
-                .details(Ended {
-                    worker: Some(own.worker.id.clone()),
-                    gate: Some(gate.name.clone()),
-                    command: Some(gate.command.clone()),
-                    exit_code: end.code(),
-                    log: Some(log.to_string_lossy().into_owned()),
-                    output_tail: output.tail,
-                    first_failure: output.first_failure,
-                })
-                .into());
-        }
+    let Workflow { plan, .. } = own.workflow;
+    if !plan.verify_on_complete || plan.verify.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let Some(failed) = run::in_turn(own, &plan.verify, path)?.failed else { return Ok(()) };
+    Err(Failure::new(Code::VerifyFailed, failed.message())
+        .hint("correct what the output shows, commit, then complete again")
+        .details(failed.told(own))
+        .into())
 }

@@ -13,9 +13,11 @@ use pw_core::guard::{self, Decision};
 use pw_core::plan::Worker;
 use pw_core::prompt;
 use pw_core::session::environment::SessionOf;
+use pw_core::status::{BudgetLevel, budget as spent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::budget;
 use super::hook::{self, Event, is_outside};
 use super::surroundings::Around;
 use crate::facts::Worktrees;
@@ -118,7 +120,7 @@ fn answer(
     let Some((workflow, worker)) = attribute(shell, session)? else { return Ok(None) };
     let (worker, input) = (&worker, input?);
     match event {
-        Event::PreToolUse => tool_use(&workflow, worker, &shell.directory, &input),
+        Event::PreToolUse => tool_use(shell, &workflow, worker, &input),
         Event::SessionStart => session_start(shell, &workflow, worker),
         _ => stop(shell, &workflow, worker, &input),
     }
@@ -181,14 +183,14 @@ fn small_file(path: &Path) -> Option<Vec<u8>> {
 }
 
 fn tool_use(
+    shell: &Shell,
     workflow: &Workflow,
     worker: &Worker,
-    cwd: &Path,
     input: &Input,
 ) -> Result<Option<Value>> {
     let tool = input.tool_name.as_deref().context("it does not say which tool is used")?;
     let asked = input.tool_input.as_ref().context("it does not say what the tool is given")?;
-    let around = Around::new(workflow, worker, cwd);
+    let around = Around::new(workflow, worker, &shell.directory);
     let decision = if tool == "Bash" {
         let command = asked.command.as_deref().context("it does not say which command is run")?;
         guard::shell(&workflow.plan, worker, command, &around)
@@ -198,11 +200,24 @@ fn tool_use(
         let path = path.context("it does not say which file is written")?;
         guard::write(&workflow.plan, worker, path, &around)
     };
-    Ok(match decision {
+    let over = budget::over(workflow, worker, shell.now);
+    let asked = over.as_ref().and_then(|over| spent::asked(&worker.id, &over.used));
+    let is_saving = tool == "Bash" && matches!(decision, Decision::Allow(_));
+    let is_held = over.as_ref().is_some_and(|over| over.used.level == BudgetLevel::Held);
+    let mut said = match decision {
+        Decision::Deny(reason) => Some(tool_decision("deny", &reason)),
+        _ if is_held && !is_saving => asked.as_deref().map(|asked| tool_decision("deny", asked)),
         Decision::Silent => None,
         Decision::Allow(reason) => Some(tool_decision("allow", &reason)),
-        Decision::Deny(reason) => Some(tool_decision("deny", &reason)),
-    })
+    };
+    // Once for each count: said at every use, it would be a cost of its own.
+    if over.is_some_and(|over| over.is_news) {
+        let said = said.get_or_insert_with(
+            || json!({ "hookSpecificOutput": { "hookEventName": "PreToolUse" } }),
+        );
+        said["hookSpecificOutput"]["additionalContext"] = json!(asked);
+    }
+    Ok(said)
 }
 
 fn tool_decision(word: &str, reason: &str) -> Value {
@@ -217,7 +232,9 @@ fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<
     let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
     let board = workflow.board(&facts);
     let own = board.state(&worker.id).context("the worker has no state")?;
-    let text = prompt::session(&workflow.plan, worker, own, &board.states);
+    let mut text = prompt::session(&workflow.plan, worker, own, &board.states);
+    let over = budget::over(workflow, worker, shell.now);
+    text.extend(over.and_then(|over| spent::asked(&worker.id, &over.used)));
     Ok(Some(
         json!({ "hookSpecificOutput": { "hookEventName": "SessionStart", "additionalContext": text } }),
     ))
@@ -236,6 +253,10 @@ fn stop(
     let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
     let board = workflow.board(&facts);
     let own = board.state(&worker.id).context("the worker has no state")?;
+    let over = budget::over(workflow, worker, shell.now);
+    let asked = over.and_then(|over| spent::asked(&worker.id, &over.used));
     let reason = guard::stop(&workflow.plan, worker, own);
+    // It must not go on for the sake of an end that is not reached.
+    let reason = reason.map(|reason| asked.unwrap_or(reason));
     Ok(reason.map(|reason| json!({ "decision": "block", "reason": reason })))
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::checkpoint::OwnBranch;
 use pw_core::details::HookSaid;
 use pw_core::details::LostSignal;
 use pw_core::facts::{TreeState, WorktreeFacts};
@@ -131,6 +132,18 @@ impl OwnWorktree<'_> {
             .hint("ask the user to run pw-setup create with the plan again")
             .next(Next::List)
             .into()),
+        }
+    }
+
+    /// Looks whether git would let it switch to its branch.
+    pub(super) fn branch(&self) -> OwnBranch {
+        let Workflow { repo, .. } = self.workflow;
+        let path = self.workflow.worktree(self.worker);
+        let other = repo.checkout_of(&self.worker.branch()).filter(|other| other.path != path);
+        match (self.workflow.own_tip(self.worker), other) {
+            (None, _) => OwnBranch::Gone,
+            (_, Some(other)) => OwnBranch::HeldBy(other.path.display().to_string()),
+            (_, None) => OwnBranch::Free,
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn sync(
 ) -> Result<Answer> {
     let Workflow { repo, record, .. } = own.workflow;
     let tree = own.tree()?;
-    checkpoint::require_own_branch(own.worker, &tree)?;
+    checkpoint::require_own_branch(own.worker, &tree, || own.branch())?;
     let open = tree.uncommitted();
     if let Some(first) = open.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
@@ -61,8 +61,8 @@ pub(super) fn sync(
 
     let path = own.workflow.worktree(own.worker);
     let head = repo.read_head(&path)?.oid;
-    let conflicts = repo.merge(&head, &tip, Some(&Scratch::new()?))?.conflicts;
-    if let Some(first) = conflicts.first() {
+    let tried = repo.merge(&head, &tip, Some(&Scratch::new()?))?;
+    if let Some(first) = tried.conflicts.first() {
         // Of a worker in another clone, this one has the commits and no branch.
         let is_here = own.workflow.worker(&provider.id).map(|it| own.workflow.own_tip(it));
         let here = if is_here? == Some(&tip) { &provider.branch } else { tip.as_str() };
@@ -79,7 +79,7 @@ pub(super) fn sync(
                 worker: own.worker.id.clone(),
                 from: Some(provider.id.clone()),
                 after: None,
-                conflicts,
+                conflicts: tried.conflicts,
             })
             .into());
     }
@@ -97,12 +97,14 @@ pub(super) fn sync(
     let item = item.unwrap_or_default();
     let text = format!("took in {}{item}", provider.id);
     let message = own.message(&Signal::Checkpoint, &text, &[])?;
-    let commit = repo.take_in(&path, &tip, &message).map_err(|error| own.explained(error))?;
+    let commit = repo.take_in(&path, &tip, &message, &tried);
+    let commit = commit.map_err(|error| own.explained(error))?;
     let (pushed, note) = own.push(&path)?;
     let synced = Synced {
         worker: own.worker.id.clone(),
         from: provider.id.clone(),
         files: repo.stat(&head, &commit)?,
+        by_union: tried.by_union(),
         commit,
         notes: unasked.into_iter().chain(note).collect(),
         pushed,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use pw_testkit::dice::Dice;
 use pw_testkit::repo::TestRepo;
 use serde_json::Value;
 
@@ -19,21 +20,6 @@ workers:
 /// How many histories are tried; `.ci/run` asks for several hundred.
 fn cases() -> u64 {
     std::env::var("PW_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(8)
-}
-
-/// Numbers that look random and are the same every time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
-        all[usize::try_from(self.roll(all.len() as u64)).unwrap()]
-    }
 }
 
 /// One repository in which a history after the other is played.

@@ -40,6 +40,12 @@ fn features_across_folders_are_found_and_beat_the_folders() {
     // Every change writes a line of the changelog, so no worker owns it.
     assert_eq!(data["shared"], json!(["CHANGELOG.md"]));
     assert_eq!(data["coupled"][0]["together"], 40);
+    let foretold = &data["foretold"];
+    assert_eq!(
+        (&foretold["top_three"], &foretold["sure"]),
+        (&json!(1.0), &json!(1.0)),
+        "{foretold}"
+    );
     assert!(data.to_string().len() < 4096);
 }
 
@@ -171,6 +177,65 @@ fn people_get_tables() {
     assert!(shown.starts_with("Split: ") && shown.contains("best possible"), "{shown}");
     let row = repo.pw("pw-setup analyze --format human --row").stdout;
     assert_eq!((row.lines().count(), row.matches('|').count()), (1, 9), "{row}");
+}
+
+#[test]
+fn check_counts_merges_where_work_lands_by_merges() {
+    let repo = repo();
+    for number in 0..16 {
+        let name = if number % 2 == 0 { "users" } else { "posts" };
+        repo.git(&["checkout", "-q", "-b", "topic"]);
+        for part in ["api", "docs"] {
+            change(&repo, number, &[&format!("{part}/{name}.txt")]);
+        }
+        repo.git(&["checkout", "-q", "main"]);
+        repo.git(&["merge", "-q", "--no-ff", "-m", "a topic", "topic"]);
+        repo.git(&["branch", "-q", "-D", "topic"]);
+    }
+    repo.write(
+        "plan.yaml",
+        "workflow: w\ngoal: g\nworkers:\n  - {id: a, name: api, owns: [api/users.txt]}\n",
+    );
+    let data = repo.pw("pw-setup check plan.yaml").data();
+    let told = &data["neighbours"][0];
+    assert_eq!(
+        (&told["with"], &told["together"]),
+        (&json!("docs/users.txt"), &json!(8)),
+        "{data:#}"
+    );
+}
+
+#[test]
+fn status_tells_on_request_what_history_says_is_left_behind() {
+    let repo = features();
+    repo.write(
+        "plan.yaml",
+        "workflow: w\ngoal: g\nworkers:\n  - {id: a, name: api, owns: [api]}\n  \
+         - {id: d, name: docs, owns: [docs]}\n",
+    );
+    repo.pw("pw-setup create plan.yaml").data();
+    let api = repo.worker("a-api");
+    api.write("api/users/main.txt", "new\n");
+    assert_eq!(repo.pw("pw-monitor status").data().get("left_behind"), None);
+    let left = || -> Vec<(Value, Value, Value)> {
+        let data = repo.pw("pw-monitor status --history").data();
+        let left = data["left_behind"].as_array().unwrap();
+        left.iter()
+            .map(|of| (of["worker"].clone(), of["with"].clone(), of["owner"].clone()))
+            .collect()
+    };
+    let docs = (json!("a"), json!("docs/users/main.txt"), json!("d"));
+    let tests = (json!("a"), json!("tests/users/main.txt"), json!(null));
+    assert!(left().contains(&docs) && left().contains(&tests), "{:?}", left());
+    let shown = repo.pw("pw-monitor status --history --format human").stdout;
+    let line = "in 100 % of history docs/users/main.txt, owned by d, changes with it";
+    assert!(shown.contains(line), "{shown}");
+
+    // Its owner has done its part.
+    let worker = repo.worker("d-docs");
+    worker.write("docs/users/main.txt", "new\n");
+    worker.pw(&["checkpoint", "described"]).data();
+    assert!(!left().contains(&docs), "{:?}", left());
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn every_answer_keeps_the_schema_it_names() {
         "pw-setup launch task-1 --with custom",
         "pw-setup list",
         "pw-setup analyze",
+        "pw-setup doctor --verbose",
         "pw-setup check nothing.yaml",
         "pw-monitor status",
         "pw-monitor status --no-worktrees",
@@ -165,7 +166,7 @@ fn all_that_refusals_tell_is_in_the_schema() {
 fn a_wrong_command_line_is_a_document_too() {
     let repo = created(THREE);
     let error = repo.pw("pw-monitor status --nonsense").error(2, "usage");
-    assert_eq!(error["next"], "pw-monitor --help");
+    assert_eq!(error["next"], "pw-monitor status --help");
     assert!(repo.pw("pw-monitor --help").stdout.contains("status"));
     assert!(repo.pw("pw-setup --version").stdout.starts_with("pw-setup "));
 }

@@ -74,3 +74,22 @@ fn a_full_disk_is_named_and_the_same_command_later_reaches_the_goal() {
     assert_eq!(repo.git_in(&back, &["status", "--porcelain"]), "?? left");
     repo.git(&["fsck", "--no-dangling"]);
 }
+
+#[test]
+fn many_files_are_written_into_one_pack_or_not_at_all() {
+    let repo = repo(TWO);
+    repo.pw("pw-setup create plan.yaml").data();
+    let a = repo.worker("a-x");
+    std::fs::create_dir(repo.root().join("worktrees/a-x/a")).unwrap();
+    for (at, text) in large(5).as_bytes().chunks(160).enumerate() {
+        a.write(&format!("a/{at}"), std::str::from_utf8(text).unwrap());
+    }
+    a.write("a/.gitattributes", "1* text eol=crlf\n").write("a/1", "a\r\nb\r\n");
+    tried(&repo, "worktrees/a-x", "pw-worker checkpoint many");
+    assert_eq!(a.git(&["status", "--porcelain"]), "");
+    assert_eq!(a.git(&["cat-file", "-s", "HEAD:a/1"]), "4", "line ends are converted");
+    assert_eq!(a.git(&["show", "HEAD:a/777"]), repo.read("worktrees/a-x/a/777").trim_end());
+    let counted = repo.git(&["count-objects", "-v"]);
+    assert!(counted.contains("packs: 1\n"), "{counted}");
+    repo.git(&["fsck", "--strict"]);
+}

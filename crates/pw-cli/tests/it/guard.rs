@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::{created, repo};
 
 /// What the guard says to the client about a tool call made in `cwd`.
-fn ask(repo: &TestRepo, cwd: &Path, tool: &str, input: Value) -> Value {
+pub(crate) fn ask(repo: &TestRepo, cwd: &Path, tool: &str, input: Value) -> Value {
     let hook = json!({"hook_event_name": "PreToolUse", "cwd": cwd, "tool_name": tool, "tool_input": input});
     hear(repo, "pre-tool-use", &hook)["hookSpecificOutput"].clone()
 }
 
 /// What the guard answers to a hook of the client; `null` when it says nothing.
-fn hear(repo: &TestRepo, event: &str, hook: &Value) -> Value {
+pub(crate) fn hear(repo: &TestRepo, event: &str, hook: &Value) -> Value {
     let answer =
         repo.pw_with_input(&repo.root(), &["pw-worker", "guard", event], &hook.to_string());
     assert_eq!(answer.code, Some(0), "{answer:?}");

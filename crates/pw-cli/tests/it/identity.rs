@@ -66,7 +66,8 @@ fn a_name_that_was_cleaned_up_is_the_next_workflows() {
         repo.pw(words.trim_end()).data();
     }
     repo.write("plan.yaml", &plan("alpha", "users"));
-    repo.pw("pw-setup create plan.yaml").data();
+    let again = repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(again["workers"][0]["status"], "removed", "{again:#}");
     assert_eq!(users.pw(&["brief"]).data()["workflow"], "beta");
     users.git(&["rm", "-q", "--cached", "users/y"]);
     std::fs::remove_file(users.path.join("users/y")).unwrap();
@@ -145,6 +146,25 @@ fn the_lock_tells_whose_worktree_it_is_and_the_record_where_it_is_unlocked() {
     repo.git(&["branch", "work/task-2-api"]);
     let status = repo.pw("pw-monitor status gamma").data();
     assert_eq!(status["workers"][1]["state"], "planned");
+}
+
+#[test]
+fn a_clone_that_has_the_record_and_not_the_commits_is_told_what_to_fetch() {
+    let repo = repo(&plan("alpha", "users"));
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.git(&["switch", "-q", "--orphan", "docs"]);
+    repo.write("page", "1");
+    repo.commit("docs");
+    let clone = repo.beside("clone");
+    let from = format!("file://{}", repo.root().display());
+    let to = clone.to_str().unwrap();
+    repo.git(&["clone", "-q", "--single-branch", "--branch", "docs", &from, to]);
+    let records = "+refs/pw/alpha/record:refs/pw/alpha/record";
+    repo.git_in(&clone, &["fetch", "-q", "origin", records]);
+    for words in [["pw-monitor", "status"], ["pw-integrate", "run"], ["pw-integrate", "cleanup"]] {
+        let error = repo.pw_in(&clone, &words).error(1, "objects_missing");
+        assert!(error["hint"].as_str().unwrap().contains("git fetch --all"), "{error:#}");
+    }
 }
 
 #[test]

@@ -190,6 +190,9 @@ fn the_integration_branch_is_moved_by_us_alone() {
     let ours = integration(&repo);
 
     // Following `next` twice keeps what the user put there and brings the branch back.
+    repo.write("by-hand", "the user's");
+    repo.git(&["add", "by-hand"]);
+    repo.git(&["commit", "-q", "-m", "by hand"]);
     repo.git(&["branch", "-f", "integration/rest-api", "main"]);
     for _ in 0..2 {
         let error = repo.pw("pw-integrate run").error(3, "integration_moved");
@@ -200,6 +203,12 @@ fn the_integration_branch_is_moved_by_us_alone() {
         repo.git(&["rev-parse", "integration/rest-api-by-hand"]),
         repo.git(&["rev-parse", "main"])
     );
+    // Moved back, it has nothing to keep.
+    repo.git(&["branch", "-f", "integration/rest-api", "integration/rest-api~"]);
+    let error = repo.pw("pw-integrate run").error(3, "integration_moved");
+    repo.follow(&error["next"]);
+    assert_eq!(integration(&repo), ours);
+    repo.pw("pw-integrate run").data();
 
     repo.git(&["worktree", "add", "-q", "../looking", "integration/rest-api"]);
     let error = repo.pw("pw-integrate run").error(3, "integration_moved");

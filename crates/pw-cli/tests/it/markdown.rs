@@ -114,7 +114,11 @@ fn every_skill_and_agent_keeps_the_form() {
         page.require_head(&["name", "description", "tools", "color"], name, &[&example], 120);
         assert_eq!(page.head()["tools"], tools, "{name}");
     }
-    let prompts = pages().into_iter().filter(|page| page.text.starts_with("---\n"));
+    let command = Page::read("commands/status.md");
+    assert_eq!(command.head()["disable-model-invocation"], "true", "always-on text");
+    assert!(command.text.len() <= 1_024, "{} bytes", command.text.len());
+    let prompts = pages().into_iter().filter(|page| !page.name.starts_with("commands/"));
+    let prompts = prompts.filter(|page| page.text.starts_with("---\n"));
     let prompts: Vec<Page> = prompts.collect();
     for page in &prompts {
         // Read once in every session: 4 KB of skill, 3 KB of agent.

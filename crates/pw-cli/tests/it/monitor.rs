@@ -461,3 +461,43 @@ fn one_worker_without_a_common_history_keeps_nobody_else_from_being_seen() {
     repo.pw("pw-integrate preview").data();
     repo.pw("pw-retro report").data();
 }
+
+#[test]
+fn people_see_what_a_worker_asks_and_what_stopped_an_integration() {
+    let shown =
+        |repo: &pw_testkit::repo::TestRepo| repo.pw("pw-monitor status --format human").stdout;
+    let repo = created(THREE);
+    repo.worker("task-2-posts").pw(&["blocked", "which database?", "both are configured"]).data();
+    let text = shown(&repo);
+    assert!(text.contains("task-2 asks: which database? \u{2013} both are configured"), "{text}");
+
+    // A stopped merge: the folder and the files. It is known to agents, too.
+    let repo = created(THREE);
+    crate::complete_all(&repo);
+    repo.worker("task-1-users").write("shared.txt", "a\n").commit("[COMPLETE] a");
+    repo.worker("task-2-posts").write("shared.txt", "b\n").commit("[COMPLETE] b");
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let unresolved = repo.pw("pw-monitor status").data()["integration"]["unresolved"].clone();
+    let worktree = unresolved["worktree"].as_str().unwrap();
+    assert_eq!(unresolved["paths"], serde_json::json!(["shared.txt"]));
+    assert!(repo.root().join(worktree).join("shared.txt").is_file());
+    assert!(
+        shown(&repo).contains(&format!("in {worktree}: resolve shared.txt")),
+        "{}",
+        shown(&repo)
+    );
+    repo.git_in(&repo.root().join(worktree), &["checkout", "--ours", "shared.txt"]);
+    repo.git_in(&repo.root().join(worktree), &["add", "shared.txt"]);
+    assert!(shown(&repo).contains("no file is unmerged any more"), "{}", shown(&repo));
+    repo.git(&["worktree", "unlock", worktree]);
+    repo.git(&["worktree", "remove", "--force", worktree]);
+    assert!(shown(&repo).contains("its worktree is gone"), "{}", shown(&repo));
+
+    // A red gate: the end of what it printed.
+    let repo = created(&format!("{THREE}verify: \"seq 30; echo wrong; false\"\n"));
+    crate::complete_all(&repo);
+    repo.pw("pw-integrate run").error(4, "gate_failed");
+    let text = shown(&repo);
+    assert!(text.contains("does not pass") && text.contains("    | wrong\n"), "{text}");
+    assert!(text.contains("| 25\n") && !text.contains("| 15\n"), "{text}");
+}

@@ -1,7 +1,7 @@
 //! Every command that we tell agents and people to run next is one that its helper takes.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pw_core::id::{Slug, WorkerId};
@@ -14,7 +14,7 @@ use crate::markdown::{helper, root};
 fn commands<'a>(
     workflow: &'a Slug,
     workers: &'a [WorkerId],
-    path: &'a Path,
+    documents: &'a [PathBuf],
     text: &'a str,
 ) -> Vec<Next<'a>> {
     let options = Options {
@@ -30,10 +30,12 @@ fn commands<'a>(
         Next::Cleanup { workflow, workers, dry_run, snapshot }
     };
     let since = "w1-0123abcd";
+    let path = documents[0].as_path();
     let wait = |awaited| Next::Wait { workflow, awaited, seconds: 90, since };
     let launch = |how| Next::Launch { worker: &workers[0], workflow, how };
     let mut all = vec![
         Next::List,
+        Next::FixPermissions,
         Next::CheckPlan(path),
         Next::Create(path),
         Next::Advance(workflow),
@@ -45,7 +47,8 @@ fn commands<'a>(
         Next::FetchedStatus(workflow),
         Next::Repair(None),
         Next::Repair(Some(workflow)),
-        Next::EmitPlan { workers: 3 },
+        Next::EmitPlan { workers: Some(3), documents: &[] },
+        Next::EmitPlan { workers: None, documents },
         Next::Status(workflow),
         wait(None),
         Next::Check(workflow),
@@ -96,7 +99,8 @@ fn every_next_command_is_one_that_its_helper_takes() {
         ("shop".parse().unwrap(), ["task-1", "b"].map(|id| id.parse().unwrap()));
     let (path, text) =
         (Path::new("/it's here/$(id)/plan \"a\".yaml"), "needs `$(id)`, isn't it; \"a\"");
-    let all = commands(&workflow, &workers, path, text);
+    let documents = [path.to_path_buf()];
+    let all = commands(&workflow, &workers, &documents, text);
     for next in &all {
         let here = shell_words(&(*next).into());
         let there = shell_words(&next.at(path));

@@ -12,6 +12,7 @@ use pw_testkit::real_client::RealClient;
 use pw_testkit::scripted_api::{ScriptedApi, Track};
 use serde_json::{Value, json};
 
+mod evals;
 mod guard;
 mod packaged;
 mod stall;
@@ -88,6 +89,25 @@ fn real_client_runs_the_whole_workflow() {
     // The plan is the one thing that the user's checkout gained, and the user asked for it.
     fs::remove_file(client.project().join("plan.yaml")).unwrap();
     assert_eq!(checkout(&client), before);
+}
+
+#[test]
+#[ignore = "needs the real client; .ci/run runs it"]
+fn real_client_has_the_status_command() {
+    let says = "Run this once, with the workflow that the user names here, if any";
+    let api = ScriptedApi::start([Track::when_user_says(says)
+        .tool("Bash", json!({"command": "pw-monitor status"}))
+        .sees(|turn| turn.tail().contains("unknown_workflow"))
+        .say("There is no workflow.")]);
+    let client = RealClient::new(bin(), &api);
+    client.git(["init", "--quiet"]);
+    client.git(["commit", "--quiet", "--allow-empty", "--message", "start"]);
+    let plugin = client.install_from_github(&release());
+    client.wait_for_helper(&plugin, "pw-monitor", BUILD_LIMIT);
+    // Without a grant of the user's: the command brings its own.
+    let run = client.prompt("/parallel-workflows:status", &[]);
+    assert_eq!(run.final_text(), "There is no workflow.", "{}", api.story());
+    api.verdict();
 }
 
 /// Returns the client to run.

@@ -190,3 +190,19 @@ fn releases_follow_each_other_on_the_branch_that_users_install() {
     let line = |from: &str| source.git(&["-C", "source", "rev-list", "--first-parent", from]);
     assert_eq!(line("release"), format!("{second}\n{first}"));
 }
+
+/// A release whose parts name different versions is refused by `scripts/release`; this tells it when it is made.
+#[test]
+fn the_version_is_one_and_the_changelog_has_it() {
+    let read = |name: &str| fs::read_to_string(crate::markdown::root().join(name)).unwrap();
+    let plugin: serde_json::Value =
+        serde_json::from_str(&read(".claude-plugin/plugin.json")).unwrap();
+    let version = plugin["version"].as_str().unwrap();
+    assert_eq!(version, env!("CARGO_PKG_VERSION"), "plugin.json and Cargo.toml");
+    let changes = read("CHANGELOG.md");
+    let heads: Vec<&str> = changes.lines().filter_map(|line| line.strip_prefix("## [")).collect();
+    assert!(heads.first().is_some_and(|head| head.starts_with("Unreleased")), "{heads:?}");
+    // The first version has no heading before it is released.
+    let is_named = heads.iter().any(|head| head.starts_with(&format!("{version}]")));
+    assert!(is_named || heads.len() == 1, "{version} is not in {heads:?}");
+}

@@ -392,6 +392,23 @@ pub(crate) fn copy_all(from: &Path, to: &Path) {
 }
 
 #[test]
+fn what_the_user_made_at_the_place_of_a_moved_worktree_is_the_users() {
+    let repo = created(TWO);
+    let place = repo.worker("a-x");
+    let path = place.path.to_str().unwrap();
+    repo.git(&["worktree", "unlock", path]);
+    repo.git(&["worktree", "move", path, "../away"]);
+    repo.git(&["worktree", "add", "-q", path, "-b", "own"]);
+    place.pw(&["brief"]).error(3, "not_a_worker");
+    let status = repo.pw("pw-monitor status").data();
+    assert!(reasons(&repo, &repo.root()).contains("worktree_moved"), "{status:#}");
+    assert!(!status["next"].to_string().contains("a-x/launch.sh"), "{status:#}");
+    let repaired = repo.pw(REPAIR.replace("rest-api", "two").as_str()).data();
+    assert!(repaired["left"].to_string().contains("worktrees/a-x"), "{repaired:#}");
+    assert!(repo.try_git(&place.path, &["config", "core.hooksPath"]).stdout.is_empty());
+}
+
+#[test]
 fn a_worktree_that_was_moved_is_found_and_brought_back() {
     let moves: &[fn(&TestRepo) -> &'static str] = &[
         |repo| {

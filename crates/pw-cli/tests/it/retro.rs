@@ -138,6 +138,13 @@ fn every_minute_of_a_known_run_is_where_it_belongs() {
         data["critical_path"],
         json!({"seconds": 1_800, "steps": [{"worker": "task-3", "seconds": 1_800}]})
     );
+    // 20 and 20 minutes one after the other beside 30, and as much lost around it as in this run. The longest
+    // part has no checkpoint at which two could have shared it.
+    let otherwise = data["counterfactuals"].as_array().unwrap();
+    let range = |one: &Value| {
+        ["workers", "least_seconds", "most_seconds"].map(|name| one[name].as_i64().unwrap())
+    };
+    assert_eq!(otherwise.iter().map(range).collect::<Vec<_>>(), [[2, 2_400, 4_800]]);
     assert_eq!(data["handovers"][0]["unnoticed_seconds"], 600);
     assert_eq!((&data["clocks"], &data["missing"]), (&json!([]), &json!([])));
     assert!(data["timeline"].is_null());
@@ -225,8 +232,16 @@ fn finished_runs_are_kept_compared_and_forgotten() {
     assert_eq!(kept(&repo), reference, "twice is once");
 
     // What is kept outlives the workflow, and holds no text that workers or the user wrote.
-    repo.pw("pw-integrate finish").data();
-    repo.pw("pw-integrate cleanup").data();
+    repo.pw("pw-retro forget --all").data();
+    let offers = |answer: &Value| {
+        let next = answer["next"].as_array().unwrap();
+        next.iter().find(|step| step["action"] == "remember").unwrap()["command"].clone()
+    };
+    let finished = repo.pw("pw-integrate finish").data();
+    assert_eq!(kept(&repo), "", "kept on the user's word");
+    let cleaned = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(offers(&finished), offers(&cleaned));
+    repo.follow(&offers(&cleaned));
     let data = repo.pw("pw-retro compare").data();
     assert_eq!(
         (&data["runs"][0]["workflow"], &data["runs"][0]["elapsed_seconds"]),
@@ -238,6 +253,19 @@ fn finished_runs_are_kept_compared_and_forgotten() {
     );
     let text = repo.git(&["show", "refs/pw/history:runs.jsonl"]);
     assert!(!text.contains("no key") && !text.contains("REST API"), "{text}");
+
+    // The next plan is told of it, and so is who plans.
+    repo.write(
+        "next.yaml",
+        "workflow: next\nverify: 'true'\nworkers:\n  - {id: x, name: a, owns: [api/users.py], size: M}\n  \
+         - {id: y, name: b, owns: [docs], size: M, after: [x]}\n",
+    );
+    let past = repo.pw("pw-setup check next.yaml").data()["past"].clone();
+    assert_eq!((&past["runs"], &past["expected_seconds"]), (&json!(1), &json!(2_400)));
+    assert_eq!(past["sizes"], data["sizes"]);
+    assert_eq!(repo.pw("pw-setup analyze").data()["past"]["sizes"], data["sizes"]);
+    let shown = repo.pw("pw-setup check next.yaml --format human").stdout;
+    assert!(shown.contains("By 1 finished run: M 20m\n  the plan takes about 40m"), "{shown}");
 
     repo.pw("pw-retro forget").error(2, "usage");
     assert_eq!(repo.pw("pw-retro forget other").data()["forgotten"], 0);

@@ -43,7 +43,7 @@ impl<'a> Client<'a> {
     }
 
     /// The transcript of that session.
-    fn said(&self, records: &[Value]) -> &Self {
+    pub(crate) fn said(&self, records: &[Value]) -> &Self {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let folder: String = self.worktree.to_str().unwrap().chars().map(plain).collect();
         let lines: String = records.iter().map(|record| format!("{record}\n")).collect();

@@ -65,6 +65,28 @@ fn the_answers_about_many_healthy_workers_are_small() {
 }
 
 #[test]
+fn a_plan_of_many_workers_is_checked_and_created_in_few_words() {
+    for (workers, limit) in [(16, 6 * 1024), (64, 19 * 1024)] {
+        let repo = repo(&plan(workers));
+        for command in ["check", "create", "create"] {
+            let answer = repo.pw(&format!("pw-setup {command} plan.yaml"));
+            let data = answer.data();
+            let size = answer.stdout.len();
+            assert!(size < limit, "{workers}, {command}: {size} bytes");
+            let told = data["workers"].as_array().unwrap();
+            assert_eq!((told.len(), &data["in_short"]), (workers, &json!(workers)));
+            assert_eq!(data["waves"][0].as_array().unwrap().len(), workers);
+            for field in ["id", "label", "branch", "worktree", "launch", "status"] {
+                assert!(told.iter().all(|worker| worker[field] != Value::Null), "{field}");
+            }
+            assert!(told[3]["launch"]["command"].as_str().unwrap().starts_with("sh "));
+        }
+        let data = repo.pw("pw-setup create plan.yaml --verbose").data();
+        assert_eq!(data["workers"][1]["owns"], json!(["src/part2", "tests/part2/**"]));
+    }
+}
+
+#[test]
 fn what_is_wrong_with_one_of_many_is_told_and_the_rest_counted() {
     let repo = at_work(12);
     repo.worker("task-3-part-3").commit("[BLOCKED:key] which key signs the release?");

@@ -2,7 +2,7 @@
 
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::write_program;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::created;
 
@@ -124,6 +124,27 @@ fn nothing_is_committed_elsewhere_or_in_the_middle_of_something() {
     users.git(&["-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "on no branch"]);
     go_back();
     assert_eq!(users.git(&["log", "-1", "--format=%s", "work/task-1-users"]), "on no branch");
+
+    // Under another name, the branch is made again; the guard lets the worker do so.
+    users.git(&["branch", "-q", "-m", "feature/users"]);
+    let status = repo.pw("pw-monitor status").data();
+    let error = users.pw(&["checkpoint", "x"]).error(3, "wrong_branch");
+    assert!(
+        status["next"][0]["command"].as_str().unwrap().ends_with("switch -c work/task-1-users")
+    );
+    assert_eq!(error["next"], "git switch -c work/task-1-users");
+    let asked = json!({ "command": error["next"] });
+    assert_eq!(crate::guard::ask(&repo, &users.path, "Bash", asked), Value::Null);
+    go_back();
+    assert_eq!(users.git(&["log", "-1", "--format=%s", "work/task-1-users"]), "on no branch");
+    // One that another worktree has is for the user to free.
+    users.git(&["switch", "-q", "--detach"]);
+    repo.worker("task-2-posts").git(&["switch", "-q", "work/task-1-users"]);
+    let error = users.pw(&["checkpoint", "x"]).error(3, "wrong_branch");
+    assert!(error["hint"].as_str().unwrap().contains("task-2-posts"), "{error:#}");
+    go_back();
+    repo.worker("task-2-posts").git(&["switch", "-q", "work/task-2-posts"]);
+    users.git(&["switch", "-q", "work/task-1-users"]);
 
     // What another process put into the index would be committed with the rest.
     users.write("api/users.py", "2").write("setup.cfg", "x").git(&["add", "setup.cfg"]);

@@ -19,6 +19,7 @@ const FOR_ALL: &[&str] = &[
     "pw-setup launch task-2 --with background",
     "pw-setup launch task-1 --with custom",
     "pw-setup launch task-2 --ended",
+    "pw-setup doctor --fix-permissions",
     "pw-integrate run",
     "pw-integrate run --without task-2",
     "pw-integrate run rest-api --no-gate",
@@ -38,13 +39,14 @@ const FOR_ALL: &[&str] = &[
     "pw-retro forget --all",
 ];
 
-/// Signals or syncs: refused in another worker's worktree alone.
+/// Signals, syncs or runs: refused in another worker's worktree alone.
 const AS_ITSELF: &[&str] = &[
     "pw-worker checkpoint x",
     "pw-worker blocked x",
     "pw-worker needs task-3 x",
     "pw-worker complete x",
     "pw-worker sync task-3",
+    "pw-worker run -- true",
 ];
 
 /// Reads: for each session, in every folder.
@@ -53,6 +55,7 @@ const READS: &[&str] = &[
     "pw-setup launch",
     "pw-setup launch task-2 --with print",
     "pw-setup analyze",
+    "pw-setup doctor",
     "pw-setup list",
     "pw-setup explain out_of_scope",
     "pw-setup schema",
@@ -73,6 +76,9 @@ const READS: &[&str] = &[
     "pw-retro compare",
     "pw-retro schema",
 ];
+
+/// What each helper prints for other programs; nothing of a repository is read.
+const TEXTS: [&str; 2] = ["completions bash", "man"];
 
 /// What hooks and launchers call, which the other tests of the guard and of sessions try.
 const OF_HOOKS: &[&str] = &["pw-worker guard", "pw-worker begin"];
@@ -150,7 +156,10 @@ fn every_verb_is_in_one_of_the_tables() {
         verbs.extend(helper.get_subcommands().map(|verb| format!("{name} {}", verb.get_name())));
     }
     let tables = [FOR_ALL, AS_ITSELF, READS, OF_HOOKS].concat();
-    let named = tables.iter().map(|row| row.split(' ').take(2).collect::<Vec<_>>().join(" "));
+    let helpers: BTreeSet<&str> = tables.iter().filter_map(|row| row.split(' ').next()).collect();
+    let texts = helpers.iter().flat_map(|helper| TEXTS.map(|text| format!("{helper} {text}")));
+    let all: Vec<String> = tables.iter().map(|row| (*row).to_owned()).chain(texts).collect();
+    let named = all.iter().map(|row| row.split(' ').take(2).collect::<Vec<_>>().join(" "));
     assert_eq!(named.collect::<BTreeSet<_>>(), verbs);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::backtest::{Bounds, Outcome, Past, Played, choose, chosen, interval, mean};
-use super::coupling;
+use super::coupling::{self, Pair};
 use super::log::{Known, PathId, share};
 use super::report::{
     Advice, Analysis, Backtest, Coverage, Estimate, Hub, OtherCount, Part, Recommendation, Score,
@@ -24,7 +24,7 @@ pub const MOST_CROSSING: f64 = 0.5;
 const ONE_MORE: f64 = 1.08;
 
 /// How many globs of a worker, hubs and pairs an answer lists.
-const LISTED: usize = 6;
+pub(super) const LISTED: usize = 6;
 
 /// A number of workers, and how the windows went with it.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ pub struct Advised {
     pub analysis: Analysis,
     /// The globs of each worker, all of them.
     pub globs: Vec<Vec<String>>,
+    /// By worker: files of its own that it has since they change with those that its items name.
+    pub taken: Vec<Vec<Pair>>,
 }
 
 /// Answers from a past, the files of today, and the numbers of workers that were tried; `wanted` is
@@ -102,17 +104,21 @@ pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: 
         history: coverage(past),
         backtest,
         workers,
+        items: Vec::new(),
+        schedule: None,
         shared,
         hubs,
+        foretold: None,
         coupled: coupled.collect(),
         plan: None,
+        past: None,
         notes,
         next: Vec::new(),
     };
-    Advised { analysis, globs }
+    Advised { analysis, globs, taken: Vec::new() }
 }
 
-fn name(past: &Past<'_>, path: PathId) -> RepoPath {
+pub(super) fn name(past: &Past<'_>, path: PathId) -> RepoPath {
     past.changes.log.paths[path as usize].clone()
 }
 
@@ -272,6 +278,8 @@ fn parts(past: &Past<'_>, known: &Known, split: &Split, globs: &[Vec<String>]) -
         more: Some(globs[at].len().saturating_sub(LISTED)).filter(|more| *more > 0),
         files: files[at],
         share: round(shares[at]),
+        items: Vec::new(),
+        after: Vec::new(),
     };
     names.into_iter().enumerate().map(part).collect()
 }
@@ -301,6 +309,6 @@ fn hubs(past: &Past<'_>, known: &Known, split: &Split, parts: &[Part]) -> Vec<Hu
     uses.into_iter().filter_map(hub).take(LISTED).collect()
 }
 
-fn round(number: f64) -> f64 {
+pub(super) fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }

@@ -33,6 +33,13 @@ pub struct Pair {
     pub lift: f64,
 }
 
+impl Pair {
+    /// Returns the share of the changes of `path` that touch `with`; 0 to 1.
+    pub fn confidence(&self) -> f64 {
+        share(self.together, self.of)
+    }
+}
+
 /// A pair of any names of files.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tie<F> {

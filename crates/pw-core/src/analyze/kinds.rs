@@ -39,6 +39,8 @@ pub enum Kind {
     Log,
     /// Written by a program, by its ending.
     Generated,
+    /// A test, by a word of its path.
+    Test,
     /// Anything else.
     Other,
 }
@@ -55,6 +57,8 @@ impl Kind {
             Self::Log
         } else if ends(&[".snap", ".min.js", ".min.css", ".pb.go", "_pb2.py", ".g.dart"]) {
             Self::Generated
+        } else if is_test(path) {
+            Self::Test
         } else {
             Self::Other
         }
@@ -65,6 +69,13 @@ impl Kind {
     pub fn is_shared(self) -> bool {
         matches!(self, Self::Lock | Self::Log)
     }
+}
+
+/// Returns whether a folder or a part of the name says `test` or `spec`.
+fn is_test(path: &[u8]) -> bool {
+    let words = path.split(|byte| matches!(byte, b'/' | b'_' | b'-' | b'.'));
+    let tests: [&[u8]; 4] = [b"test", b"tests", b"spec", b"specs"];
+    words.into_iter().any(|word| tests.contains(&word))
 }
 
 fn name(path: &[u8]) -> String {

@@ -1,7 +1,5 @@
 //! What the log says: which files each change touched, renames followed.
 
-use std::collections::HashMap;
-
 use crate::path::RepoPath;
 
 /// Changes of more files than this say nothing about what belongs together: formatting, licence
@@ -92,6 +90,12 @@ impl Entry {
 }
 
 impl Log {
+    /// Returns what is known today: the files of the newest changes, at most `most` of them.
+    pub fn today(&self, most: usize) -> Known {
+        let changes = self.changes();
+        changes.until(changes.entries.len(), most)
+    }
+
     /// Returns the changes: the mainline where work lands by merges, else every commit but merges.
     pub fn changes(&self) -> Changes<'_> {
         let mainline = || self.entries.iter().filter(|entry| entry.is_mainline);
@@ -118,7 +122,7 @@ impl Changes<'_> {
     /// `most` changes before it the files they touched, by the names of that time, the newest
     /// first.
     pub fn until(&self, end: usize, most: usize) -> Known {
-        let mut names = Names::default();
+        let mut names = Names(vec![UNMET; self.log.paths.len()]);
         let (mut known, mut changes) = (Vec::new(), Vec::new());
         for entry in self.entries[..end].iter().rev() {
             let mut files = Vec::new();
@@ -158,18 +162,27 @@ pub struct Known {
     pub changes: Vec<Vec<PathId>>,
 }
 
-/// What files of older commits are called later; `None` when they are gone.
-#[derive(Default)]
-struct Names(HashMap<PathId, Option<PathId>>);
+/// In [`Names`]: not met so far.
+const UNMET: PathId = PathId::MAX;
+
+/// In [`Names`]: gone.
+const GONE: PathId = PathId::MAX - 1;
+
+/// By path: what a file of older commits is called later.
+struct Names(Vec<PathId>);
 
 impl Names {
     /// Returns the later name, and whether this path is met for the first time.
     fn now(&self, path: PathId) -> (Option<PathId>, bool) {
-        self.0.get(&path).map_or((Some(path), true), |name| (*name, false))
+        match self.0[path as usize] {
+            UNMET => (Some(path), true),
+            GONE => (None, false),
+            name => (Some(name), false),
+        }
     }
 
     fn set(&mut self, path: PathId, name: Option<PathId>) {
-        self.0.insert(path, name);
+        self.0[path as usize] = name.unwrap_or(GONE);
     }
 
     fn rename(&mut self, from: PathId, to: PathId) {

@@ -1,24 +1,25 @@
-//! Files that history says change with a worker's, and that the worker may not change.
+//! Files that history says change with a worker's: those that it may not change, before the work;
+//! those that no worker has changed so far, during it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::coupling::{Pair, ties};
-use crate::history::Commit;
+use super::coupling::{Pair, Tie, ties};
+use super::log::{Known, Log, PathId};
 use crate::id::WorkerId;
 use crate::path::RepoPath;
-use crate::plan::Plan;
+use crate::plan::{Plan, Worker};
 
-/// Of the commits that changed a worker's file, the share that must have changed the other: what is
-/// said less often than not is not read.
-const SURE: f64 = 0.6;
+/// Of the changes of a file, the share that must touch the other: what is said less often than not
+/// is not read.
+pub const SURE: f64 = 0.6;
 
 /// A file outside a scope that changes with one inside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Neighbour {
-    /// The worker that owns `path`.
+    /// The worker that owns `path`, or has changed it.
     pub worker: WorkerId,
     /// The two files: `path` inside the scope, `with` outside it.
     #[serde(flatten)]
@@ -29,36 +30,50 @@ pub struct Neighbour {
 
 /// Returns for each worker the files outside its scope that changed with its own, the surest first,
 /// at most `limit`; each file once for each worker.
-pub fn neighbours(plan: &Plan, commits: &[Commit], limit: usize) -> Vec<Neighbour> {
-    let gone = gone(commits);
-    let stays = |path: &&RepoPath| !gone.contains(path);
-    let files = |commit| paths(commit).filter(stays).collect();
-    let changes: Vec<Vec<&RepoPath>> = commits.iter().map(files).collect();
-    let owner = |path: &RepoPath| plan.workers.iter().find(|worker| worker.owns.owns(path));
+pub fn neighbours(plan: &Plan, log: &Log, known: &Known, limit: usize) -> Vec<Neighbour> {
     let mut seen = BTreeSet::new();
-    let sure = ties(&changes).into_iter().filter(|tie| tie.confidence() >= SURE);
-    let neighbour = |tie: super::coupling::Tie<&RepoPath>| {
-        let worker = owner(tie.from)?;
-        let is_new =
-            !plan.allows(worker, tie.to) && seen.insert((worker.id.clone(), tie.to.clone()));
-        is_new.then(|| Neighbour {
-            worker: worker.id.clone(),
-            owner: owner(tie.to).map(|other| other.id.clone()),
-            pair: tie.named(|path| (*path).clone()),
-        })
+    let neighbour = |tie: Tie<PathId>| {
+        let (from, to) = (&log.paths[tie.from as usize], &log.paths[tie.to as usize]);
+        let worker = owner(plan, from)?;
+        let is_new = !plan.allows(worker, to) && seen.insert((worker.id.clone(), tie.to));
+        is_new.then(|| told(plan, log, worker, &tie))
     };
-    sure.filter_map(neighbour).take(limit).collect()
+    sure(known).filter_map(neighbour).take(limit).collect()
 }
 
-/// Returns the paths whose newest change removed them; the newest commit comes first.
-fn gone(commits: &[Commit]) -> BTreeSet<&RepoPath> {
-    let mut newest: HashMap<&RepoPath, bool> = HashMap::new();
-    for change in commits.iter().flat_map(|commit| &commit.changes) {
-        newest.entry(&change.path).or_insert(change.new.is_none());
-    }
-    newest.into_iter().filter(|(_, is_gone)| *is_gone).map(|(path, _)| path).collect()
+/// Returns the files that no worker has changed, although past changes of what workers `changed` did,
+/// the surest first, at most `limit`; each file once.
+pub fn left_behind(
+    plan: &Plan,
+    log: &Log,
+    known: &Known,
+    changed: &BTreeMap<WorkerId, BTreeSet<RepoPath>>,
+    limit: usize,
+) -> Vec<Neighbour> {
+    let all: HashSet<&RepoPath> = changed.values().flatten().collect();
+    let mut seen = BTreeSet::new();
+    let left = |tie: Tie<PathId>| {
+        let (from, to) = (&log.paths[tie.from as usize], &log.paths[tie.to as usize]);
+        let worker = plan
+            .workers
+            .iter()
+            .find(|worker| changed.get(&worker.id).is_some_and(|changed| changed.contains(from)))?;
+        let is_left = !all.contains(to) && !plan.shared.owns(to) && seen.insert(tie.to);
+        is_left.then(|| told(plan, log, worker, &tie))
+    };
+    sure(known).filter_map(left).take(limit).collect()
 }
 
-fn paths(commit: &Commit) -> impl Iterator<Item = &RepoPath> {
-    commit.changes.iter().map(|change| &change.path)
+fn sure(known: &Known) -> impl Iterator<Item = Tie<PathId>> {
+    ties(&known.changes).into_iter().filter(|tie| tie.confidence() >= SURE)
+}
+
+fn told(plan: &Plan, log: &Log, worker: &Worker, tie: &Tie<PathId>) -> Neighbour {
+    let pair = tie.named(|path| log.paths[*path as usize].clone());
+    let owner = owner(plan, &pair.with).map(|other| other.id.clone());
+    Neighbour { worker: worker.id.clone(), owner, pair }
+}
+
+fn owner<'a>(plan: &'a Plan, path: &RepoPath) -> Option<&'a Worker> {
+    plan.workers.iter().find(|worker| worker.owns.owns(path))
 }

@@ -4,10 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::coupling::Pair;
+use super::foretell::Foretold;
+use super::items::WorkItem;
 use super::split::Way;
 use crate::next::NextStep;
 use crate::path::RepoPath;
 use crate::report::Report;
+use crate::retro::memory::Memory;
 
 /// What the history says about splitting this repository.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -19,17 +22,30 @@ pub struct Analysis {
     /// What the split would have made of past changes; absent without enough of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backtest: Option<Backtest>,
-    /// The split made from the whole history; empty when there is none to be made.
+    /// The split made from the whole history, or from the items of documents; empty when there is
+    /// none to be made.
     pub workers: Vec<Part>,
+    /// What the documents ask for; empty when none was named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<WorkItem>,
+    /// How the items run; absent without documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Timing>,
     /// Files that every worker may touch: lock files and changelogs.
     pub shared: Vec<RepoPath>,
-    /// Files that are in most of the changes that cross these workers.
+    /// Files that are in most of the changes that cross these workers; none for items.
     pub hubs: Vec<Hub>,
-    /// Files that change together.
+    /// How well past changes foretold which other files a change needs; absent without enough of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foretold: Option<Foretold>,
+    /// Files that change together; for items, those of two workers or of none.
     pub coupled: Vec<Pair>,
     /// The plan that was written; absent when none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// What finished runs of this repository were like; absent when none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Memory>,
     /// What limits this answer.
     pub notes: Vec<String>,
     /// What to do next; empty unless the advice is to split.
@@ -146,8 +162,32 @@ pub struct Part {
     pub more: Option<usize>,
     /// How many files of today it owns.
     pub files: usize,
-    /// Of the changes inside one worker, this worker's share, newer ones weighing more.
+    /// Of the changes inside one worker, this worker's share, newer ones weighing more; of the hours
+    /// of all items, those of its own.
     pub share: f64,
+    /// The items it does, by id; absent without documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<String>,
+    /// The workers it comes after, by name: its items come after theirs, or it does last what
+    /// several of them need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+}
+
+/// How items run when workers do them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timing {
+    /// The hours of all items, divided by those until the last worker is done: S counts as half an
+    /// hour, M and what has no size as 1.5, L as 4, XL as 8.
+    pub speedup: f64,
+    /// The workers that make it take so long, the first one first.
+    pub critical_path: Vec<String>,
+    /// Of the past changes of these workers' files, the share that needs several of them; absent
+    /// when no past change touches them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crossing: Option<f64>,
+    /// Items that no worker does, since they name no file that one could own.
+    pub unplaced: Vec<String>,
 }
 
 /// A file that makes changes cross.

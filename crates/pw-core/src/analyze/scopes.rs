@@ -52,7 +52,7 @@ pub(super) fn globs(
     Ok(globs)
 }
 
-fn prove(globs: &[Vec<String>]) -> Result<(), Unsaid> {
+pub(super) fn prove(globs: &[Vec<String>]) -> Result<(), Unsaid> {
     let read = |globs: &Vec<String>| match globs.len() <= MAX_GLOBS {
         true => Scope::parse(globs).map_err(|_| Unsaid::TooMany),
         false => Err(Unsaid::TooMany),
@@ -66,7 +66,7 @@ fn prove(globs: &[Vec<String>]) -> Result<(), Unsaid> {
 }
 
 /// Returns a glob for one path; characters that mean something in globs become `?`.
-fn glob(path: &[u8], is_file: bool) -> Option<String> {
+pub(super) fn glob(path: &[u8], is_file: bool) -> Option<String> {
     let text = std::str::from_utf8(path).ok()?;
     if text.chars().any(|c| c.is_control() || c == '\\') {
         return None;
@@ -102,7 +102,7 @@ pub(super) fn names(tree: &Tree, split: &Split, weights: &[(Node, f64)]) -> Vec<
 }
 
 /// Returns the last name of a path as a worker may be called.
-fn slug(path: &[u8]) -> String {
+pub(super) fn slug(path: &[u8]) -> String {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let stem = String::from_utf8_lossy(name).to_lowercase();
     let stem = stem.trim_start_matches('.').split('.').next().unwrap_or_default().to_owned();

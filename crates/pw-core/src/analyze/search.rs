@@ -222,6 +222,13 @@ fn walk(tree: &Tree, nodes: impl Iterator<Item = Node>) -> (Vec<Node>, Vec<usize
     (order, parent, end)
 }
 
+/// Gives `to` what had any owner, or what had `old`.
+fn given(before: &[Owner], old: Owner, (to, whole): (Owner, bool), tried: &mut [Owner]) {
+    for (tried, before) in tried.iter_mut().zip(before) {
+        *tried = if whole || *before == old { to } else { *before };
+    }
+}
+
 /// Owners, and what they cost.
 struct State<'t> {
     training: &'t Training<'t>,
@@ -303,27 +310,29 @@ impl<'t> State<'t> {
     fn improve(&mut self, place: usize) {
         let old = self.owners[place];
         let range = self.training.below(place);
-        let is_mixed = self.owners[range.clone()].iter().any(|owner| *owner != old);
-        let mut best = (self.cost() - 1e-9, None);
         let before: Vec<Owner> = self.owners[range.clone()].to_vec();
+        let is_mixed = before.iter().any(|owner| *owner != old);
+        let mut best = (self.cost() - 1e-9, None);
+        let mut tried = before.clone();
         for to in 0..self.workers {
             let to = u8::try_from(to).unwrap_or(Owner::MAX);
             for whole in [true, false] {
                 if (whole && to == old && !is_mixed) || (!whole && (to == old || !is_mixed)) {
                     continue;
                 }
-                let wanted = |owner: &Owner| if whole || *owner == old { to } else { *owner };
-                let owners: Vec<Owner> = before.iter().map(wanted).collect();
-                self.set(range.clone(), &owners);
+                given(&before, old, (to, whole), &mut tried);
+                // From one trial to the next: to go back between them would cost as much again.
+                self.set(range.clone(), &tried);
                 if self.cost() < best.0 {
-                    best = (self.cost(), Some(owners));
+                    best = (self.cost(), Some((to, whole)));
                 }
-                self.set(range.clone(), &before);
             }
         }
-        if let (_, Some(owners)) = best {
-            self.set(range, &owners);
+        match best.1 {
+            Some(way) => given(&before, old, way, &mut tried),
+            None => tried.copy_from_slice(&before),
         }
+        self.set(range, &tried);
     }
 
     fn set(&mut self, range: std::ops::Range<usize>, owners: &[Owner]) {

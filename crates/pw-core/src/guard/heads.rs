@@ -55,6 +55,13 @@ fn names_commit(judge: &Judge<'_>, text: &str) -> bool {
 }
 
 fn switch(judge: &Judge<'_>, args: &[Word]) -> bool {
+    // Makes the branch again where it is gone; git refuses where it is not.
+    if let [create, name] = args
+        && create.text == "-c"
+        && name.text == judge.worker.branch()
+    {
+        return false;
+    }
     let long = &["--create", "--force-create", "--orphan", "--conflict"];
     let args = Arguments::read(args, Known { short: "cC", long });
     let makes =

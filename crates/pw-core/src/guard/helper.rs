@@ -2,7 +2,8 @@
 
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 
-use super::arguments::Word;
+use super::arguments::{UNKNOWN, Word};
+use super::call::Call;
 use super::decide::{self, Change};
 use super::expansion;
 use super::judge::Judge;
@@ -35,6 +36,7 @@ const HELPERS: &[Helper] = &[
     helper(["pw-worker", "needs"], 3, &["--format", "--detail", "--path"]),
     helper(["pw-worker", "complete"], 1, &["--format", "--detail"]),
     helper(["pw-worker", "sync"], 1, &["--format"]),
+    helper(["pw-worker", "run"], 0, &["--format", "--gate"]),
     helper(["pw-worker", "schema"], 0, &["--format"]),
     helper(["pw-monitor", "status"], 1, &["--format", "--verbose"]),
     helper(["pw-monitor", "schema"], 0, &["--format"]),
@@ -74,7 +76,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     if judge.shell.is_bare && name.starts_with("pw-") {
         judge.deny(session::BARE);
     }
-    let verbs = ["checkpoint", "blocked", "needs", "complete", "sync"];
+    let (words, run) = split_run(name, words);
+    let verbs = ["checkpoint", "blocked", "needs", "complete", "sync", "run"];
     let is_writer =
         name == "pw-worker" && words.iter().any(|word| verbs.contains(&word.text.as_str()));
     if is_writer && words.iter().any(|word| word.text.starts_with("-C")) {
@@ -94,6 +97,20 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             judge.changes(Change::Content, &file);
         }
     }
+    match run {
+        [] => {}
+        [script] => drop(judge.subshell(&script.text)),
+        words => drop(judge.call(&Call { words: words.to_vec(), ..Call::default() })),
+    }
+}
+
+/// Splits off the command that `pw-worker run --` starts; a text of another verb is no command.
+fn split_run<'w>(name: &str, words: &'w [Word]) -> (&'w [Word], &'w [Word]) {
+    let at = words.iter().position(|word| word.text == "--").filter(|_| name == "pw-worker");
+    let Some(at) = at else { return (words, &[]) };
+    let (own, run) = (&words[..at], &words[at + 1..]);
+    let is_run = own.iter().any(|word| word.text == "run" || word.text.contains(UNKNOWN));
+    if is_run { (own, run) } else { (words, &[]) }
 }
 
 /// Returns why a command needs no question, if it needs none.
@@ -103,6 +120,9 @@ pub(super) fn needs_no_question(judge: &Judge<'_>, command: &str) -> Option<&'st
     }
     let words = plain_words(judge, command)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["pw-worker", "run", "--", script @ ..] = &words[..] {
+        return is_gate(judge.plan, &script.join(" ")).then_some("a gate of this plan");
+    }
     let (name, subcommand) = (words.first()?, words.get(1)?);
     let known = HELPERS.iter().find(|helper| helper.words == [*name, *subcommand]);
     if let Some(helper) = known {

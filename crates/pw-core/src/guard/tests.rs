@@ -249,6 +249,8 @@ fn plain_helper_calls_need_no_question_and_others_do() {
     }
     all_denied(&[
         "pw-worker complete x -C ../task-2-b",
+        "pw-worker run -C ../task-2-b -- make",
+        "cd ../task-2-b && pw-worker run",
         "pw-worker -C/r sync",
         "pw-worker -C ../task-2-b checkpoint x",
         "env pw-worker blocked a -C x",

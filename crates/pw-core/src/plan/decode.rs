@@ -1,15 +1,19 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
+mod limits;
+mod machines;
+
 use jiff::SignedDuration;
 
-use super::machines::{EngineSettings, is_plain};
 use super::{
-    DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
+    Budget, DEFAULT_WORKTREES, EngineSettings, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode,
+    SKIP_PERMISSIONS, Size, Worker,
 };
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
 use crate::signal::{Carrier, Template};
+use crate::template;
 use crate::time::{Seconds, parse_human};
 use crate::yaml::{Node, Value};
 
@@ -24,6 +28,7 @@ pub(super) struct Draft {
     setup: Option<String>,
     copy: Scope,
     shared: Scope,
+    union: Scope,
     disposable: Scope,
     worktrees: Option<String>,
     git_hooks: Option<bool>,
@@ -33,6 +38,9 @@ pub(super) struct Draft {
     remote_limit: Option<Seconds>,
     engine: EngineSettings,
     launch: Option<String>,
+    notify: Option<String>,
+    heavy: Option<u16>,
+    budget: Option<Budget>,
     stall_after: Option<Seconds>,
     uses_mergiraf: bool,
     skips_permissions: bool,
@@ -53,6 +61,7 @@ pub(super) struct DraftWorker {
     tasks: Vec<String>,
     checkpoints: Vec<String>,
     notes: String,
+    budget: Option<Budget>,
 }
 
 impl Draft {
@@ -68,7 +77,9 @@ impl Draft {
             smoke: self.smoke,
             setup: self.setup,
             copy: self.copy,
-            shared: self.shared,
+            // Files that only grow are for all to change.
+            shared: self.shared.and(&self.union),
+            union: self.union,
             disposable: self.disposable,
             worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
             git_hooks: self.git_hooks.unwrap_or(true),
@@ -78,6 +89,9 @@ impl Draft {
             remote_limit: self.remote_limit,
             engine: self.engine,
             launch: self.launch,
+            notify: self.notify,
+            heavy: self.heavy,
+            budget: self.budget,
             stall_after: self.stall_after,
             uses_mergiraf: self.uses_mergiraf,
             skips_permissions: self.skips_permissions,
@@ -105,6 +119,7 @@ impl DraftWorker {
             tasks: self.tasks,
             checkpoints: self.checkpoints,
             notes: self.notes,
+            budget: self.budget,
         })
     }
 }
@@ -119,6 +134,7 @@ const PLAN_KEYS: &[&str] = &[
     "setup",
     "copy",
     "shared",
+    "union",
     "disposable",
     "worktrees",
     "git_hooks",
@@ -129,14 +145,16 @@ const PLAN_KEYS: &[&str] = &[
     "remote_limit",
     "engine",
     "launch",
+    "notify",
+    "heavy",
+    "budget",
     "stall_after",
     "merge_driver",
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
-const ENGINE_KEYS: &[&str] = &["hosts", "folder", "path", "partition", "time"];
 const WORKER_KEYS: &[&str] =
-    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes"];
+    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
 
 /// Reads the whole document.
 pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
@@ -152,6 +170,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         setup: reader.text(&fields, "setup"),
         copy: reader.scope(&fields, "copy").0,
         shared: reader.scope(&fields, "shared").0,
+        union: reader.scope(&fields, "union").0,
         disposable: reader.scope(&fields, "disposable").0.anywhere(),
         worktrees: reader.folder(&fields, "worktrees"),
         git_hooks: reader.flag(&fields, "git_hooks"),
@@ -161,6 +180,9 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         remote_limit: reader.duration(&fields, "remote_limit"),
         engine: reader.engine(&fields).unwrap_or_default(),
         launch: reader.text(&fields, "launch"),
+        notify: reader.template(&fields, "notify", &NOTIFY),
+        heavy: reader.heavy(&fields),
+        budget: reader.budget(&fields),
         stall_after: reader.duration(&fields, "stall_after"),
         uses_mergiraf: reader.only(&fields, "merge_driver", MERGIRAF, "merge with git alone"),
         skips_permissions: reader.only(
@@ -314,6 +336,17 @@ impl Reader<'_> {
         seconds
     }
 
+    /// Returns a shell command with placeholders of these names.
+    fn template(&mut self, fields: &Fields<'_>, key: &str, names: &[&str]) -> Option<String> {
+        let text = self.text(fields, key)?;
+        let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
+        if let Err(bad) = template::fill(key, &text, &values) {
+            let line = field(fields, key).map_or(1, |node| node.line);
+            self.report(line, ProblemCode::WrongType, bad.message, bad.hint);
+        }
+        Some(text)
+    }
+
     fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
         let text = self.text(fields, key)?;
         match parse_human(&text) {
@@ -324,33 +357,6 @@ impl Reader<'_> {
                 self.report(line, ProblemCode::WrongType, message, hint);
                 None
             }
-        }
-    }
-
-    /// Returns what is said about the machines of engines.
-    fn engine(&mut self, fields: &Fields<'_>) -> Option<EngineSettings> {
-        let node = field(fields, "engine")?;
-        let fields = self.fields(node, "`engine`", ENGINE_KEYS)?;
-        let hosts = self.strings(&fields, "hosts");
-        let partition = self.text(&fields, "partition");
-        let hosts_named = hosts.iter().map(|host| ("hosts", host));
-        for (key, name) in hosts_named.chain(partition.iter().map(|name| ("partition", name))) {
-            self.plain_name(node, key, name);
-        }
-        Some(EngineSettings {
-            hosts,
-            partition,
-            folder: self.text(&fields, "folder"),
-            path: self.text(&fields, "path"),
-            time: self.duration(&fields, "time"),
-        })
-    }
-
-    fn plain_name(&mut self, node: &Node, key: &str, name: &str) {
-        if !is_plain(name) {
-            let message = format!("{name:?} in `{key}` is no plain name");
-            let hint = "use letters, digits and . _ - @ :";
-            self.report(node.line, ProblemCode::WrongType, message, hint);
         }
     }
 
@@ -529,6 +535,7 @@ impl Reader<'_> {
                 tasks: self.strings(&fields, "tasks"),
                 checkpoints: self.strings(&fields, "checkpoints"),
                 notes: self.text(&fields, "notes").unwrap_or_default(),
+                budget: self.budget(&fields),
             }
         });
         self.worker = None;

@@ -83,9 +83,19 @@ fn dependencies(workers: &[DraftWorker], problems: &mut Vec<Problem>) {
     }
 }
 
+/// How many pairs of workers with a common path are looked for. A plan of a thousand workers who all
+/// meet has half a million, which take a minute.
+const MAX_OVERLAPS: usize = 10_000;
+
 fn overlaps(workers: &[DraftWorker], problems: &mut Vec<Problem>) {
     let scopes: Vec<_> = workers.iter().map(|worker| &worker.owns).collect();
-    for meeting in scope::overlaps(&scopes) {
+    let meetings = scope::first_overlaps(&scopes, MAX_OVERLAPS);
+    if meetings.len() == MAX_OVERLAPS {
+        let message = format!("{MAX_OVERLAPS} pairs of workers own common paths, and more may do");
+        let hint = "give each worker files of its own, then check again";
+        problems.push(Problem::new(ProblemCode::ScopeOverlap, message, hint).at(1));
+    }
+    for meeting in meetings {
         let (first, second) = (&workers[meeting.scopes.0], &workers[meeting.scopes.1]);
         let line_of = |worker: &DraftWorker, glob: &str| {
             worker

@@ -2,6 +2,7 @@
 
 use super::advice::{Block, Lapses, advice};
 use super::clock::{Believed, believe};
+use super::counterfactual::counterfactuals;
 use super::critical::critical_path;
 use super::files::{Heat, heat, overlaps};
 use super::grade::{Marks, grade};
@@ -106,12 +107,16 @@ pub fn measure(
         allowed: allowed(record),
         clocks: parts.iter().flat_map(|part| wrong_clocks(record, part)).collect(),
         missing: missing(record, &parts),
+        counterfactuals: Vec::new(),
         recommendations: Vec::new(),
         usage: Usage::sum(workers.iter().filter_map(|worker| worker.usage)),
         written: Vec::new(),
         timeline: None,
         workers,
     };
+    if !retro.interim {
+        retro.counterfactuals = counterfactuals(plan, &lanes, &times, retro.elapsed_seconds);
+    }
     retro.grade = grade(&marks(&parts, &retro));
     retro.recommendations = advice(plan, &retro, &blocks(&parts), &lapses(&parts));
     retro.headline = headline(&retro, run.seconds());

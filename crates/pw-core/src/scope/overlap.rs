@@ -31,11 +31,19 @@ pub struct Meeting {
 
 /// Returns one meeting for each pair of scopes that could own a common path.
 pub fn overlaps(scopes: &[&Scope]) -> Vec<Meeting> {
+    first_overlaps(scopes, usize::MAX)
+}
+
+/// Returns the first of these meetings: the pairs after them are not looked at.
+pub fn first_overlaps(scopes: &[&Scope], limit: usize) -> Vec<Meeting> {
     let mut table = Table::default();
     let read: Vec<Read<'_>> = scopes.iter().map(|scope| table.read(scope)).collect();
     let (mut meetings, mut steps) = (Vec::new(), PLAN_STEPS);
     for second in 0..scopes.len() {
         for first in 0..second {
+            if meetings.len() >= limit {
+                return meetings;
+            }
             let (one, two) = (&read[first], &read[second]);
             let pairs = one.owned.iter().flat_map(|a| two.owned.iter().map(move |b| (a, b)));
             meetings.extend(pairs.into_iter().find_map(|(a, b)| {

@@ -1,6 +1,6 @@
 //! A session's transcript, JSON lines: how it ends, and what it used.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::text::bounded;
 use crate::time::{Seconds, parse_rfc3339};
 
+/// The longest pause, in minutes, that still counts as work: a build, a long answer.
+const PAUSE: Seconds = 10;
 /// Longest text of a session that a report repeats, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -174,6 +176,9 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// Tokens that were written to the cache.
     pub cache_write_tokens: u64,
+    /// Minutes in which its sessions did something; pauses of more than ten are none.
+    #[serde(skip)]
+    pub minutes: u64,
     /// US dollars; absent while a session has not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
@@ -192,6 +197,7 @@ impl Usage {
             output_tokens: sum.output_tokens + next.output_tokens,
             cache_read_tokens: sum.cache_read_tokens + next.cache_read_tokens,
             cache_write_tokens: sum.cache_write_tokens + next.cache_write_tokens,
+            minutes: sum.minutes + next.minutes,
             cost_usd: sum.cost_usd.zip(next.cost_usd).map(|(a, b)| a + b),
         };
         all.into_iter().reduce(add)
@@ -247,6 +253,8 @@ enum Cost {
 pub struct Ledger {
     messages: HashMap<String, Usage>,
     costs: Vec<Cost>,
+    /// Minutes since 1970 in which a record was written.
+    minutes: BTreeSet<Seconds>,
     is_subagent: bool,
 }
 
@@ -261,6 +269,7 @@ impl Ledger {
 
     /// Takes one line.
     pub fn line(&mut self, line: &str) {
+        self.minutes.extend(written(line).map(|at| at / 60));
         if line.contains(r#""type":"assistant""#) && line.contains(r#""usage""#) {
             self.message(line);
         } else if line.contains(r#""type":"cost-state""#)
@@ -292,7 +301,7 @@ impl Ledger {
             output_tokens: usage.output_tokens,
             cache_read_tokens: usage.cache_read_input_tokens,
             cache_write_tokens: usage.cache_creation_input_tokens,
-            cost_usd: None,
+            ..Usage::default()
         };
         let known = self.messages.entry(id).or_insert(new);
         // The last line of a message has its final count.
@@ -310,8 +319,24 @@ impl Ledger {
             Cost::Untold => None,
         };
         let cost_usd = self.costs.into_iter().try_fold(0.0, told);
-        Some(Usage { cost_usd, ..Usage::sum(self.messages.into_values())? })
+        let minutes = busy(&self.minutes);
+        Some(Usage { cost_usd, minutes, ..Usage::sum(self.messages.into_values())? })
     }
+}
+
+/// Returns when a record was written, without reading the rest of it.
+fn written(line: &str) -> Option<Seconds> {
+    const KEY: &str = r#""timestamp":""#;
+    let value = &line[line.find(KEY)? + KEY.len()..];
+    parse_rfc3339(value.split('"').next()?)
+}
+
+/// Returns how many minutes lie between these, long pauses left out.
+fn busy(minutes: &BTreeSet<Seconds>) -> u64 {
+    let gaps = minutes.iter().zip(minutes.iter().skip(1)).map(|(from, to)| to - from);
+    let busy: Seconds = gaps.filter(|gap| *gap <= PAUSE).sum();
+    let last = Seconds::from(!minutes.is_empty());
+    u64::try_from(busy + last).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -365,6 +390,28 @@ mod tests {
         let aside =
             words.replace(r#""type":"assistant","#, r#""type":"assistant","isSidechain":true,"#);
         assert!(!tail(&[r#"ge":{}},"type":"user"}"#, "nonsense", user, &aside]).turn_ended);
+    }
+
+    #[test]
+    fn minutes_are_those_of_work_wherever_they_are_written_down() {
+        let at = |minute: u32| {
+            let (hour, minute) = (10 + minute / 60, minute % 60);
+            format!(r#"{{"type":"user","timestamp":"2026-11-22T{hour}:{minute:02}:30Z"}}"#)
+        };
+        let busy = |transcripts: &[&[u32]]| {
+            let mut ledger = Ledger::default();
+            ledger.line(&said(r#""message":{"id":"x","usage":{}}"#).replace("13:08", "10:00"));
+            for minutes in transcripts {
+                ledger.begin(false);
+                minutes.iter().for_each(|minute| ledger.line(&at(*minute)));
+            }
+            ledger.total().map(|usage| usage.minutes)
+        };
+        assert_eq!(busy(&[&[]]), Some(1));
+        assert_eq!(busy(&[&[0, 4, 14]]), Some(15));
+        // A night between, a second session beside the first, a fork that repeats it.
+        assert_eq!(busy(&[&[0, 10, 120, 121]]), Some(12));
+        assert_eq!(busy(&[&[0, 10], &[5, 12], &[0, 10]]), Some(13));
     }
 
     #[test]

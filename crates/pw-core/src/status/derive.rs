@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::budget;
 use super::next::{self, Places};
 use super::{
     Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, Session, SignalKind,
@@ -58,15 +59,18 @@ pub(super) fn derive(
             },
             reverted: reverted(facts, facts.integration_tip.as_ref()),
             stopped_at: record.stopped.as_ref().map(|stopped| stopped.worker.clone()),
-            red: record
-                .red
-                .as_ref()
-                .map(|red| RedGate { gate: red.gate.clone(), workers: red.workers.clone() }),
+            unresolved: None,
+            red: record.red.as_ref().map(|red| RedGate {
+                gate: red.gate.clone(),
+                workers: red.workers.clone(),
+                output_tail: String::new(),
+            }),
         },
         remote: facts.channel.clone(),
         drift: drift(plan, record, facts),
         waiting,
         deadlocks,
+        left_behind: None,
         unseen: facts.checkout.as_ref().map(TreeState::uncommitted),
         unlisted: None,
         workers,
@@ -77,9 +81,13 @@ pub(super) fn derive(
         conflicts,
         trial,
         usage: None,
+        budget: None,
         next: Vec::new(),
     };
     status.usage = Usage::sum(status.workers.iter().filter_map(|worker| worker.usage));
+    let is_spending = status.workers.iter().any(|worker| budget::is_spending(worker.state));
+    let limits = plan.budget.as_ref().zip(status.usage.as_ref()).filter(|_| is_spending);
+    status.budget = limits.and_then(|(limits, usage)| budget::used(limits, usage));
     status.next = next::steps(plan, &status, places);
     status.summary = next::summary(&status);
     status
@@ -197,6 +205,12 @@ fn worker_status(
         session: session(record, worker, &known.session),
         stall: None,
         usage: known.session.usage,
+        budget: worker
+            .budget
+            .as_ref()
+            .zip(known.session.usage.as_ref())
+            .filter(|_| budget::is_spending(state))
+            .and_then(|(limits, usage)| budget::used(limits, usage)),
     }
 }
 

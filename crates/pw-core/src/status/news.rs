@@ -60,6 +60,8 @@ pub enum NewsKind {
     Missing,
     /// It does not move any more.
     Stalled,
+    /// Most of its budget, or all of it, is used.
+    Budget,
     /// The work of two workers, or of several together, does not merge.
     Conflict,
     /// Workers whose turn has come can be created.
@@ -99,6 +101,7 @@ pub(super) fn current_news(status: &Status, now: Seconds) -> Vec<(u32, NewsItem)
             }
         }
     }
+    list.add_budgets();
     list.add_conflicts();
     list.add_whole();
     list.found
@@ -109,7 +112,9 @@ pub(super) fn worker_mark(workflow: &Slug, worker: &WorkerStatus) -> u32 {
     let kinds: Vec<_> = worker.reasons.iter().map(|reason| reason.kind).collect();
     let stall = worker.stall.as_ref().map(|stall| stall.cause);
     let asked = (&worker.out_of_scope, &worker.near_misses, &worker.gaps, &worker.waits_for);
-    checksum(&(workflow, &worker.id, &worker.tip, worker.state, worker.ready, kinds, stall, asked))
+    let budget = worker.budget.as_ref().map(|used| used.level);
+    let seen = (&worker.tip, worker.state, worker.ready, budget);
+    checksum(&(workflow, &worker.id, seen, kinds, stall, asked))
 }
 
 /// A checksum of JSON, which the next process, and the next version, makes the same.
@@ -184,6 +189,19 @@ impl News<'_> {
         }
     }
 
+    fn add_budgets(&mut self) {
+        // Each level is told once, whatever it is a percentage of by then.
+        for worker in &self.status.workers {
+            let Some(used) = &worker.budget else { continue };
+            let text = format!("has used {}", used.message);
+            self.add_of(worker, NewsKind::Budget, used.level, &text);
+        }
+        if let Some(used) = &self.status.budget {
+            let text = format!("all workers together have used {}", used.message);
+            self.add(NewsKind::Budget, "", used.level, text);
+        }
+    }
+
     fn add_conflicts(&mut self) {
         for conflict in &self.status.conflicts {
             let [first, second] = &conflict.workers;
@@ -216,7 +234,7 @@ impl News<'_> {
         }
         if all(|worker| worker.state == State::Integrated) {
             let text = "every worker is merged".to_owned();
-            self.add(NewsKind::Integrated, "review", tips, text);
+            self.add(NewsKind::Integrated, "look back", tips, text);
         } else if all(WorkerStatus::is_usable) {
             let text = "every worker is ready to be merged".to_owned();
             self.add(NewsKind::Ready, "integrate", tips, text);

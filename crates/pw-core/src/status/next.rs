@@ -59,6 +59,11 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
                 None => ("resume", start()),
             },
             State::Missing if is_lost(worker) => continue,
+            // HEAD of its worktree has the work, under another name or none.
+            State::Missing if has(worker, ReasonKind::WrongBranch) => {
+                let again = CommandLine::git(&places.worktree(planned), "switch -c");
+                ("rename", again.word(&worker.branch))
+            }
             State::Missing if worker.tip.is_some() => ("create", Next::Advance(workflow).into()),
             State::Complete if worker.reasons.iter().any(|r| r.kind.is_about_scope()) => {
                 let since = status.base.commit.short();
@@ -92,7 +97,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     }
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
-        steps.push(step("review", None, Next::Report(workflow)));
+        steps.push(step("look back", None, Next::Report(workflow)));
         // From a detached HEAD there is nowhere to land by ourselves.
         if !status.integration.landed && status.base.branch.is_some() {
             steps.push(step("land", None, Next::Finish { workflow, way: None }));

@@ -7,20 +7,15 @@
 use schemars::Schema;
 use serde_json::{Value, json};
 
-use crate::id::Slug;
-use crate::next::{Next, NextStep};
-use crate::report::{is_nothing, keep, leave_out, list};
+use crate::next;
+use crate::report::{IN_FULL, is_nothing, keep, leave_out, list};
 use crate::text::bounded;
 
-/// How many workers are told of in full, also when nothing is wrong with them.
-const IN_FULL: usize = 10;
 /// How much of what a healthy worker said is told, in characters.
 const SAID: usize = 80;
-/// How many first launches are told one by one.
-const LAUNCHES: usize = 3;
 
 pub(super) fn shorten(status: &mut Value) {
-    shorten_next(status);
+    next::one_for_many_launches(status);
     let are_many = list(status, "workers").len() > IN_FULL;
     let mut in_short = 0;
     for worker in list(status, "workers") {
@@ -48,22 +43,6 @@ pub(super) fn shorten(status: &mut Value) {
     }
 }
 
-/// Many workers that were never started are one step, which prints how to start each.
-pub(super) fn shorten_next(answer: &mut Value) {
-    let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
-    let Some(workflow) = workflow else { return };
-    let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
-    let is_launch = |step: &Value| step["action"] == "launch";
-    let first = next.iter().position(is_launch);
-    if let Some(first) = first
-        && next.iter().filter(|step| is_launch(step)).count() > LAUNCHES
-    {
-        next.retain(|step| !is_launch(step));
-        let step = NextStep::new("launch", Next::LaunchAll(&workflow));
-        next.insert(first, json!(step));
-    }
-}
-
 /// Returns whether neither the user nor an agent has to do anything about a worker.
 fn is_as_it_should_be(worker: &Value) -> bool {
     let state = worker["state"].as_str().unwrap_or_default();
@@ -73,7 +52,7 @@ fn is_as_it_should_be(worker: &Value) -> bool {
         _ => false,
     };
     let reasons = worker["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let odd = ["out_of_scope", "near_misses", "stall", "gaps", "reverted", "holds"];
+    let odd = ["out_of_scope", "near_misses", "stall", "gaps", "reverted", "holds", "budget"];
     is_well
         && reasons.iter().all(|reason| reason["kind"] == "not_complete")
         && odd.iter().all(|name| is_nothing(&worker[*name]))
@@ -136,6 +115,7 @@ mod tests {
             ("out_of_scope", json!(["x"])),
             ("gaps", json!([{}])),
             ("holds", json!(["task-2"])),
+            ("budget", json!({ "level": "near" })),
             ("reverted", json!({ "commit": "0" })),
             ("changes_nothing", json!(true)),
             ("state", json!("blocked")),
@@ -160,19 +140,5 @@ mod tests {
         }
         let last = &status["workers"][19];
         assert_eq!(last["signal"]["text"].as_str().unwrap().chars().count(), SAID + 1);
-    }
-
-    #[test]
-    fn many_first_launches_are_one_step() {
-        let step = |nth| json!({ "action": "launch", "worker": nth, "command": "sh x" });
-        let read = json!({ "action": "read", "command": "r" });
-        for (launches, told) in [(3, 4), (4, 2)] {
-            let mut next: Vec<Value> = (0..launches).map(step).collect();
-            next.push(read.clone());
-            let mut answer = json!({ "workflow": "w", "next": next });
-            shorten_next(&mut answer);
-            assert_eq!(answer["next"].as_array().unwrap().len(), told);
-            assert_eq!(answer["next"][told - 1], read);
-        }
     }
 }

@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Status;
 use super::news::{NewsItem, NewsKind, current_news, worker_mark};
-use super::short;
 use crate::id::Slug;
-use crate::next::NextStep;
+use crate::next::{self, NextStep};
 use crate::report::Report;
 use crate::time::Seconds;
 
@@ -44,7 +43,7 @@ impl Report for Waited {
     const SCHEMA: &'static str = "pw-monitor.wait/1";
 
     fn shorten(data: &mut serde_json::Value) {
-        short::shorten_next(data);
+        next::one_for_many_launches(data);
     }
 }
 
@@ -64,8 +63,8 @@ pub enum Awaited {
 impl Awaited {
     fn includes(self, kind: NewsKind) -> bool {
         use NewsKind::{
-            Advance, Blocked, Completed, Conflict, Deadlock, Integrated, Missing, NearMiss, Needs,
-            NotReady, Ready, Reopened, Satisfied, Stalled, Stopped,
+            Advance, Blocked, Budget, Completed, Conflict, Deadlock, Integrated, Missing, NearMiss,
+            Needs, NotReady, Ready, Reopened, Satisfied, Stalled, Stopped,
         };
         match kind {
             Completed | NotReady | Reopened | Advance | Ready | Integrated => {
@@ -75,7 +74,7 @@ impl Awaited {
                 matches!(self, Self::Blocked | Self::Any)
             }
             Missing | Stalled => matches!(self, Self::Stalled | Self::Any),
-            Conflict => self == Self::Any,
+            Conflict | Budget => self == Self::Any,
         }
     }
 }

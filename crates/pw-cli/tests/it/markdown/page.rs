@@ -41,7 +41,8 @@ pub(crate) fn root() -> PathBuf {
 pub(super) fn pages() -> Vec<Page> {
     let names = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "crates/README.md"];
     let mut pages = names.map(Page::read).to_vec();
-    let mut folders = ["skills", "agents", "docs"].map(|name| root().join(name)).to_vec();
+    let mut folders =
+        ["skills", "agents", "commands", "docs"].map(|name| root().join(name)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,0 +1,123 @@
+//! Answers at a real terminal of any width: no name is broken, nothing is coloured that cannot be
+//! seen, and what takes long says so.
+
+use std::io::Read as _;
+
+use pty_process::Size;
+use pty_process::blocking::Command;
+use pw_testkit::plans::THREE;
+use pw_testkit::repo::TestRepo;
+
+use crate::repo;
+
+/// Runs a helper at a terminal, its stdout there or elsewhere; returns what was shown.
+fn shown(repo: &TestRepo, width: u16, environment: &[(&str, &str)], line: &str) -> String {
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(Size::new(24, width)).unwrap();
+    let words = ["sh", "-c", line];
+    let model = repo.helper(&repo.root(), &["pw-setup"]);
+    let envs = model.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let command = Command::new(words[0])
+        .args(&words[1..])
+        .env_clear()
+        .envs(envs)
+        .env("TERM", "xterm-256color")
+        .envs(environment.iter().copied())
+        .current_dir(repo.root());
+    let mut child = command.spawn(pts).unwrap();
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    while let Ok(count @ 1..) = pty.read(&mut bytes) {
+        text += &String::from_utf8_lossy(&bytes[..count]);
+    }
+    child.wait().unwrap();
+    text.replace("\r\n", "\n")
+}
+
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\u{1b}') {
+        out += before;
+        rest = escape.split_once('m').map_or("", |(_, after)| after);
+    }
+    out + rest
+}
+
+/// Workers with long names, one of whom asks something.
+fn story() -> TestRepo {
+    let repo = repo(&THREE.replace("name: users", "name: users-and-authentication"));
+    repo.pw("pw-setup create plan.yaml").data();
+    repo.worker("task-2-posts").pw(&["blocked", "which database should posts use?"]).data();
+    repo
+}
+
+#[test]
+fn no_width_breaks_a_word_of_a_table() {
+    let repo = story();
+    for width in [0, 1, 20, 40, 60, 80, 200] {
+        for (line, words) in [
+            ("pw-monitor status", &["task-1-users-and-authentication", "blocked", "database"][..]),
+            ("pw-setup check plan.yaml", &["task-1-users-and-authentication", "tests/users/**"]),
+            ("pw-setup list", &["rest-api", "workers", "integrated"]),
+            ("pw-integrate check", &["blocked", "reasons"]),
+            ("pw-retro report", &["task-1-users-and-authentication", "starting"]),
+        ] {
+            let shown = plain(&shown(&repo, width, &[], line));
+            for word in words {
+                let mut parts = shown.split(|c: char| c.is_whitespace() || c == ':');
+                assert!(parts.any(|part| part == *word), "{width} {line}: {word}\n{shown}");
+            }
+        }
+    }
+    // At the usual width a row is a row, and what is empty is left out.
+    let status = plain(&shown(&repo, 80, &[], "pw-monitor status"));
+    let table: Vec<&str> = status.lines().skip(2).take_while(|line| !line.is_empty()).collect();
+    assert!(
+        table.iter().all(|line| line.chars().count() <= 80 || line.starts_with("  ")),
+        "{status}"
+    );
+    assert!(!table[0].contains("outside") && !table[0].contains("open"), "{status}");
+}
+
+#[test]
+fn colours_are_those_of_the_terminal_and_none_where_there_should_be_none() {
+    let repo = story();
+    let coloured = shown(&repo, 80, &[], "pw-monitor status");
+    assert!(coloured.contains("\u{1b}[38;5;1m blocked"), "{coloured:?}");
+    // Bright colours vanish on a white background.
+    assert!((8..16).all(|bright| !coloured.contains(&format!("38;5;{bright}m"))), "{coloured:?}");
+    for environment in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+        for line in ["pw-monitor status", "pw-setup check plan.yaml", "pw-setup --help", "pw-setup"]
+        {
+            let shown = shown(&repo, 80, &[environment], line);
+            assert!(
+                !shown.contains('\u{1b}') && !shown.is_empty(),
+                "{environment:?} {line}: {shown:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_keeps_the_answer_in_a_file_sees_what_is_being_done() {
+    let repo = repo(&format!("{THREE}verify: 'true'\n"));
+    let shown = shown(&repo, 80, &[], "pw-setup create plan.yaml > answer.json");
+    assert!(shown.contains("creating task-1-users"), "{shown:?}");
+    assert!(repo.read("answer.json").starts_with("{\"schema\":\"pw-setup.create/1\""));
+}
+
+#[test]
+fn a_live_view_is_not_drawn_on_a_terminal_without_a_size() {
+    let repo = story();
+    let shown = shown(&repo, 0, &[], "pw-monitor watch");
+    assert!(shown.contains("stty rows 24 cols 80") && shown.contains("pw-monitor wait"), "{shown}");
+}
+
+#[test]
+fn the_wrapper_tells_a_person_in_words_why_there_are_no_helpers() {
+    let repo = story();
+    let wrapper = crate::markdown::root().join("bin/pw-setup");
+    let bare = [("PATH", "/usr/bin:/bin"), ("CARGO_HOME", "/nowhere"), ("HOME", "/nowhere")];
+    let shown = shown(&repo, 80, &bare, wrapper.to_str().unwrap());
+    assert!(shown.contains("rustup.rs") && !shown.contains("\"schema\""), "{shown}");
+}
