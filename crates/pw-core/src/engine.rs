@@ -1,35 +1,12 @@
-//! Running workers on other machines: what a plan says about them, and the script that is a worker
-//! there. The machine needs git, the helpers and a client that can sign in by itself; no secret is
+//! Running workers on other machines: the script that is a worker there. The machine needs git, the helpers and a client that can sign in by itself; no secret is
 //! in the script, and none in what it is started with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
-use crate::plan::{Plan, Worker};
+use crate::plan::{EngineSettings, Plan, Worker};
 use crate::shell_word::shell_word;
-use crate::time::Seconds;
-
-/// What a plan says about the machines, as `engine`; each engine takes what is for it.
-#[derive(Clone, Debug, Default)]
-pub struct EngineSettings {
-    /// The machines of `ssh`, as ssh knows them.
-    pub hosts: Vec<String>,
-    /// The folder there for clones; in the home folder's cache when absent.
-    pub folder: Option<String>,
-    /// The folder there that holds the helpers; on the search path when absent.
-    pub path: Option<String>,
-    /// The partition of `slurm`; the default one when absent.
-    pub partition: Option<String>,
-    /// How long one job of `slurm` may take; what the partition says when absent.
-    pub time: Option<Seconds>,
-}
-
-/// Returns whether a name of a machine or partition is a plain word to ssh and Slurm.
-pub fn is_plain(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@:".contains(c);
-    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
-}
 
 /// One command that starts workers, with what it is given on its stdin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -123,21 +100,6 @@ mod tests {
         ];
         for (url, is_free) in table {
             assert_eq!(require_no_password("origin", url).is_ok(), is_free, "{url}");
-        }
-    }
-
-    #[test]
-    fn names_that_a_shell_or_ssh_would_read_more_into_are_no_names() {
-        let table = [
-            ("node1", true),
-            ("me@node-1.example.com", true),
-            ("-oProxyCommand=x", false),
-            ("a b", false),
-            ("$(id)", false),
-            ("", false),
-        ];
-        for (name, expected) in table {
-            assert_eq!(is_plain(name), expected, "{name}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Launched {
     pub workers: Vec<WorkerLaunch>,
     /// Workers that the user did not name and that need no session now.
     pub skipped: Vec<Skipped>,
-    /// With an engine: what was given to it, or with `--dry-run` would be; absent otherwise.
+    /// With an engine and `--dry-run`: what would be given to it; absent otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub submissions: Vec<Submission>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.

@@ -4,6 +4,7 @@
 //! line and the workers it concerns. A plan that parses keeps all promises of `DESIGN` §3.
 
 mod decode;
+mod machines;
 mod problem;
 mod read;
 mod rules;
@@ -11,8 +12,8 @@ mod rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::machines::EngineSettings;
 pub use self::problem::{Problem, ProblemCode, Problems, refused};
-use crate::engine::EngineSettings;
 use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;

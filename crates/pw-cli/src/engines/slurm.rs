@@ -6,7 +6,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::next::CommandLine;
 use pw_core::plan::{Plan, Worker};
 
-use super::{Engine, ask};
+use super::call::{Engine, ask};
 
 /// Slurm, for the workers of a plan.
 pub(super) struct Slurm<'a> {

@@ -7,7 +7,7 @@ use pw_core::next::{CommandLine, Next};
 use pw_core::plan::{Plan, Worker};
 use pw_core::shell_word::shell_word;
 
-use super::{Engine, ask};
+use super::call::{Engine, ask};
 
 /// Never ask a person: a helper has no terminal.
 const OPTIONS: [&str; 5] = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"];

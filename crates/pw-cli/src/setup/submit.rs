@@ -74,7 +74,8 @@ pub(super) fn submit(context: &Context, wanted: &Wanted<'_>) -> Result<Answer> {
         workflow: workflow.plan.workflow.clone(),
         workers: launches,
         skipped,
-        submissions,
+        // Said before it is done; afterwards, a script for each worker would be much to read.
+        submissions: if wanted.dry_run { submissions } else { Vec::new() },
         attach: None,
         notes,
     };

@@ -1,13 +1,14 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
+mod machines;
 mod values;
 
 use jiff::SignedDuration;
 
 use super::{
-    Budget, DEFAULT_WORKTREES, MERGIRAF, Plan, Problem, ProblemCode, SKIP_PERMISSIONS, Size, Worker,
+    Budget, DEFAULT_WORKTREES, EngineSettings, MERGIRAF, Plan, Problem, ProblemCode,
+    SKIP_PERMISSIONS, Size, Worker,
 };
-use crate::engine::{self, EngineSettings};
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
@@ -151,7 +152,6 @@ const PLAN_KEYS: &[&str] = &[
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
-const ENGINE_KEYS: &[&str] = &["hosts", "folder", "path", "partition", "time"];
 const WORKER_KEYS: &[&str] =
     &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
 
@@ -333,33 +333,6 @@ impl Reader<'_> {
             self.report(node.line, ProblemCode::WrongType, message, hint);
         }
         seconds
-    }
-
-    /// Returns what is said about the machines of engines.
-    fn engine(&mut self, fields: &Fields<'_>) -> Option<EngineSettings> {
-        let node = field(fields, "engine")?;
-        let fields = self.fields(node, "`engine`", ENGINE_KEYS)?;
-        let hosts = self.strings(&fields, "hosts");
-        let partition = self.text(&fields, "partition");
-        let hosts_named = hosts.iter().map(|host| ("hosts", host));
-        for (key, name) in hosts_named.chain(partition.iter().map(|name| ("partition", name))) {
-            self.plain_name(node, key, name);
-        }
-        Some(EngineSettings {
-            hosts,
-            partition,
-            folder: self.text(&fields, "folder"),
-            path: self.text(&fields, "path"),
-            time: self.duration(&fields, "time"),
-        })
-    }
-
-    fn plain_name(&mut self, node: &Node, key: &str, name: &str) {
-        if !engine::is_plain(name) {
-            let message = format!("{name:?} in `{key}` is no plain name");
-            let hint = "use letters, digits and . _ - @ :";
-            self.report(node.line, ProblemCode::WrongType, message, hint);
-        }
     }
 
     /// Returns where signals are carried: `signal`, and `signal_subject` for what the subject is.
