@@ -150,7 +150,7 @@ impl Repo {
         let answer = self.git.plumbing(args.into_iter().chain(ends)).reader().bytes()?;
         let fields: Vec<&[u8]> = records(&answer).collect();
         let pair = |fields: &[&[u8]]| (RepoPath::new(fields[1]), RepoPath::new(fields[2]));
-        ensure!(fields.len() % 3 == 0, "git told half a rename");
+        ensure!(fields.len().is_multiple_of(3), "git told half a rename");
         Ok(fields.chunks(3).map(pair).collect())
     }
 

@@ -122,7 +122,7 @@ fn what_only_a_person_can_put_right_is_said_in_words() {
             let off = r#"{"enabledPlugins": {"parallel-workflows@x": false}}"#;
             repo.write(".claude/settings.local.json", off);
         }),
-        ("permissions", "note", "30 rules", |repo| {
+        ("permissions", "note", "34 rules", |repo| {
             fs::remove_file(repo.beside(".claude/settings.json")).unwrap();
         }),
         ("workflows", "problem", "the record of lost", |repo| {

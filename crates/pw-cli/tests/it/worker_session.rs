@@ -20,6 +20,7 @@ const FOR_ALL: &[&str] = &[
     "pw-setup launch task-1 --with custom",
     "pw-setup launch task-2 --ended",
     "pw-setup doctor --fix-permissions",
+    "pw-setup join task-1",
     "pw-integrate run",
     "pw-integrate run --without task-2",
     "pw-integrate run rest-api --no-gate",

@@ -4,7 +4,7 @@
 //! for the others, and what is answered is compared with them. Rules are learned only from
 //! changes before the window that a change lies in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::backtest::{PRACTICE, Past};
 use super::coupling;
 use super::log::{Known, PathId, share};
-use super::neighbours::SURE;
 
-/// Fewer common changes are no rule, for an answer to one who asks.
-const FEWEST: usize = 2;
-
-/// Of the changes of a file, the share that must touch another one to be in an answer.
+/// Of the weight of a file's changes, the share that must touch another one to be in an answer.
 const LIKELY: f64 = 0.1;
+
+/// After how many changes of a file one weighs half.
+const HALF_LIFE: f64 = 10.0;
 
 /// How many files an answer has.
 const ANSWER: usize = 10;
@@ -121,28 +120,28 @@ impl<'a> Rules<'a> {
         }
         let mut sure: HashMap<PathId, Vec<PathId>> = HashMap::new();
         for tie in coupling::ties(&known.changes) {
-            if tie.confidence() >= SURE {
+            if tie.is_sure() {
                 sure.entry(tie.from).or_default().push(tie.to);
             }
         }
         Self { known, changes, sure }
     }
 
-    /// Returns the files that changed most often with one, newer changes first among equals.
+    /// Returns the files that changed most often with one, its newer changes weighing more.
     fn answer(&self, file: PathId) -> Vec<PathId> {
         let changes = self.changes.get(&file).map(Vec::as_slice).unwrap_or_default();
-        let mut together: HashMap<PathId, (usize, usize)> = HashMap::new();
+        let mut together: BTreeMap<PathId, f64> = BTreeMap::new();
+        let (mut weight, mut all) = (1.0, 0.0);
         for at in changes {
             for other in self.known.changes[*at].iter().filter(|other| **other != file) {
-                together.entry(*other).or_insert((0, *at)).0 += 1;
+                *together.entry(*other).or_default() += weight;
             }
+            all += weight;
+            weight *= 0.5_f64.powf(1.0 / HALF_LIFE);
         }
-        let is_rule = |(_, (number, _)): &(PathId, (usize, usize))| {
-            *number >= FEWEST && share(*number, changes.len()) >= LIKELY
-        };
-        let mut found: Vec<(PathId, (usize, usize))> =
-            together.into_iter().filter(is_rule).collect();
-        found.sort_by_key(|(path, (number, newest))| (std::cmp::Reverse(*number), *newest, *path));
+        let mut found: Vec<(PathId, f64)> =
+            together.into_iter().filter(|(_, weight)| *weight >= LIKELY * all).collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
         found.into_iter().take(ANSWER).map(|(path, _)| path).collect()
     }
 }

@@ -9,11 +9,7 @@ use super::schedule::Duty;
 use super::scopes::{Unsaid, glob, prove};
 use crate::path::RepoPath;
 
-/// Of the changes of a file that an item names, the share that must touch another, so that its
-/// worker gets that, too.
-const SURE: f64 = 0.6;
-
-/// How many such files a worker gets.
+/// How many files a worker gets because they change with its own.
 const MAX_TAKEN: usize = 12;
 
 /// What one worker owns.
@@ -28,7 +24,7 @@ pub(super) struct Owned {
 pub(super) fn owned(duties: &[Duty], pairs: &[Pair]) -> Result<Vec<Owned>, Unsaid> {
     let mut files: Vec<BTreeSet<ItemFile>> = duties.iter().map(|duty| duty.files.clone()).collect();
     let mut owned = vec![Owned::default(); duties.len()];
-    let sure = pairs.iter().filter(|pair| pair.confidence() >= SURE);
+    let sure = pairs.iter().filter(|pair| pair.is_sure());
     for pair in sure {
         let has = |path: &RepoPath| {
             files.iter().position(|files| files.iter().any(|file| file.covers(path)))

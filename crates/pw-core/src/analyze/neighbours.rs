@@ -12,10 +12,6 @@ use crate::id::WorkerId;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 
-/// Of the changes of a file, the share that must touch the other: what is said less often than not
-/// is not read.
-pub const SURE: f64 = 0.6;
-
 /// A file outside a scope that changes with one inside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Neighbour {
@@ -65,7 +61,7 @@ pub fn left_behind(
 }
 
 fn sure(known: &Known) -> impl Iterator<Item = Tie<PathId>> {
-    ties(&known.changes).into_iter().filter(|tie| tie.confidence() >= SURE)
+    ties(&known.changes).into_iter().filter(Tie::is_sure)
 }
 
 fn told(plan: &Plan, log: &Log, worker: &Worker, tie: &Tie<PathId>) -> Neighbour {

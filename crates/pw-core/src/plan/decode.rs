@@ -1,20 +1,19 @@
 //! From YAML nodes to a draft: every key known, every value of its kind, nothing repeated.
 
-mod limits;
 mod machines;
+mod values;
 
 use jiff::SignedDuration;
 
 use super::{
-    Budget, DEFAULT_WORKTREES, EngineSettings, MERGIRAF, NOTIFY, Plan, Problem, ProblemCode,
+    Budget, DEFAULT_WORKTREES, EngineSettings, MERGIRAF, Plan, Problem, ProblemCode,
     SKIP_PERMISSIONS, Size, Worker,
 };
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::{MAX_GLOBS, Scope};
 use crate::signal::{Carrier, Template};
-use crate::template;
-use crate::time::{Seconds, parse_human};
+use crate::time::Seconds;
 use crate::yaml::{Node, Value};
 
 /// What could be read of a plan; `None` where a problem was reported instead.
@@ -180,7 +179,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         remote_limit: reader.duration(&fields, "remote_limit"),
         engine: reader.engine(&fields).unwrap_or_default(),
         launch: reader.text(&fields, "launch"),
-        notify: reader.template(&fields, "notify", &NOTIFY),
+        notify: reader.notify(&fields),
         heavy: reader.heavy(&fields),
         budget: reader.budget(&fields),
         stall_after: reader.duration(&fields, "stall_after"),
@@ -334,30 +333,6 @@ impl Reader<'_> {
             self.report(node.line, ProblemCode::WrongType, message, hint);
         }
         seconds
-    }
-
-    /// Returns a shell command with placeholders of these names.
-    fn template(&mut self, fields: &Fields<'_>, key: &str, names: &[&str]) -> Option<String> {
-        let text = self.text(fields, key)?;
-        let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "")).collect();
-        if let Err(bad) = template::fill(key, &text, &values) {
-            let line = field(fields, key).map_or(1, |node| node.line);
-            self.report(line, ProblemCode::WrongType, bad.message, bad.hint);
-        }
-        Some(text)
-    }
-
-    fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
-        let text = self.text(fields, key)?;
-        match parse_human(&text) {
-            Ok(duration) => Some(duration),
-            Err(hint) => {
-                let message = format!("`{key}` {text:?} is no duration");
-                let line = field(fields, key).map_or(1, |node| node.line);
-                self.report(line, ProblemCode::WrongType, message, hint);
-                None
-            }
-        }
     }
 
     /// Returns where signals are carried: `signal`, and `signal_subject` for what the subject is.

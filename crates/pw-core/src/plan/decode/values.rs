@@ -1,7 +1,9 @@
-//! Numbers of the plan: how much of something there may be.
+//! Numbers, times and templates of the plan.
 
 use super::{Fields, Reader, field};
-use crate::plan::{Budget, MAX_HEAVY, ProblemCode};
+use crate::plan::{Budget, MAX_HEAVY, NOTIFY, ProblemCode};
+use crate::template;
+use crate::time::{Seconds, parse_human};
 use crate::yaml::Value;
 
 const BUDGET_KEYS: &[&str] = &["minutes", "tokens", "cost"];
@@ -22,6 +24,31 @@ impl Reader<'_> {
             tokens: self.count(&limits, "tokens", MAX_TOKENS),
             cost: self.count(&limits, "cost", MAX_COST),
         })
+    }
+
+    pub(super) fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Seconds> {
+        let text = self.text(fields, key)?;
+        match parse_human(&text) {
+            Ok(duration) => Some(duration),
+            Err(hint) => {
+                let message = format!("`{key}` {text:?} is no duration");
+                let line = field(fields, key).map_or(1, |node| node.line);
+                self.report(line, ProblemCode::WrongType, message, hint);
+                None
+            }
+        }
+    }
+
+    /// Returns the command for events, whose placeholders are known.
+    pub(super) fn notify(&mut self, fields: &Fields<'_>) -> Option<String> {
+        let key = "notify";
+        let text = self.text(fields, key)?;
+        let values = NOTIFY.map(|name| (name, ""));
+        if let Err(bad) = template::fill(key, &text, &values) {
+            let line = field(fields, key).map_or(1, |node| node.line);
+            self.report(line, ProblemCode::WrongType, bad.message, bad.hint);
+        }
+        Some(text)
     }
 
     /// Returns a number from 1 on.
