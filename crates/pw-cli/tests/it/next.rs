@@ -74,6 +74,7 @@ fn commands<'a>(
         Next::BlockedByHook("pre-commit"),
         Next::BlockedByHook(text),
         Next::Report(workflow),
+        Next::Remember(workflow),
         Next::ForgetRun(workflow),
     ];
     all.extend(["complete", "blocked", "stalled"].map(|what| wait(Some(what))));
