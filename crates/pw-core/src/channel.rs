@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_newest_tip_counts_and_nothing_that_was_seen_is_forgotten() {
-        // a is in b, b is in c; x is aside.
+        // a is in b, b is in c; f is aside.
         let contains = |new: &Oid, old: &Oid| {
             let rank = |oid: &Oid| "abc".find(&oid.as_str()[..1]);
             rank(new).zip(rank(old)).is_some_and(|(new, old)| new > old)
@@ -372,13 +372,13 @@ mod tests {
             ("a", "a", "", "a both"),
             ("b", "a", "", "b local"),
             ("a", "b", "", "b remote"),
-            ("b", "x", "", "b diverged x"),
+            ("b", "f", "", "b diverged f"),
             // The remote was rewound.
             ("", "a", "b", "a diverged b"),
             ("c", "a", "b", "c local"),
             ("", "c", "b", "c remote"),
             ("", "", "b", "b remote"),
-            ("a", "a", "x", "a diverged x"),
+            ("a", "a", "f", "a diverged f"),
             ("", "", "", ""),
         ];
         for (local, remote, before, expected) in table {

@@ -175,7 +175,7 @@ mod tests {
             (json!(["Bash(*)"]), 0),
             (json!(["Bash(pw-*)"]), 0),
             (json!(["Bash(pw-setup:*)", "Bash(pw-integrate *)", "Bash(pw-retro *)"]), 4),
-            (json!(["Bash(pw-monitor status)", "Read(*)", 7]), all.len()),
+            (json!(["Bash(pw-monitor status)", "Read(*)", 7]), all.len() - 1),
             (json!("Bash"), all.len()),
         ] {
             assert_eq!(of(&rules.to_string()).len(), left, "{rules}");
