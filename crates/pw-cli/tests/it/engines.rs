@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::repo;
 
-const PLANTED: &str = "sk-planted-5ecret";
+const PLANTED: &str = "sk-planted-7391";
 
 /// A repository with a remote and stand-ins: a client that does a worker's work, and Slurm.
 fn led(more: &str) -> TestRepo {
@@ -121,7 +121,7 @@ fn a_killed_job_goes_on_where_its_branch_is_and_no_secret_goes_anywhere() {
     let mut found = Vec::new();
     leaks(&repo.beside(""), &mut found);
     assert_eq!(found, Vec::<String>::new());
-    repo.git(&["remote", "set-url", "origin", "https://me:sk-planted-5ecret@example.com/a.git"]);
+    repo.git(&["remote", "set-url", "origin", "https://me:sk-planted-7391@example.com/a.git"]);
     let error = repo.pw("pw-setup launch --with slurm --dry-run").error(2, "usage");
     assert!(!error.to_string().contains(PLANTED), "{error:#}");
 }
