@@ -501,3 +501,35 @@ fn people_see_what_a_worker_asks_and_what_stopped_an_integration() {
     assert!(text.contains("does not pass") && text.contains("    | wrong\n"), "{text}");
     assert!(text.contains("| 25\n") && !text.contains("| 15\n"), "{text}");
 }
+
+#[test]
+fn what_was_rewritten_after_it_was_merged_leads_to_what_it_adds() {
+    let repo = created(THREE);
+    for (label, file) in [
+        ("task-1-users", "api/users.py"),
+        ("task-2-posts", "api/posts.py"),
+        ("task-3-docs", "docs/a"),
+    ] {
+        repo.worker(label).write(file, "1").commit("[CHECKPOINT] half");
+        repo.worker(label).git(&["commit", "-q", "--allow-empty", "-m", "[COMPLETE] all"]);
+    }
+    repo.pw("pw-integrate run").data();
+    let users = repo.worker("task-1-users");
+    let adds = || {
+        let look = repo.follow(&status(&repo)["next"][0]["command"]);
+        String::from_utf8(look.stdout).unwrap()
+    };
+    users.git(&["commit", "-q", "--amend", "--allow-empty", "-m", "[COMPLETE] other words"]);
+    assert_eq!(adds(), "");
+    users.write("api/users.py", "2").git(&["add", "api"]);
+    users.git(&["commit", "-q", "--amend", "-m", "[COMPLETE] more"]);
+    assert!(adds().ends_with("[COMPLETE] more\n") && adds().lines().count() == 1, "{}", adds());
+
+    // Onto a base that the user rewrote, nothing lands by itself.
+    users.git(&["reset", "-q", "--hard", "HEAD@{2}"]);
+    let land = |repo: &TestRepo| status(repo)["next"][1].clone();
+    assert_eq!(land(&repo)["action"], "land");
+    repo.git(&["commit", "-q", "--amend", "-m", "rewritten"]);
+    assert_eq!(land(&repo)["action"], "land by hand");
+    repo.follow(&land(&repo)["command"]);
+}

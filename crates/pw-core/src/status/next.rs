@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ReasonKind, State, Status, WorkerStatus};
+use super::{Integration, ReasonKind, State, Status, WorkerStatus};
 use crate::conflict::Conflict;
 use crate::id::WorkerId;
 use crate::next::{CommandLine, Next, NextStep, Options};
@@ -70,6 +70,14 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
                 let range = format!("{since}..{}", worker.branch);
                 ("look", CommandLine::of("git log --graph --stat --oneline").word(range))
             }
+            // What it has that the result has not: nothing, where only messages were changed.
+            State::Complete if has(worker, ReasonKind::HistoryRewritten) => {
+                let Integration { branch, commit, .. } = &status.integration;
+                let result = commit.as_ref().map_or(status.base.commit.as_str(), |_| branch);
+                let compare = format!("{result}...{}", worker.branch);
+                let log = "git log --oneline --no-merges --cherry-pick --right-only";
+                ("look", CommandLine::of(log).word(compare))
+            }
             State::Complete if !worker.ready => {
                 ("look", CommandLine::git(&places.worktree(planned), "status"))
             }
@@ -98,9 +106,16 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     let all = |test: fn(&WorkerStatus) -> bool| status.workers.iter().all(test);
     if all(|worker| worker.state == State::Integrated) {
         steps.push(step("look back", None, Next::Report(workflow)));
-        // From a detached HEAD there is nowhere to land by ourselves.
+        let is_rewritten = status.drift.as_ref().is_some_and(|drift| drift.rewritten);
+        // From a detached HEAD, or where the user rewrote the base, there is nowhere to land by
+        // ourselves.
         if !status.integration.landed && status.base.branch.is_some() {
-            steps.push(step("land", None, Next::Finish { workflow, way: None }));
+            let by_hand =
+                CommandLine::of("git log --first-parent").word(&status.integration.branch);
+            steps.push(match is_rewritten {
+                true => step("land by hand", None, by_hand),
+                false => step("land", None, Next::Finish { workflow, way: None }),
+            });
         }
         if status.workers.iter().any(|worker| worker.tip.is_some()) {
             let (workers, dry_run, snapshot) = (&[], true, false);
