@@ -46,8 +46,8 @@ impl Workflow {
         Self::choose(repo, refs, name)
     }
 
-    /// Opens a workflow, with what its remote has if that is asked for. A remote that does not answer
-    /// keeps nobody from looking: it is told.
+    /// Opens a workflow, with what its remote has if that is asked for. The user can look also
+    /// while the remote does not answer, which is told.
     pub(crate) fn open_to_look(context: &Context, name: Option<&str>) -> Result<Self> {
         let asked = context.fetch.then(|| remote::fetch(context, name)).transpose()?;
         let opened = Self::open(&context.without_fetch(), name);

@@ -270,9 +270,13 @@ impl Repo {
 
     /// Returns whether `commit` contains `ancestor`.
     pub fn is_ancestor(&self, ancestor: &Oid, commit: &Oid) -> Result<bool> {
-        let call =
-            self.git.plumbing(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()]);
-        Ok(call.reader().codes(&[0, 1]).run()?.code == 0)
+        Ok(self.ask_ancestor(ancestor, commit).codes(&[0, 1]).run()?.code == 0)
+    }
+
+    /// Begins to ask whether `commit` contains `ancestor`: git ends with 0 for yes, with 1 for no.
+    pub(crate) fn ask_ancestor(&self, ancestor: &Oid, commit: &Oid) -> Call {
+        let args = ["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()];
+        self.git.plumbing(args).reader()
     }
 
     /// Returns the ignored files of a worktree that a merge of `tip` into `head` would overwrite:

@@ -201,8 +201,7 @@ impl Repo {
 
     /// Returns whether `new` contains `old`; false where either is not in this clone.
     pub fn contains(&self, new: &Oid, old: &Oid) -> Result<bool> {
-        let words = ["merge-base", "--is-ancestor", old.as_str(), new.as_str()];
-        Ok(self.git.plumbing(words).reader().any_code().run()?.code == 0)
+        Ok(self.ask_ancestor(old, new).any_code().run()?.code == 0)
     }
 
     /// Returns those of these commits that are in none of the others; nothing tells which have

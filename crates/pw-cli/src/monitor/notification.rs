@@ -1,5 +1,5 @@
-//! The plan's `notify`: a command of the user's, run once for each event that is to be acted on, whoever
-//! sees it first.
+//! The plan's `notify`: a command of the user's, run once for each event that is to be acted on, by the
+//! helper that sees it first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -66,7 +66,7 @@ fn folder(workflow: &Workflow) -> PathBuf {
     workflow.repo.common().join("pw").join(workflow.plan.workflow.as_str())
 }
 
-/// Returns the events that nobody was told of, and takes note that they are told now: of two that look at
+/// Returns the events that the user was not told of, and takes note that they are told now: of two that look at
 /// the same time, one tells.
 fn untold(workflow: &Workflow, status: &Status, now: Seconds) -> Result<Vec<NewsItem>> {
     let path = folder(workflow).join("notified");

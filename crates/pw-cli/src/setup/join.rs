@@ -21,8 +21,8 @@ use crate::repair;
 use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
-/// Makes the worktree, or brings the one that is here forward. Nothing is recorded: where a worker
-/// works is nobody else's concern.
+/// Makes the worktree, or brings the one that is here forward. Nothing is recorded: other
+/// clones need not know where a worker works.
 pub(super) fn join(context: &Context, id: &WorkerId, name: Option<&str>) -> Result<Answer> {
     remote::fetch(context, name)?.map_err(Failure::from)?;
     let (workflow, _lock) = Workflow::open_alone(&context.without_fetch(), name)?;

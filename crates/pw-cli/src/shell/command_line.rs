@@ -164,7 +164,7 @@ fn corrected(
     let at = words.iter().skip(1).position(|word| *word == wrong)? + 1;
     let mut words = words.to_owned();
     meant.clone_into(&mut words[at]);
-    // What lands or removes something is typed again by whoever wants it.
+    // What lands or removes something is for the user to type again.
     if words.iter().any(|word| ["finish", "cleanup", "forget"].contains(&word.as_str())) {
         return None;
     }

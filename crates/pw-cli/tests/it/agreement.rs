@@ -324,15 +324,11 @@ fn agree_in_pairs(stage: &Stage, tips: &[(String, String)], status: &Value, case
     for (at, (first, ours)) in tips.iter().enumerate() {
         for (second, theirs) in &tips[at + 1..] {
             let (ours, theirs) = if first < second { (ours, theirs) } else { (theirs, ours) };
-            let merge = [
-                &format!("--attr-source={ours}"),
-                "-c",
-                "merge.directoryRenames=conflict",
-                "merge-tree",
-                "--write-tree",
-                ours,
-                theirs,
-            ];
+            let source = format!("--attr-source={ours}");
+            let attributes = if stage.obeys_attributes() { &[source.as_str()][..] } else { &[] };
+            let setting = ["-c", "merge.directoryRenames=conflict"];
+            let merge = ["merge-tree", "--write-tree", ours, theirs];
+            let merge = [attributes, &setting, &merge].concat();
             if !stage.repo.try_git(&stage.repo.root(), &merge).status.success() {
                 real.insert(BTreeSet::from([first.clone(), second.clone()]));
             }

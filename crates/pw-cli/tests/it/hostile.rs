@@ -1,4 +1,4 @@
-//! Input that nobody would write: whatever it is, a helper answers with one document and a code of
+//! Input that no user would write: whatever it is, a helper answers with one document and a code of
 //! the closed set, and calls nothing a defect of its own. Made from seeds; `PW_ROWS=all` tries all.
 
 use std::ffi::OsStr;

@@ -1,5 +1,5 @@
 //! One worker moves a file, another changes it: git carries the change over without a word. Every
-//! step tells it, whoever is merged first.
+//! step tells it, in either order of the merges.
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::TestRepo;

@@ -1,4 +1,4 @@
-//! `notify` in the plan: the user's command, once for each event, whoever sees it first.
+//! `notify` in the plan: the user's command, once for each event, by the helper that sees it first.
 
 use std::process::Stdio;
 

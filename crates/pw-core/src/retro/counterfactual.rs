@@ -92,7 +92,7 @@ fn halves(parts: &[Part], longest: usize, lane: &Lane) -> Option<Vec<Part>> {
     Some(parts)
 }
 
-/// Returns how long so many workers take for these parts: whoever is free begins the part that most is
+/// Returns how long so many workers take for these parts: a worker that is free begins the part that most is
 /// still waiting for.
 fn duration(parts: &[Part], workers: usize) -> Seconds {
     let tails: Vec<Seconds> = (0..parts.len()).map(|at| tail(parts, at, parts.len())).collect();

@@ -1,6 +1,6 @@
 //! A Markdown document as the blocks that can be work: headings, list items, paragraphs.
 //!
-//! Quotes, code blocks, tables, comments and front matter are nobody's task; tables are counted, so
+//! Quotes, code blocks, tables, comments and front matter are no worker's task; tables are counted, so
 //! that the answer can say that they were not read.
 
 use std::ops::Range;
