@@ -136,7 +136,7 @@ pub struct Belongings {
 
 impl Belongings {
     /// Returns all there is but `changes`, which a command is there to change: files of the main
-    /// checkout, and refs whose names begin so.
+    /// checkout or of worktrees, and refs whose names begin so.
     pub fn of(repo: &TestRepo, changes: &'static [&'static str]) -> Self {
         let root = repo.root();
         let mut checkout = BTreeMap::new();
@@ -161,7 +161,9 @@ impl Belongings {
         for name in [".git/HEAD", ".git/index"] {
             checkout.insert(root.join(name), std::fs::read(root.join(name)).unwrap());
         }
-        checkout.retain(|path, _| !changes.iter().any(|change| *path == root.join(change)));
+        for files in [&mut checkout, &mut worktrees] {
+            files.retain(|path, _| !changes.iter().any(|change| *path == root.join(change)));
+        }
         let config = repo.read(".git/config");
         let ours = |line: &&str| !["[extensions]", "\tworktreeConfig = true"].contains(line);
         let mut refs = refs(repo);

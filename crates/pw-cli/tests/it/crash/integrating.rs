@@ -60,6 +60,7 @@ fn run() {
 #[test]
 fn run_to_a_red_gate() {
     let story = Story {
+        when: "to a red gate",
         ends: (4, Some("gate_failed")),
         changes: CANDIDATE,
         ..Story::new("pw-integrate run", |repo| {
@@ -74,6 +75,7 @@ fn run_to_a_red_gate() {
 #[test]
 fn run_that_stops() {
     let story = Story {
+        when: "to a conflict",
         ends: (4, Some("merge_conflict")),
         ..Story::new("pw-integrate run", |repo| {
             let text = repo.read("worktrees/_integration-b-y/shared.txt");

@@ -95,7 +95,48 @@ fn finish_on_a_base_that_moved() {
     repo.git(&["commit", "-q", "-m", "meanwhile"]);
     repo.git(&["switch", "-q", "--detach"]);
     let races = [WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES, BASE_MOVES];
-    Story::new("pw-integrate finish --merge", has_landed).sweep(repo, &races);
+    let story = Story {
+        when: "the base has moved",
+        ..Story::new("pw-integrate finish --merge", has_landed)
+    };
+    story.sweep(repo, &races);
+}
+
+#[test]
+fn finish_with_one_commit() {
+    let story = Story {
+        changes: &["a", "b", "m", "mine", ".git/index"],
+        clear: |repo| {
+            std::fs::rename(repo.root().join("a"), repo.root().join("mine")).unwrap();
+        },
+        ..Story::new("pw-integrate finish --squash -m 'feat: both'", |repo| {
+            has_landed(repo);
+            let subjects = repo.git(&["log", "--format=%s", "--first-parent", "main"]);
+            assert_eq!(subjects.matches("feat: both").count(), 1, "{subjects}");
+        })
+    };
+    let races = [WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES, USER_COMMITS, IN_THE_WAY];
+    story.sweep(integrated(), &races);
+}
+
+#[test]
+fn cleanup_of_what_landed() {
+    let repo = integrated();
+    repo.pw("pw-integrate finish").data();
+    let story = Story {
+        when: "the workflow has landed",
+        changes: &["refs/heads/integration/two", "refs/pw/two/"],
+        is_whole,
+        ..Story::new("pw-integrate cleanup", |repo| {
+            // Who went on after all was landed stays, and what lay in a worktree meanwhile.
+            let left = repo.git(&["branch", "--no-merged", "main"]);
+            assert!(left.contains("work/a-x") || !is_there(repo, "a-x"), "{left}");
+            let late = repo.root().join("worktrees/b-y/late");
+            assert!(late.exists() || !is_there(repo, "b-y"));
+            assert_eq!(repo.git(&["show", "main:b"]), "2");
+        })
+    };
+    story.sweep(repo, &[WORKER_GOES_ON, RECORD_GROWS, FILE_APPEARS]);
 }
 
 #[test]
@@ -128,13 +169,12 @@ fn cleanup() {
 
 #[test]
 fn snapshots() {
-    let into = "pw-integrate restore --snapshot a/1 --into worktrees/back";
     let story = Story {
         clear: |repo| {
             let folder = repo.root().join("worktrees");
             std::fs::rename(folder.join("back"), folder.join("theirs")).unwrap();
         },
-        ..Story::new(into, |repo| {
+        ..Story::new("pw-integrate restore --snapshot a/1 --into worktrees/back", |repo| {
             let back = repo.worker("back");
             assert_eq!(back.git(&["show", ":a"]), "staged");
             for (path, text) in [("a", "edited"), ("note", "untracked"), (".env", "SECRET=2\n")] {

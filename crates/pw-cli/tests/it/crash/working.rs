@@ -1,5 +1,6 @@
 //! Workers at work: made, started, committing, taking others in.
 
+use pw_testkit::repo::TestRepo;
 use serde_json::Value;
 
 use super::{RECORD_GROWS, Story, WORKER_COMMITS, not_created, working};
@@ -46,8 +47,6 @@ fn launch() {
 
 #[test]
 fn checkpoint() {
-    let repo = working("");
-    repo.worker("a-x").write("a", "1").write("stray", "not mine");
     let story = Story {
         folder: "worktrees/a-x",
         over: Some("nothing_to_commit"),
@@ -56,7 +55,7 @@ fn checkpoint() {
             assert_eq!(commit, "[CHECKPOINT] one step\n\na");
         })
     };
-    story.sweep(repo, &[RECORD_GROWS]);
+    story.sweep(begun(), &[RECORD_GROWS]);
 }
 
 #[test]
@@ -71,4 +70,69 @@ fn sync() {
         })
     };
     story.sweep(repo, &[WORKER_COMMITS, RECORD_GROWS]);
+}
+
+/// Whether the newest commit of `a` has this subject, and its work is in it.
+fn says(repo: &TestRepo, subject: &str) {
+    assert_eq!(repo.git(&["log", "-1", "--format=%s", "work/a-x"]), subject);
+    assert_eq!(repo.git(&["show", "work/a-x:a"]), "1");
+}
+
+/// `a` has begun: what it wrote is not committed, and a file that is not its own lies beside it.
+fn begun() -> TestRepo {
+    let repo = working("");
+    repo.worker("a-x").write("a", "1").write("stray", "not mine");
+    repo
+}
+
+#[test]
+fn blocked() {
+    let story = Story {
+        folder: "worktrees/a-x",
+        ..Story::new("pw-worker blocked network 'no way out'", |repo| {
+            says(repo, "[BLOCKED:network] no way out");
+        })
+    };
+    story.sweep(begun(), &[RECORD_GROWS]);
+}
+
+#[test]
+fn needs() {
+    let story = Story {
+        folder: "worktrees/a-x",
+        ..Story::new("pw-worker needs b part 'to build on'", |repo| {
+            says(repo, "[NEEDS:b/part] to build on");
+        })
+    };
+    story.sweep(begun(), &[RECORD_GROWS]);
+}
+
+#[test]
+fn complete() {
+    let repo = working("");
+    repo.worker("a-x").write("a", "1").commit("[CHECKPOINT] a");
+    let story = Story {
+        folder: "worktrees/a-x",
+        ..Story::new("pw-worker complete 'all of it'", |repo| says(repo, "[COMPLETE] all of it"))
+    };
+    story.sweep(repo, &[RECORD_GROWS]);
+}
+
+#[test]
+fn undo() {
+    let repo = begun();
+    repo.worker("a-x").write("README.md", "formatted\n");
+    let story = Story {
+        folder: "worktrees/a-x",
+        changes: &["worktrees/a-x/README.md"],
+        ..Story::new("pw-worker undo", |repo| {
+            let a = repo.worker("a-x").path;
+            let read = |path: &str| std::fs::read_to_string(a.join(path)).unwrap();
+            assert_eq!((read("README.md"), read("a")), ("a project\n".into(), "1".into()));
+            // What was undone is kept as a patch.
+            let found = repo.shell("grep -rl '^+formatted' .git/pw").output().unwrap();
+            assert!(!found.stdout.is_empty());
+        })
+    };
+    story.sweep(repo, &[RECORD_GROWS]);
 }
