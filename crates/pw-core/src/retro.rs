@@ -8,12 +8,14 @@ mod counterfactual;
 mod critical;
 mod files;
 mod grade;
+pub mod hindsight;
 mod lane;
 mod measure;
 pub mod memory;
 mod merges;
 mod moment;
 pub mod past;
+mod pieces;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -21,17 +23,19 @@ mod timeline;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use counterfactual::Counterfactual;
 pub use files::{Heat, HeatRow};
-pub use measure::{Review, measure};
+pub use hindsight::{Closer, Hindsight};
+pub use measure::{Review, is_over, measure};
 pub use moment::{Moment, MomentKind};
 
 use crate::conflict::Conflict;
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::Size;
-use crate::report::Report;
+use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
 use crate::session::Usage;
 use crate::status::State;
 use crate::time::Seconds;
@@ -96,6 +100,10 @@ pub struct Retro {
     /// told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counterfactuals: Vec<Counterfactual>,
+    /// The run with other owners of its folders and files; absent while it is not over, and where that cannot be
+    /// told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hindsight: Option<Hindsight>,
     /// At most five, the weightiest first.
     pub recommendations: Vec<Recommendation>,
     /// What all sessions used; absent when no transcript is here.
@@ -111,10 +119,33 @@ pub struct Retro {
 
 impl Report for Retro {
     const SCHEMA: &'static str = "pw-retro.report/1";
+
+    /// What is nought in a worker's numbers, and which lines collided, is left out.
+    fn shorten(data: &mut Value) {
+        list(data, "conflicts").iter_mut().for_each(|pair| leave_out(pair, &["findings"]));
+        for worker in list(data, "workers") {
+            if let Some(fields) = worker.as_object_mut() {
+                fields.retain(|name, value| !OFTEN_NOUGHT.contains(&&**name) || !is_nought(value));
+            }
+        }
+        for advice in list(data, "recommendations") {
+            cut(advice, "commits", EXAMPLES);
+        }
+    }
+}
+
+/// How many commits of a recommendation are named.
+const EXAMPLES: usize = 3;
+/// Numbers of a worker that most workers do not have.
+const OFTEN_NOUGHT: [&str; 3] = ["out_of_scope", "near_misses", "stops"];
+
+fn is_nought(value: &Value) -> bool {
+    *value == 0 || is_nothing(value)
 }
 
 /// The numbers of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct WorkerRetro {
     /// The worker's id.
     pub id: WorkerId,
@@ -148,11 +179,14 @@ pub struct WorkerRetro {
     /// without a size, `null` when no time is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_estimate: Option<f64>,
-    /// Own changes outside its scope.
+    /// Own changes outside its scope; absent by default when there are none, like the next two.
+    #[serde(default)]
     pub out_of_scope: Vec<RepoPath>,
     /// How many subjects after its newest signal look like signals and are none.
+    #[serde(default)]
     pub near_misses: usize,
     /// How often merging it needed a resolution.
+    #[serde(default)]
     pub stops: u32,
     /// What its sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -371,6 +405,9 @@ pub struct Gates {
     pub seconds: Seconds,
     /// Trees on which a gate failed and then passed.
     pub flaky: Vec<Oid>,
+    /// The gates that did; absent where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flaky_names: Vec<GateName>,
     /// Results that did not pass.
     pub red: Vec<RedRetro>,
 }

@@ -8,7 +8,7 @@ use pw_core::retro::past::{Forgot, HISTORY, Past, PastRun, Remembered, compare a
 use pw_core::time::rfc3339;
 use pw_git::Repo;
 
-use super::report::review;
+use super::report::{Look, review};
 use crate::shell::{Answer, Context};
 use crate::view;
 use crate::workflow::Workflow;
@@ -17,7 +17,7 @@ use crate::workflow::Workflow;
 pub(super) fn remember(context: &Context, name: Option<&str>) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let slug = workflow.plan.workflow.clone();
-    let retro = review(context, &workflow)?.retro;
+    let retro = review(context, &workflow, Look::Numbers)?.retro;
     if retro.interim {
         let message = format!("{slug} is not over: {}", retro.headline);
         return Err(Failure::new(Code::NotReady, message)

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use pw_core::failure::{Code, Failure};
+use pw_core::history::{Change, Commit, CommitRange};
+use pw_core::own_commits::OwnCommits;
 use pw_core::plan::Worker;
-use pw_core::retro::{self, Review};
+use pw_core::retro::hindsight::PAST_CHANGES;
+use pw_core::retro::past::{HISTORY, PastRun};
+use pw_core::retro::{self, Closer, Review};
 use pw_git::both;
 
 use crate::facts::Worktrees;
-use crate::radar::{Radar, TrialMerges};
+use crate::prediction::{Predictor, TrialMerges};
 use crate::session;
 use crate::shell::{Answer, Context};
 use crate::view;
@@ -38,15 +42,24 @@ impl Report {
     pub(super) fn run(&self, context: &Context) -> Result<Answer> {
         let workflow = Workflow::open(context, self.workflow.as_deref())?;
         let files = Files::of(context, self.html.as_deref(), self.markdown.as_ref())?;
-        let mut review = review(context, &workflow)?;
-        review.retro.written = files.write(&review)?;
+        let mut review = review(context, &workflow, Look::Closer)?;
+        review.retro.written = files.write(&review, || runs(&workflow, &review))?;
         review.retro.timeline = self.verbose.then_some(review.moments);
         Answer::of(&review.retro, view::retro)
     }
 }
 
+/// How much is read of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// What the numbers need.
+    Numbers,
+    /// What hindsight needs, too: what each commit changed, and the history below the base.
+    Closer,
+}
+
 /// Measures a run.
-pub(super) fn review(context: &Context, workflow: &Workflow) -> Result<Review> {
+pub(super) fn review(context: &Context, workflow: &Workflow, look: Look) -> Result<Review> {
     let Workflow { plan, record, .. } = workflow;
     let workers: Vec<&Worker> = plan.workers.iter().collect();
     let facts = || workflow.facts(context.now, Worktrees::None);
@@ -57,10 +70,38 @@ pub(super) fn review(context: &Context, workflow: &Workflow) -> Result<Review> {
         facts.workers.entry(worker.id.clone()).or_default().session = session;
     }
     let board = workflow.board(&facts);
-    let mut trials = TrialMerges::new(&workflow.repo)?;
-    let mut radar = Radar::new(workflow, &facts, &board.states, &mut trials)?;
-    let conflicts = radar.conflicts(&|_| true)?;
-    Ok(retro::measure(plan, record, &facts, &board.work, &board.states, conflicts))
+    let conflicts = || {
+        let mut trials = TrialMerges::new(&workflow.repo)?;
+        Predictor::new(workflow, &facts, &board.states, &mut trials)?.conflicts(&|_| true)
+    };
+    let closer = || match look == Look::Closer && retro::is_over(record, &board.states) {
+        true => closer(workflow, &board.work),
+        false => Ok(Closer::default()),
+    };
+    let (closer, conflicts) = both(closer, conflicts)?;
+    Ok(retro::measure(plan, record, &facts, &board.work, &board.states, conflicts, &closer))
+}
+
+fn closer(workflow: &Workflow, work: &[OwnCommits<'_>]) -> Result<Closer> {
+    let own = work.iter().flat_map(|work| &work.commits);
+    let plain: Vec<&Commit> = own.copied().filter(|commit| commit.parents.len() < 2).collect();
+    let ranges: Vec<CommitRange> = plain.iter().map(|commit| CommitRange::one(commit)).collect();
+    let (changes, log) = both(
+        || workflow.repo.changes(&ranges),
+        || workflow.repo.log(&workflow.record.base, PAST_CHANGES),
+    )?;
+    let files = |(commit, changes): (&Commit, Vec<Change>)| {
+        (commit.oid.clone(), changes.into_iter().map(|change| change.path).collect())
+    };
+    Ok(Closer { changed: plain.into_iter().zip(changes).map(files).collect(), log })
+}
+
+/// Returns the finished runs that are kept, and this one in its place among them.
+fn runs(workflow: &Workflow, review: &Review) -> Vec<PastRun> {
+    let kept = workflow.refs.get(HISTORY).and_then(|kept| workflow.repo.past(kept).ok());
+    let mut past = kept.unwrap_or_default();
+    past.add(PastRun::of(&review.retro));
+    past.runs
 }
 
 /// The files that were asked for.
@@ -108,8 +149,8 @@ impl Files {
         }
     }
 
-    fn write(&self, review: &Review) -> Result<Vec<String>> {
-        let html = self.html.as_ref().map(|file| (file, view::page(review)));
+    fn write(&self, review: &Review, runs: impl Fn() -> Vec<PastRun>) -> Result<Vec<String>> {
+        let html = self.html.as_ref().map(|file| (file, view::page(review, &runs())));
         let markdown = self.markdown.as_ref();
         let markdown = markdown.map(|file| (file, view::retro_markdown(&review.retro)));
         let mut written = Vec::new();

@@ -5,11 +5,14 @@
 
 mod bars;
 mod lanes;
+mod otherwise;
 mod parts;
+mod runs;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use pw_core::retro::{Counterfactual, Recommendation, Retro, Review};
+use pw_core::retro::past::PastRun;
+use pw_core::retro::{Recommendation, Retro, Review};
 use pw_core::text::bounded;
 use pw_core::time::about;
 
@@ -22,8 +25,8 @@ pub(crate) const GENERATOR: &str = "parallel-workflows pw-retro";
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// Returns the page of a run.
-pub(crate) fn page(review: &Review) -> String {
+/// Returns the page of a run; `runs` are the finished ones of the repository, this one among them.
+pub(crate) fn page(review: &Review, runs: &[PastRun]) -> String {
     let retro = &review.retro;
     let title = format!("Retrospective of {}", retro.workflow);
     let page = html! {
@@ -49,13 +52,14 @@ pub(crate) fn page(review: &Review) -> String {
                 }
                 main {
                     (help(&retro.recommendations))
-                    (otherwise(&retro.counterfactuals))
+                    (otherwise::section(retro))
                     (lanes::section(review))
                     (tables::meetings(review))
                     (bars::section(retro))
                     (tables::waits(retro))
                     (tables::integration(retro))
                     (tables::grade(retro))
+                    (runs::section(runs))
                     (tables::timeline(review))
                     (tables::unknown(retro))
                 }
@@ -102,8 +106,8 @@ fn help(recommendations: &[Recommendation]) -> Markup {
                     @for one in recommendations {
                         li {
                             strong { (said(&one.change)) }
-                            "In the plan: " code { (one.key) } ". "
-                            (said(&one.evidence)) "."
+                            @if one.key == "habit" { "A habit. " } @else { "In the plan: " code { (one.key) } ". " }
+                            (said(&ended(&one.evidence)))
                             @if !one.commits.is_empty() {
                                 span.soft {
                                     " Seen in "
@@ -122,19 +126,10 @@ fn help(recommendations: &[Recommendation]) -> Markup {
     }
 }
 
-fn otherwise(all: &[Counterfactual]) -> Markup {
-    html! {
-        @if !all.is_empty() {
-            section aria-labelledby="otherwise" {
-                h2 id="otherwise" { "Another number of workers" }
-                ul { @for one in all { li { (said(&one.text)) } } }
-                p.soft {
-                    "From the busy times of this run: at best without any pause, at worst with as much lost around the work \
-                     as here, or nothing gained."
-                }
-            }
-        }
-    }
+/// Returns a sentence with a full stop, unless it ends with another mark: what a worker asked may.
+fn ended(text: &str) -> String {
+    let is_ended = text.ends_with(['.', '?', '!']);
+    if is_ended { text.to_owned() } else { format!("{text}.") }
 }
 
 fn foot() -> Markup {

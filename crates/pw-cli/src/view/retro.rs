@@ -1,5 +1,6 @@
 //! The numbers of a run: on a terminal, and as Markdown for a pull request.
 
+use pw_core::retro::hindsight::{Hindsight, NewGlobs};
 use pw_core::retro::{Retro, TimeKind};
 use pw_core::time::{Seconds, about};
 
@@ -43,6 +44,7 @@ pub(crate) fn retro(retro: &Retro) -> String {
     }
     retro.missing.iter().for_each(|one| line(one.message.clone()));
     retro.counterfactuals.iter().for_each(|one| line(one.text.clone()));
+    retro.hindsight.iter().for_each(|found| line(found.text.clone()));
     if !retro.recommendations.is_empty() {
         out += "\nWhat would have helped\n";
         for one in &retro.recommendations {
@@ -118,9 +120,20 @@ pub(crate) fn retro_markdown(retro: &Retro) -> String {
     out += &section("Branches that did not merge as they were", conflicts.collect());
     let otherwise = retro.counterfactuals.iter().map(|one| text(&one.text));
     out += &section("Another number of workers", otherwise.collect());
+    let hindsight = retro.hindsight.iter().flat_map(hindsight_lines).collect();
+    out += &section("The split that hindsight suggests", hindsight);
     out +=
         &section("What is not known", retro.missing.iter().map(|one| text(&one.message)).collect());
     out
+}
+
+/// What hindsight says, and what it adds to `owns`.
+fn hindsight_lines(found: &Hindsight) -> Vec<String> {
+    let add = |new: &NewGlobs| {
+        let globs: Vec<String> = new.add.iter().map(|glob| text(glob)).collect();
+        format!("to `owns` of {} add {}", new.worker, globs.join(", "))
+    };
+    std::iter::once(text(&found.text)).chain(found.owns.iter().map(add)).collect()
 }
 
 fn quoted(goal: &str) -> String {

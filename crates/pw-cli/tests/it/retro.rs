@@ -158,6 +158,131 @@ fn every_minute_of_a_known_run_is_where_it_belongs() {
     assert!(kinds.contains(&json!("unblocked")) && kinds.contains(&json!("taken_in")), "{kinds:?}");
 }
 
+/// One worker does all in two folders, the other little.
+const UNEVEN: &str = "workflow: rest-api
+goal: two parts
+workers:
+  - {id: task-1, name: api, owns: [api, lib]}
+  - {id: task-2, name: docs, owns: [docs]}
+";
+
+/// The same plan for the next workflow, while branches of this one are still there.
+fn next(plan: &str) -> String {
+    plan.replace("rest-api", "next")
+        .replace("name: api", "name: api-2")
+        .replace("name: docs", "name: docs-2")
+}
+
+fn uneven() -> TestRepo {
+    let repo = created(UNEVEN);
+    commit(&repo, "task-1-api", 30, "[CHECKPOINT] one", "api/one");
+    commit(&repo, "task-1-api", 50, "[CHECKPOINT] more", "lib/a");
+    commit(&repo, "task-1-api", 70, "[CHECKPOINT] more", "lib/b");
+    commit(&repo, "task-1-api", 90, "[COMPLETE] two", "api/two");
+    commit(&repo, "task-2-docs", 10, "[COMPLETE] docs", "docs/a");
+    repo.pw("pw-integrate run").data();
+    redate(&repo, |subject| {
+        if subject.starts_with("planned") || subject.starts_with("creat") { 0 } else { 100 }
+    });
+    repo
+}
+
+#[test]
+fn hindsight_says_what_to_change_in_the_next_plan() {
+    let repo = uneven();
+    let words =
+        ["pw-retro", "report", "--now", &now(100), "--html", "page.html", "--markdown", "run.md"];
+    let found = repo.pw_in(&repo.root(), &words).data()["hindsight"].clone();
+    // 90 minutes of one worker beside 10: with the 40 of a folder in other hands, 50.
+    let minutes = ["own_seconds", "least_seconds", "most_seconds"]
+        .map(|name| found[name].as_i64().unwrap() / 60);
+    assert_eq!(minutes, [90, 50, 55]);
+    assert_eq!(
+        (&found["moves"][0]["glob"], &found["moves"][0]["files"]),
+        (&json!("lib/**"), &json!(2))
+    );
+    assert_eq!(found["moves"][0]["commits"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        found["owns"],
+        json!([{"worker": "task-1", "add": ["!lib/**"]}, {"worker": "task-2", "add": ["lib/**"]}])
+    );
+    // The change is one that the next plan takes as it is.
+    let plan = UNEVEN
+        .replace("[api, lib]", "[api, lib, \"!lib/**\"]")
+        .replace("[docs]", "[docs, \"lib/**\"]");
+    repo.write("plan.next.yaml", &next(&plan));
+    repo.pw("pw-setup check plan.next.yaml").data();
+    let (page, markdown) = (repo.read("page.html"), repo.read("run.md"));
+    assert!(
+        page.contains("The split that hindsight suggests") && page.contains("<code>!lib/**</code>"),
+        "{page}"
+    );
+    assert!(markdown.contains("to `owns` of task-2 add lib/&#42;&#42;"), "{markdown}");
+    let shown = repo.pw("pw-retro report --format human").stdout;
+    assert!(
+        shown.contains("lib/** to task-2 in place of task-1: 50m to 56m, not 1h 40m"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn flaky_gates_are_remembered_by_name() {
+    let elsewhere = repo(UNEVEN);
+    let seen = elsewhere.beside("seen");
+    let unit =
+        format!("{{name: unit, run: 'test -e {0} || {{ touch {0}; exit 1; }}'}}", seen.display());
+    let plan = format!("{UNEVEN}smoke: 'true'\nverify:\n  - {unit}\n");
+    let repo = created(&plan);
+    for (label, path) in [("task-1-api", "api/a"), ("task-2-docs", "docs/a")] {
+        repo.worker(label).write(path, "1").commit("[COMPLETE] done");
+    }
+    repo.pw("pw-integrate run").data();
+    let gates = repo.pw("pw-retro report").data()["gates"].clone();
+    assert_eq!((&gates["flaky_names"], &gates["failed"]), (&json!(["unit"]), &json!(1)));
+    repo.pw("pw-retro remember").data();
+    repo.write("next.yaml", &next(&plan));
+    let check = repo.pw("pw-setup check next.yaml").data();
+    assert_eq!(check["past"]["flaky_gates"], json!([{"name": "unit", "runs": 1}]));
+    let warned = check["warnings"].to_string();
+    assert!(
+        warned.contains("the gate `unit` failed and then passed on the same tree in 1 of 1"),
+        "{warned}"
+    );
+    assert_eq!(repo.pw("pw-setup analyze").data()["past"]["flaky_gates"][0]["name"], "unit");
+    let shown = repo.pw("pw-setup check next.yaml --format human").stdout;
+    assert!(shown.contains("the gate unit was flaky in 1 of 1 finished run"), "{shown}");
+}
+
+#[test]
+fn the_page_shows_this_run_beside_the_ones_before() {
+    let repo = uneven();
+    let page = |repo: &TestRepo| {
+        let words = ["pw-retro", "report", "--now", &now(100), "--html", "page.html"];
+        repo.pw_in(&repo.root(), &words).data();
+        repo.read("page.html")
+    };
+    assert!(!page(&repo).contains("Runs of this repository"), "one run is no comparison");
+    let kept = repo.pw_in(&repo.root(), &["pw-retro", "remember", "--now", &now(100)]).data();
+    assert_eq!(kept["changed"], true);
+    let same = page(&repo);
+    assert!(!same.contains("Runs of this repository"), "the run that is kept is this one");
+    // The same numbers once more, as if of an earlier run.
+    let script = r#"kept=$(git show refs/pw/history:runs.jsonl)
+earlier=$(printf '%s' "$kept" | sed 's/rest-api/search/;s/"started_at":"20/"started_at":"19/')
+blob=$(printf '%s\n%s\n' "$earlier" "$kept" | git hash-object -w --stdin)
+tree=$(printf '100644 blob %s\truns.jsonl\n' "$blob" | git mktree)
+git update-ref refs/pw/history "$(git commit-tree "$tree" -m runs)""#;
+    repo.sh(&repo.root(), script);
+    let both = page(&repo);
+    let (_, section) = both.split_once("Runs of this repository").unwrap();
+    let (picture, table) = section.split_once("</svg>").unwrap();
+    assert!(picture.find(">search<").unwrap() < picture.find(">rest-api<").unwrap(), "{picture}");
+    // 100 busy minutes of 100, twice; no other kind has a part in any bar.
+    assert_eq!(picture.matches("<title>busy 100 %</title>").count(), 2, "{picture}");
+    assert!(table.contains(">search<") && table.contains(">1h 40m<"), "{table}");
+    assert_eq!(page(&repo), both, "the same bytes");
+}
+
 #[test]
 fn a_commit_whose_clock_is_wrong_is_named_and_changes_no_other_number() {
     let repo = known();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::hindsight::Move;
 use super::sizes::median;
 use super::{Handover, Recommendation, Retro, Segment};
-use crate::id::{Oid, WorkerId};
+use crate::id::{GateName, Oid, WorkerId};
 use crate::plan::Plan;
 use crate::text::{bounded, counted};
 use crate::time::{Seconds, about};
@@ -47,6 +48,7 @@ pub(super) fn advice(
         blocked(blocks),
         collisions(retro, lapses),
         scopes(retro, lapses),
+        owners(retro),
         longest(retro, lapses),
         sizes(retro, lapses),
         red_gates(plan, retro),
@@ -210,6 +212,33 @@ fn scopes(retro: &Retro, lapses: &Lapses) -> Vec<Recommendation> {
     outside.map(one).collect()
 }
 
+/// Folders and files that other workers should have owned: one finding, since the moves belong together.
+fn owners(retro: &Retro) -> Vec<Recommendation> {
+    let Some(found) = retro.hindsight.as_ref().filter(|found| !found.moves.is_empty()) else {
+        return Vec::new();
+    };
+    let moved = |one: &Move| format!("{} to {} in place of {}", one.glob, one.to, one.from);
+    let moves: Vec<String> = found.moves.iter().map(moved).collect();
+    let mut workers: Vec<WorkerId> =
+        found.moves.iter().flat_map(|one| [one.from.clone(), one.to.clone()]).collect();
+    workers.sort();
+    workers.dedup();
+    let (own, least) = (about(found.own_seconds), about(found.least_seconds));
+    let sure = found.sure * 100.0;
+    let commits = found.moves.iter().flat_map(|one| &one.commits).take(MOST).cloned().collect();
+    vec![Recommendation {
+        workers,
+        evidence: format!("Without pauses the work of the run takes {own}, with these owners {least}; faster in {sure:.0} of 100 trials"),
+        commits,
+        key: "owns".to_owned(),
+        change: bounded(&format!("Give {}", moves.join(", ")), 300),
+        cost_seconds: found.own_seconds - found.least_seconds,
+    }]
+    .into_iter()
+    .filter(|one| one.cost_seconds >= LITTLE)
+    .collect()
+}
+
 fn longest(retro: &Retro, lapses: &Lapses) -> Vec<Recommendation> {
     let mut busy: Vec<Seconds> = retro.workers.iter().map(|worker| worker.busy_seconds).collect();
     busy.retain(|seconds| *seconds > 0);
@@ -221,6 +250,11 @@ fn longest(retro: &Retro, lapses: &Lapses) -> Vec<Recommendation> {
         return Vec::new();
     }
     let (id, took) = (&longest.id, about(longest.busy_seconds));
+    // Hindsight says better which part of its work to give away.
+    let moves = retro.hindsight.iter().flat_map(|found| &found.moves);
+    if moves.into_iter().any(|one| one.from == *id) {
+        return Vec::new();
+    }
     vec![Recommendation {
         workers: vec![id.clone()],
         evidence: format!("{id} took {took}, the others {} as a rule", about(middle)),
@@ -278,10 +312,12 @@ fn flaky_gates(retro: &Retro) -> Vec<Recommendation> {
     if retro.gates.flaky.is_empty() {
         return Vec::new();
     }
+    let names: Vec<&str> = retro.gates.flaky_names.iter().map(GateName::as_str).collect();
+    let which = if names.is_empty() { "a gate".to_owned() } else { names.join(", ") };
     vec![Recommendation {
         workers: Vec::new(),
         evidence: format!(
-            "a gate failed and then passed on {}",
+            "{which} failed and then passed on {}",
             counted(retro.gates.flaky.len(), "tree")
         ),
         commits: retro.gates.flaky.clone(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lane, TimeKind, Times};
 use crate::id::WorkerId;
 use crate::plan::Plan;
+use crate::text::counted;
 use crate::time::{Seconds, about};
 
 /// The run with another number of workers.
@@ -52,7 +53,8 @@ pub(super) fn counterfactuals(
     }
     let told = |workers, least: Seconds, most: Seconds, what: &str| {
         let (from, to) = (about(least), about(most));
-        let text = format!("with {workers} workers {from} to {to}, not {}: {what}", about(elapsed));
+        let count = counted(workers, "worker");
+        let text = format!("with {count} {from} to {to}, not {}: {what}", about(elapsed));
         Counterfactual { workers, least_seconds: least, most_seconds: most, text }
     };
     let fewer = duration(&parts, count - 1);

@@ -92,11 +92,14 @@ pub(super) fn heat(plan: &Plan, work: &[OwnCommits<'_>]) -> Heat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Change;
+    use crate::history::{Change, Content};
 
     fn work(paths: &[&str]) -> OwnCommits<'static> {
-        let change =
-            |path: &&str| Change { path: (*path).into(), old: None, new: Some("x".to_owned()) };
+        let change = |path: &&str| Change {
+            path: (*path).into(),
+            old: None,
+            new: Some(Content::named("x")),
+        };
         OwnCommits { changes: paths.iter().map(change).collect(), ..OwnCommits::default() }
     }
 

@@ -6,8 +6,10 @@ use super::counterfactual::counterfactuals;
 use super::critical::critical_path;
 use super::files::{Heat, heat, overlaps};
 use super::grade::{Marks, grade};
+use super::hindsight::{Closer, hindsight};
 use super::lane::{Course, Sign, lane};
 use super::merges::{allowed, gates, stops};
+use super::pieces::Work;
 use super::sizes::{against_estimates, balance, ratio, rounded, sizes};
 use super::timeline::timeline;
 use super::{
@@ -53,7 +55,12 @@ struct Part<'a> {
     times: Times,
 }
 
-/// Measures a run, finished or not.
+/// Returns whether a run has landed, or every worker of it is done.
+pub fn is_over(record: &Record, states: &[WorkerStatus]) -> bool {
+    record.finished.is_some() || states.iter().all(|status| status.state.is_done())
+}
+
+/// Measures a run, finished or not; without a `closer` look, hindsight is left out.
 pub fn measure(
     plan: &Plan,
     record: &Record,
@@ -61,6 +68,7 @@ pub fn measure(
     work: &[OwnCommits<'_>],
     states: &[WorkerStatus],
     conflicts: Vec<Conflict>,
+    closer: &Closer,
 ) -> Review {
     let parts: Vec<Part<'_>> = plan
         .workers
@@ -92,7 +100,7 @@ pub fn measure(
         worked_seconds: workers.iter().filter_map(|worker| worker.duration_seconds).sum(),
         parallelism: ratio(sum.busy_seconds, run.seconds()).map(rounded),
         integrated: states.iter().all(|status| status.state == State::Integrated),
-        interim: record.finished.is_none() && !states.iter().all(|status| status.state.is_done()),
+        interim: !is_over(record, states),
         times: sum,
         critical_path,
         efficiency,
@@ -108,6 +116,7 @@ pub fn measure(
         clocks: parts.iter().flat_map(|part| wrong_clocks(record, part)).collect(),
         missing: missing(record, &parts),
         counterfactuals: Vec::new(),
+        hindsight: None,
         recommendations: Vec::new(),
         usage: Usage::sum(workers.iter().filter_map(|worker| worker.usage)),
         written: Vec::new(),
@@ -116,6 +125,9 @@ pub fn measure(
     };
     if !retro.interim {
         retro.counterfactuals = counterfactuals(plan, &lanes, &times, retro.elapsed_seconds);
+        let courses: Vec<&Course> = parts.iter().map(|part| &part.course).collect();
+        let work = Work::of(plan, &courses, &lanes, &closer.changed);
+        retro.hindsight = hindsight(plan, &work, &closer.log, retro.elapsed_seconds);
     }
     retro.grade = grade(&marks(&parts, &retro));
     retro.recommendations = advice(plan, &retro, &blocks(&parts), &lapses(&parts));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SizeRetro;
 use super::past::{Past, PastRun, compare};
-use crate::id::WorkerId;
+use crate::id::{GateName, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Size};
 use crate::text::counted;
@@ -32,6 +32,18 @@ pub struct Memory {
     /// In how many runs a gate failed and then passed on the same tree; absent when in none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaky_runs: Option<usize>,
+    /// The gates that did, the most frequent first; absent where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flaky_gates: Vec<FlakyGate>,
+}
+
+/// A gate that failed and then passed on the same tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlakyGate {
+    /// What it is called in the plans.
+    pub name: GateName,
+    /// In how many finished runs.
+    pub runs: usize,
 }
 
 /// A file that hurt in finished runs.
@@ -55,6 +67,7 @@ pub fn memory(past: Past, plan: Option<&Plan>) -> Option<Memory> {
     }
     let flaky_runs = past.runs.iter().filter(|run| run.gates_flaky > 0).count();
     let paths = sore(&past.runs, plan);
+    let flaky_gates = flaky_gates(&past.runs);
     let sizes = compare(past).sizes;
     Some(Memory {
         runs,
@@ -62,7 +75,19 @@ pub fn memory(past: Past, plan: Option<&Plan>) -> Option<Memory> {
         sizes,
         paths,
         flaky_runs: Some(flaky_runs).filter(|runs| *runs > 0),
+        flaky_gates,
     })
+}
+
+fn flaky_gates(runs: &[PastRun]) -> Vec<FlakyGate> {
+    let mut count: BTreeMap<&GateName, usize> = BTreeMap::new();
+    for name in runs.iter().flat_map(|run| &run.flaky_names) {
+        *count.entry(name).or_default() += 1;
+    }
+    let gate = |(name, runs): (&GateName, usize)| FlakyGate { name: name.clone(), runs };
+    let mut gates: Vec<FlakyGate> = count.into_iter().map(gate).collect();
+    gates.sort_by_key(|gate| usize::MAX - gate.runs);
+    gates
 }
 
 fn sore(runs: &[PastRun], plan: Option<&Plan>) -> Vec<SorePath> {
@@ -108,7 +133,8 @@ fn expected(plan: &Plan, sizes: &[SizeRetro]) -> Option<Seconds> {
 }
 
 /// Returns what is to be corrected in a plan because of finished runs.
-pub fn warnings(memory: &Memory) -> Vec<String> {
+pub fn warnings(memory: &Memory, plan: &Plan) -> Vec<String> {
+    let runs = || counted(memory.runs, "finished run");
     let is_nobodys = |sore: &&SorePath| sore.owner.is_none() && !sore.shared;
     let warning = |sore: &SorePath| {
         format!(
@@ -116,15 +142,27 @@ pub fn warnings(memory: &Memory) -> Vec<String> {
              share it",
             sore.path,
             sore.runs,
-            counted(memory.runs, "finished run"),
+            runs(),
         )
     };
-    memory.paths.iter().filter(is_nobodys).map(warning).collect()
+    let is_planned = |gate: &&FlakyGate| plan.verify.iter().any(|known| known.name == gate.name);
+    let flaky = |gate: &FlakyGate| {
+        format!(
+            "the gate `{}` failed and then passed on the same tree in {} of {}: leave out what is sometimes red, until it \
+             is mended",
+            gate.name,
+            gate.runs,
+            runs()
+        )
+    };
+    let sore = memory.paths.iter().filter(is_nobodys).map(warning);
+    sore.chain(memory.flaky_gates.iter().filter(is_planned).map(flaky)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Gate;
 
     #[test]
     fn finished_runs_tell_times_sore_files_and_flakes() {
@@ -139,11 +177,11 @@ mod tests {
         };
         let one = run(
             "x",
-            r#""gates_flaky":1,"sizes":{"S":[600],"M":[3000]},"conflict_paths":["lock","a"],"out_of_scope":["lock"]"#,
+            r#""gates_flaky":1,"flaky_names":["verify","unit"],"sizes":{"S":[600],"M":[3000]},"conflict_paths":["lock","a"],"out_of_scope":["lock"]"#,
         );
         let two = run(
             "y",
-            r#""gates_flaky":0,"sizes":{"M":[5000]},"conflict_paths":["lock"],"out_of_scope":["b"]"#,
+            r#""gates_flaky":2,"flaky_names":["verify"],"sizes":{"M":[5000]},"conflict_paths":["lock"],"out_of_scope":["b"]"#,
         );
         let past = || Past::read(&format!("{one}\n{two}\n"));
         let plan = |size: &str| {
@@ -153,7 +191,7 @@ mod tests {
             .unwrap()
         };
         let told = memory(past(), Some(&plan("S"))).unwrap();
-        assert_eq!((told.runs, told.flaky_runs, told.expected_seconds), (2, Some(1), Some(4600)));
+        assert_eq!((told.runs, told.flaky_runs, told.expected_seconds), (2, Some(2), Some(4600)));
         let paths: Vec<_> = told
             .paths
             .iter()
@@ -174,11 +212,16 @@ mod tests {
                 ("b".to_owned(), 1, None, true)
             ]
         );
-        let warned = warnings(&told);
+        let flaky = told.flaky_gates.iter().map(|gate| (gate.name.as_str(), gate.runs));
+        assert_eq!(flaky.collect::<Vec<_>>(), [("verify", 2), ("unit", 1)]);
+        let warned = warnings(&told, &plan("S"));
         assert!(
             warned.len() == 1 && warned[0].contains("`lock`") && warned[0].contains("2 of 2"),
             "{warned:?}"
         );
+        // Only a gate that the plan has is warned of.
+        let gated = Plan { verify: Gate::only("make").into_iter().collect(), ..plan("S") };
+        assert!(warnings(&told, &gated)[1].contains("`verify` failed and then passed"));
         assert_eq!(memory(past(), Some(&plan("L"))).unwrap().expected_seconds, None);
         assert_eq!(memory(past(), None).unwrap().paths[1].owner, None);
         assert_eq!(memory(Past::default(), None), None);

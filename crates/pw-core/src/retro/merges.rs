@@ -1,6 +1,7 @@
 //! What integrating cost: merges that stopped, gates, and what the user let pass.
 
 use super::{Allowed, AllowedKind, Gates, Outcome, RedRetro, StopRetro};
+use crate::id::{GateName, Oid};
 use crate::record::{Event, Proof, Record, Red, RunOptions, Stopped};
 use crate::time::{Seconds, rfc3339};
 
@@ -61,9 +62,22 @@ pub(super) fn gates(record: &Record) -> Gates {
         }
     }
     let flaky = record.verdicts.iter().filter(|(_, verdict)| verdict.is_flaky());
-    gates.flaky = flaky.map(|((tree, _), _)| tree.clone()).collect();
+    for (key, _) in flaky {
+        gates.flaky.push(key.0.clone());
+        gates.flaky_names.extend(name_of(record, key));
+    }
     gates.flaky.dedup();
+    gates.flaky_names.sort();
+    gates.flaky_names.dedup();
     gates
+}
+
+/// Returns what a gate was called when it ran last on this tree.
+fn name_of(record: &Record, (of, under): &(Oid, Oid)) -> Option<GateName> {
+    record.events.iter().rev().find_map(|(event, _)| match event {
+        Event::Gated { tree, terms, gate, .. } if (tree, terms) == (of, under) => gate.clone(),
+        _ => None,
+    })
 }
 
 /// Returns what the user let pass, each once. Only integrations that stopped, or did without gates,
@@ -151,13 +165,14 @@ mod tests {
     #[test]
     fn gates_are_counted_with_their_flakes_and_culprits() {
         let gates = gates(&record(&[
-            "gated @a @b exit=1 10",
-            "gated @a @b exit=0 12",
+            "gated @a @b exit=1 10 unit",
+            "gated @a @b exit=0 12 unit",
             "gated @c @b exit=1 8",
             "red @d verify worker=b",
         ]));
         assert_eq!((gates.runs, gates.failed, gates.seconds), (3, 2, 30));
         assert_eq!(gates.flaky, ["a".repeat(40).parse().unwrap()]);
+        assert_eq!(gates.flaky_names, ["unit".parse().unwrap()]);
         assert_eq!(gates.red[0].workers, ["b".parse().unwrap()]);
     }
 }

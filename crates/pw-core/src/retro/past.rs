@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sizes::size_retro;
 use super::{Retro, SizeRetro, Times};
-use crate::id::Slug;
+use crate::id::{GateName, Slug};
 use crate::next::CommandLine;
 use crate::path::RepoPath;
 use crate::plan::Size;
@@ -55,6 +55,9 @@ pub struct PastRun {
     pub gates_failed: usize,
     /// On how many trees one failed and then passed.
     pub gates_flaky: usize,
+    /// Those gates; absent where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flaky_names: Vec<GateName>,
     /// Busy times by size, sorted.
     pub sizes: BTreeMap<Size, Vec<Seconds>>,
     /// Files in which branches did not merge.
@@ -92,6 +95,7 @@ impl PastRun {
             gate_runs: retro.gates.runs,
             gates_failed: retro.gates.failed,
             gates_flaky: retro.gates.flaky.len(),
+            flaky_names: retro.gates.flaky_names.clone(),
             sizes,
             conflict_paths: some(conflicts),
             out_of_scope: some(outside),
@@ -263,6 +267,7 @@ mod tests {
             gate_runs: 0,
             gates_failed: 0,
             gates_flaky: 0,
+            flaky_names: Vec::new(),
             sizes: BTreeMap::from([(Size::M, vec![busy])]),
             conflict_paths: vec!["lock".into()],
             out_of_scope: vec!["lock".into(), RepoPath::new(b"caf\xe9".to_vec())],

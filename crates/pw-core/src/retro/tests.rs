@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::hindsight::{Closer, Hindsight, PastChanges};
 use super::*;
+use crate::analyze::log::{Entry, Log, Touch, TouchKind};
 use crate::facts::{Facts, WorkerFacts, WorktreeFacts};
-use crate::history::{Change, Commit, History};
+use crate::history::{Change, Commit, Content, History};
 use crate::plan::Plan;
 use crate::record::{Event, Record};
 use crate::status::Board;
@@ -33,6 +35,7 @@ struct Story {
     plan: Plan,
     record: Record,
     facts: Facts,
+    log: Log,
 }
 
 impl Story {
@@ -40,7 +43,7 @@ impl Story {
     fn new(plan: &str, now: Seconds, workers: &[(Option<Seconds>, Vec<Told<'_>>)]) -> Self {
         let plan = Plan::parse(plan).unwrap();
         let base = oid(0);
-        let mut record = Record::new(Some("main".to_owned()), base.clone(), T);
+        let mut record = Record::new(Some("main".into()), base.clone(), T);
         let mut facts =
             Facts { now: T + now * M, base_tip: Some(base.clone()), ..Facts::default() };
         let mut commits = Vec::new();
@@ -54,7 +57,7 @@ impl Story {
                 let change = |path: &&str| Change {
                     path: (*path).into(),
                     old: None,
-                    new: Some(format!("100644 {id}")),
+                    new: Some(Content::named(id.as_str())),
                 };
                 let commit = Commit {
                     oid: oid((at + 1) * 1_000 + number),
@@ -72,7 +75,7 @@ impl Story {
                 .insert(id, WorkerFacts { tip: Some(tip), worktree, ..WorkerFacts::default() });
         }
         facts.history = History::new(commits);
-        Self { plan, record, facts }
+        Self { plan, record, facts, log: Log::default() }
     }
 
     /// Writes an event to the record.
@@ -86,9 +89,25 @@ impl Story {
     }
 
     fn review(&self) -> Review {
-        let Self { plan, record, facts } = self;
+        let Self { plan, record, facts, .. } = self;
         let board = Board::new(plan, record, facts);
-        measure(plan, record, facts, &board.work, &board.states, Vec::new())
+        let files = |commit: &&Commit| {
+            let paths = commit.changes.iter().map(|change| change.path.clone());
+            (commit.oid.clone(), paths.collect())
+        };
+        let changed = board.work.iter().flat_map(|work| &work.commits).map(files).collect();
+        let closer = Closer { changed, log: self.log.clone() };
+        measure(plan, record, facts, &board.work, &board.states, Vec::new(), &closer)
+    }
+
+    /// Ends a run in which all has landed.
+    fn landed(mut self, minute: Seconds) -> Self {
+        self.record(minute, &format!("finished {}", oid(3)));
+        self
+    }
+
+    fn hindsight(&self) -> Hindsight {
+        self.review().retro.hindsight.unwrap()
     }
 }
 
@@ -183,6 +202,10 @@ fn a_run_with_known_times_is_measured_minute_by_minute() {
     // 65 of 195 minutes blocked or waiting; 1 of 3 stopped; 10 of 12 conventions; 54 % of 70 %.
     assert_eq!(points.collect::<Vec<_>>(), [30.0, 0.0, 13.33, 12.5, 11.57]);
     assert_eq!(retro.grade.letter, Some('D'));
+    let found = retro.hindsight.as_ref().unwrap();
+    // Without any pause the run takes its critical path; no folder has several files that could be another's.
+    assert_eq!((found.own_seconds / M, found.least_seconds / M), (65, 65));
+    assert_eq!(moves(found), <[String; 0]>::default());
     let keys: Vec<&str> = retro.recommendations.iter().map(|one| one.key.as_str()).collect();
     assert_eq!(keys, ["workers", "after", "notes", "owns", "verify"]);
     assert!(retro.recommendations.iter().all(|one| !one.commits.is_empty()));
@@ -252,6 +275,111 @@ fn a_run_of_nothing_has_no_numbers_and_no_grade_to_be_proud_of() {
     assert_eq!((retro.elapsed_seconds, retro.ended_at), (0, None));
     assert_eq!(retro.grade.letter, Some('F'));
     assert_eq!(retro.missing.len(), 3);
+}
+
+/// Who should have owned what: glob, from, to.
+fn moves(found: &Hindsight) -> Vec<String> {
+    found.moves.iter().map(|one| format!("{} {} {}", one.glob, one.from, one.to)).collect()
+}
+
+const TWO: &str = "workflow: w
+goal: g
+shared: [lock]
+workers:
+  - {id: a, name: a, owns: [src]}
+  - {id: b, name: b, owns: [docs]}
+";
+
+/// Two hours of `a` in two folders, twenty minutes of `b`.
+fn uneven() -> Story {
+    let a: Vec<Told<'_>> = vec![
+        (30, "[CHECKPOINT] api", &["src/api/a", "lock"]),
+        (60, "[CHECKPOINT] search", &["src/search/a", "src/search/b"]),
+        (70, "[BLOCKED:key] which?", &[]),
+        (80, "[CHECKPOINT] key", &[]),
+        (90, "[CHECKPOINT] api", &["src/api/b"]),
+        (130, "[COMPLETE] search", &["src/search/a"]),
+    ];
+    let b: Vec<Told<'_>> = vec![(20, "[COMPLETE] docs", &["docs/a"])];
+    Story::new(TWO, 200, &[(Some(0), a), (Some(0), b)]).landed(150)
+}
+
+#[test]
+fn hindsight_relieves_who_took_longest() {
+    let story = uneven();
+    let found = story.hindsight();
+    assert_eq!(moves(&found), ["src/api/** a b"]);
+    // 120 busy minutes of a, 50 of them in the folder: b has these after its own 20.
+    let minutes = [found.own_seconds, found.least_seconds].map(|seconds| seconds / M);
+    assert_eq!(minutes, [120, 70]);
+    // Ten blocked minutes were lost around 120 of work.
+    assert_eq!(found.most_seconds / M, 75);
+    assert!(found.sure > 0.9, "{}", found.sure);
+    let owns: Vec<String> =
+        found.owns.iter().map(|new| format!("{} {}", new.worker, new.add.join(" "))).collect();
+    assert_eq!(owns, ["a !src/api/**", "b src/api/**"]);
+    assert_eq!((found.past, found.moves[0].files), (None, 2));
+    let retro = story.review().retro;
+    let advised = retro.recommendations.iter().find(|one| one.key == "owns").unwrap();
+    assert_eq!(advised.commits, found.moves[0].commits);
+    assert!(retro.recommendations.iter().all(|one| !one.change.contains("in two")));
+}
+
+#[test]
+fn history_keeps_together_what_belongs_together() {
+    let mut story = uneven();
+    let paths = ["src/api/a", "src/api/b", "src/search/a", "src/search/b"];
+    story.log.paths = paths.iter().map(|path| (*path).into()).collect();
+    let touch = |path| Touch { path, how: TouchKind::Edited };
+    let entry = |touches: [u32; 2]| Entry {
+        is_mainline: true,
+        files: 2,
+        touches: touches.map(touch).to_vec(),
+        ..Entry::default()
+    };
+    story.log.entries = vec![entry([0, 1]); 30];
+    let found = story.hindsight();
+    assert_eq!(found.past, Some(PastChanges { changes: 30, crossing: 0, would_cross: 0 }));
+    assert_eq!(moves(&found), ["src/api/** a b"]);
+    // Where every past change of the one needs the other, they stay with one worker.
+    story.log.entries = (0..30).map(|at| entry([at % 2, 2 + at % 2])).collect();
+    let found = story.hindsight();
+    assert!(!moves(&found).contains(&"src/api/** a b".to_owned()), "{found:?}");
+}
+
+#[test]
+fn hindsight_gives_a_file_of_all_to_one() {
+    let plan = "workflow: w\ngoal: g\nworkers:\n  - {id: a, name: a, owns: [a]}\n  - {id: b, name: b, owns: [b]}\n  - {id: c, name: c, owns: [c]}\n";
+    let told = |own: &'static [&'static str], hub: &'static [&'static str]| -> Vec<Told<'static>> {
+        vec![(40, "[CHECKPOINT] own", own), (60, "[COMPLETE] route", hub)]
+    };
+    let workers = [
+        (Some(0), told(&["a/x"], &["routes", "a/x"])),
+        (Some(0), told(&["b/x"], &["b/x", "b/y"])),
+        (Some(0), told(&["c/x"], &["routes", "c/y"])),
+    ];
+    let found = Story::new(plan, 99, &workers).landed(70).hindsight();
+    // c/y belongs to the change of the file that a and c share: with a, c need not stand still for it.
+    assert!(found.least_seconds <= found.own_seconds);
+    assert!(found.moves.iter().all(|one| one.from != one.to));
+}
+
+#[test]
+fn hindsight_says_so_when_nothing_would_have_been_better() {
+    let even = |path: &'static [&'static str]| -> Vec<Told<'static>> {
+        vec![(60, "[COMPLETE] all", path)]
+    };
+    let workers = [(Some(0), even(&["src/a"])), (Some(0), even(&["docs/a"]))];
+    let found = Story::new(TWO, 99, &workers).landed(70).hindsight();
+    assert_eq!((found.moves.len(), found.owns.len(), found.sure), (0, 0, 0.0));
+    assert_eq!((found.least_seconds / M, found.most_seconds / M), (60, 60));
+    assert!(found.text.starts_with("no other owner"), "{}", found.text);
+    // Of one worker alone, and of a run that goes on, nothing is told.
+    let alone = [(Some(0), even(&["src/a"])), (Some(0), vec![])];
+    assert_eq!(Story::new(TWO, 99, &alone).landed(70).review().retro.hindsight, None);
+    let open: Vec<Told<'_>> = vec![(20, "[CHECKPOINT] half", &["docs/a"])];
+    let open = [(Some(0), even(&["src/a"])), (Some(0), open)];
+    assert_eq!(Story::new(TWO, 99, &open).review().retro.hindsight, None);
 }
 
 fn subjects() -> impl Strategy<Value = &'static str> {

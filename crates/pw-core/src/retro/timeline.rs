@@ -2,8 +2,9 @@
 
 use super::lane::Course;
 use super::{Lane, Moment, MomentKind, TimeKind};
+use crate::branch::Branch;
 use crate::history::Commit;
-use crate::id::{Oid, WorkerId};
+use crate::id::{GateName, Oid, WorkerId};
 use crate::own_commits::OwnCommits;
 use crate::plan::Plan;
 use crate::record::{Event, Record, Red, Stopped};
@@ -107,7 +108,7 @@ fn recorded(record: &Record) -> Vec<Moment> {
         };
         match event {
             Event::Planned { branch, base } => {
-                let from = branch.as_deref().unwrap_or("a detached HEAD");
+                let from = branch.as_ref().map_or("a detached HEAD", Branch::as_str);
                 add(MomentKind::Planned, None, format!("from {from}"), Some(base));
             }
             Event::Created { worker, fork, .. } => {
@@ -127,10 +128,11 @@ fn recorded(record: &Record) -> Vec<Moment> {
             Event::Integrated { commit, .. } => {
                 add(MomentKind::Integrated, None, String::new(), Some(commit));
             }
-            Event::Gated { tree, end, seconds, .. } => {
+            Event::Gated { tree, end, seconds, gate, .. } => {
                 let kind =
                     if end.passed() { MomentKind::GatePassed } else { MomentKind::GateFailed };
-                let text = format!("it {} after {}", end.words(), human(*seconds));
+                let name = gate.as_ref().map_or("it", GateName::as_str);
+                let text = format!("{name} {} after {}", end.words(), human(*seconds));
                 add(kind, None, text, Some(tree));
             }
             Event::Red(Red { candidate, gate, workers, .. }) => {

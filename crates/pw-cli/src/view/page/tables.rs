@@ -1,13 +1,15 @@
 //! What is told in tables: who met whom in which file, waits, merges, the grade, the timeline.
 
 use maud::{Markup, html};
-use pw_core::retro::{AllowedKind, HeatRow, Outcome, Retro, Review, StopRetro};
+use pw_core::retro::{AllowedKind, HeatRow, MissingKind, Outcome, Retro, Review, StopRetro};
 use pw_core::time::about;
 
 use super::parts::{said, wide};
 
 /// How many moments the page tells.
 const MOST_MOMENTS: usize = 1_000;
+/// How many times that cannot be it tells, one by one.
+const MOST_CLOCKS: usize = 10;
 
 pub(super) fn meetings(review: &Review) -> Markup {
     let (retro, heat) = (&review.retro, &review.heat);
@@ -126,6 +128,7 @@ pub(super) fn integration(retro: &Retro) -> Markup {
                 p {
                     "Gates ran " (gates.runs) " times and took " (about(gates.seconds)) " together; " (gates.failed) " runs failed"
                     @if !gates.flaky.is_empty() { ", on " (gates.flaky.len()) " trees before they passed" }
+                    @for (at, name) in gates.flaky_names.iter().enumerate() { @if at == 0 { ": " } @else { ", " } (name) }
                     "."
                 }
             }
@@ -247,8 +250,9 @@ pub(super) fn unknown(retro: &Retro) -> Markup {
             section aria-labelledby="unknown" {
                 h2 id="unknown" { "What is not known" }
                 ul {
-                    @for one in &retro.missing { li { (one.message) } }
-                    @for clock in &retro.clocks {
+                    // Wrong clocks stand below, each with what it says.
+                    @for one in retro.missing.iter().filter(|one| one.kind != MissingKind::Clock) { li { (one.message) } }
+                    @for clock in retro.clocks.iter().take(MOST_CLOCKS) {
                         li {
                             @match &clock.commit {
                                 Some(commit) => { "commit " code { (commit.short()) } " of " (clock.worker) },
@@ -256,6 +260,9 @@ pub(super) fn unknown(retro: &Retro) -> Markup {
                             }
                             " says " (clock.says) ", which cannot be; " (clock.used) " is used"
                         }
+                    }
+                    @if retro.clocks.len() > MOST_CLOCKS {
+                        li { (retro.clocks.len() - MOST_CLOCKS) " more times cannot be" }
                     }
                 }
             }
