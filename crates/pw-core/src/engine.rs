@@ -1,20 +1,46 @@
-//! Running workers on other machines: the script that is a worker there. The machine needs git, the helpers and a client that can sign in by itself; no secret is
-//! in the script, and none in what it is started with.
+//! Running workers on other machines, by an engine that exists: a file for each renders what its
+//! command is given, and reads what it answers. None of them schedules or retries: the engine does.
+//!
+//! The machine needs git, the helpers and a client that can sign in by itself; no secret is in the
+//! script, and none in what it is started with.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod cloud;
+mod github;
+mod interface;
+mod kubernetes;
+mod machine;
+mod slurm;
+mod ssh;
 
+pub use self::interface::{Ask, Deployment, Engine, Polled, RepositoryFile, Said, Submission};
 use crate::failure::{Code, Failure};
-use crate::plan::{EngineSettings, Plan, Worker};
-use crate::shell_word::shell_word;
+use crate::plan::Worker;
+use crate::record::Record;
+use crate::session::LaunchMode;
 
-/// One command that starts workers, with what it is given on its stdin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Submission {
-    /// Its words.
-    pub command: Vec<String>,
-    /// Its stdin: the script that runs there.
-    pub input: String,
+/// Returns the engine of a way to start workers; `None` when they run here.
+pub fn of<'a>(how: LaunchMode, deployment: Deployment<'a>) -> Option<Box<dyn Engine + 'a>> {
+    match how {
+        LaunchMode::Ssh => Some(Box::new(ssh::Ssh(deployment))),
+        LaunchMode::Slurm => Some(Box::new(slurm::Slurm(deployment))),
+        LaunchMode::Github => Some(Box::new(github::GitHub(deployment))),
+        LaunchMode::Kubernetes => Some(Box::new(kubernetes::Kubernetes(deployment))),
+        LaunchMode::Cloud => Some(Box::new(cloud::Cloud(deployment))),
+        LaunchMode::Print | LaunchMode::Tmux | LaunchMode::Background | LaunchMode::Custom => None,
+    }
+}
+
+/// Returns what tells a launch of these workers from every other one: the same until one of them
+/// was launched.
+pub fn token(record: &Record, workers: &[&Worker]) -> String {
+    let before = |worker: &&Worker| {
+        let launch = record.launches.get(&worker.id);
+        let launch = launch.map(|launch| format!("{:?} {}", launch.id, launch.at));
+        format!("{} {}\n", worker.id, launch.unwrap_or_default())
+    };
+    let base = std::iter::once(format!("{} {}\n", record.base, record.started));
+    let about: String = base.chain(workers.iter().map(before)).collect();
+    format!("{:08x}", crc32fast::hash(about.as_bytes()))
 }
 
 /// Refuses an address that holds a password: it would be in the job's description.
@@ -33,53 +59,6 @@ pub fn require_no_password(remote: &str, url: &str) -> Result<(), Failure> {
     Err(Failure::new(Code::Usage, message).hint(
         "take it out with git remote set-url, and let the machines sign in by a credential helper or key of their own",
     ))
-}
-
-/// Returns the shell function that is a worker on another machine, called with id and label.
-///
-/// It goes on where the branch on the remote is, so that a job that was killed and queued again
-/// loses nothing that was signalled. Each machine has a clone of its own, also in a home folder
-/// that several share: whether a session lives there can be told on that machine alone.
-pub fn worker_function(plan: &Plan, url: &str) -> String {
-    let EngineSettings { folder, path, .. } = &plan.engine;
-    let folder = match folder {
-        Some(folder) => shell_word(folder),
-        None => "\"${XDG_CACHE_HOME:-$HOME/.cache}/parallel-workflows\"".to_owned(),
-    };
-    let path =
-        path.iter().map(|path| format!("  PATH={}:$PATH\n  export PATH\n", shell_word(path)));
-    format!(
-        r#"pw_worker() {{
-  set -eu
-  umask 077
-  worker=$1 label=$2
-{path}  command -v pw-setup >/dev/null || {{
-    echo 'pw-setup is not on PATH on this machine: set `engine: path` in the plan' >&2
-    exit 127
-  }}
-  clone={folder}/{workflow}/$label@$(uname -n)
-  if ! [ -d "$clone" ]; then
-    mkdir -p "${{clone%/*}}"
-    new=$clone.$$
-    git clone --quiet --no-checkout --filter=blob:none -- {url} "$new"
-    mv "$new" "$clone"
-  fi
-  cd "$clone"
-  pw-setup join "$worker" --workflow {workflow} >&2
-  exec sh ".git/pw/{workflow}/$label/launch.sh" -p{mode}
-}}
-"#,
-        path = path.collect::<String>(),
-        workflow = plan.workflow,
-        url = shell_word(url),
-        // No user is there to answer a question.
-        mode = if plan.skips_permissions { "" } else { " --permission-mode dontAsk" },
-    )
-}
-
-/// Returns the words that call it for a worker.
-pub fn call(worker: &Worker) -> String {
-    format!("pw_worker {} {}", worker.id, worker.label())
 }
 
 #[cfg(test)]
