@@ -230,6 +230,11 @@ impl<'a> RealClient<'a> {
         self.succeed(command, Duration::from_secs(120))
     }
 
+    /// Has the client tell what an installed plugin has and costs, as `claude plugin details`.
+    pub fn details(&self, plugin: &str) -> String {
+        self.claude(&["plugin", "details", plugin])
+    }
+
     /// Has the client read the evals of the plugin in a folder, as `claude plugin eval` with these options;
     /// returns all it printed, whatever the scores are.
     pub fn evals(&self, plugin: &Path, options: &[&str]) -> String {

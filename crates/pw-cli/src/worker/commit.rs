@@ -11,7 +11,7 @@ use pw_core::details::LeftFiles;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
 use pw_core::hollow_entries::{self, Hollow, HollowReason, WorktreeEntry};
-use pw_core::next::Next;
+use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
 use pw_core::signal::Signal;
 use pw_core::unstageable::{self, Unstageable};
@@ -50,7 +50,7 @@ pub(super) fn commit(
         // Said already, and nothing is new: a second commit would add nothing.
         let head = own.workflow.repo.read_head(&path)?;
         if head.message.trim_end() == message.trim_end() {
-            return own.committed(&path, head, signal, Vec::new(), Vec::new(), None);
+            return own.committed(&path, head, signal, Vec::new(), Vec::new(), Vec::new());
         }
     }
     // Asked before the commit, which is the newer signal.
@@ -80,10 +80,13 @@ pub(super) fn commit(
         Err(error) => return Err(own.explained(error)),
     };
     // Read anew: reports the files that are left, not those that were meant to be.
-    let left = own.tree()?.uncommitted();
+    let tree = own.tree()?;
     let (note, again) = standing.unzip();
     notes.extend(note);
-    own.announce(&path, signal, &message, left, notes, again)
+    let is_undoable = !checkpoint::undoable(&own.workflow.plan, own.worker, &tree).is_empty();
+    let undo = is_undoable.then(|| NextStep::new("undo", Next::Undo));
+    let steps = again.into_iter().chain(undo).collect();
+    own.announce(&path, signal, &message, tree.uncommitted(), notes, steps)
 }
 
 /// Returns whether an error is about files that the worker named, and has to correct.

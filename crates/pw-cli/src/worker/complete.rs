@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::blob::{Blob, FileMode};
 use pw_core::checkpoint;
 use pw_core::details::Files;
 use pw_core::facts::TreeState;
 use pw_core::failure::{Code, Failure};
-use pw_core::history::Change;
+use pw_core::history::{Change, Content};
 use pw_core::hollow_entries;
 use pw_core::next::{CommandLine, Next};
 use pw_core::path::RepoPath;
@@ -22,7 +23,13 @@ use crate::facts::Worktrees;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
 
-pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> Result<Answer> {
+/// `is_tested` runs the plan's gates first, as the plan's `verify_on_complete` always does.
+pub(super) fn complete(
+    own: &OwnWorktree<'_>,
+    text: &str,
+    detail: &[String],
+    is_tested: bool,
+) -> Result<Answer> {
     let message = own.message(&Signal::Complete, text, detail)?;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
@@ -30,17 +37,19 @@ pub(super) fn complete(own: &OwnWorktree<'_>, text: &str, detail: &[String]) -> 
     require_committed(own, &path, &tree)?;
     let mut notes = require_mergeable(own)?;
     notes.extend(own.unseen()?.1);
-    verify(own, &path)?;
+    if is_tested || own.workflow.plan.verify_on_complete {
+        verify(own, &path)?;
+    }
     // HEAD is a `[COMPLETE]` already: a second one would add nothing.
     let repo = &own.workflow.repo;
     let head = repo.read_head(&path)?;
     if is_signal(&head, &Signal::Complete) {
-        return own.committed(&path, head, &Signal::Complete, Vec::new(), notes, None);
+        return own.committed(&path, head, &Signal::Complete, Vec::new(), notes, Vec::new());
     }
     own.repair();
     repo.commit(&path, &message, None).map_err(|error| own.explained(error))?;
     notes.extend(own.take_out_foreign(&path, &BTreeSet::new(), &BTreeSet::new(), true)?);
-    own.announce(&path, &Signal::Complete, &message, Vec::new(), notes, None)
+    own.announce(&path, &Signal::Complete, &message, Vec::new(), notes, Vec::new())
 }
 
 /// Refuses while any file is not committed, owned or not, also one that git was told to overlook.
@@ -62,7 +71,8 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
             .details(Files { paths: overlooked })
             .into());
     };
-    let own = open.iter().filter(|path| plan.allows(own.worker, path)).cloned();
+    let worker = own.worker;
+    let own = open.iter().filter(|path| plan.allows(worker, path)).cloned();
     let held = repo.held(path, tree, &own.clone().collect())?;
     let modules = repo.modules(path, None)?;
     if let Some(failure) = hollow_entries::refusal(&hollow_entries::among(tree, &held, &modules)) {
@@ -74,8 +84,14 @@ fn require_committed(own: &OwnWorktree<'_>, path: &Path, tree: &TreeState) -> Re
     );
     let failure = match own.count() {
         0 => failure
-            .hint("they are not yours: remove them or undo the change")
-            .next(CommandLine::of("git status")),
+            .hint(format!(
+                "not yours: pw-worker undo takes changes back, a new file you remove; if the work \
+                 needs it, run pw-worker blocked \"needs {first}\" and tell the user"
+            ))
+            .next(match checkpoint::undoable(plan, worker, tree).is_empty() {
+                true => CommandLine::of("git status"),
+                false => Next::Undo.into(),
+            }),
         _ => failure.hint("commit them first").next(Next::Checkpoint("what was done")),
     };
     Err(failure.details(Files { paths: open }).into())
@@ -115,10 +131,12 @@ fn unpublished(own: &OwnWorktree<'_>, changes: &[Change]) -> Result<Vec<String>>
     let worktree = own.workflow.worktree(own.worker);
     let mut notes = Vec::new();
     for change in changes {
-        let id = change.new.as_deref().and_then(|entry| entry.strip_prefix("160000 "));
-        let Some(id) = id else { continue };
+        let blob = change.new.as_ref().and_then(Content::blob);
+        let Some(Blob { oid, .. }) = blob.filter(|b| b.mode == FileMode::SUBMODULE) else {
+            continue;
+        };
         let path = &change.path;
-        if !own.workflow.repo.is_published(&worktree.join(path.to_path()), id)? {
+        if !own.workflow.repo.is_published(&worktree.join(path.to_path()), oid.as_str())? {
             notes.push(hollow_entries::unpublished(path));
         }
     }
@@ -129,10 +147,10 @@ fn nothing_changed() -> String {
     "no commit of yours changes a file: nothing of this worker will land".to_owned()
 }
 
-/// Runs the plan's gates, when the plan wants that before a worker is complete.
+/// Runs the plan's gates, if it has any.
 fn verify(own: &OwnWorktree<'_>, path: &Path) -> Result<()> {
     let Workflow { plan, .. } = own.workflow;
-    if !plan.verify_on_complete || plan.verify.is_empty() {
+    if plan.verify.is_empty() {
         return Ok(());
     }
     let Some(failed) = run::in_turn(own, &plan.verify, path)?.failed else { return Ok(()) };

@@ -4,6 +4,7 @@
 //! In a session that is no worker's, each of them prints nothing, and finds that out without git.
 //! In a worker's session, what cannot be judged is refused.
 
+use std::cell::OnceCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,13 +13,17 @@ use anyhow::{Context as _, Result, bail};
 use pw_core::guard::{self, Decision};
 use pw_core::plan::Worker;
 use pw_core::prompt;
+use pw_core::report::{self, Report as _};
 use pw_core::session::environment::SessionOf;
 use pw_core::status::{BudgetLevel, budget as spent};
+use pw_core::worker::Brief;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::brief;
 use super::budget;
 use super::hook::{self, Event, is_outside};
+use super::own_worktree::OwnWorktree;
 use super::surroundings::Around;
 use crate::facts::Worktrees;
 use crate::session;
@@ -229,10 +234,11 @@ fn tool_decision(word: &str, reason: &str) -> Value {
 }
 
 fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<Option<Value>> {
-    let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
-    let board = workflow.board(&facts);
-    let own = board.state(&worker.id).context("the worker has no state")?;
-    let mut text = prompt::session(&workflow.plan, worker, own, &board.states);
+    let own = OwnWorktree { workflow, worker, shell, repairs: OnceCell::new() };
+    let mut brief = serde_json::to_value(brief::read(&own)?).context("writing the brief")?;
+    Brief::shorten(&mut brief);
+    report::bound(&mut brief);
+    let mut text = prompt::session(&workflow.plan, worker, &brief.to_string());
     let over = budget::over(workflow, worker, shell.now);
     text.extend(over.and_then(|over| spent::asked(&worker.id, &over.used)));
     Ok(Some(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use pw_core::branch::Branch;
 use pw_core::details::Misplaced;
 use pw_core::failure::{Code, Failure};
 use pw_core::guard::{self, Followed, Halted, Store, Transaction};
@@ -94,7 +95,7 @@ fn refs(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
         })
     };
     let is_detached = files.as_ref().is_some_and(|files| files.head_branch().is_none());
-    let (lines, action, branch) = (&*lines, &*action, &*branch);
+    let (lines, action, branch) = (&*lines, &*action, &branch);
     let transaction = Transaction { lines, action, branch, is_detached, has: &has };
     let refused = guard::refs(&session::own(), &workflow, &worker, transaction);
     Ok(refused.map(|reason| {
@@ -110,7 +111,7 @@ fn head(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
     let branch = branch(arguments)?;
     let on = ref_files(shell).and_then(|files| files.head_branch());
     // A repository whose refs are in tables says nothing in that file.
-    if on.as_ref().is_some_and(|on| *on == branch || on == ".invalid") {
+    if on.as_ref().is_some_and(|on| *on == branch || on.as_str() == ".invalid") {
         return Ok(None);
     }
     let halted = halted(shell, &[]);
@@ -125,9 +126,9 @@ fn head(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
 }
 
 /// Returns the branch of the worker whose hook it is; the hook names the label.
-fn branch(arguments: &[PathBuf]) -> Result<String> {
+fn branch(arguments: &[PathBuf]) -> Result<Branch> {
     let label = arguments.first().and_then(|label| label.to_str()).context("no label is named")?;
-    Ok(format!("work/{label}"))
+    Ok(Branch::of_worker(label))
 }
 
 /// Returns git's own folder of the worktree in which it works.

@@ -191,7 +191,7 @@ impl OwnWorktree<'_> {
         message: &str,
         left: Vec<RepoPath>,
         notes: Vec<String>,
-        again: Option<NextStep>,
+        again: Vec<NextStep>,
     ) -> Result<Answer> {
         let commit = self.workflow.repo.read_head(path)?;
         if is_signal(&commit, signal) {
@@ -268,7 +268,7 @@ impl OwnWorktree<'_> {
         signal: &Signal,
         left: Vec<RepoPath>,
         mut notes: Vec<String>,
-        again: Option<NextStep>,
+        again: Vec<NextStep>,
     ) -> Result<Answer> {
         let repairs = self.repair();
         let (pushed, note) = self.push(path)?;
@@ -280,6 +280,7 @@ impl OwnWorktree<'_> {
             commit: commit.oid,
             paths: changes.into_iter().flatten().map(|change| change.path).collect(),
             left,
+            unlisted: None,
             notes,
             pushed,
             next: again.into_iter().chain(next(&self.workflow.plan, signal, repairs)).collect(),

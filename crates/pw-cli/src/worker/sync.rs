@@ -65,7 +65,7 @@ pub(super) fn sync(
     if let Some(first) = tried.conflicts.first() {
         // Of a worker in another clone, this one has the commits and no branch.
         let is_here = own.workflow.worker(&provider.id).map(|it| own.workflow.own_tip(it));
-        let here = if is_here? == Some(&tip) { &provider.branch } else { tip.as_str() };
+        let here = if is_here? == Some(&tip) { provider.branch.as_str() } else { tip.as_str() };
         let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
         return Err(Failure::new(Code::DependencyConflict, message)
             .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")

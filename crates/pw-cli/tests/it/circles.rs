@@ -165,11 +165,22 @@ fn providers_that_do_not_merge_are_integrated_first_and_the_next_wave_starts_fro
     assert!(offered.contains(&run) && !offered.iter().any(|(action, _)| action == "advance"));
     let error = repo.pw("pw-setup advance").error(3, "dependency_conflict");
     assert_eq!(error["next"], first);
+    let wait = |since: &str| {
+        let told = repo.pw(&format!("pw-monitor wait --timeout 0s{since}")).data();
+        let is_turn = |news: &&Value| news["kind"] == "advance";
+        let turn = told["changes"].as_array().unwrap().iter().find(is_turn).cloned();
+        (turn, format!(" --since {}", told["cursor"].as_str().unwrap()))
+    };
+    let (turn, cursor) = wait("");
+    assert_eq!(turn.unwrap()["command"], first);
     let stopped = repo.pw(first).error(4, "merge_conflict");
     let place = repo.root().join(stopped["details"]["worktree"].as_str().unwrap());
     std::fs::write(place.join("deps.txt"), "extra\nmodel\n").unwrap();
     repo.git_in(&place, &["add", "deps.txt"]);
-    repo.pw("pw-integrate continue waves").data();
+    let next = repo.pw("pw-integrate continue waves").data()["next"][0].clone();
+    assert_eq!(next, json!({"action": "advance", "command": "pw-setup advance waves"}));
+    // It was said that they come first: whoever waits is told when they are there.
+    assert_eq!(wait(&cursor).0.unwrap()["command"], next["command"]);
     repo.pw("pw-setup advance").data();
     assert_eq!(repo.read("worktrees/top-api/deps.txt"), "extra\nmodel\n");
 }
@@ -197,4 +208,58 @@ fn changes_in_the_users_checkout_are_put_away_around_the_landing_by_three_comman
         repo.git(&["log", "-1", "--format=%s"]),
         "Merge task-1-users into integration/rest-api"
     );
+}
+
+#[test]
+fn what_a_formatter_did_to_files_of_others_is_taken_back_in_one_step() {
+    let repo = crate::repo(THREE);
+    for nth in 0..60 {
+        repo.write(&format!("lib/{nth}.py"), "1\n");
+    }
+    repo.git(&["add", "lib"]);
+    repo.commit("lib");
+    repo.pw("pw-setup create plan.yaml").data();
+    let users = repo.worker("task-1-users");
+    for nth in 0..60 {
+        users.write(&format!("lib/{nth}.py"), "1 # checked\n");
+    }
+    users.write("api/users.py", "1\n").write("made.txt", "new\n");
+    let saved = users.pw(&["checkpoint", "users"]).data();
+    assert!(saved["left"].as_array().unwrap().len() < 30 && saved["unlisted"].as_u64() > Some(30));
+    assert_eq!(saved["next"][0], json!({"action": "undo", "command": "pw-worker undo"}));
+    // So says who wanted to be complete, too.
+    let error = users.pw(&["complete", "users"]).error(3, "dirty_tree");
+    assert_eq!(error["next"], "pw-worker undo");
+    users.write("api/users.py", "1\nmine\n");
+
+    let undone = users.pw(&["undo"]).data();
+    assert_eq!((&undone["files"], &undone["left"]), (&json!(60), &json!(["made.txt"])));
+    assert_eq!(users.git(&["status", "--porcelain", "--", "lib"]), "");
+    assert_eq!(users.pw(&["undo"]).data()["files"], 0);
+    // Nothing is lost.
+    users.pw(&["checkpoint", "more"]).data();
+    repo.git_in(
+        &users.path,
+        &["apply", undone["restore"].as_str().unwrap().split(' ').next_back().unwrap()],
+    );
+    assert_eq!(repo.read("worktrees/task-1-users/lib/59.py"), "1 # checked\n");
+    users.pw(&["undo"]).data();
+    // What is new is needed, or removed by hand.
+    let error = users.pw(&["complete", "users"]).error(3, "dirty_tree");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains("pw-worker blocked \"needs made.txt\""), "{hint}");
+}
+
+#[test]
+fn to_complete_and_to_test_are_one_command() {
+    let repo = created(&format!("verify: test -f api/good\n{THREE}"));
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1\n");
+    users.pw(&["checkpoint", "users"]).data();
+    let before = users.git(&["rev-parse", "HEAD"]);
+    let error = users.pw(&["complete", "--run", "users"]).error(3, "verify_failed");
+    assert_eq!(error["details"]["exit_code"], 1);
+    assert_eq!(users.git(&["rev-parse", "HEAD"]), before, "nothing was said");
+    // Without being asked to, it does not test.
+    users.pw(&["complete", "users"]).data();
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 mod evals;
 mod guard;
 mod packaged;
+mod size;
 mod stall;
 
 const PLAN: &str = r#"workflow: rest-api

@@ -47,6 +47,7 @@ const AS_ITSELF: &[&str] = &[
     "pw-worker needs task-3 x",
     "pw-worker complete x",
     "pw-worker sync task-3",
+    "pw-worker undo",
     "pw-worker run -- true",
 ];
 

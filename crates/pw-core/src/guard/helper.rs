@@ -17,7 +17,7 @@ struct Helper {
     words: [&'static str; 2],
     /// How many operands it takes.
     operands: usize,
-    /// Options that lead nowhere else; each but `--verbose` has a value.
+    /// Options that lead nowhere else; each but `--verbose` and `--run` has a value.
     options: &'static [&'static str],
 }
 
@@ -34,7 +34,8 @@ const HELPERS: &[Helper] = &[
     helper(["pw-worker", "checkpoint"], 1, &["--format", "--detail", "--path"]),
     helper(["pw-worker", "blocked"], 2, &["--format", "--detail", "--path"]),
     helper(["pw-worker", "needs"], 3, &["--format", "--detail", "--path"]),
-    helper(["pw-worker", "complete"], 1, &["--format", "--detail"]),
+    helper(["pw-worker", "complete"], 1, &["--format", "--detail", "--run"]),
+    helper(["pw-worker", "undo"], 0, &["--format"]),
     helper(["pw-worker", "sync"], 1, &["--format"]),
     helper(["pw-worker", "run"], 0, &["--format", "--gate"]),
     helper(["pw-worker", "schema"], 0, &["--format"]),
@@ -62,7 +63,7 @@ impl Helper {
                 return false;
             }
             // A value that looks like an option could be one.
-            let has_value = option != "--verbose" && !word.contains('=');
+            let has_value = !["--verbose", "--run"].contains(&option) && !word.contains('=');
             if has_value && rest.next().is_none_or(|value| value.starts_with('-')) {
                 return false;
             }
@@ -77,7 +78,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
         judge.deny(session::BARE);
     }
     let (words, run) = split_run(name, words);
-    let verbs = ["checkpoint", "blocked", "needs", "complete", "sync", "run"];
+    let verbs = ["checkpoint", "blocked", "needs", "complete", "undo", "sync", "run"];
     let is_writer =
         name == "pw-worker" && words.iter().any(|word| verbs.contains(&word.text.as_str()));
     if is_writer && words.iter().any(|word| word.text.starts_with("-C")) {
@@ -123,6 +124,15 @@ pub(super) fn needs_no_question(judge: &Judge<'_>, command: &str) -> Option<&'st
     if let ["pw-worker", "run", "--", script @ ..] = &words[..] {
         return is_gate(judge.plan, &script.join(" ")).then_some("a gate of this plan");
     }
+    reason(judge, &words)
+}
+
+/// Returns whether a single command needs no question.
+pub(super) fn is_harmless(judge: &Judge<'_>, words: &[&str]) -> bool {
+    reason(judge, words).is_some()
+}
+
+fn reason(judge: &Judge<'_>, words: &[&str]) -> Option<&'static str> {
     let (name, subcommand) = (words.first()?, words.get(1)?);
     let known = HELPERS.iter().find(|helper| helper.words == [*name, *subcommand]);
     if let Some(helper) = known {
@@ -139,12 +149,27 @@ pub(super) fn needs_no_question(judge: &Judge<'_>, command: &str) -> Option<&'st
             let is_safe = |word: &&str| !leads.iter().any(|lead| word.starts_with(lead));
             args.iter().all(is_safe).then_some("it only reads")
         }
-        "rm" | "restore" => {
-            let options = ["--staged", "--worktree", "--cached", "--quiet", "-q", "-r", "-f", "--"];
+        "add" | "rm" | "restore" => {
+            let options = [
+                "--staged",
+                "--worktree",
+                "--cached",
+                "--quiet",
+                "-q",
+                "-r",
+                "-f",
+                "--force",
+                "--",
+            ];
             let files: Vec<&&str> = args.iter().filter(|word| !options.contains(word)).collect();
             let is_own =
                 |file: &&&str| decide::is_own(judge.plan, judge.worker, judge.around, file);
-            (!files.is_empty() && files.iter().all(is_own)).then_some("it changes your own files")
+            // What another worker owns goes back to what it was, file by file.
+            let is_undone = |file: &&&str| {
+                *subcommand == "restore" && decide::is_tracked_file(judge.around, file)
+            };
+            let is_known = |file: &&&str| is_own(file) || is_undone(file);
+            (!files.is_empty() && files.iter().all(is_known)).then_some("it changes your own files")
         }
         _ => None,
     }

@@ -212,6 +212,9 @@ fn plain_helper_calls_need_no_question_and_others_do() {
         "git status -s",
         "git restore a/x",
         "git rm -f a/x",
+        "git add -f a/x",
+        // Another worker's file, as it was.
+        "git restore -- b/y",
         "make all && test *",
     ] {
         assert!(matches!(decide(command), Decision::Allow(_)), "{command}");
@@ -443,4 +446,97 @@ fn commits_and_messages_are_refused_with_the_fix() {
     assert!(message(&plan, worker, "[NEEDS:task-1/x]").unwrap().contains("task-2"));
     assert!(message(&plan, worker, "[NEEDS:task-2/x] y").is_none());
     assert!(message(&plan, worker, "a plain subject").is_none());
+}
+
+fn is_allowed(gate: &str, command: &str) -> bool {
+    let plan = format!(
+        "workflow: w\nverify: {}\nworkers:\n  - {{id: task-1, name: a, owns: [a]}}\n  - {{id: task-2, name: b, owns: [b]}}\n",
+        serde_json::json!(gate),
+    );
+    let plan = Plan::parse(&plan).unwrap();
+    matches!(shell(&plan, &plan.workers[0], command, &Drawn), Decision::Allow(_))
+}
+
+#[test]
+fn what_narrows_a_gate_needs_no_question() {
+    for (gate, commands) in [
+        (
+            "python -m pytest -q tests",
+            &[
+                "python -m pytest -q tests | tail -50",
+                "python -m pytest -q tests 2>&1 | tail",
+                "python -m pytest -q a/x 2>&1 | tail -n 20",
+                "python -m pytest a/x::test_one -xvs",
+                "python -m pytest -k 'one and two' --maxfail=1 --tb=short | grep -E 'FAILED|error' | head -5",
+                "pw-worker run -- python -m pytest -q a/x",
+                "pw-worker run -- python -m pytest -q a/x 2>&1 | tail -5",
+                "pw-worker run -- 'python -m pytest a/x | tail -5'",
+                "cd a && python -m pytest x",
+                "cd /r/worktrees/task-1-a && python -m pytest -q a/x",
+                "python -m pytest -q tests; git status --short",
+                "pw-worker run | tail -3",
+                "git diff --stat | cat",
+            ][..],
+        ),
+        (
+            "cargo test --workspace",
+            &["cargo test -p users --test it login -- --nocapture", "cargo test users 2>/dev/null"],
+        ),
+        ("npm test", &["npm test | tail -20"]),
+        ("npm test -- --bail", &["npm test -- a/x -t login"]),
+        ("uv run pytest", &["uv run pytest a/x -q | sed -n 1,20p"]),
+        (
+            "make lint && make test",
+            &["make lint", "make test 2>&1 | tail -5", "make lint; make test"],
+        ),
+        ("cargo nextest run", &["cargo nextest run users | wc -l"]),
+        ("black --check . && pytest", &["black --check .", "pytest a/x"]),
+        ("ruff check --no-fix .", &["ruff check --no-fix a/x"]),
+    ] {
+        for command in commands {
+            assert!(is_allowed(gate, command), "{gate}: {command}");
+        }
+    }
+}
+
+#[test]
+fn what_does_something_else_is_left_to_the_client() {
+    for (gate, commands) in [
+        (
+            "python -m pytest -q tests",
+            &[
+                "python -m pip install x",
+                "python a/x",
+                "python -m pytest -q ../task-2-b/b",
+                "python -m pytest /etc",
+                "python -m pytest -p evil --rootdir=/x",
+                "python -m pytest --junitxml=a/x",
+                "python -m pytest -o cache_dir=b",
+                "python -m pytest a/x > out.txt",
+                "python -m pytest a/x | tee b/y",
+                "python -m pytest a/x | tail -5 /etc/passwd",
+                "python -m pytest a/x | grep x /etc/passwd",
+                "python -m pytest a/x | sed -n 1,2w/x",
+                "python -m pytest a/x | sort -o b/y",
+                "python -m pytest a/x | sh",
+                "python -m pytest $X",
+                "python -m pytest a/x & id",
+                "A=1 python -m pytest a/x",
+                "cd ../task-2-b && python -m pytest x",
+                "pw-worker run -- rm -rf a",
+                "pw-worker run -- 'python -m pytest a/x; id'",
+            ][..],
+        ),
+        ("make check", &["make deploy", "make check deploy", "make -f x check", "make"]),
+        ("cargo test", &["cargo run", "cargo test --config x", "cargo test --target-dir /x"]),
+        ("cargo test --config x", &["cargo test users"]),
+        ("npm test", &["npm run deploy", "npm test -- a/x", "npm install"]),
+        ("ruff check --no-fix .", &["ruff check a/x", "ruff check --no-fix --fix a/x"]),
+        ("black --check .", &["black a/x", "black ."]),
+        ("echo \"$X\" && pytest", &["pytest a/x"]),
+    ] {
+        for command in commands {
+            assert!(!is_allowed(gate, command), "{gate}: {command}");
+        }
+    }
 }

@@ -32,6 +32,7 @@ pub(super) fn shorten(status: &mut Value) {
         let listed = list(worker, "reasons").iter_mut().filter(listed);
         listed.for_each(|reason| leave_out(reason, &["paths"]));
     }
+    shorten_conflicts(status);
     if in_short > 0 {
         status["in_short"] = json!(in_short);
         if let Some(trial) = status.get_mut("trial") {
@@ -40,6 +41,21 @@ pub(super) fn shorten(status: &mut Value) {
         // Who comes after workers that are at work waits as it should.
         let waiting = status.get_mut("waiting").and_then(Value::as_array_mut);
         waiting.into_iter().for_each(|list| list.retain(|wait| wait["outlook"] != "moving"));
+    }
+}
+
+/// Takes out what only the integration reads: which lines collide. That whole files do in their
+/// content is what `paths` says.
+fn shorten_conflicts(status: &mut Value) {
+    for conflict in list(status, "conflicts") {
+        if list(conflict, "findings").iter().all(|finding| finding["kind"] == "content") {
+            leave_out(conflict, &["findings"]);
+        }
+        list(conflict, "findings").iter_mut().for_each(|finding| leave_out(finding, &["hunk"]));
+    }
+    let Some(trial) = status.get_mut("trial") else { return };
+    for stop in list(trial, "stops") {
+        list(stop, "findings").iter_mut().for_each(|finding| leave_out(finding, &["hunk"]));
     }
 }
 

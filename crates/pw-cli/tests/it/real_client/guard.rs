@@ -13,13 +13,17 @@ use super::{BUILD_LIMIT, bin, release};
 
 const PLAN: &str = r#"workflow: shop
 goal: users and orders
+verify: awk 'END{print NR}' users/list.txt
 workers:
   - {id: task-1, name: users, owns: [users], tasks: [list the users]}
   - {id: task-2, name: orders, owns: [orders], tasks: [list the orders]}
 "#;
 
 /// What only the SessionStart hook says.
-const STANDING: &str = "Where you stand: ";
+const STANDING: &str = "so you need not run it";
+
+/// What it says of a worker that is done.
+const COMPLETE: &str = r#""state":"complete""#;
 
 /// A repository with two workers, and the plugin as users have it.
 struct Scene<'a> {
@@ -168,8 +172,10 @@ fn users() -> Track {
     Track::when_user_says("You are worker task-1")
         .sees_context(STANDING)
         .sees_context("list the users")
-        .sees_context("task-2-orders is starting")
+        .sees_context(r#""name":"orders","state":"starting""#)
         .tool("Write", write("users/list.txt", "ann\n"))
+        .sees(done)
+        .tool("Bash", bash("awk 'END{print NR}' users/list.txt 2>&1 | tail -5"))
         .sees(done)
         .tool("Edit", replace("users/list.txt", "ann", "ann, bob"))
         .sees(done)
@@ -190,7 +196,7 @@ fn users() -> Track {
         .tool("Bash", bash("pw-worker complete \"users\""))
         .sees_ok()
         .say("All is complete.")
-        .sees(|turn| turn.tail().contains(&format!("{STANDING}complete")))
+        .sees(|turn| turn.tail().contains(STANDING) && turn.tail().contains(COMPLETE))
         .say("Complete.")
         .sees(|turn| turn.tail().contains("TEXT ONLY"))
         .say("<summary>SUMMED UP</summary>")
@@ -200,7 +206,7 @@ fn users() -> Track {
 fn after_compaction() -> Track {
     Track::when_user_says("SUMMED UP")
         .say("Complete. The client keeps this newest answer as it was.")
-        .sees(|turn| turn.tail().contains(&format!("{STANDING}complete")))
+        .sees(|turn| turn.tail().contains(STANDING) && turn.tail().contains(COMPLETE))
         .say("Still complete.")
 }
 
