@@ -11,6 +11,7 @@ mod join;
 mod launch;
 mod list;
 mod message_hooks;
+mod odd_links;
 mod plan_file;
 mod preflight;
 pub(crate) mod prepare;
@@ -59,6 +60,9 @@ enum Command {
     Advance {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
+        /// Start those that it opens as well, as launch does; then the answer is that of launch
+        #[arg(long = "with", value_name = "HOW")]
+        how: Option<LaunchMode>,
     },
     /// Makes the worktree of a worker in this clone that was created in another one, and brings it
     /// forward to what the plan's remote has
@@ -77,7 +81,7 @@ enum Command {
         #[arg(long)]
         workflow: Option<String>,
         /// How: print the commands, tmux, background, custom (the plan's `launch`), or on other
-        /// machines: ssh, slurm
+        /// machines: ssh, slurm, github, kubernetes, cloud
         #[arg(long = "with", value_name = "HOW", default_value = "print")]
         how: LaunchMode,
         /// Their sessions, which cannot be seen from here, are over: you looked where they ran
@@ -139,16 +143,13 @@ impl Cli for Setup {
         match &self.command {
             Command::Check { plan } => check::check(context, plan),
             Command::Create { plan, no_trial } => create::create(context, plan, !no_trial),
-            Command::Advance { workflow } => advance::advance(context, workflow.as_deref()),
-            Command::Join { worker, workflow } => join::join(context, worker, workflow.as_deref()),
-            Command::Launch { workers, workflow, how, ended, dry_run } if how.is_elsewhere() => {
-                let (workflow, how, ended, dry_run) = (workflow.as_deref(), *how, *ended, *dry_run);
-                submit::submit(context, &submit::Wanted { workers, workflow, how, ended, dry_run })
+            Command::Advance { workflow, how } => {
+                advance::advance(context, workflow.as_deref(), *how)
             }
+            Command::Join { worker, workflow } => join::join(context, worker, workflow.as_deref()),
             Command::Launch { workers, workflow, how, ended, dry_run } => {
-                // What is printed is what would be run.
-                let how = &if *dry_run { LaunchMode::Print } else { *how };
-                launch::launch(context, workers, workflow.as_deref(), *how, *ended)
+                let (workflow, how, ended, dry_run) = (workflow.as_deref(), *how, *ended, *dry_run);
+                submit::start(context, &submit::Wanted { workers, workflow, how, ended, dry_run })
             }
             Command::Repair { workflow } => repair::repair(context, workflow.as_deref()),
             Command::Analyze(options) => analyze::analyze(context, options),

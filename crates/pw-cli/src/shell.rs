@@ -16,6 +16,7 @@ use pw_core::details::{GitCall, GitSaid};
 use pw_core::failure::{Code, Failure};
 use pw_core::next::Next;
 use pw_core::report::{self, Report};
+use pw_core::stop;
 use pw_core::system;
 use pw_core::time::Seconds;
 use pw_git::{GitError, INSTALL};
@@ -239,14 +240,19 @@ pub fn main<C: Cli>() -> ExitCode {
             let document = json!({ "schema": schema, "ok": true, "data": data });
             print(&format!("{document}\n"), 0)
         }
-        Ok(Answer::Failed { failure, exit }) => refuse_with(&failure, context.format, exit),
+        Ok(Answer::Failed { failure, exit }) => {
+            refuse_with(&failure, context.format, exit, cli.globals().verbose)
+        }
         Ok(Answer::Text(text) | Answer::Hook { stdout: text, refusal: None }) => print(&text, 0),
         Ok(Answer::Hook { refusal: Some(reason), .. }) => {
             complain(&format!("{}\n", view::plain(&reason)));
             ExitCode::FAILURE
         }
         Ok(Answer::Live(view)) => live(view),
-        Err(error) => refuse(&failure(&error), context.format),
+        Err(error) => {
+            let failure = failure(&error);
+            refuse_with(&failure, context.format, exit(&failure), cli.globals().verbose)
+        }
     }
 }
 
@@ -339,13 +345,25 @@ fn failure(error: &anyhow::Error) -> Failure {
 }
 
 fn refuse(failure: &Failure, format: Format) -> ExitCode {
-    refuse_with(failure, format, failure.code.exit())
+    refuse_with(failure, format, exit(failure), false)
 }
 
-fn refuse_with(failure: &Failure, format: Format, exit: u8) -> ExitCode {
+/// Returns how a helper ends that failed: what was refused after the first effect is stopped
+/// half-way, whatever its code.
+fn exit(failure: &Failure) -> u8 {
+    match failure.code.exit() {
+        3 if pw_git::has_changed() => 4,
+        exit => exit,
+    }
+}
+
+fn refuse_with(failure: &Failure, format: Format, exit: u8, is_whole: bool) -> ExitCode {
     match format {
         Format::Json => {
             let mut error = json!(failure);
+            if !is_whole {
+                stop::shorten(&mut error["details"]);
+            }
             report::bound(&mut error);
             let document = json!({ "schema": ERROR_SCHEMA, "ok": false, "error": error });
             print(&format!("{document}\n"), exit)

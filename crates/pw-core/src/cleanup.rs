@@ -5,8 +5,11 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
+use crate::cache;
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
+use crate::operation::Operation;
 use crate::path::RepoPath;
 use crate::plan::Worker;
 use crate::report::Report;
@@ -65,7 +68,7 @@ pub struct Removed {
     /// Whose they were.
     pub worker: WorkerId,
     /// The branch that was removed.
-    pub branch: String,
+    pub branch: Branch,
     /// Relative to the repository.
     pub worktree: String,
     /// What keeps all that was there; absent in a dry run.
@@ -153,17 +156,29 @@ pub enum KeepKind {
 
 impl KeepKind {
     /// Returns whether a snapshot, asked for, is enough to remove it all the same.
-    fn is_kept_by_snapshot(self) -> bool {
+    pub fn is_kept_by_snapshot(self) -> bool {
         matches!(self, Self::DirtyTree | Self::Untracked | Self::Ignored | Self::Hidden)
     }
 }
 
-/// Returns whether a file may be removed without being kept: git ignores it, itself or with a
-/// folder above it, and the plan's `disposable` names it. A tracked or untracked file never is.
-pub fn is_disposable(disposable: &Scope, ignored: &HashSet<&[u8]>, path: &RepoPath) -> bool {
-    let is_ignored = ignored.contains(path.as_bytes())
-        || path.ancestors().any(|folder| ignored.contains(folder));
-    is_ignored && disposable.owns(path)
+/// What the file `CACHEDIR.TAG` of a folder begins with whose program makes all of it again at will, as cargo,
+/// pytest, mypy and ruff do: <https://bford.info/cachedir/>.
+pub const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+
+/// Returns whether a file or folder may be removed without being kept: git ignores it, itself or with a
+/// folder above it, and the plan's `disposable` names it, or it is a cache, tagged or known as one by
+/// its name. A tracked or untracked file never is.
+pub fn is_disposable(
+    disposable: &Scope,
+    ignored: &HashSet<&[u8]>,
+    path: &RepoPath,
+    is_cache: impl Fn(&RepoPath) -> bool,
+) -> bool {
+    let is_ignored = || {
+        ignored.contains(path.as_bytes()) || path.ancestors().any(|folder| ignored.contains(folder))
+    };
+    // Only of what git ignores the disk is asked.
+    is_ignored() && (disposable.owns(path) || cache::is_cache(path) || is_cache(path))
 }
 
 /// What was found in a worker's worktree.
@@ -171,10 +186,10 @@ pub fn is_disposable(disposable: &Scope, ignored: &HashSet<&[u8]>, path: &RepoPa
 pub struct Findings<'a> {
     /// What the worktree holds that no commit does.
     pub changes: &'a Changes,
-    /// The git operation that is under way, `rebase` for example; `None` when there is none.
-    pub operation: Option<&'a str>,
+    /// The git operation that is under way; `None` when there is none.
+    pub operation: Option<Operation>,
     /// The branch HEAD is on; `None` when detached.
-    pub branch: Option<&'a str>,
+    pub branch: Option<&'a Branch>,
     /// Whether `index.lock` is there.
     pub has_index_lock: bool,
 }
@@ -205,11 +220,11 @@ pub fn reasons(worker: &Worker, found: &Findings<'_>, snapshot: bool) -> Vec<Kee
         })
         .collect();
     if let Some(operation) = found.operation {
-        let message = format!("a {operation} is in progress");
+        let message = operation.in_progress();
         reasons.push(KeepReason::new(KeepKind::OperationInProgress, message));
     }
-    if found.branch != Some(worker.branch().as_str()) {
-        let head = found.branch.unwrap_or("no branch");
+    if found.branch != Some(&worker.branch()) {
+        let head = found.branch.map_or("no branch", Branch::as_str);
         let message = format!("HEAD is on {head}, not on {}", worker.branch());
         reasons.push(KeepReason::new(KeepKind::WrongBranch, message));
     }
@@ -235,15 +250,23 @@ mod tests {
         let text =
             "workflow: w\ndisposable: [target, '*.log']\nworkers: [{id: a, name: b, owns: [c]}]\n";
         let plan = Plan::parse(text).unwrap();
-        let ignored: HashSet<&[u8]> = [&b"target"[..], b"x.log", b".env"].into();
+        let ignored: HashSet<&[u8]> = [&b"target"[..], b"x.log", b".env", b"old"].into();
         for (path, expected) in [
             ("target/debug/x", true),
             ("x.log", true),
             (".env", false),
             ("y.log", false),
+            ("old/.eslintcache", true),
             ("src/target.rs", false),
+            ("old/cache", true),
+            ("src/cache", false),
+            ("old/__pycache__/a.pyc", true),
+            ("old/a.pyc", true),
+            ("__pycache__/a.pyc", false),
         ] {
-            assert_eq!(is_disposable(&plan.disposable, &ignored, &path.into()), expected, "{path}");
+            let is_cache = |path: &RepoPath| path.as_bytes().ends_with(b"cache");
+            let found = is_disposable(&plan.disposable, &ignored, &path.into(), is_cache);
+            assert_eq!(found, expected, "{path}");
         }
     }
 
@@ -263,7 +286,7 @@ mod tests {
         };
         let found = Findings {
             changes: &changes,
-            operation: Some("merge"),
+            operation: Some(Operation::Merge),
             branch: None,
             has_index_lock: true,
         };

@@ -187,11 +187,27 @@ pub enum Origin {
     Other,
 }
 
+/// The oldest client that hooks, settings and launchers were tried with.
+const TRIED: [u32; 3] = [2, 1, 330];
+
+/// Reads what the client says of its version: `2.1.330 (Claude Code)`.
+pub fn client_version(said: &str) -> Option<[u32; 3]> {
+    let mut parts = said.split_whitespace().next()?.split('.').map(str::parse);
+    let version = [parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?];
+    parts.next().is_none().then_some(version)
+}
+
+fn dotted([major, minor, patch]: [u32; 3]) -> String {
+    format!("{major}.{minor}.{patch}")
+}
+
 /// What the client is like here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Client {
     /// Whether it is installed.
     pub is_there: bool,
+    /// What it says of itself, as `2.1.330`; `None` when it does not, or not in time.
+    pub version: Option<[u32; 3]>,
     /// Whether the user told it to trust the repository, or a folder above.
     pub trusts: bool,
     /// Whether its settings keep the guard's hooks from running.
@@ -214,9 +230,19 @@ pub fn helpers(origin: &Origin, version: &str) -> Diagnosis {
 
 /// Judges the client, and whether the guard runs in its sessions.
 pub fn client(client: Client) -> Vec<Diagnosis> {
-    let is_there = match client.is_there {
-        true => About::Client.ok("claude is installed"),
-        false => About::Client.warning("claude is not on PATH").remedy(INSTALL),
+    let is_there = match client.version {
+        _ if !client.is_there => About::Client.warning("claude is not on PATH").remedy(INSTALL),
+        None => About::Client
+            .warning("claude is installed, and does not say which version it is")
+            .command(CommandLine::of("claude --version")),
+        Some(version) if version < TRIED => About::Client
+            .warning(format!(
+                "claude is {}, and the oldest that the guard's hooks were tried with is {}",
+                dotted(version),
+                dotted(TRIED)
+            ))
+            .command(CommandLine::of("claude update")),
+        Some(version) => About::Client.ok(format!("claude {} is installed", dotted(version))),
     };
     let trust = if client.is_guard_off {
         About::Trust

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::machines::EngineSettings;
 pub use self::problem::{Problem, ProblemCode, Problems, refused};
+use crate::branch::Branch;
 use crate::gate::Gate;
 use crate::id::{Slug, WorkerId};
 use crate::path::RepoPath;
@@ -195,8 +196,8 @@ impl Plan {
     }
 
     /// Returns the branch on which the workers' results come together.
-    pub fn integration_branch(&self) -> String {
-        format!("integration/{}", self.workflow)
+    pub fn integration_branch(&self) -> Branch {
+        Branch::integration(&self.workflow)
     }
 }
 
@@ -223,8 +224,8 @@ impl Worker {
         all && !self.checkpoints.is_empty()
     }
 
-    /// Returns the worker's branch, without `refs/heads/`.
-    pub fn branch(&self) -> String {
-        format!("work/{}", self.label())
+    /// Returns the worker's branch.
+    pub fn branch(&self) -> Branch {
+        Branch::of_worker(&self.label())
     }
 }

@@ -10,6 +10,7 @@ use crate::gate::Gate;
 use crate::message_hooks::{self, MessageHooks};
 use crate::path::RepoPath;
 use crate::plan::{Plan, SKIP_PERMISSIONS};
+use crate::report::requires_nothing;
 use crate::text::counted;
 use crate::trial::{self, Trial};
 
@@ -33,6 +34,7 @@ pub struct Prerequisites {
 
 /// The commands of the plan, and what else it does with files and remotes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct WillRun {
     /// Once in each new worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +43,7 @@ pub struct WillRun {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoke: Option<String>,
     /// On the merged result.
+    #[serde(default)]
     pub verify: Vec<Gate>,
     /// To start sessions, when that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,10 +55,13 @@ pub struct WillRun {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
     /// How many ignored files are copied into each new worktree.
+    #[serde(default)]
     pub copied: usize,
     /// The first of these.
+    #[serde(default)]
     pub copies: Vec<RepoPath>,
     /// The repository's own hooks that run in workers' worktrees.
+    #[serde(default)]
     pub hooks: Vec<String>,
 }
 

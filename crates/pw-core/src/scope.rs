@@ -17,6 +17,7 @@ mod parse;
 mod subtract;
 mod wildcards;
 
+pub use fold::folded;
 use glob::Pattern;
 pub use overlap::{Meeting, first_overlaps, overlaps};
 pub use parse::BadGlob;
@@ -33,7 +34,7 @@ pub struct Scope {
     excluded: Vec<Glob>,
 }
 
-/// One glob as written, and the patterns its braces stand for.
+/// One glob as written, without empty segments and `.`, and the patterns its braces stand for.
 #[derive(Clone, Debug)]
 struct Glob {
     text: String,
@@ -47,14 +48,15 @@ impl Scope {
         let (mut bad, mut room) = (Vec::new(), parse::MAX_PATTERNS);
         for (index, text) in globs.iter().enumerate() {
             let text = text.as_ref();
-            let (list, body) = match text.strip_prefix('!') {
-                Some(body) => (&mut scope.excluded, body),
-                None => (&mut scope.owned, text),
+            let (list, not, body) = match text.strip_prefix('!') {
+                Some(body) => (&mut scope.excluded, "!", body),
+                None => (&mut scope.owned, "", text),
             };
-            match parse::parse(body, room) {
+            let body = parse::tidied(body);
+            match parse::parse(&body, room) {
                 Ok(patterns) => {
                     room -= patterns.len();
-                    list.push(Glob { text: text.to_owned(), patterns });
+                    list.push(Glob { text: format!("{not}{body}"), patterns });
                 }
                 Err(error) => bad.push((index, error)),
             }

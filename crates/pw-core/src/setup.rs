@@ -2,6 +2,7 @@
 
 pub mod obstacles;
 mod short;
+pub mod spelling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -12,15 +13,17 @@ use serde_json::Value;
 
 use crate::analyze::log::{Known, Log};
 use crate::analyze::neighbours::Neighbour;
+use crate::branch::Branch;
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
-use crate::plan::{Plan, Size};
+use crate::plan::{Plan, Size, Worker};
 use crate::prerequisites::Prerequisites;
 use crate::report::Report;
 use crate::retro::memory::Memory;
-use crate::scope::Scope;
+use crate::scope::{Meeting, Scope, overlaps};
 use crate::status::Base;
+use crate::text::counted;
 
 /// Where workers' ports lie: above well-known services, below what systems give to clients.
 const PORTS: Range<u16> = 20_000..40_000;
@@ -101,7 +104,7 @@ pub struct WorkerSetup {
     /// Id and name, `task-1-users`.
     pub label: String,
     /// The worker's branch.
-    pub branch: String,
+    pub branch: Branch,
     /// Relative to the repository.
     pub worktree: String,
     /// How to start its session by hand.
@@ -213,9 +216,11 @@ pub fn hot_files(
         .collect()
 }
 
-/// Returns what is allowed and usually not meant. `folders` are the folders of the base commit.
-pub fn warnings(plan: &Plan, folders: &BTreeSet<RepoPath>) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// Returns what is allowed and usually not meant. `files`: those of the base commit, sorted.
+pub fn warnings(plan: &Plan, files: &[RepoPath]) -> Vec<String> {
+    let folders: BTreeSet<RepoPath> =
+        files.iter().flat_map(RepoPath::ancestors).map(RepoPath::new).collect();
+    let mut warnings = spelling::warnings(plan, files);
     for worker in &plan.workers {
         for glob in worker.owns.shallow() {
             let alone = Scope::parse(&[glob]).unwrap_or_default();
@@ -232,6 +237,23 @@ pub fn warnings(plan: &Plan, folders: &BTreeSet<RepoPath>) -> Vec<String> {
             .push("the plan has no `verify` command, so nothing will test the result".to_owned());
     }
     warnings
+}
+
+/// Says where a worker could change the same file as one of another workflow that is still open.
+pub fn claims(mine: &[&Worker], workflow: &Slug, theirs: &[&Worker]) -> Option<String> {
+    let all: Vec<&Scope> = mine.iter().chain(theirs).map(|worker| &worker.owns).collect();
+    let meets = |meeting: &Meeting| meeting.scopes.0 < mine.len() && mine.len() <= meeting.scopes.1;
+    let meetings: Vec<Meeting> = overlaps(&all).into_iter().filter(meets).collect();
+    let Meeting { scopes, witness, .. } = meetings.first()?;
+    let (one, other) = (&mine[scopes.0].id, &theirs[scopes.1 - mine.len()].id);
+    let more = match meetings.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {} meet", counted(more, "more pair")),
+    };
+    Some(format!(
+        "{one} and {other} of the workflow {workflow}, which is open, both own `{witness}`{more}: \
+         they may conflict when both land"
+    ))
 }
 
 /// Returns a port for a worker, the same again for the same repository and label while it is free.

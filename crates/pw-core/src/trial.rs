@@ -1,13 +1,15 @@
 //! What a fresh worktree of the base came to before any worker started: whether the command that says
 //! so works there, and which ignored files it lacks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::End;
 use crate::path::RepoPath;
 use crate::plan::Plan;
-use crate::text::counted;
+use crate::scope::Scope;
 
 /// How many ignored files are tried as what is missing, and how many of them an answer names.
 const MAX_TRIED: usize = 500;
@@ -143,38 +145,135 @@ impl Trial {
     }
 }
 
+/// A link that `setup` or `copy` made at the top of a fresh worktree, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OddLink {
+    /// It leads nowhere: a path from one worktree to the checkout is none from another.
+    Dangling {
+        /// The link's name.
+        name: String,
+        /// Where it leads, as written.
+        target: String,
+    },
+    /// It leads to a folder of the user's checkout that itself leads to sources there, as an
+    /// editable install or a linked package does: tests in the worktree test the checkout.
+    Borrowed {
+        /// The link's name.
+        name: String,
+        /// What of the checkout it brings in.
+        source: String,
+    },
+}
+
+impl OddLink {
+    /// Returns whether a command that runs there may change what the user's checkout leads to.
+    pub fn may_change_checkout(&self) -> bool {
+        matches!(self, Self::Borrowed { .. })
+    }
+
+    /// Says what comes of it, and what to write instead.
+    pub fn warning(&self) -> String {
+        match self {
+            Self::Dangling { name, target } => {
+                let rest = target.trim_start_matches("../");
+                format!(
+                    "`{name}` in a fresh worktree leads nowhere: `{target}` is a way from a worker's \
+                     worktree, and gates run in another folder; in `setup` write \
+                     \"$PW_CHECKOUT/{rest}\", which holds in both"
+                )
+            }
+            Self::Borrowed { name, source } => format!(
+                "`{name}` in a fresh worktree is that of your checkout and leads to `{source}` of your \
+                 checkout: what is tested with it may be your files, not the worker's, and a package \
+                 manager that mends it there turns it away from your checkout, so nothing was tried; \
+                 have `setup` make one in each worktree, or name the worktree's sources first \
+                 (PYTHONPATH, for example)"
+            ),
+        }
+    }
+}
+
+/// Returns globs for `copy` that have these ignored files: where there are many, folders and names
+/// that are in many places, as builds leave them.
+fn globs(files: &[RepoPath]) -> Vec<String> {
+    let text = |path: &RepoPath| path.to_string();
+    if files.len() <= MAX_NAMED {
+        return files.iter().map(text).collect();
+    }
+    let (mut left, mut globs) = (files.iter().map(text).collect::<Vec<_>>(), Vec::new());
+    while globs.len() < MAX_NAMED && !left.is_empty() {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for path in &left {
+            let mut names = path.rsplit('/');
+            let file = names.next().unwrap_or_default();
+            *counts.entry(format!("**/{file}")).or_default() += 1;
+            for folder in names.collect::<BTreeSet<_>>() {
+                *counts.entry(format!("**/{folder}/**")).or_default() += 1;
+            }
+        }
+        // Of equals the deepest, which brings least else: a folder above all has as many.
+        let depth = |glob: &str| {
+            let name = glob.trim_start_matches("**/").trim_end_matches("/**");
+            left.iter().filter_map(|path| path.split('/').position(|part| part == name)).min()
+        };
+        let best = counts.into_iter().filter(|(glob, _)| depth(glob) > Some(0));
+        let Some((glob, _)) = best.max_by_key(|(glob, count)| (*count, depth(glob))) else { break };
+        let scope = Scope::parse(&[&glob]).unwrap_or_default();
+        left.retain(|path| !scope.owns(&path.as_str().into()));
+        globs.push(glob);
+    }
+    globs.extend(left);
+    globs
+}
+
+/// How much of what a command said last is told, in characters.
+const MAX_SAID: usize = 120;
+
+/// Returns the last line that says what went wrong; where none is seen to, the last one.
+fn reason(output: &str) -> Option<String> {
+    let is_telling = |line: &&str| {
+        let line = line.to_lowercase();
+        ["error", "fail", "not found", "no such", "cannot"].iter().any(|word| line.contains(word))
+    };
+    let lines = || output.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines().rfind(is_telling).or_else(|| lines().next_back())?;
+    Some(line.chars().take(MAX_SAID).collect())
+}
+
 /// Says what a worker would stumble over, with the plan's key that helps.
 pub fn warning(trial: &Trial) -> Option<String> {
-    let command = &trial.command;
-    let list = |paths: &[RepoPath]| {
-        let shown = paths.iter().take(MAX_NAMED).map(|path| format!("{:?}", path.to_string()));
+    let said = trial.output_tail.as_deref().and_then(reason);
+    let command = match said {
+        Some(said) => format!("`{}` ({said:?})", trial.command),
+        None => format!("`{}`", trial.command),
+    };
+    let list = |paths: &[String]| {
+        let shown = paths.iter().take(MAX_NAMED).map(|path| format!("{path:?}"));
         shown.collect::<Vec<_>>().join(", ")
     };
-    let more = match trial.copy.len().saturating_sub(MAX_NAMED) {
-        0 => String::new(),
-        more => format!(" and {}", counted(more, "more file")),
-    };
+    let names = |paths: &[RepoPath]| paths.iter().map(RepoPath::to_string).collect::<Vec<_>>();
     match trial.outcome {
         Outcome::Passed => None,
         Outcome::LacksFiles => Some(format!(
-            "`{command}` fails in a fresh worktree and passes with ignored files of your checkout: write \
-             `copy: [{}]`{more} into the plan, then pw-setup create again",
-            list(&trial.copy)
+            "{command} fails in a fresh worktree and passes with ignored files of your checkout: write \
+             `copy: [{}]` into the plan, then pw-setup create again{}",
+            list(&globs(&trial.copy)),
+            if trial.copy.len() > MAX_NAMED { "; or build them in `setup`" } else { "" }
         )),
         Outcome::Failed if !trial.made.is_empty() => Some(format!(
-            "`{command}` fails in a fresh worktree, where {} of your checkout is not: if that is why, name \
+            "{command} fails in a fresh worktree, where {} of your checkout is not: if that is why, name \
              the command that makes it as `setup`",
-            list(&trial.made)
+            list(&names(&trial.made))
         )),
         Outcome::Failed => Some(format!(
-            "`{command}` fails in a fresh worktree of the base, for a reason that no ignored file of your \
+            "{command} fails in a fresh worktree of the base, for a reason that no ignored file of your \
              checkout explains: details in `trial.output_tail`"
         )),
         Outcome::SetupFailed => {
-            Some(format!("the setup command `{command}` fails in a fresh worktree of the base"))
+            Some(format!("the setup command {command} fails in a fresh worktree of the base"))
         }
         Outcome::TimedOut => Some(format!(
-            "`{command}` did not end in time in a fresh worktree, so whether it works there is not known; \
+            "{command} did not end in time in a fresh worktree, so whether it works there is not known; \
              name a quick one as `smoke`, or leave it out with --no-trial"
         )),
     }
@@ -210,6 +309,19 @@ mod tests {
         assert_eq!(found.made, ["node_modules", "web/node_modules"].map(RepoPath::from));
         let named = named_in("ModuleNotFoundError: No module named 'src._version'", &found.files);
         assert_eq!(named, ["src/_version.py"].map(RepoPath::from));
+    }
+
+    #[test]
+    fn what_a_build_left_in_many_places_is_named_in_few_globs() {
+        let packages = (0..30).flat_map(|n| {
+            let file = move |name: &str| RepoPath::from(format!("@shop/p{n}/{name}").as_str());
+            ["lib/a.js", "lib/rules/b.js", "tsconfig.tsbuildinfo"].map(file)
+        });
+        let files: Vec<RepoPath> = packages.chain(["one/.env".into()]).collect();
+        let named = globs(&files);
+        assert_eq!(named, ["**/lib/**", "**/tsconfig.tsbuildinfo", "**/.env"]);
+        let scope = Scope::parse(&named).unwrap();
+        assert!(files.iter().all(|path| scope.owns(path)));
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! Landing: the checkout of a branch, and moving it forward; remotes.
 
+use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
 
 use anyhow::{Context as _, Result, bail};
-use pw_core::conflict::Blob;
-use pw_core::history::{Change, CommitRange};
+use pw_core::blob::{Blob, FileMode};
+use pw_core::branch::Branch;
+use pw_core::history::{Change, CommitRange, Content};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::changes::joined;
+use crate::refs::note_change;
+use crate::survey::parse_index;
 use crate::{Repo, Worktree};
 
 /// A file that is another one in a later commit.
@@ -24,13 +28,10 @@ struct Changed {
 impl Repo {
     /// Returns the worktree that has a branch checked out, or is in the middle of rebasing or
     /// bisecting it.
-    pub fn checkout_of(&self, branch: &str) -> Option<&Worktree> {
-        let full = format!("refs/heads/{branch}");
+    pub fn checkout_of(&self, branch: &Branch) -> Option<&Worktree> {
         let has = |worktree: &&Worktree| {
-            worktree.branch.as_deref() == Some(branch)
-                || self
-                    .own_git_dir(&worktree.path)
-                    .is_some_and(|own| is_at_work_on(&own, branch, &full))
+            worktree.branch.as_ref() == Some(branch)
+                || self.own_git_dir(&worktree.path).is_some_and(|own| is_at_work_on(&own, branch))
         };
         self.worktrees().iter().find(has)
     }
@@ -64,6 +65,7 @@ impl Repo {
         if head != *commit {
             bail!("git merge --ff-only {commit} left HEAD of {} at {head}", worktree.display());
         }
+        note_change();
         std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))
     }
 
@@ -89,7 +91,9 @@ impl Repo {
 
     fn unwrite(&self, worktree: &Path, before: &Oid, commit: &Oid) -> Result<()> {
         let mut lost = Vec::new();
-        for change in self.changed_files(before, commit)? {
+        let changes = self.changed_files(before, commit)?;
+        self.unstage(worktree, &changes)?;
+        for change in changes {
             let place = worktree.join(change.path.to_path());
             let found = match std::fs::read_link(&place) {
                 Ok(target) => Some(target.into_os_string().into_vec()),
@@ -124,6 +128,33 @@ impl Repo {
         call.input(paths).run().map(drop)
     }
 
+    /// Puts the index back where git had got as far as to write it, and then could not move the branch.
+    fn unstage(&self, worktree: &Path, changes: &[Changed]) -> Result<()> {
+        let git = self.git.at(worktree);
+        let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
+        let index = parse_index(&listed)?;
+        let index: BTreeMap<&RepoPath, (FileMode, &str)> =
+            index.iter().map(|entry| (&entry.path, (entry.mode, &*entry.oid))).collect();
+        let mut input = Vec::new();
+        for Changed { sides: [old, new], path } in changes {
+            let written = new.as_ref().map(|new| (new.mode, new.oid.as_str()));
+            if index.get(path).copied() != written {
+                continue;
+            }
+            let line = match old {
+                Some(Blob { mode, oid }) => format!("{mode} {oid}\t"),
+                None => {
+                    format!("0 {}\t", "0".repeat(new.as_ref().map_or(40, |b| b.oid.as_str().len())))
+                }
+            };
+            input.extend([line.as_bytes(), path.as_bytes(), b"\0"].concat());
+        }
+        if input.is_empty() {
+            return Ok(());
+        }
+        git.user(["update-index", "-z", "--index-info"]).input(input).run().map(drop)
+    }
+
     /// Fails where a filter fails that a checkout of `commit` needs: git would stop in the middle.
     fn try_filters(&self, worktree: &Path, before: &Oid, commit: &Oid) -> Result<()> {
         let changes = self.changed_files(before, commit)?;
@@ -133,7 +164,7 @@ impl Repo {
         for (change, filter) in changes.iter().zip(filters) {
             let is_named = filter.is_some_and(|name| name != "unset");
             let [_, Some(Blob { mode, oid })] = &change.sides else { continue };
-            if is_named && mode.starts_with("100") && !change.path.as_bytes().contains(&b'\n') {
+            if is_named && mode.is_file() && !change.path.as_bytes().contains(&b'\n') {
                 let line = [oid.as_str().as_bytes(), b" ", change.path.as_bytes(), b"\n"];
                 input.extend(line.concat());
             }
@@ -157,7 +188,7 @@ impl Repo {
         path: &RepoPath,
     ) -> Result<bool> {
         let Some(Blob { mode, oid }) = side else { return Ok(false) };
-        let whole = if mode == "120000" {
+        let whole = if *mode == FileMode::LINK {
             self.git.plumbing(["cat-file", "blob", oid.as_str()]).reader().bytes()?
         } else {
             self.filtered(worktree, path, oid)?
@@ -170,11 +201,12 @@ impl Repo {
         let whole = CommitRange { newest: to.clone(), parents: vec![from.clone()] };
         let changes = self.changes(&[whole])?.into_iter().flatten();
         let changed = |change: Change| {
-            let side = |side: Option<String>| side.map(|side| blob(&side)).transpose();
-            Ok(Changed { sides: [side(change.old)?, side(change.new)?], path: change.path })
+            let side = |side: Option<Content>| side.and_then(|side| side.blob().cloned());
+            Changed { sides: [side(change.old), side(change.new)], path: change.path }
         };
-        let mut changes = changes.map(changed).collect::<Result<Vec<_>>>()?;
-        let is_submodule = |side: &Option<Blob>| side.as_ref().is_some_and(|b| b.mode == "160000");
+        let mut changes: Vec<_> = changes.map(changed).collect();
+        let is_submodule =
+            |side: &Option<Blob>| side.as_ref().is_some_and(|b| b.mode == FileMode::SUBMODULE);
         changes.retain(|change| !change.sides.iter().any(is_submodule));
         Ok(changes)
     }
@@ -186,19 +218,14 @@ impl Repo {
     }
 }
 
-/// Reads one side of a [`Change`] that git told.
-fn blob(side: &str) -> Result<Blob> {
-    let (mode, oid) = side.split_once(' ').context("a change without an object")?;
-    Ok(Blob { mode: mode.to_owned(), oid: oid.parse()? })
-}
-
 /// Returns whether a rebase or bisection of the branch goes on, while HEAD is detached.
-fn is_at_work_on(git_dir: &Path, branch: &str, full: &str) -> bool {
+fn is_at_work_on(git_dir: &Path, branch: &Branch) -> bool {
     let says = |file: &str, name: &str| {
         let path: PathBuf = git_dir.join(file);
         std::fs::read_to_string(path).is_ok_and(|text| text.trim_end() == name)
     };
-    says("rebase-merge/head-name", full)
-        || says("rebase-apply/head-name", full)
-        || says("BISECT_START", branch)
+    let full = branch.full();
+    says("rebase-merge/head-name", &full)
+        || says("rebase-apply/head-name", &full)
+        || says("BISECT_START", branch.as_str())
 }

@@ -1,28 +1,33 @@
 //! Bringing a snapshot back: byte for byte into a new worktree, or as a commit on a new branch.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{BufRead as _, Read};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pw_core::blob::FileMode;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
 use crate::process::{Git, records};
-use crate::snapshot::{FLAGS, INDEX, OWN, shape};
+use crate::snapshot::{FLAGS, INDEX, OWN, PERMISSIONS, shape};
 
 /// What a merge that was under way needs to be gone on with. A rebase is not among it: its state
 /// names a branch that may be elsewhere by now.
 const UNDER_WAY: &[&str] =
     &["MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
 
+/// The permissions of files that are not those of a fresh checkout.
+type OwnPermissions = BTreeMap<RepoPath, u32>;
+
 /// One file of a tree.
 struct TreeEntry {
-    mode: String,
+    mode: FileMode,
     oid: String,
     path: RepoPath,
 }
@@ -57,8 +62,10 @@ impl Repo {
         self.git.user(args).run()?;
         let own = self.own_git_dir(path).context("git made no worktree")?;
         let git = self.git.at(path);
-        let files = self.write_files(path, snapshot.as_str())?;
-        match self.state_of(snapshot)? {
+        let state = self.state_of(snapshot)?;
+        let permissions = state.as_ref().map(|state| self.permissions(state)).transpose()?;
+        let files = self.write_files(path, snapshot.as_str(), &permissions.unwrap_or_default())?;
+        match state {
             None => git.plumbing(["read-tree", snapshot.as_str()]).run().map(drop)?,
             Some(state) => {
                 self.restore_index(&git, &state)?;
@@ -138,10 +145,10 @@ impl Repo {
     }
 
     /// Writes every file of a tree below `folder`, without filters.
-    fn write_files(&self, folder: &Path, tree: &str) -> Result<usize> {
+    fn write_files(&self, folder: &Path, tree: &str, own: &OwnPermissions) -> Result<usize> {
         let mut entries = self.tree_entries(tree)?;
         // A submodule that was not checked out is an empty folder.
-        for submodule in entries.extract_if(.., |entry| entry.mode == "160000") {
+        for submodule in entries.extract_if(.., |entry| entry.mode == FileMode::SUBMODULE) {
             let place = place(folder, &submodule.path)?;
             std::fs::create_dir_all(&place)
                 .with_context(|| format!("making {}", place.display()))?;
@@ -157,7 +164,10 @@ impl Repo {
                 let size: u64 =
                     size.with_context(|| format!("git has no content of `{}`", entry.path))?;
                 let place = place(folder, &entry.path)?;
-                let written = write_file(&place, &entry.mode, &mut stdout.by_ref().take(size));
+                let written = {
+                    let content = &mut stdout.by_ref().take(size);
+                    write_file(&place, entry.mode, own.get(&entry.path), content)
+                };
                 let written = written.with_context(|| format!("writing {}", place.display()))?;
                 ensure!(written == size, "git ended in the middle of `{}`", entry.path);
                 stdout.read_exact(&mut [0]).context("reading from git cat-file")?;
@@ -165,6 +175,22 @@ impl Repo {
             Ok(())
         })?;
         Ok(entries.len())
+    }
+
+    /// Returns the permissions that files had; a snapshot of an earlier release tells none.
+    fn permissions(&self, state: &Oid) -> Result<OwnPermissions> {
+        let listed = self.git.plumbing(["ls-tree", "-z", state.as_str(), "--", PERMISSIONS]);
+        if listed.reader().bytes()?.is_empty() {
+            return Ok(OwnPermissions::new());
+        }
+        let read = |record: &[u8]| {
+            let at = record.iter().position(|byte| *byte == b' ')?;
+            let bits = u32::from_str_radix(std::str::from_utf8(&record[..at]).ok()?, 8).ok()?;
+            Some((RepoPath::new(&record[at + 1..]), bits & 0o777))
+        };
+        records(&self.blob(state, PERMISSIONS)?)
+            .map(|record| read(record).context("the snapshot has unreadable permissions"))
+            .collect()
     }
 
     fn restore_index(&self, git: &Git, state: &Oid) -> Result<()> {
@@ -217,22 +243,32 @@ fn place(folder: &Path, path: &RepoPath) -> Result<PathBuf> {
 }
 
 /// Writes a new file or link; returns how many bytes there were.
-fn write_file(place: &Path, mode: &str, content: &mut impl Read) -> Result<u64> {
+fn write_file(
+    place: &Path,
+    mode: FileMode,
+    own: Option<&u32>,
+    content: &mut impl Read,
+) -> Result<u64> {
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let bits = match mode {
-        "120000" => {
+        FileMode::LINK => {
             let mut target = Vec::new();
             content.read_to_end(&mut target)?;
             std::os::unix::fs::symlink(OsStr::from_bytes(&target), place)?;
             return Ok(target.len() as u64);
         }
-        "100755" => 0o777,
-        "100644" | "100664" => 0o666,
+        mode if mode.is_program() => 0o777,
+        mode if mode.is_file() => 0o666,
         other => bail!("it has the unknown mode {other}"),
     };
+    // Never readable for others in between.
+    let bits = own.map_or(bits, |own| own & bits);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(bits).open(place)?;
+    if let Some(own) = own {
+        file.set_permissions(Permissions::from_mode(*own))?;
+    }
     Ok(std::io::copy(content, &mut file)?)
 }
 
@@ -242,7 +278,7 @@ fn tree_entry(record: &[u8]) -> Option<TreeEntry> {
     let words: Vec<&str> = std::str::from_utf8(&record[..at]).ok()?.split(' ').collect();
     let [mode, _, oid] = words[..] else { return None };
     Some(TreeEntry {
-        mode: mode.to_owned(),
+        mode: mode.parse().ok()?,
         oid: oid.to_owned(),
         path: RepoPath::new(&record[at + 1..]),
     })
@@ -265,7 +301,7 @@ mod tests {
     fn a_tree_is_read_with_any_path() {
         let oid = "c".repeat(40);
         let entry = tree_entry(format!("100755 blob {oid}\ta\tb\n").as_bytes()).unwrap();
-        assert_eq!((entry.mode.as_str(), entry.oid, entry.path), ("100755", oid, "a\tb\n".into()));
+        assert_eq!((entry.mode, entry.oid, entry.path), (FileMode::PROGRAM, oid, "a\tb\n".into()));
         assert!(tree_entry(b"nonsense").is_none());
     }
 }

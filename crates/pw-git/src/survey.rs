@@ -1,12 +1,18 @@
 //! Everything a worktree holds, read without a lock or a write: files as they are on disk, what git
 //! knows of them, and commits that no ref elsewhere contains.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pw_core::blob::FileMode;
+use pw_core::branch::Branch;
 use pw_core::cleanup;
 use pw_core::id::Oid;
+use pw_core::operation::Operation;
 use pw_core::path::RepoPath;
 use pw_core::scope::Scope;
 use pw_core::snapshot::Changes;
@@ -22,9 +28,9 @@ pub struct Survey {
     /// `None` before a first commit.
     pub head: Option<Oid>,
     /// The branch HEAD is on; `None` when detached.
-    pub branch: Option<String>,
-    /// A git operation that is under way.
-    pub operation: Option<String>,
+    pub branch: Option<Branch>,
+    /// The git operation that is under way.
+    pub operation: Option<Operation>,
     /// What is in the worktree and in no commit.
     pub changes: Changes,
     /// The newest of the commits that only this worktree's HEAD, reflog and refs contain.
@@ -42,7 +48,7 @@ pub struct Survey {
 pub(crate) struct IndexEntry {
     /// `h` assume-unchanged, `S` or `s` skip-worktree, `A` only intended to be added.
     pub(crate) flag: u8,
-    pub(crate) mode: String,
+    pub(crate) mode: FileMode,
     pub(crate) oid: String,
     pub(crate) stage: u8,
     pub(crate) path: RepoPath,
@@ -54,7 +60,7 @@ impl IndexEntry {
     }
 
     pub(crate) fn is_submodule(&self) -> bool {
-        self.mode == "160000"
+        self.mode == FileMode::SUBMODULE
     }
 }
 
@@ -81,6 +87,37 @@ impl Survey {
     }
 }
 
+/// The folders of a worktree that programs tagged as caches, each looked at once.
+struct Caches<'a> {
+    worktree: &'a Path,
+    known: RefCell<HashMap<RepoPath, bool>>,
+}
+
+impl Caches<'_> {
+    /// Returns whether a path is such a folder or lies in one.
+    fn hold(&self, path: &RepoPath) -> bool {
+        let above = path.ancestors().filter(|folder| !folder.is_empty()).map(RepoPath::new);
+        std::iter::once(path.clone()).chain(above).any(|folder| self.is_tagged(folder))
+    }
+
+    fn is_tagged(&self, folder: RepoPath) -> bool {
+        let mut known = self.known.borrow_mut();
+        let place = self.worktree.join(folder.to_path());
+        *known.entry(folder).or_insert_with(|| is_tagged_as_cache(&place))
+    }
+}
+
+/// Returns whether a program says of a folder that it makes all of it again.
+fn is_tagged_as_cache(folder: &Path) -> bool {
+    let tag = folder.join("CACHEDIR.TAG");
+    let is_there = || tag.symlink_metadata().is_ok_and(|about| about.is_file());
+    let begin = || {
+        let mut begin = [0; cleanup::CACHE_TAG.len()];
+        File::open(&tag).and_then(|mut file| file.read_exact(&mut begin)).map(|()| begin)
+    };
+    is_there() && begin().is_ok_and(|begin| begin == cleanup::CACHE_TAG)
+}
+
 impl Repo {
     /// Looks at everything in a worktree of this repository. Ignored files that `disposable` names
     /// are left out.
@@ -104,10 +141,13 @@ impl Repo {
         }
         let ignored: HashSet<&[u8]> =
             status.changes.ignored.iter().map(RepoPath::as_bytes).collect();
-        let is_disposable = |path: &RepoPath| cleanup::is_disposable(disposable, &ignored, path);
+        let caches = Caches { worktree, known: RefCell::default() };
+        let is_cache = |path: &RepoPath| caches.hold(path);
+        let is_disposable =
+            |path: &RepoPath| cleanup::is_disposable(disposable, &ignored, path, is_cache);
         let submodules = index.iter().filter(|entry| entry.is_submodule());
         let submodules: BTreeSet<&RepoPath> = submodules.map(|entry| &entry.path).collect();
-        let commits = self.only_here(&git, &own, status.head.as_ref(), status.branch.as_deref())?;
+        let commits = self.only_here(&git, &own, status.head.as_ref(), status.branch.as_ref())?;
         // Last, so that no file appears unseen while git is asked for the rest.
         let mut walk = Walk { submodules, is_disposable: Some(&is_disposable), ..Walk::default() };
         walk.folder(worktree, &RepoPath::new(""))?;
@@ -122,7 +162,7 @@ impl Repo {
             commits,
             head: status.head,
             branch: status.branch,
-            operation: operation(&own).map(str::to_owned),
+            operation: operation(&own),
             index_lock: Some(own.join("index.lock")).filter(|lock| lock.exists()),
             changes: status.changes,
             index,
@@ -153,7 +193,7 @@ impl Repo {
         git: &Git,
         own: &Path,
         head: Option<&Oid>,
-        branch: Option<&str>,
+        branch: Option<&Branch>,
     ) -> Result<Vec<Oid>> {
         let listed = [
             "for-each-ref",
@@ -179,7 +219,7 @@ impl Repo {
             }
         }
         if let Some(branch) = branch {
-            named += &format!("\nrefs/heads/{branch}");
+            named += &format!("\n{}", branch.full());
         }
         let names: BTreeSet<&str> = named.split_whitespace().collect();
         let asked: String = names.iter().map(|name| format!("{name}^{{commit}}\n")).collect();
@@ -189,7 +229,7 @@ impl Repo {
         if commits.is_empty() {
             return Ok(Vec::new());
         }
-        let own_branch = format!("--exclude={}", branch.unwrap_or_default());
+        let own_branch = format!("--exclude={}", branch.map_or("", Branch::as_str));
         let input: String = commits
             .into_iter()
             .map(|commit| format!("{commit}\n"))
@@ -276,9 +316,10 @@ fn hidden(
     // Skipped and not there is how a sparse checkout looks.
     let gone = gone.into_iter().filter(|entry| !entry.flag.eq_ignore_ascii_case(&b's'));
     let mut found: Vec<RepoPath> = gone.map(|entry| entry.path.clone()).collect();
-    let (files_there, others): (Vec<&IndexEntry>, Vec<&IndexEntry>) = there
-        .into_iter()
-        .partition(|entry| entry.mode != "120000" && files[&entry.path].mode != "120000");
+    let (files_there, others): (Vec<&IndexEntry>, Vec<&IndexEntry>) =
+        there.into_iter().partition(|entry| {
+            entry.mode != FileMode::LINK && files[&entry.path].mode != FileMode::LINK
+        });
     // A link is compared as a file would be only by what it says; rather one too many.
     found.extend(others.into_iter().map(|entry| entry.path.clone()));
     if !files_there.is_empty() {
@@ -304,7 +345,7 @@ fn hidden(
 #[derive(Default)]
 struct Status {
     head: Option<Oid>,
-    branch: Option<String>,
+    branch: Option<Branch>,
     changes: Changes,
     /// Paths of which the index says only that they will be added.
     intended: HashSet<RepoPath>,
@@ -350,7 +391,7 @@ fn parse_status(bytes: &[u8]) -> Result<Status> {
                     status.head = String::from_utf8_lossy(head).parse().ok();
                 } else if let Some(branch) = record.strip_prefix(b"# branch.head ") {
                     let branch = String::from_utf8_lossy(branch).into_owned();
-                    status.branch = (branch != "(detached)").then_some(branch);
+                    status.branch = (branch != "(detached)").then(|| Branch::new(branch));
                 }
             }
             _ => anyhow::bail!("unknown status line {:?}", String::from_utf8_lossy(record)),
@@ -365,14 +406,14 @@ fn without_slash(path: &RepoPath) -> RepoPath {
 }
 
 /// Reads `git ls-files -z -v --stage`: `flag mode oid stage`, tab, path.
-fn parse_index(bytes: &[u8]) -> Result<Vec<IndexEntry>> {
+pub(crate) fn parse_index(bytes: &[u8]) -> Result<Vec<IndexEntry>> {
     let entry = |record: &[u8]| {
         let at = record.iter().position(|byte| *byte == b'\t')?;
         let words: Vec<&str> = std::str::from_utf8(&record[..at]).ok()?.split(' ').collect();
         let [flag, mode, oid, stage] = words[..] else { return None };
         Some(IndexEntry {
             flag: *flag.as_bytes().first()?,
-            mode: mode.to_owned(),
+            mode: mode.parse().ok()?,
             oid: oid.to_owned(),
             stage: stage.parse().ok()?,
             path: RepoPath::new(&record[at + 1..]),

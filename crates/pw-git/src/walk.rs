@@ -7,12 +7,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use pw_core::blob::FileMode;
 use pw_core::path::RepoPath;
 
 /// One file on disk, with the stat data that a write to it would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileEntry {
-    pub(crate) mode: &'static str,
+    pub(crate) mode: FileMode,
+    /// Who may read, write and run it, as the system has it.
+    permissions: u32,
     pub(crate) size: u64,
     inode: u64,
     modified: (i64, i64),
@@ -74,14 +77,21 @@ impl Walk<'_> {
 }
 
 impl FileEntry {
+    /// Returns the permissions that a checkout would not give it; `None` for usual ones.
+    pub(crate) fn own_permissions(&self) -> Option<u32> {
+        let is_usual = matches!(self.permissions, 0o644 | 0o664 | 0o755 | 0o775);
+        (self.mode != FileMode::LINK && !is_usual).then_some(self.permissions)
+    }
+
     pub(crate) fn of(about: &std::fs::Metadata) -> Self {
         let mode = match about.mode() {
-            _ if about.is_symlink() => "120000",
-            mode if mode & 0o100 != 0 => "100755",
-            _ => "100644",
+            _ if about.is_symlink() => FileMode::LINK,
+            mode if mode & 0o100 != 0 => FileMode::PROGRAM,
+            _ => FileMode::FILE,
         };
         Self {
             mode,
+            permissions: about.mode() & 0o777,
             size: about.size(),
             inode: about.ino(),
             modified: (about.mtime(), about.mtime_nsec()),

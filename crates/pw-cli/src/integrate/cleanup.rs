@@ -112,6 +112,15 @@ pub(super) fn cleanup(
         NextStep::new("clean up", again)
     } else if kept.is_empty() {
         NextStep::new("look back", Next::Report(slug))
+    } else if kept
+        .iter()
+        .flat_map(|kept| &kept.reasons)
+        .all(|reason| reason.kind.is_kept_by_snapshot())
+    {
+        // What is kept is shown first; then it is the user's word.
+        let (workflow, dry_run, snapshot) = (slug, false, true);
+        let again = Next::Cleanup { workflow, workers: ids, dry_run, snapshot };
+        NextStep::new("keep and clean up", again)
     } else {
         NextStep::new("watch", Next::Status(slug))
     };
@@ -258,8 +267,8 @@ impl<'a> CleanupCandidate<'a> {
         survey.changes.ignored.retain(|path| !is_copy(path));
         let found = Findings {
             changes: &survey.changes,
-            operation: survey.operation.as_deref(),
-            branch: survey.branch.as_deref(),
+            operation: survey.operation,
+            branch: survey.branch.as_ref(),
             has_index_lock: survey.index_lock.is_some(),
         };
         self.reasons.extend(reasons(self.worker, &found, snapshot));
@@ -325,7 +334,7 @@ impl<'a> CleanupCandidate<'a> {
         }
         let mut transaction = Transaction::default();
         if let Some(tip) = &self.own_tip {
-            transaction = transaction.delete(&format!("refs/heads/{}", self.worker.branch()), tip);
+            transaction = transaction.delete(&self.worker.branch().full(), tip);
         }
         if let Some(tip) = &self.tip {
             journal.drop_branch(&self.worker.branch(), tip);

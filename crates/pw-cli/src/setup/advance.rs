@@ -5,22 +5,42 @@ use pw_core::conflict::FileConflict;
 use pw_core::details::DependencyConflicts;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
-use pw_core::id::{Oid, WorkerId};
+use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::integration::by_union;
 use pw_core::next::{Next, Options};
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
+use pw_core::session::LaunchMode;
 use pw_core::status::openable;
 
 use super::create::{answer, make};
 use super::plan_file::PlanFile;
 use super::preflight::PlannedWorkflow;
+use super::submit::{Wanted, start};
 use crate::facts::Worktrees;
 use crate::shell::{Answer, Context};
 use crate::workflow::Workflow;
 
+/// Opens the workers whose dependencies are ready or integrated; starts those in a way, if that is
+/// asked for: no other worker is started, since what is blocked would be blocked again.
+pub(super) fn advance(
+    context: &Context,
+    name: Option<&str>,
+    how: Option<LaunchMode>,
+) -> Result<Answer> {
+    let (opened, workflow, answer) = open(context, name)?;
+    match how {
+        Some(how) if !opened.is_empty() => {
+            let (workers, workflow) = (&opened[..], Some(workflow.as_str()));
+            let wanted = Wanted { workers, workflow, how, ended: false, dry_run: false };
+            start(&context.without_fetch(), &wanted)
+        }
+        _ => Ok(answer),
+    }
+}
+
 /// Opens the workers whose dependencies are ready or integrated, forked from those results.
-pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
+fn open(context: &Context, name: Option<&str>) -> Result<(Vec<WorkerId>, Slug, Answer)> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     let facts = workflow.facts(context.now, Worktrees::All)?;
     let states = workflow.board(&facts).states;
@@ -46,7 +66,8 @@ pub(super) fn advance(context: &Context, name: Option<&str>) -> Result<Answer> {
     united.sort_unstable();
     united.dedup();
     notes.extend(told.into_iter().chain(by_union(&united)));
-    answer(&planned, &made, notes, None)
+    let opened = made.iter().cloned().collect();
+    Ok((opened, workflow.plan.workflow.clone(), answer(&planned, &made, notes, None)?))
 }
 
 /// Returns the fork of a later worker: the results of those it comes after, merged. Where the base

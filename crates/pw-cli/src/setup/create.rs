@@ -16,6 +16,7 @@ use pw_core::setup::obstacles::in_the_way;
 use pw_core::setup::{Created, SetupStatus};
 use pw_core::text::counted;
 use pw_core::time::{Seconds, rfc3339};
+use pw_core::trial::OddLink;
 use pw_git::{Journal, Lock, Repo, Transaction, Whereabouts, all};
 
 use super::plan_file::PlanFile;
@@ -50,7 +51,10 @@ fn look(context: &Context, planned: &PlannedWorkflow, is_tried: bool) -> Result<
     let (mut trial, mut notes) = (None, Vec::new());
     if is_tried {
         match trial::tried(context, planned.plan.workflow.as_str()) {
-            Ok(tried) => trial = tried,
+            Ok((tried, odd)) => {
+                trial = tried;
+                notes.extend(odd.iter().map(OddLink::warning));
+            }
             Err(error) => notes.push(format!("a fresh worktree could not be tried: {error:#}")),
         }
     }
@@ -359,7 +363,7 @@ pub(super) fn attach(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
     let PlannedWorkflow { repo, plan, .. } = planned;
     let (path, branch) = (planned.worktree(worker), worker.branch());
     let elsewhere =
-        repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch) && w.path != path);
+        repo.worktrees().iter().find(|w| w.branch.as_ref() == Some(&branch) && w.path != path);
     if let Some(elsewhere) = elsewhere {
         let message = format!("{branch} is checked out in {}", elsewhere.path.display());
         let hint = "switch that checkout to another branch, or move it back with git worktree move";
@@ -397,8 +401,7 @@ impl PlannedWorkflow {
             let made = self.record.placements.get(id).is_some_and(|placement| placement.created);
             let Some(worker) = self.plan.worker(id).filter(|_| made) else { continue };
             let (path, branch) = (self.worktree(worker), worker.branch());
-            let there =
-                |w: &pw_git::Worktree| w.path == path && w.branch.as_deref() == Some(&branch);
+            let there = |w: &pw_git::Worktree| w.path == path && w.branch.as_ref() == Some(&branch);
             anyhow::ensure!(
                 self.repo.worktrees().iter().any(there),
                 "the worktree of {id} was not made"

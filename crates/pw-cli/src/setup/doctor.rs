@@ -110,7 +110,7 @@ fn of_repository(context: &Context, repo: &Repo, options: &Options) -> Result<Ve
         }
     };
     found.push(About::Repository.ok(format!("{}", repo.root().display())));
-    let behind = branch.as_deref().map(|branch| repo.behind_remote(branch)).transpose()?.flatten();
+    let behind = branch.as_ref().map(|branch| repo.behind_remote(branch)).transpose()?.flatten();
     let plan = Plan::parse(PLAN)?;
     let space = prerequisites::space(repo, &base, &plan.worktrees, options.worktrees)?;
     let modules = prerequisites::submodules(repo, &base)?;

@@ -84,7 +84,7 @@ fn move_branch(workflow: &Workflow, worker: &Worker, tip: &Tip) -> Result<()> {
             moved.with_context(|| format!("bringing {branch} forward"))
         }
         _ => {
-            let name = format!("refs/heads/{branch}");
+            let name = branch.full();
             Transaction::default().set(&name, &tip.commit, own).publish(repo)
         }
     }

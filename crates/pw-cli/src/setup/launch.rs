@@ -25,6 +25,7 @@ use pw_git::{Journal, Transaction};
 
 use super::tmux::{self, Tmux};
 use crate::command::program;
+use crate::engines;
 use crate::facts::Worktrees;
 use crate::launcher;
 use crate::output::Output;
@@ -40,7 +41,7 @@ const BACKGROUND_LIMIT: Duration = Duration::from_secs(120);
 /// How long the plan's command is waited for; a terminal that stays is fine.
 const CUSTOM_LIMIT: Duration = Duration::from_secs(10);
 
-/// Starts the named workers, or all that need a session; with `print`, says how.
+/// Starts the named workers here, or all that need a session; with `print`, says how.
 pub(super) fn launch(
     call: &Call,
     ids: &[WorkerId],
@@ -59,7 +60,7 @@ pub(super) fn launch(
             session::note_ended(&workflow, workflow.worker(id)?, call.now)?;
         }
     }
-    let Selection { workers, skipped, mut notes } = choose(call, &workflow, ids, how)?;
+    let Selection { workers, skipped, mut notes } = choose(call, &workflow, ids, how, ended)?;
     let commands = commands(&workflow, &workers, how)?;
     let workers = match how {
         LaunchMode::Print => {
@@ -76,6 +77,7 @@ pub(super) fn launch(
         skipped,
         notes,
         submissions: Vec::new(),
+        file: None,
     };
     Answer::of(&launched, view::launched)
 }
@@ -93,6 +95,7 @@ fn choose<'a>(
     workflow: &'a Workflow,
     ids: &[WorkerId],
     how: LaunchMode,
+    ended: bool,
 ) -> Result<Selection<'a>> {
     ids.iter().try_for_each(|id| workflow.worker(id).map(drop))?;
     let is_asked = |worker: &&Worker| ids.is_empty() || ids.contains(&worker.id);
@@ -103,7 +106,11 @@ fn choose<'a>(
             && workflow.entry(worker).is_some()
             && repair::is_in_place(&workflow.repo, &workflow.plan, worker)
     };
-    let (living, notes) = session::live_sessions(workflow, &asked, how, call.now);
+    let (mut living, notes) = session::live_sessions(workflow, &asked, how, call.now);
+    // What runs on another machine is a session, too.
+    if !ended {
+        living.extend(engines::living(workflow, &asked));
+    }
     if !ids.is_empty() {
         let missing = asked.iter().find(|worker| !is_created(worker));
         missing.map_or(Ok(()), |worker| Err(not_created(&workflow.plan.workflow, worker)))?;
@@ -143,7 +150,11 @@ fn commands<'a>(
             LaunchMode::Background => format!("{plain} {}", arguments(workflow, worker).join(" ")),
             LaunchMode::Custom => custom(workflow, worker)?,
             // These are submitted, see `submit`.
-            LaunchMode::Ssh | LaunchMode::Slurm => plain.to_string(),
+            LaunchMode::Ssh
+            | LaunchMode::Slurm
+            | LaunchMode::Github
+            | LaunchMode::Kubernetes
+            | LaunchMode::Cloud => plain.to_string(),
         })
     };
     workers.iter().map(|worker| Ok((*worker, command(worker)?))).collect()

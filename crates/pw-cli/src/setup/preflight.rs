@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::channel::tracking;
 use pw_core::failure::{Code, Failure};
 use pw_core::graph;
@@ -119,14 +120,13 @@ impl PlannedWorkflow {
 
     /// Returns the tip of a worker's branch, unless it was cleaned up: then the name is free.
     pub(super) fn branch(&self, worker: &Worker) -> Option<&Oid> {
-        let tip = self.refs.get(&format!("refs/heads/{}", worker.branch()));
+        let tip = self.refs.get(&worker.branch().full());
         tip.filter(|_| !self.record.cleaned.contains(&worker.id))
     }
 
     /// Returns whether the plan's remote has a worker's branch: it was made in another clone.
     pub(super) fn is_elsewhere(&self, worker: &Worker) -> bool {
-        self.plan.remote.is_some()
-            && self.refs.contains_key(&tracking(&format!("refs/heads/{}", worker.branch())))
+        self.plan.remote.is_some() && self.refs.contains_key(&tracking(&worker.branch().full()))
     }
 
     pub(super) fn worktree(&self, worker: &Worker) -> PathBuf {
@@ -139,11 +139,8 @@ impl PlannedWorkflow {
         status: &dyn Fn(&Worker) -> SetupStatus,
         next: Vec<NextStep>,
     ) -> setup::Setup {
-        let base_tip = self
-            .record
-            .base_branch
-            .as_ref()
-            .and_then(|name| self.refs.get(&format!("refs/heads/{name}")));
+        let base_tip =
+            self.record.base_branch.as_ref().and_then(|branch| self.refs.get(&branch.full()));
         let workers = self.plan.workers.iter().map(|worker| WorkerSetup {
             id: worker.id.clone(),
             label: worker.label(),
@@ -172,7 +169,7 @@ impl PlannedWorkflow {
 }
 
 /// Returns the branch and commit to fork from.
-fn base(repo: &Repo, plan: &Plan) -> Result<(Option<String>, Oid)> {
+fn base(repo: &Repo, plan: &Plan) -> Result<(Option<Branch>, Oid)> {
     let head = repo.head()?;
     let Some(name) = &plan.base else { return Ok(head) };
     let unknown = || {
@@ -185,7 +182,7 @@ fn base(repo: &Repo, plan: &Plan) -> Result<(Option<String>, Oid)> {
     };
     let commit = repo.resolve(name)?.ok_or_else(unknown)?;
     // Only a local branch can be landed on later.
-    let is_branch =
-        repo.refs(&[&format!("refs/heads/{name}")])?.contains_key(&format!("refs/heads/{name}"));
-    Ok((is_branch.then(|| name.clone()), commit))
+    let branch = Branch::from(name.as_str());
+    let is_branch = repo.refs(&[&branch.full()])?.contains_key(&branch.full());
+    Ok((is_branch.then_some(branch), commit))
 }

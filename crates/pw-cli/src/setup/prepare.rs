@@ -39,8 +39,14 @@ pub(crate) fn files_to_copy(repo: &Repo, plan: &Plan) -> Result<Vec<RepoPath>> {
     Ok(files)
 }
 
+/// Returns `PW_CHECKOUT` for the setup command: where `copy` takes files from. A relative path would
+/// hold in workers' worktrees alone, since gates run elsewhere.
+pub(crate) fn checkout(repo: &Repo) -> Option<(&'static str, String)> {
+    Some(("PW_CHECKOUT", source(repo).to_str()?.to_owned()))
+}
+
 /// The folder files are copied from.
-fn source(repo: &Repo) -> &Path {
+pub(crate) fn source(repo: &Repo) -> &Path {
     repo.checkout().map_or(repo.root(), |checkout| &checkout.path)
 }
 
@@ -85,7 +91,8 @@ pub(super) fn run_setup(
 ) -> Result<()> {
     let Some(command) = &planned.plan.setup else { return Ok(()) };
     let log = launcher::folder(&planned.repo, &planned.plan, worker).join("setup.log");
-    let environment = environment(&planned.plan, worker, port);
+    let environment =
+        environment(&planned.plan, worker, port).into_iter().chain(checkout(&planned.repo));
     let code = command::run(command, &planned.worktree(worker), &log, environment)?;
     if code == Some(0) {
         return Ok(());

@@ -54,7 +54,7 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
         _ => Vec::new(),
     };
     let behind =
-        record.base_branch.as_deref().map(|branch| repo.behind_remote(branch)).transpose()?;
+        record.base_branch.as_ref().map(|branch| repo.behind_remote(branch)).transpose()?;
     // `setup` of workers that are there already may have made the folder of the hooks.
     let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
     let made: Vec<PathBuf> = made.map(|worker| planned.worktree(worker)).collect();

@@ -10,7 +10,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::gate::{End, Gate};
 use pw_core::path::RepoPath;
 use pw_core::time::Seconds;
-use pw_core::trial::{self, Outcome, Trial};
+use pw_core::trial::{self, OddLink, Outcome, Trial};
 
 use super::prepare;
 use crate::command;
@@ -23,24 +23,27 @@ use crate::workflow::Workflow;
 const LIMIT: Seconds = 60;
 const ALL: Duration = Duration::from_secs(100);
 
-/// Tries the plan's `smoke`, or its gates; nothing where the plan has neither.
-pub(super) fn tried(context: &Context, name: &str) -> Result<Option<Trial>> {
+/// Tries the plan's `smoke`, or its gates; nothing where the plan has neither. Returns the links of
+/// the fresh worktree that are odd, too.
+pub(super) fn tried(context: &Context, name: &str) -> Result<(Option<Trial>, Vec<OddLink>)> {
     let mut workflow = Workflow::open(context, Some(name))?;
     let plan = &workflow.plan;
     let smoke = plan.smoke.as_ref().and_then(Gate::only);
     let gates: Vec<Gate> = smoke.map_or_else(|| plan.verify.clone(), |smoke| vec![smoke]);
     if gates.is_empty() {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let worktree = GateWorktree::open(&workflow)?;
     let (copied, began) = (Vec::new(), Instant::now());
-    let mut fresh = Fresh { workflow: &workflow, context, worktree, copied, began };
+    let mut fresh =
+        Fresh { workflow: &workflow, context, worktree, copied, began, odd: Vec::new() };
     let trial = fresh.examine(&gates);
+    let odd = std::mem::take(&mut fresh.odd);
     drop(fresh);
     // What was copied for a try must not stay for the gates.
     workflow.repo.refresh()?;
     GateWorktree::remove(&workflow)?;
-    trial.map(Some)
+    Ok((trial?, odd))
 }
 
 /// A worktree of the base that no worker has changed.
@@ -51,18 +54,24 @@ struct Fresh<'a> {
     /// The files that were copied there last.
     copied: Vec<RepoPath>,
     began: Instant,
+    odd: Vec<OddLink>,
 }
 
 impl Fresh<'_> {
-    fn examine(&mut self, gates: &[Gate]) -> Result<Trial> {
+    /// Returns nothing where trying could change the user's checkout.
+    fn examine(&mut self, gates: &[Gate]) -> Result<Option<Trial>> {
         let Workflow { repo, plan, record, .. } = self.workflow;
         self.context.progress("trying a fresh worktree of the base");
         if let Err(error) = self.worktree.show(self.workflow, self.context, &record.base) {
-            return setup_failed(error);
+            return setup_failed(error).map(Some);
+        }
+        self.odd = super::odd_links::odd_links(&self.worktree.path, prepare::source(repo));
+        if self.odd.iter().any(OddLink::may_change_checkout) {
+            return Ok(None);
         }
         let mut trial = self.run(gates)?;
         let Some(checkout) = repo.checkout().filter(|_| trial.outcome == Outcome::Failed) else {
-            return Ok(trial);
+            return Ok(Some(trial));
         };
         let there = |folder: &Path, path: &RepoPath| {
             folder.join(path.without_slash().to_path()).symlink_metadata().ok()
@@ -84,7 +93,7 @@ impl Fresh<'_> {
                 break;
             }
         }
-        Ok(trial)
+        Ok(Some(trial))
     }
 
     /// Runs the gates up to the first that does not pass.

@@ -16,7 +16,7 @@ pub(super) fn of(helper: &str, verb: &str) -> &'static [&'static str] {
 const EXAMPLES: &[(&str, &str, &[&str])] = &[
     ("pw-setup", "check", &["check plan.yaml"]),
     ("pw-setup", "create", &["create plan.yaml", "create plan.yaml --no-trial"]),
-    ("pw-setup", "advance", &["advance", "advance rest-api"]),
+    ("pw-setup", "advance", &["advance rest-api", "advance --fetch --with slurm"]),
     (
         "pw-setup",
         "launch",
@@ -43,7 +43,7 @@ const EXAMPLES: &[(&str, &str, &[&str])] = &[
         "run",
         &["run", "run rest-api --without task-3", "run --verify 'cargo test --workspace'"],
     ),
-    ("pw-integrate", "continue", &["continue", "continue rest-api --retest"]),
+    ("pw-integrate", "continue", &["continue", "continue --add", "continue rest-api --retest"]),
     ("pw-integrate", "abort", &["abort"]),
     (
         "pw-integrate",
@@ -61,8 +61,9 @@ const EXAMPLES: &[(&str, &str, &[&str])] = &[
     ("pw-worker", "checkpoint", &["checkpoint 'the model and its tests'"]),
     ("pw-worker", "blocked", &["blocked 'which database?' 'both are configured'"]),
     ("pw-worker", "needs", &["needs task-1 UserModel 'orders join on it'"]),
-    ("pw-worker", "complete", &["complete 'users can sign in'"]),
+    ("pw-worker", "complete", &["complete --run 'users can sign in'"]),
     ("pw-worker", "run", &["run", "run --gate unit", "run -- cargo test --workspace"]),
+    ("pw-worker", "undo", &["undo"]),
     ("pw-worker", "sync", &["sync", "sync task-1"]),
     ("pw-retro", "report", &["report", "report rest-api --html retrospective.html"]),
     ("pw-retro", "remember", &["remember"]),

@@ -338,3 +338,28 @@ fn the_gates_worktree_goes_with_the_last_worker_unless_it_is_in_use() {
     assert_eq!(repo.pw("pw-integrate cleanup").data()["notes"], json!([]));
     assert!(!bench.exists());
 }
+
+#[test]
+fn caches_that_git_ignores_keep_no_worktree_and_fill_no_snapshot() {
+    let repo = integrated();
+    let names =
+        ["__pycache__/", ".pytest_cache/", ".mypy_cache/", ".eslintcache", "tagged/", "bare/"];
+    repo.write(".git/info/exclude", &format!("/worktrees/\n.env\n{}\n", names.join("\n")));
+    let worker = repo.worker("task-1-users");
+    for path in
+        ["__pycache__/a.pyc", "tests/users/__pycache__/b.pyc", ".pytest_cache/v", ".eslintcache"]
+    {
+        worker.write(path, "1");
+    }
+    worker.write("tagged/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# by hand\n");
+    worker.write("tagged/big", "1");
+    let data = repo.pw("pw-integrate cleanup --dry-run").data();
+    assert_eq!(workers(&data["removed"]), ["task-1", "task-2", "task-3"], "{data:#}");
+    // A folder that only says so, and a file of the user's beside, are no caches.
+    worker.write("bare/CACHEDIR.TAG", "a cache, honestly\n");
+    repo.worker("task-2-posts").write(".env", "KEY=1");
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(workers(&data["removed"]), ["task-3"], "{data:#}");
+    assert_eq!(data["kept"][0]["reasons"][0]["paths"], json!(["bare"]), "{data:#}");
+    assert_eq!(data["kept"][1]["reasons"][0]["paths"], json!([".env"]), "{data:#}");
+}

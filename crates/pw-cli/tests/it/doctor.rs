@@ -13,7 +13,7 @@ use crate::{complete_all, created, repo};
 fn healthy(plan: &str) -> TestRepo {
     let mut repo = repo(plan);
     repo.commit("plan");
-    repo.shim("claude", "exit 0");
+    repo.shim("claude", "echo '2.1.332 (Claude Code)'");
     repo.shim("tmux", "exit 0");
     let trusted = json!({ "projects": { repo.root().to_str().unwrap(): { "hasTrustDialogAccepted": true } } });
     fs::write(repo.beside(".claude.json"), trusted.to_string()).unwrap();
@@ -243,4 +243,22 @@ fn people_see_the_worst_first_and_a_command_on_a_line_of_its_own() {
     let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
     assert!(at("problem, settings") < at("note, settings"), "{shown}");
     assert!(lines.contains(&"  git config gc.pruneexpire 2.weeks.ago"), "{shown}");
+}
+
+#[test]
+fn the_client_is_asked_for_its_version() {
+    let mut repo = healthy(TWO);
+    let all = repo.pw("pw-setup doctor --verbose").data();
+    assert!(all.to_string().contains("claude 2.1.332 is installed"), "{all:#}");
+    for (script, message, command) in [
+        ("echo '2.1.99 (Claude Code)'", "claude is 2.1.99, and", "claude update"),
+        ("echo starting; sleep 0", "does not say", "claude --version"),
+        ("echo '2.1.332 (Claude Code)'; exit 1", "does not say", "claude --version"),
+        ("echo 'v18'", "does not say", "claude --version"),
+    ] {
+        repo.shim("claude", script);
+        let found = only(&repo, "client");
+        assert!(found["message"].as_str().unwrap().contains(message), "{found:#}");
+        assert_eq!((&found["level"], &found["command"]), (&json!("warning"), &json!(command)));
+    }
 }

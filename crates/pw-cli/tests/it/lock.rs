@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use pw_testkit::plans::TWO;
 
-use crate::repo;
+use crate::{created, repo};
 
 /// Every command that changes more than a worker's own worktree.
 const WRITERS: &[&str] = &[
@@ -93,4 +93,91 @@ fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
         (data["merged"].as_array().unwrap().len(), &data["newer"]),
         (2, &serde_json::json!(["a", "b"]))
     );
+}
+
+/// Exit 3 says that nothing was changed: what a lock of git's stops later exits otherwise, and goes on
+/// once the lock is gone.
+#[test]
+fn a_lock_of_gits_that_stops_a_command_half_way_is_no_refusal() {
+    let locks = [
+        "config",
+        "packed-refs",
+        "index",
+        "HEAD",
+        "ORIG_HEAD",
+        "refs/heads/main",
+        "refs/heads/work/b-y",
+        "refs/pw/two/record",
+    ];
+    let story = ["pw-setup create plan.yaml", "pw-integrate run", "pw-integrate finish"];
+    for lock in locks {
+        let repo = repo(TWO);
+        for command in story {
+            let path = repo.root().join(".git").join(format!("{lock}.lock"));
+            let ask = [&["for-each-ref"][..], &["worktree", "list"], &["status", "--porcelain"]];
+            let state = || ask.map(|words| repo.git(words));
+            let before = state();
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            let answer = repo.pw(command);
+            std::fs::remove_file(&path).unwrap();
+            if answer.code == Some(3) {
+                assert_eq!(state(), before, "{lock}: {command} said that nothing was changed");
+            }
+            if answer.code != Some(0) {
+                repo.pw(command).data();
+            }
+            if command == story[0] {
+                for (label, file) in [("a-x", "a"), ("b-y", "b")] {
+                    repo.worker(label).write(file, "1").commit("[COMPLETE] done");
+                }
+            }
+        }
+        assert_eq!(repo.git(&["show", "main:b"]), "1", "{lock}");
+    }
+}
+
+/// Commands that delete a ref, what comes before them, and which ref.
+const DELETIONS: &[(&str, &[&str], &str)] = &[
+    ("pw-integrate cleanup --snapshot", &[], "refs/heads/work/a-x"),
+    ("pw-integrate cleanup --snapshot", &["pw-integrate finish"], "refs/heads/integration/two"),
+    (
+        "pw-integrate forget --snapshot a/1",
+        &["pw-integrate cleanup --snapshot"],
+        "refs/pw/two/snapshot/a/1",
+    ),
+];
+
+/// Git is about to delete the ref when another process moves it: what that made must not go with it.
+#[test]
+fn a_ref_that_moved_at_the_last_moment_is_not_deleted() {
+    for (command, before, name) in DELETIONS {
+        let mut repo = created(TWO);
+        repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
+        repo.worker("b-y").write("b", "1").commit("[COMPLETE] b");
+        repo.pw("pw-integrate run").data();
+        // A reason for a snapshot.
+        repo.worker("a-x").write("note", "untracked");
+        for words in *before {
+            repo.pw(words).data();
+        }
+        let (input, moved) = (repo.beside("input"), repo.beside("moved"));
+        repo.shim_git(&format!(
+            "case \"$*\" in *'update-ref --stdin'*) ;; *) exec $GIT \"$@\" ;; esac\n\
+             cat > {input}\n\
+             if grep -aq 'delete {name}' {input} && ! [ -e {moved} ]; then\n\
+             new=$($GIT -C {root} commit-tree -p {name} -m theirs {name}^{{tree}})\n\
+             $GIT -C {root} update-ref {name} $new && echo $new > {moved}\n\
+             fi\n\
+             exec $GIT \"$@\" < {input}",
+            input = input.display(),
+            moved = moved.display(),
+            root = repo.root().display(),
+        ));
+        repo.pw(command);
+        repo.unshim_git();
+        let theirs =
+            std::fs::read_to_string(&moved).unwrap_or_else(|_| panic!("{command}: {name}"));
+        assert_eq!(repo.git(&["for-each-ref", "--format=%(objectname)", name]), theirs.trim());
+    }
 }

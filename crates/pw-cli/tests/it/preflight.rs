@@ -150,3 +150,67 @@ fn a_trial_that_fails_for_another_reason_or_is_left_out_is_said_so() {
     assert!(data["trial"].is_null() && data["message_hooks"].is_null());
     assert!(!repo.root().join("ran").exists() && !repo.root().join(".git/ran").exists());
 }
+
+/// Links that `setup` makes: from a gate's worktree the way to the checkout is another, and what the
+/// checkout has installed may lead back to the checkout's own sources.
+#[test]
+fn a_setup_that_tests_nothing_of_the_workers_is_told() {
+    let linked = |setup: &str| {
+        let repo = repo(&format!("verify: 'true'\nsetup: '{setup}'\n{TWO}"));
+        repo.write(".gitignore", "node_modules\n.venv\n");
+        repo.write("ui/index.js", "1");
+        repo.write("src/shop/__init__.py", "1");
+        repo.commit("files");
+        repo.write("node_modules/left-pad/index.js", "1");
+        repo.write(".venv/lib/python3.12/site-packages/pip.py", "1");
+        repo
+    };
+    let create = |repo: &TestRepo| repo.pw("pw-setup create plan.yaml").data();
+
+    let data = create(&linked("ln -s ../../node_modules node_modules"));
+    assert!(warned(&data, "write \"$PW_CHECKOUT/node_modules\""), "{data:#}");
+
+    let whole = "ln -s \"$PW_CHECKOUT\"/node_modules . && ln -s \"$PW_CHECKOUT\"/.venv .";
+    let repo = linked(whole);
+    let data = create(&repo);
+    assert!(!warned(&data, "in a fresh worktree"), "{data:#}");
+    assert_eq!(repo.read("worktrees/a-x/node_modules/left-pad/index.js"), "1");
+
+    // A package of the workspace, as npm, pnpm and yarn link it.
+    let repo = linked(whole);
+    repo.sh(&repo.root(), "mkdir node_modules/@shop && ln -s ../../ui node_modules/@shop/ui");
+    let data = create(&repo);
+    assert!(
+        warned(&data, "`node_modules` in a fresh worktree is that of your checkout"),
+        "{data:#}"
+    );
+    assert!(warned(&data, "leads to `ui`"), "{data:#}");
+
+    // An editable install, as pip writes it.
+    let repo = linked(whole);
+    let source = repo.root().canonicalize().unwrap().join("src");
+    repo.write(
+        ".venv/lib/python3.12/site-packages/__editable__.shop.pth",
+        &format!("{}\n", source.display()),
+    );
+    let data = create(&repo);
+    assert!(warned(&data, "leads to `src`"), "{data:#}");
+}
+
+#[test]
+fn files_that_an_open_workflow_owns_too_are_told() {
+    let repo = repo(&TWO.replace("workflow: two", "workflow: one"));
+    repo.pw("pw-setup create plan.yaml").data();
+    let plan =
+        "workflow: two\nverify: 'true'\nworkers:\n  - {id: c, name: z, owns: [\"a/**\", d]}\n";
+    repo.write("plan.yaml", plan);
+    let data = repo.pw("pw-setup check plan.yaml").data();
+    assert!(warned(&data, "c and a of the workflow one, which is open, both own `a/"), "{data:#}");
+    // What is merged is in nobody's hands any more.
+    for (label, file) in [("a-x", "a/1"), ("b-y", "b")] {
+        repo.worker(label).write(file, "1").commit("[COMPLETE] done");
+    }
+    repo.pw("pw-integrate run one").data();
+    let data = repo.pw("pw-setup check plan.yaml").data();
+    assert!(!warned(&data, "workflow one"), "{data:#}");
+}

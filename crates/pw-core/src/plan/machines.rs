@@ -13,13 +13,28 @@ pub struct EngineSettings {
     pub path: Option<String>,
     /// The partition of `slurm`; the default one when absent.
     pub partition: Option<String>,
-    /// How long one job of `slurm` may take; what the partition says when absent.
+    /// How long one job may take; what the engine says when absent.
     pub time: Option<Seconds>,
+    /// The shell command that is run there before all else, such as one that installs the client and
+    /// the helpers.
+    pub prepare: Option<String>,
+    /// Whether a job that waits for those of a wave opens the next one; true when absent.
+    pub advance: Option<bool>,
+    /// The container image of `kubernetes`.
+    pub image: Option<String>,
+    /// The namespace of `kubernetes`; that of the context when absent.
+    pub namespace: Option<String>,
+    /// The secret of `kubernetes` or `github` that the worker's environment is filled from.
+    pub secret: Option<String>,
+    /// The runner of `github`; `ubuntu-latest` when absent.
+    pub runner: Option<String>,
+    /// The environment of `cloud` that an organisation hosts; Anthropic's when absent.
+    pub environment: Option<String>,
 }
 
-/// Returns whether a name of a machine or partition is a plain word to ssh and Slurm.
+/// Returns whether a name of a machine, partition or image is a plain word to every engine.
 pub(super) fn is_plain(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@:".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@:/".contains(c);
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
 }
 

@@ -52,6 +52,17 @@ impl<'a> Automaton<'a> {
             .any(|state| state.named && self.at_end(state) && rest_is_any(state.segment + 1))
     }
 
+    /// Returns whether every path that goes on from here with a name matches.
+    pub(super) fn takes_the_rest(&self, states: &[State]) -> bool {
+        // What lies below a folder is read as `**` or as `**/*`.
+        let is_any_name = |tokens: &Vec<Token>| tokens[..] == [Token::Star];
+        states.iter().any(|state| match self.pattern.segments.get(state.segment..) {
+            Some([Segment::Any]) => !state.named,
+            Some([Segment::Any, Segment::One(tokens)]) => !state.named && is_any_name(tokens),
+            _ => false,
+        })
+    }
+
     /// Returns whether the name may end here.
     fn at_end(&self, state: &State) -> bool {
         match self.pattern.segments.get(state.segment) {

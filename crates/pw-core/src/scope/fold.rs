@@ -30,6 +30,11 @@ fn fold_one(letter: char) -> Option<Symbol> {
     folded.next().filter(|_| folded.next().is_none()).map(u32::from)
 }
 
+/// Returns the text without letter case and Unicode form.
+pub fn folded(text: &str) -> String {
+    fold_text(text.chars()).collect()
+}
+
 /// Returns the text in one letter case and Unicode form.
 ///
 /// Letter by letter, so that a final sigma is any sigma; by way of the capitals, which is full case

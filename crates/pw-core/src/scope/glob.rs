@@ -6,8 +6,8 @@ use super::wildcards::{self, Wild};
 pub(super) type Symbol = u32;
 
 /// The first symbol that stands for a byte outside UTF-8, and the last symbol of all.
-const FIRST_BYTE: Symbol = 0x11_0000;
-const LAST_SYMBOL: Symbol = FIRST_BYTE + 0xff;
+pub(super) const FIRST_BYTE: Symbol = 0x11_0000;
+pub(super) const LAST_SYMBOL: Symbol = FIRST_BYTE + 0xff;
 
 /// One alternative of a glob.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +92,16 @@ impl Token {
         }
     }
 
+    /// Returns whether this token, no star, surely stands for every symbol that `narrow` does.
+    pub(super) fn covers(&self, narrow: &Self) -> bool {
+        match (self, narrow) {
+            (_, Self::Star) => false,
+            (Self::One, _) => true,
+            (token, Self::Literal(symbol)) => token.accepts(*symbol),
+            (token, narrow) => token == narrow,
+        }
+    }
+
     /// Returns whether there is a symbol that both tokens can stand for.
     pub(super) fn meets(&self, other: &Self) -> bool {
         match (self, other) {
@@ -128,6 +138,20 @@ impl Segment {
     }
 }
 
+impl Segment {
+    /// Returns the letters of a segment that is literal.
+    fn letters(&self) -> String {
+        let letter = |token: &Token| match token {
+            Token::Literal(symbol) => char::from_u32(*symbol),
+            _ => None,
+        };
+        match self {
+            Self::Any => String::new(),
+            Self::One(tokens) => tokens.iter().filter_map(letter).collect(),
+        }
+    }
+}
+
 impl Pattern {
     /// Returns whether the pattern matches a path given as the symbols of its segments.
     pub(super) fn matches(&self, path: &[Vec<Symbol>]) -> bool {
@@ -154,9 +178,8 @@ impl Pattern {
     pub(super) fn folder(&self) -> Option<String> {
         let literal = self.segments.iter().take_while(|segment| segment.is_literal()).count();
         let at_top = self.segments.len() == 1 && !matches!(self.segments[0], Segment::Any);
-        let words: Vec<&str> = self.text.split('/').take(literal).collect();
-        let is_plain = !words.iter().any(|word| word.contains('\\'));
-        ((literal > 0 || at_top) && is_plain).then(|| words.join("/"))
+        let words = self.segments[..literal].iter().map(Segment::letters);
+        (literal > 0 || at_top).then(|| words.collect::<Vec<_>>().join("/"))
     }
 
     /// Returns whether the last segment is a wildcard that stays in its folder.

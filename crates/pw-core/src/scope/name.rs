@@ -1,6 +1,6 @@
 //! The name that one segment of a glob stands for.
 
-use super::glob::{Symbol, Token, tokens_match};
+use super::glob::{FIRST_BYTE, Symbol, Token, tokens_match};
 use super::wildcards;
 
 /// The tokens of a segment, and the letters they start and end with.
@@ -32,6 +32,11 @@ impl Name {
             && wildcards::meet(&self.tokens, &other.tokens, Token::meets)
     }
 
+    /// Returns whether this surely matches every file name that `narrow` matches.
+    pub(super) fn covers(&self, narrow: &Self) -> bool {
+        wildcards::matches(&self.tokens, &narrow.tokens, Token::covers)
+    }
+
     /// Returns a file name that both match, if they meet.
     pub(super) fn common(&self, other: &Self) -> Vec<Symbol> {
         let (a, b) = (&self.tokens, &other.tokens);
@@ -47,9 +52,16 @@ impl Name {
     }
 }
 
-/// Returns the UTF-8 of symbols, which holds for every symbol a glob can name.
-pub(super) fn utf8(symbols: &[Symbol]) -> Vec<u8> {
-    symbols.iter().filter_map(|symbol| char::from_u32(*symbol)).collect::<String>().into_bytes()
+/// Returns the bytes of a path that these symbols are.
+pub(super) fn bytes(symbols: &[Symbol]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(symbols.len());
+    for symbol in symbols {
+        match char::from_u32(*symbol) {
+            Some(letter) => bytes.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
+            None => bytes.extend(symbol.checked_sub(FIRST_BYTE).and_then(|n| u8::try_from(n).ok())),
+        }
+    }
+    bytes
 }
 
 /// Returns a symbol that both tokens accept, a letter where there is a choice.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::fold::fold;
 use super::glob::{Pattern, Segment};
-use super::name::{Name, utf8};
+use super::name::{Name, bytes};
 use super::subtract::{OwnedPattern, PLAN_STEPS, Remainder, Spelling, remainder};
 use super::wildcards::{self, Wild};
 use super::{Glob, Scope};
@@ -159,8 +159,11 @@ impl Table {
         if sides.iter().all(|side| side.excluded.is_empty()) {
             return found(self.witness(a, b), !meets_exactly, false);
         }
-        let mut is_taken = false;
-        for spelling in [Spelling::Same, Spelling::Any] {
+        // Nearly always one exclusion has all of the other's pattern, which is seen at once.
+        let takes_all = |not: &Numbered<'_>| pair.iter().any(|owned| self.covers(not, owned));
+        let mut is_taken = meets_exactly && excluded.iter().any(|list| list.iter().any(takes_all));
+        let same = (!is_taken).then_some(Spelling::Same);
+        for spelling in same.into_iter().chain([Spelling::Any]) {
             match remainder(&sides, spelling, plan_steps) {
                 Remainder::Path(path) => return found(path, spelling == Spelling::Any, false),
                 Remainder::Undecided => return found(self.witness(a, b), !meets_exactly, true),
@@ -174,6 +177,13 @@ impl Table {
 
     fn patterns_meet(&self, a: &Numbered<'_>, b: &Numbered<'_>, spelling: Spelling) -> bool {
         wildcards::meet(&a.numbers, &b.numbers, |a, b| self.segments_meet(*a, *b, spelling))
+    }
+
+    /// Returns whether `wide` surely matches every path that `narrow` matches.
+    fn covers(&self, wide: &Numbered<'_>, narrow: &Numbered<'_>) -> bool {
+        wildcards::matches(&wide.numbers, &narrow.numbers, |wide, narrow| {
+            *narrow != ANY && self.entries[wide.0].exact.covers(&self.entries[narrow.0].exact)
+        })
     }
 
     fn segments_meet(&self, a: Number, b: Number, spelling: Spelling) -> bool {
@@ -204,7 +214,7 @@ impl Table {
             true => (&one.exact, &two.exact),
             false => (one.in_one_case(), two.in_one_case()),
         };
-        utf8(&one.common(two))
+        bytes(&one.common(two))
     }
 }
 

@@ -1,15 +1,19 @@
 //! Reads the text of a glob.
 
+use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::glob::{Class, Pattern, Segment, Token};
+use super::glob::{Class, Pattern, Segment, Symbol, Token};
 
 /// Most paths that the braces of all globs of one worker may stand for.
 pub(super) const MAX_PATTERNS: usize = 1_024;
 
 /// Most alternatives the braces of one glob may stand for.
 const MAX_ALTERNATIVES: usize = 256;
+
+/// How a name with a bracket is written.
+const BRACKET: &str = "the letter [ itself is written [[]";
 
 /// Why a glob cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,18 @@ fn bad<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, BadG
     Err(BadGlob { message: message.into(), hint: hint.into() })
 }
 
+/// Returns the glob without segments that mean nothing: `./src//x` is `src/x`, and `.` is all there is.
+pub(super) fn tidied(text: &str) -> Cow<'_, str> {
+    let is_idle = |part: &str| matches!(part, "" | ".");
+    let body = text.strip_suffix('/').unwrap_or(text);
+    if text.starts_with('/') || !body.split('/').any(is_idle) || text.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let parts: Vec<&str> = body.split('/').filter(|part| !is_idle(part)).collect();
+    let end = if text.ends_with('/') || text.ends_with("/.") { "/" } else { "" };
+    Cow::Owned(if parts.is_empty() { "**".to_owned() } else { parts.join("/") + end })
+}
+
 /// Reads one glob (without its `!`) into the patterns its braces stand for, `room` at most.
 pub(super) fn parse(text: &str, room: usize) -> Result<Vec<Pattern>, BadGlob> {
     if text.is_empty() {
@@ -31,7 +47,10 @@ pub(super) fn parse(text: &str, room: usize) -> Result<Vec<Pattern>, BadGlob> {
     }
     if text.starts_with('/') || text.contains('\\') {
         let message = format!("`{text}` is absolute or uses a backslash");
-        return bad(message, "write paths from the repository's root, separated by /");
+        let spelled = text.replace('\\', "/");
+        let spelled = spelled.trim_start_matches('/');
+        let hint = "write paths from the repository's root, separated by /";
+        return bad(message, format!("{hint}: `{spelled}`, if that is what is meant"));
     }
     if text.chars().any(char::is_control) {
         return bad(format!("{text:?} holds a control character"), "remove it");
@@ -142,11 +161,23 @@ fn tokens(glob: &str, part: &str) -> Result<Vec<Token>, BadGlob> {
         out.push(match c {
             '?' => Token::One,
             '*' => Token::Star,
-            '[' => Token::Class(class(glob, &mut rest)?),
+            '[' => {
+                // A class of one letter is how a bracket is written: no wildcard.
+                let class = class(glob, &mut rest)?;
+                one(&class.ranges).map_or(Token::Class(class), Token::Literal)
+            }
             _ => Token::Literal(u32::from(c)),
         });
     }
     Ok(out)
+}
+
+/// Returns the only member of a class.
+fn one(ranges: &[(Symbol, Symbol)]) -> Option<Symbol> {
+    match ranges {
+        [(low, high)] if low == high => Some(*low),
+        _ => None,
+    }
 }
 
 /// Reads a class from behind its `[` to behind its `]`.
@@ -155,7 +186,10 @@ fn class(glob: &str, rest: &mut Peekable<Chars<'_>>) -> Result<Class, BadGlob> {
     let mut ranges = Vec::new();
     loop {
         let Some(low) = rest.next() else {
-            return bad(format!("`{glob}` has a [ without a ]"), "close the class: [a-z]");
+            return bad(
+                format!("`{glob}` has a [ without a ]"),
+                format!("close the class: [a-z]; {BRACKET}"),
+            );
         };
         // A ] right after the opening is a member, as in a shell.
         if low == ']' && !ranges.is_empty() {
@@ -170,7 +204,10 @@ fn class(glob: &str, rest: &mut Peekable<Chars<'_>>) -> Result<Class, BadGlob> {
             _ => low,
         };
         if low > high {
-            return bad(format!("`{glob}` has the empty range {low}-{high}"), "turn it round");
+            return bad(
+                format!("`{glob}` has the empty range {low}-{high}"),
+                format!("turn it round; {BRACKET}"),
+            );
         }
         ranges.push((u32::from(low), u32::from(high)));
     }

@@ -13,13 +13,18 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::automaton::{Automaton, Letter, SEPARATOR, State};
 use super::fold::SPELLINGS;
-use super::glob::{Pattern, Symbol, Token};
-use super::name::utf8;
+use super::glob::{FIRST_BYTE, LAST_SYMBOL, Pattern, Symbol, Token};
+use super::name::bytes;
 use crate::path::RepoPath;
 
 /// Most steps from one state of one pattern taken for a pair of patterns, and for a whole plan.
 const PAIR_STEPS: usize = 500_000;
 pub(super) const PLAN_STEPS: usize = 2_000_000;
+
+/// The symbols that can stand in a path: characters, without the surrogates, and the bytes that begin
+/// no character of UTF-8.
+const NAMEABLE: [(Symbol, Symbol); 3] =
+    [(1, 0xd7ff), (0xe000, 0x10_ffff), (FIRST_BYTE + 0x80, LAST_SYMBOL)];
 
 /// A pattern, and what its scope excludes.
 pub(super) struct OwnedPattern<'a> {
@@ -55,33 +60,31 @@ pub(super) fn remainder(
     if spelling == Spelling::Any && letters.iter().all(|[x, y]| x == y) {
         return Remainder::Apart;
     }
-    let start: Joint =
-        automata.iter().map(|automaton| automaton.closure([State::segment(0)])).collect();
+    let start = automata.iter().map(|automaton| automaton.closure([State::segment(0)]));
+    let start = Joint { states: start.collect(), is_taken: false }.settled(&automata);
     // Every joint state seen, with the one it came from and the symbol that led to it.
     let mut trail: Vec<(usize, Symbol)> = vec![(0, 0)];
     let mut seen: HashSet<Joint> = HashSet::from([start.clone()]);
     let mut queue = VecDeque::from([(start, 0)]);
     let (mut is_taken, mut pair_steps) = (false, PAIR_STEPS);
     while let Some((joint, number)) = queue.pop_front() {
-        let accepted = |index: usize| automata[index].accepts(&joint[index]);
+        let accepted = |index: usize| automata[index].accepts(&joint.states[index]);
         if accepted(0) && accepted(1) {
-            if !(2..automata.len()).any(accepted) {
-                return Remainder::Path(RepoPath::new(utf8(&spell(&trail, number))));
+            if !joint.is_taken && !(2..automata.len()).any(accepted) {
+                return Remainder::Path(RepoPath::new(bytes(&spell(&trail, number))));
             }
             is_taken = true;
         }
-        let cost = letters.len() * joint.iter().map(|states| 1 + states.len()).sum::<usize>();
+        let cost =
+            letters.len() * joint.states.iter().map(|states| 1 + states.len()).sum::<usize>();
         if pair_steps.min(*plan_steps) < cost {
             return Remainder::Undecided;
         }
         pair_steps -= cost;
         *plan_steps -= cost;
         for letter in &letters {
-            let step = |(automaton, states): (&Automaton<'_>, &Vec<State>)| {
-                automaton.step(states, *letter)
-            };
-            let next: Joint = automata.iter().zip(&joint).map(step).collect();
-            if next[0].is_empty() || next[1].is_empty() || seen.contains(&next) {
+            let next = joint.step(&automata, *letter);
+            if next.states[0].is_empty() || next.states[1].is_empty() || seen.contains(&next) {
                 continue;
             }
             trail.push((number, letter[0]));
@@ -90,6 +93,35 @@ pub(super) fn remainder(
         }
     }
     if is_taken { Remainder::Taken } else { Remainder::Apart }
+}
+
+/// The states every automaton can be in, automaton by automaton.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Joint {
+    states: Vec<Vec<State>>,
+    /// An exclusion takes every path that goes on from here: none of them is followed any more.
+    is_taken: bool,
+}
+
+impl Joint {
+    fn step(&self, automata: &[Automaton<'_>], letter: Letter) -> Self {
+        let step = |(automaton, states): (&Automaton<'_>, &Vec<State>)| {
+            if states.is_empty() { Vec::new() } else { automaton.step(states, letter) }
+        };
+        let states = automata.iter().zip(&self.states).map(step).collect();
+        Self { states, is_taken: self.is_taken }.settled(automata)
+    }
+
+    /// Forgets the exclusions where one of them takes all that follows: what they are in does not
+    /// matter then, and there are fewer states to see.
+    fn settled(mut self, automata: &[Automaton<'_>]) -> Self {
+        let takes = |index: usize| automata[index].takes_the_rest(&self.states[index]);
+        if self.is_taken || (2..automata.len()).any(takes) {
+            self.is_taken = true;
+            self.states[2..].iter_mut().for_each(Vec::clear);
+        }
+        self
+    }
 }
 
 /// Returns the two owners, then all exclusions.
@@ -102,9 +134,6 @@ fn automata<'a>(sides: &[OwnedPattern<'a>; 2]) -> Vec<Automaton<'a>> {
     let automaton = |(side, pattern, is_owner)| Automaton { pattern, side, is_owner };
     owners.chain(excluded).map(automaton).collect()
 }
-
-/// The states every automaton can be in, automaton by automaton.
-type Joint = Vec<Vec<State>>;
 
 fn spell(trail: &[(usize, Symbol)], mut number: usize) -> Vec<Symbol> {
     let mut symbols = Vec::new();
@@ -122,7 +151,14 @@ fn letters(automata: &[Automaton<'_>], spelling: Spelling) -> Vec<Letter> {
     let ends = starts.iter().skip(1).copied().chain([Symbol::MAX]);
     let small =
         |from: Symbol, to: Symbol| ('a'..='z').map(u32::from).find(|c| (from..to).contains(c));
-    let same = starts.iter().zip(ends).map(|(from, to)| small(*from, to).unwrap_or(*from));
+    let real = |from: Symbol, to: Symbol| {
+        NAMEABLE.iter().find_map(|(low, high)| {
+            let first = from.max(*low);
+            (first < to && first <= *high).then_some(first)
+        })
+    };
+    let same = starts.iter().zip(ends);
+    let same = same.filter_map(|(from, to)| small(*from, to).or_else(|| real(*from, to)));
     let mut letters: Vec<Letter> = same.map(|symbol| [symbol, symbol]).collect();
     // Small letters first make the path that is found easy to read.
     letters.sort_by_key(|[symbol, _]| small(*symbol, symbol + 1).is_none());

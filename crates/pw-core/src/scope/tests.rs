@@ -129,8 +129,6 @@ fn unusable_globs_say_why() {
         "a\\b",
         "../x",
         "a/../b",
-        "./a",
-        "a//b",
         "a**b",
         ".git/config",
         "x/.GIT",
@@ -147,6 +145,25 @@ fn unusable_globs_say_why() {
     let wide = vec!["{a,b}/".repeat(8) + "x"; 5];
     assert!(Scope::parse(&wide[..4]).is_ok());
     assert_eq!(Scope::parse(&wide).unwrap_err()[0].0, 4);
+}
+
+#[test]
+fn harmless_spellings_are_understood() {
+    for (glob, path, text) in [
+        ("./src/**", "src/a", "src/**"),
+        ("src//x", "src/x", "src/x"),
+        ("src/./x", "src/x", "src/x"),
+        ("src/.", "src/x", "src/"),
+        ("././/src/", "src/x", "src/"),
+        (".", "a/b", "**"),
+        ("./", "a", "**"),
+        ("./**", "a", "**"),
+    ] {
+        let scope = scope(&[glob]);
+        assert!(scope.owns(&path.into()), "{glob}");
+        assert_eq!(scope.globs().collect::<Vec<_>>(), [text]);
+    }
+    assert!(!scope(&["**", "!./gen//"]).owns(&"gen/x".into()));
 }
 
 /// Most of these took minutes when every pair of globs filled a table.
@@ -178,10 +195,57 @@ fn one_worker_may_own_the_rest() {
     assert_eq!(overlaps(&[&rest, &others]), []);
 }
 
+/// A monorepo: each package its worker, tests, generated code and stories theirs.
+#[test]
+fn packages_without_what_others_own_in_them_are_decided() {
+    let not = ["!**/*.{test,spec}.{ts,tsx}", "!**/gen/**", "!**/*.snap", "!**/__mocks__/**"];
+    let stories = ["packages/**/*.stories.tsx", "packages/p*/docs/**", "packages/*/*.mdx"];
+    let without = ["!**/*.stories.tsx", "!packages/*/docs/**", "!**/*.mdx", "!**/README.md"];
+    let tests = [
+        "packages/*/**/*.{test,spec}.{ts,tsx}",
+        "packages/**/*.snap",
+        "packages/**/gen/**",
+        "packages/*/src/**/__mocks__/**",
+        "!**/*.stories.tsx",
+        "!packages/*/docs/**",
+        "!**/*.mdx",
+    ];
+    let mut scopes: Vec<Scope> = (0..120)
+        .map(|n| {
+            let own = format!("packages/p{n}/**");
+            scope(&[&[own.as_str()], &not[..], &without[..]].concat())
+        })
+        .collect();
+    scopes.push(scope(&tests));
+    scopes.push(scope(&stories));
+    let all: Vec<&Scope> = scopes.iter().collect();
+    let meetings = overlaps(&all);
+    assert_eq!(meetings, []);
+    // What one forgets to take away is seen all the same.
+    let careless = scope(&["packages/p7/**", "!**/gen/**", "!**/*.snap"]);
+    let meeting = overlaps(&[&careless, &scopes[120]]).pop().unwrap();
+    assert!(!meeting.undecided && meeting.witness.to_string().ends_with(".ts"), "{meeting:?}");
+}
+
+#[test]
+fn a_witness_is_a_path_that_can_be() {
+    // Together the exclusions have every name of one letter.
+    let rest = scope(&["x/?", "!x/a", "!x/[!a]"]);
+    assert_eq!(overlaps(&[&rest, &scope(&["x/?"])]), []);
+    // Left are bytes that are no UTF-8, and no surrogates.
+    for from in ['\u{d7ff}', '\u{e000}'] {
+        let letters = format!("!x/[ -{from}]");
+        let rest = scope(&["x/?", &letters, "!x/[\u{e000}-\u{10ffff}]"]);
+        let witness = overlaps(&[&rest, &scope(&["x/?"])]).pop().unwrap().witness;
+        assert!(rest.owns(&witness), "{witness:?}");
+    }
+}
+
 #[test]
 fn hostile_exclusions_end_undecided() {
     let later = "?".repeat(14);
-    let globs = ["*a*", &format!("!*a{later}*"), &format!("!*[!b]{later}b"), "!*a*"];
+    let globs =
+        ["*a*", &format!("!*a{later}*"), &format!("!*[!b]{later}b"), "!*a", "!*a[!x]*", "!*ax*"];
     let workers = vec![Scope::parse(&globs).unwrap(); 16];
     let meetings = overlaps(&workers.iter().collect::<Vec<_>>());
     assert!(meetings.len() == 120 && meetings.iter().all(|meeting| meeting.undecided));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::branch::Branch;
 use crate::details::Contradictions;
 use crate::failure::{Code, Failure};
 use crate::id::{Oid, Slug};
 use crate::next::Next;
 use crate::plan::{Plan, Problem, ProblemCode, Problems, Worker};
-use crate::record::Record;
+use crate::record::{Record, beside};
 
 /// The names that are taken in a repository.
 pub struct Taken<'a> {
@@ -83,14 +84,10 @@ pub fn obstacles(plan: &Plan, make: &[&Worker], is_new: bool, taken: &Taken<'_>)
 
 /// Returns a branch that is `branch`, or that makes it impossible because one of the two would
 /// have to be a file and a folder at once.
-fn branch_in_the_way<'a>(refs: &'a BTreeMap<String, Oid>, branch: &str) -> Option<&'a str> {
-    let wanted = format!("refs/heads/{branch}");
-    let below = |name: &str, folder: &str| {
-        name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-    };
-    refs.keys()
-        .find(|name| **name == wanted || below(name, &wanted) || below(&wanted, name))
-        .and_then(|name| name.strip_prefix("refs/heads/"))
+fn branch_in_the_way(refs: &BTreeMap<String, Oid>, branch: &Branch) -> Option<Branch> {
+    let wanted = branch.full();
+    let same = refs.get_key_value(&wanted).map(|(name, _)| name.as_str());
+    same.or_else(|| beside(refs, &wanted)).and_then(Branch::of_ref)
 }
 
 /// Returns the refusal for branches, folders and refs in the way: `in_the_way`.

@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use pw_core::diagnosis::{self, Client, Diagnosis};
 use pw_core::failure::{Code, Failure};
+use pw_core::gate::Gate;
 use pw_core::permissions::orchestrator::{Allowed, FILE, missing, with_rules};
 use pw_core::permissions::switches_guard_off;
+use pw_core::shell_word::shell_word;
+use pw_core::time::Seconds;
 use pw_git::Repo;
 use serde_json::Value;
 
+use crate::command;
+use crate::output::Output;
 use crate::session;
 use crate::whole_file;
 
@@ -18,16 +23,30 @@ use crate::whole_file;
 const SHARED: &str = ".claude/settings.json";
 /// The largest file of settings that is read.
 const MAX_SIZE: u64 = 16 << 20;
+/// How long the client may take to say its version.
+const PATIENCE: Seconds = 10;
 
 pub(super) fn diagnoses(repo: &Repo) -> Vec<Diagnosis> {
     let is_off = |text: &String| {
         serde_json::from_str(text).is_ok_and(|settings: Value| switches_guard_off(&settings))
     };
+    let client = session::client();
     diagnosis::client(Client {
-        is_there: session::client().is_some(),
+        is_there: client.is_some(),
+        version: client.and_then(|client| version(&client)),
         trusts: trusts(checkout(repo)),
         is_guard_off: settings(repo).iter().any(is_off),
     })
+}
+
+/// Asks a client for its version; nothing when it does not answer in time.
+fn version(client: &Path) -> Option<[u32; 3]> {
+    let folder = tempfile::tempdir().ok()?;
+    let command = format!("{} --version", shell_word(client.to_str()?));
+    let gate = Gate { timeout_seconds: PATIENCE, ..Gate::only(command)? };
+    let log = folder.path().join("version");
+    let (end, _) = command::run_gate(&gate, folder.path(), &log, [], None, &mut |_| ()).ok()?;
+    diagnosis::client_version(&Output::of(&log).tail).filter(|_| end.passed())
 }
 
 /// Returns the checkout that the user's sessions are started in.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::diagnosis::leftovers::{self, Condition, Held, LockFile, Recorded, Stray};
 use pw_core::diagnosis::{About, Diagnosis};
 use pw_core::id::{Oid, Slug};
@@ -147,11 +148,11 @@ fn strays(repo: &Repo, workflows: &[&Workflow]) -> Vec<Stray> {
 fn unclaimed(workflows: &[&Workflow], refs: &BTreeMap<String, Oid>) -> Vec<String> {
     let branches = |workflow: &&Workflow| {
         let plan = &workflow.plan;
-        let workers: Vec<String> = plan.workers.iter().map(|worker| worker.branch()).collect();
+        let workers: Vec<Branch> = plan.workers.iter().map(|worker| worker.branch()).collect();
         workers.into_iter().chain([plan.integration_branch()])
     };
-    let known: BTreeSet<String> = workflows.iter().flat_map(branches).collect();
-    let names = refs.keys().filter_map(|name| name.strip_prefix("refs/heads/"));
-    let ours = names.filter(|name| name.starts_with("work/") || name.starts_with("integration/"));
-    ours.filter(|name| !known.contains(*name)).map(str::to_owned).collect()
+    let known: BTreeSet<Branch> = workflows.iter().flat_map(branches).collect();
+    let ours =
+        refs.keys().filter_map(|name| Branch::of_ref(name)).filter(Branch::is_called_as_ours);
+    ours.filter(|branch| !known.contains(branch)).map(String::from).collect()
 }
