@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::record::Record;
 use pw_git::{Repo, Worktree};
@@ -41,8 +42,8 @@ pub(crate) fn is_others(worktree: &Worktree, workflow: &Slug, worker: &WorkerId)
 
 /// Returns whether a worktree at a worker's place is one that the user made there, after moving the
 /// worker's, which has its branch.
-pub(crate) fn is_users(repo: &Repo, at_place: &Worktree, branch: &str) -> bool {
-    let has_branch = |worktree: &Worktree| worktree.branch.as_deref() == Some(branch);
+pub(crate) fn is_users(repo: &Repo, at_place: &Worktree, branch: &Branch) -> bool {
+    let has_branch = |worktree: &Worktree| worktree.branch.as_ref() == Some(branch);
     at_place.locked.is_none() && !has_branch(at_place) && repo.worktrees().iter().any(has_branch)
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn candidates(repo: &Repo, worktree: &Worktree) -> Vec<Slug> {
     if let Some((workflow, _)) = owner(worktree) {
         return vec![workflow];
     }
-    let branch = worktree.branch.as_deref().and_then(|branch| branch.strip_prefix("work/"));
+    let branch = worktree.branch.as_ref().and_then(Branch::label);
     let folder = worktree.path.file_name().and_then(|name| name.to_str());
     let mut found: Vec<Slug> =
         [branch, folder].into_iter().flatten().flat_map(|label| holders(repo, label)).collect();
@@ -82,16 +83,14 @@ pub(crate) fn follow_base(
     record: &mut Record,
     refs: &BTreeMap<String, Oid>,
 ) -> Result<()> {
-    let is_there = |name: &str| refs.contains_key(&format!("refs/heads/{name}"));
-    let Some(old) = record.base_branch.clone().filter(|name| !is_there(name)) else {
+    let is_there = |branch: &Branch| refs.contains_key(&branch.full());
+    let Some(old) = record.base_branch.clone().filter(|branch| !is_there(branch)) else {
         return Ok(());
     };
-    let heads = refs.keys().filter_map(|name| name.strip_prefix("refs/heads/"));
-    let others =
-        heads.filter(|name| !name.starts_with("work/") && !name.starts_with("integration/"));
-    for name in others {
-        if repo.was_renamed(&old, name)? {
-            record.base_branch = Some(name.to_owned());
+    let branches = refs.keys().filter_map(|name| Branch::of_ref(name));
+    for branch in branches.filter(|branch| !branch.is_called_as_ours()) {
+        if repo.was_renamed(&old, &branch)? {
+            record.base_branch = Some(branch);
             return Ok(());
         }
     }

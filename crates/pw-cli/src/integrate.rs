@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use pw_core::branch::Branch;
 use pw_core::finish::LandingMode;
 use pw_core::gate::GateMode;
 use pw_core::id::WorkerId;
@@ -67,6 +68,9 @@ enum Command {
     Continue {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
+        /// Add what is resolved: conflicted files in which git wrote markers and none is left
+        #[arg(long)]
+        add: bool,
         #[command(flatten)]
         options: RunArgs,
     },
@@ -108,7 +112,7 @@ enum Command {
         into: Option<PathBuf>,
         /// Bring it back as one commit on a new branch of this name
         #[arg(long, value_name = "BRANCH", requires = "snapshot", conflicts_with = "into")]
-        branch: Option<String>,
+        branch: Option<Branch>,
     },
     /// Drops snapshots, for good
     Forget {
@@ -239,8 +243,8 @@ impl Cli for Integrate {
             Command::Run { workflow, options } => {
                 run::run(context, workflow.as_deref(), options.into())
             }
-            Command::Continue { workflow, options } => {
-                run::go_on(context, workflow.as_deref(), &options.into())
+            Command::Continue { workflow, add, options } => {
+                run::go_on(context, workflow.as_deref(), &options.into(), *add)
             }
             Command::Abort { workflow } => abort::abort(context, workflow.as_deref()),
             Command::Finish { workflow, landing } => {

@@ -7,10 +7,12 @@ use pw_core::status::Status;
 use pw_core::time::Seconds;
 use pw_git::both;
 
+use crate::engines;
 use crate::facts::Worktrees;
-use crate::radar::{Prediction, TrialMerges, predict};
+use crate::prediction::{Prediction, TrialMerges, predict};
 use crate::repair;
 use crate::session;
+use crate::sighting;
 use crate::workflow::Workflow;
 
 impl Workflow {
@@ -39,9 +41,15 @@ impl Workflow {
             true => repair::gaps(self, &workers),
             false => Ok(Vec::new()),
         };
+        // The user asks the remote, or does not ask what is elsewhere.
+        let asks =
+            self.channel.as_ref().is_some_and(|known| known.fetched || known.trouble.is_some());
+        let jobs = || Ok(engines::jobs(self, &workers, asks));
+        let gaps = || both(gaps, jobs);
         let others = || both(others, gaps);
         let worktrees = || both(others, || self.worktree_facts(which));
-        let (mut facts, (((checkout, sessions), gaps), worktrees)) = both(committed, worktrees)?;
+        let (mut facts, (((checkout, sessions), (gaps, (jobs, answers))), worktrees)) =
+            both(committed, worktrees)?;
         self.add_worktrees(&mut facts, worktrees);
         facts.checkout = checkout;
         for (worker, gaps) in workers.iter().zip(gaps) {
@@ -52,6 +60,12 @@ impl Workflow {
         for (worker, session) in own {
             facts.workers.entry(worker.id.clone()).or_default().session = session;
         }
+        for (id, (job, look)) in jobs {
+            let known = facts.workers.entry(id).or_default();
+            known.session = std::mem::take(&mut known.session).by(job, look);
+        }
+        facts.engines = answers;
+        sighting::add(self, &mut facts)?;
         let board = self.board(&facts);
         let Prediction { conflicts, trial } = predict(self, &facts, &board, &mut trials)?;
         let status = board.status(conflicts, trial, self);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::channel::{BRANCHES, adoption, asked, taken_away, tracking, travels};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug};
@@ -164,10 +165,8 @@ impl Taking<'_> {
         let newest = there.get(&record).map(|tip| self.repo.plan_text(tip)).transpose()?;
         let newest = newest.and_then(|text| Plan::recorded(&text).ok());
         let plans = newest.iter().chain(plan);
-        let branches: BTreeSet<String> = plans
-            .flat_map(|plan| &plan.workers)
-            .map(|worker| format!("refs/heads/{}", worker.branch()))
-            .collect();
+        let branches: BTreeSet<String> =
+            plans.flat_map(|plan| &plan.workers).map(|worker| worker.branch().full()).collect();
         let is_its = |name: &str| name != record && travels(slug, name) || branches.contains(name);
         if let Err(error) = self.fetch(remote, &there, is_its)? {
             return Ok(Err(error));
@@ -210,7 +209,8 @@ impl Taking<'_> {
         let mut transaction = Transaction::default();
         for (name, old, new) in moved {
             if !self.repo.contains(new, old)? {
-                let kept = taken_away(name.trim_start_matches("refs/heads/"));
+                let Some(branch) = Branch::of_ref(name) else { continue };
+                let kept = taken_away(&branch);
                 transaction = transaction.set(&kept, old, self.refs.get(&kept));
             }
         }
@@ -231,13 +231,12 @@ impl Taking<'_> {
         // A helper that writes at this moment asks the remote itself.
         let (command, now) = (&self.context.command, rfc3339(self.context.now));
         let Ok(_lock) = Lock::take(self.repo.common(), command, &now) else { return Ok(()) };
-        let integration = Refs(slug).integration();
-        let branch = integration.trim_start_matches("refs/heads/");
-        let is_held = self.repo.checkout_of(branch).is_some();
+        let integration = Branch::integration(slug);
+        let is_held = self.repo.checkout_of(&integration).is_some();
         let mut transaction = Transaction::default();
         for RefChange { name, new, old } in adoption(slug, &self.refs, there) {
             transaction = match (new, old) {
-                _ if is_held && name == integration => transaction,
+                _ if is_held && name == integration.full() => transaction,
                 (Some(new), old) => transaction.set(&name, &new, old.as_ref()),
                 (None, Some(old)) => transaction.delete(&name, &old),
                 (None, None) => transaction,

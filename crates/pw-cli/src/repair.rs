@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::gap::Gap;
 use pw_core::next::Next;
 use pw_core::plan::{Plan, Worker};
@@ -138,8 +139,8 @@ pub(crate) fn relink(repo: &Repo, plan: &Plan, worker: &Worker) -> Result<Option
 }
 
 /// Returns the worktree that has a branch checked out, as git lists it.
-fn elsewhere<'a>(repo: &'a Repo, branch: &str) -> Option<&'a Worktree> {
-    repo.worktrees().iter().find(|worktree| worktree.branch.as_deref() == Some(branch))
+fn elsewhere<'a>(repo: &'a Repo, branch: &Branch) -> Option<&'a Worktree> {
+    repo.worktrees().iter().find(|worktree| worktree.branch.as_ref() == Some(branch))
 }
 
 /// Says what the user has to do about a worktree that [`relink`] left as it is.

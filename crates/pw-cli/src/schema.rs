@@ -8,7 +8,7 @@ use pw_core::gate_report::GateStop;
 use pw_core::plan::Problems;
 use pw_core::report::Report;
 use pw_core::{
-    cleanup, details, doctor, finish, gap, integration, launch, lock, remedy, retro, setup,
+    cleanup, details, doctor, engine, finish, gap, integration, launch, lock, remedy, retro, setup,
     snapshot, status, stop, unstageable, worker,
 };
 use schemars::generate::SchemaSettings;
@@ -50,6 +50,7 @@ pub fn of(helper: &str) -> BTreeMap<&'static str, Value> {
                 entry::<worker::Brief>(),
                 entry::<worker::Committed>(),
                 entry::<worker::Ran>(),
+                entry::<worker::Undone>(),
                 entry::<worker::Synced>(),
             ]
         }
@@ -92,6 +93,7 @@ fn refusal() -> Value {
         details::Contradictions,
         details::DependencyConflicts,
         details::Ended,
+        engine::RepositoryFile,
         details::Files,
         details::ForeignFiles,
         details::GitCall,

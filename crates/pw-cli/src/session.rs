@@ -126,7 +126,10 @@ pub(crate) fn facts(workflow: &Workflow, workers: &[&Worker], now: Seconds) -> V
             has_registry: files.as_ref().is_some_and(ClientFiles::has_registry),
             registered: entries,
             launcher: note.map(|(note, alive)| (note.process.pid, alive)),
-            launched: launch.map(|launch| (launch.at, background(launch))),
+            // One on another machine is in no registry of this one.
+            launched: launch
+                .filter(|launch| !launch.how.is_elsewhere())
+                .map(|launch| (launch.at, background(launch))),
             ..Traces::default()
         };
         if let Some(files) = &files {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
 use pw_core::next::{CommandLine, Next};
@@ -38,7 +39,7 @@ impl KeptSnapshot {
         workflow: &Workflow,
         of: &WorkerId,
         commit: &Oid,
-        branch: Option<&str>,
+        branch: Option<&Branch>,
         why: &str,
     ) -> Result<Self> {
         let commit = workflow.repo.snapshot_of_commit(commit, branch, &title(of, why))?;

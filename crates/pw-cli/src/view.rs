@@ -28,4 +28,4 @@ pub(crate) use self::setup::{check, created, doctor, explained, launched, list, 
 pub(crate) use self::snapshot::{cleanup, forgotten, restore};
 pub(crate) use self::table::plain;
 pub use self::watch::{Picture, Step, Watch};
-pub(crate) use self::worker::{brief, committed, ran, synced};
+pub(crate) use self::worker::{brief, committed, ran, synced, undone};

@@ -12,6 +12,7 @@ mod own_worktree;
 mod run;
 mod surroundings;
 mod sync;
+mod undo;
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -79,7 +80,12 @@ enum Command {
         /// A line for the body of the commit message; may be repeated
         #[arg(long, value_name = "LINE")]
         detail: Vec<String>,
+        /// Run the plan's `verify` first, when it is its turn; refuse when it fails
+        #[arg(long)]
+        run: bool,
     },
+    /// Takes back what is changed and not committed outside my scope; nothing of mine, nothing new
+    Undo,
     /// Takes in the complete work of another worker, or says why not; a conflict changes nothing
     Sync {
         /// The worker to take in; else the one that the newest [NEEDS:…] names
@@ -156,8 +162,11 @@ impl Cli for WorkerCli {
                     Signal::Needs { worker: provider.clone(), item: argument("item", item)? };
                 commit::commit(&own, &signal, &line(text), more)
             }
-            Command::Complete { text, detail } => complete::complete(&own, &line(text), detail),
+            Command::Complete { text, detail, run } => {
+                complete::complete(&own, &line(text), detail, *run)
+            }
             Command::Run { gate, command } => run::run(&own, gate.as_ref(), command),
+            Command::Undo => undo::undo(&own),
             Command::Sync { worker } => sync::sync(&own, worker.as_ref(), unasked),
         }
     }

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::channel::{Channel, RecordAt, Tip, newest, taken_away, tracking};
 use pw_core::details::{Misplaced, Workflows};
 use pw_core::failure::{Code, Failure};
+use pw_core::history::History;
 use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::next::{CommandLine, Next};
 use pw_core::plan::{Plan, Worker};
 use pw_core::record::{Record, Refs};
+use pw_core::session::LaunchMode;
 use pw_core::status::Places;
 use pw_core::time::rfc3339;
-use pw_git::{GitError, Journal, Lock, Remote, Repo, Worktree, all};
+use pw_git::{GitError, Journal, Lock, Remote, Repo, Worktree};
 
 use crate::identity;
 use crate::launcher;
@@ -192,28 +195,45 @@ impl Workflow {
     /// Compares this clone with what the plan's remote had when it was asked last.
     fn compare(&mut self, remote: Remote) -> Result<()> {
         let Self { repo, plan, record, refs, .. } = &*self;
-        let contains = |new: &Oid, old: &Oid| repo.contains(new, old).unwrap_or(false);
         let known = plan.workers.iter().filter(|worker| record.has(&worker.id));
         let workers: Vec<&Worker> = known.collect();
-        let tips = all(&workers, |worker| {
-            let branch = worker.branch();
-            let there = refs.get(&tracking(&format!("refs/heads/{branch}")));
-            newest(self.own_tip(worker), there, refs.get(&taken_away(&branch)), contains)
+        let ends: Vec<[Option<&Oid>; 3]> = workers
+            .iter()
+            .map(|worker| {
+                let branch = worker.branch();
+                let there = refs.get(&tracking(&branch.full()));
+                [self.own_tip(worker), there, refs.get(&taken_away(&branch))]
+            })
+            .collect();
+        let contains = Containment::read(repo, &record.base, &ends);
+        let tips = ends.iter().map(|[own, there, before]| {
+            newest(*own, *there, *before, |new, old| contains.tell(new, old))
         });
+        let tips: Vec<Option<Tip>> = tips.collect();
         let tips = workers.iter().zip(tips);
         let tips = tips.filter_map(|(worker, tip)| Some((worker.id.clone(), tip?))).collect();
         let ours = &self.record_tip;
         let record = match refs.get(&tracking(&Refs(&plan.workflow).record())) {
             None => RecordAt::Missing,
             Some(theirs) if theirs == ours => RecordAt::Same,
-            Some(theirs) if contains(ours, theirs) => RecordAt::Ahead,
-            Some(theirs) if contains(theirs, ours) => RecordAt::Behind,
+            Some(theirs) if contains.tell(ours, theirs) => RecordAt::Ahead,
+            Some(theirs) if contains.tell(theirs, ours) => RecordAt::Behind,
             Some(_) => RecordAt::Diverged,
         };
         let (fetched, trouble, said) = (false, None, None);
         let channel = Channel { name: remote.name, fetched, record, trouble, said };
         (self.tips, self.channel) = (tips, Some(channel));
         Ok(())
+    }
+
+    /// Returns whether a worker's newest session was started in this way.
+    pub(crate) fn is_launched(&self, worker: &WorkerId, how: LaunchMode) -> bool {
+        self.record.launches.get(worker).is_some_and(|launch| launch.how == how)
+    }
+
+    /// Returns whether the plan's remote was asked just now, and answered.
+    pub(crate) fn has_fetched(&self) -> bool {
+        self.channel.as_ref().is_some_and(|channel| channel.fetched)
     }
 
     /// Returns git's entry for a worker's worktree, if this workflow made it.
@@ -243,7 +263,7 @@ impl Workflow {
     pub(crate) fn own_tip(&self, worker: &Worker) -> Option<&Oid> {
         let (path, branch) = (self.worktree(worker), worker.branch());
         let is_its =
-            |entry: &&Worktree| entry.path == path || entry.branch.as_deref() == Some(&branch);
+            |entry: &&Worktree| entry.path == path || entry.branch.as_ref() == Some(&branch);
         let mut entries = self.repo.worktrees().iter().filter(is_its);
         let is_taken = entries.any(|entry| identity::is_of_another(entry, &self.plan.workflow));
         self.branch(&branch).filter(|_| self.record.has(&worker.id) && !is_taken)
@@ -255,13 +275,13 @@ impl Workflow {
     }
 
     /// Returns the commit of a branch.
-    pub(crate) fn branch(&self, name: &str) -> Option<&Oid> {
-        self.refs.get(&format!("refs/heads/{name}"))
+    pub(crate) fn branch(&self, branch: &Branch) -> Option<&Oid> {
+        self.refs.get(&branch.full())
     }
 
     /// Returns where the base branch is; `None` when it is gone, or there never was one.
     pub(crate) fn base_tip(&self) -> Option<&Oid> {
-        self.record.base_branch.as_deref().and_then(|name| self.branch(name))
+        self.record.base_branch.as_ref().and_then(|branch| self.branch(branch))
     }
 
     /// Returns the commit of the integration branch, or of what it was when the workflow was closed.
@@ -293,6 +313,37 @@ impl Workflow {
         let author = self.repo.author()?;
         let journal = Journal::new(&self.repo, author, &self.plan.workflow, tip, &self.plan_text)?;
         Ok(journal.through(remote::channel(&self.plan)))
+    }
+}
+
+/// Which tips of workers contain which others: read at once, where any differ.
+struct Containment<'a> {
+    repo: &'a Repo,
+    base: &'a Oid,
+    history: Option<History>,
+}
+
+impl<'a> Containment<'a> {
+    fn read(repo: &'a Repo, base: &'a Oid, ends: &[[Option<&Oid>; 3]]) -> Self {
+        let different = ends.iter().filter(|ends| {
+            let mut known = ends.iter().flatten();
+            known.next().is_some_and(|first| known.any(|other| other != first))
+        });
+        let tips: Vec<&Oid> = different.flatten().flatten().copied().collect();
+        // Where a commit is not in this clone, each pair is asked for alone.
+        let walk = || repo.history(tips.iter().copied(), base).ok().map(History::new);
+        let history = (!tips.is_empty()).then(walk).flatten();
+        Self { repo, base, history }
+    }
+
+    fn tell(&self, new: &Oid, old: &Oid) -> bool {
+        let is_known = |history: &&History| {
+            [new, old].iter().all(|oid| *oid == self.base || history.commit(oid).is_some())
+        };
+        match self.history.as_ref().filter(is_known) {
+            Some(history) => history.contains(new, old),
+            None => self.repo.contains(new, old).unwrap_or(false),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
 use crate::id::{Oid, Slug, WorkerId};
 use crate::record::{Event, Refs};
 use crate::remote::{RefChange, RemoteTrouble};
@@ -25,7 +26,7 @@ pub fn tracking(name: &str) -> String {
 }
 
 /// Returns where a branch's commits are kept that the remote had and took away.
-pub fn taken_away(branch: &str) -> String {
+pub fn taken_away(branch: &Branch) -> String {
     format!("{TRACKING}before/{branch}")
 }
 

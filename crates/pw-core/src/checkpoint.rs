@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use crate::branch::Branch;
 use crate::details::{Files, ForeignFiles};
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::hollow_entries::{self, Hollow, HollowReason};
 use crate::next::{CommandLine, Next};
+use crate::operation::Operation;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::signal::Signal;
@@ -50,14 +52,14 @@ pub fn require_branch(
     tree: &TreeState,
     own: impl FnOnce() -> OwnBranch,
 ) -> Result<(), Failure> {
-    if tree.branch.as_deref() == Some(&worker.branch()) {
+    if tree.branch.as_ref() == Some(&worker.branch()) {
         return Ok(());
     }
     let branch = worker.branch();
     let back = CommandLine::of("git switch").word(&branch);
     let refused =
         |on: &str| Failure::new(Code::WrongBranch, format!("HEAD is on {on}, not on {branch}"));
-    let on = tree.branch.as_deref().unwrap_or("no branch");
+    let on = tree.branch.as_ref().map_or("no branch", Branch::as_str);
     Err(match (own(), &tree.branch, &tree.head) {
         (OwnBranch::Gone, ..) => refused(on)
             .hint("your branch is gone, or has another name: make it again from what is here")
@@ -90,10 +92,10 @@ pub fn require_own_branch(
 ) -> Result<(), Failure> {
     require_branch(worker, tree, own)?;
     // A merge may be concluded by a commit; the other operations commit by themselves.
-    let unfinished = tree.operation.as_deref().filter(|operation| *operation != "merge");
+    let unfinished = tree.operation.filter(|operation| *operation != Operation::Merge);
     if let Some(operation) = unfinished {
-        return Err(Failure::new(Code::WrongBranch, format!("a {operation} is in progress"))
-            .hint(format!("finish it, or abort it with git {operation} --abort"))
+        return Err(Failure::new(Code::WrongBranch, operation.in_progress())
+            .hint(format!("finish it, or give it up with {}", operation.abort()))
             .next(CommandLine::of("git status")));
     }
     if let Some(path) = tree.unmerged.first() {
@@ -149,6 +151,14 @@ pub fn select(
     leave.extend(foreign);
     require_apart(plan, tree, &take, &leave)?;
     Ok(Selection { take, leave })
+}
+
+/// Returns the tracked files outside the scope that are changed and not committed: those go back to what
+/// they were. What is new there is for the worker to judge.
+pub fn undoable(plan: &Plan, worker: &Worker, tree: &TreeState) -> Vec<RepoPath> {
+    let kept: HashSet<&RepoPath> = tree.added.iter().chain(&tree.gitlinks).collect();
+    let is_foreign = |path: &&RepoPath| !plan.allows(worker, path) && !kept.contains(path);
+    tree.changed.iter().filter(is_foreign).cloned().collect()
 }
 
 /// Refuses to put a file where a folder was, or a folder where a file was, when that would delete a

@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Blob;
 use crate::conflict_markers::Hunk;
-use crate::id::{Oid, WorkerId};
+use crate::id::WorkerId;
 use crate::moved_edit::MovedEdit;
 use crate::path::RepoPath;
+use crate::report::requires_nothing;
 
 /// Two workers whose work collides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Conflict {
     /// The two, in the order of the plan.
     pub workers: [WorkerId; 2],
@@ -90,23 +93,18 @@ impl FileConflict {
     }
 }
 
-/// A file's content and mode.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Blob {
-    /// The object id of the content.
-    pub oid: Oid,
-    /// As git writes it: `100644`, `100755`, `120000` for a link, `160000` for a submodule.
-    pub mode: String,
-}
-
 /// What a path held before both sides began, and what it holds on each; `null` where it is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Stages {
     /// What the merge base has.
+    #[serde(default)]
     pub base: Option<Blob>,
     /// What the branch merged into has: the merges before.
+    #[serde(default)]
     pub ours: Option<Blob>,
     /// What the merged branch has: the worker.
+    #[serde(default)]
     pub theirs: Option<Blob>,
 }
 

@@ -7,9 +7,9 @@ use crate::history::{Ancestors, Change};
 use crate::id::Oid;
 use crate::path::RepoPath;
 
-/// The part of a branch to be merged that can collide with other branches.
+/// What a branch to be merged has and the trunk has not: the part that can collide with other branches.
 #[derive(Debug)]
-pub struct Branch<'a> {
+pub struct Divergence<'a> {
     /// The branch's newest commit.
     pub tip: &'a Oid,
     /// The commit of the trunk it is compared with.
@@ -18,7 +18,7 @@ pub struct Branch<'a> {
     pub footprint: Footprint<'a>,
 }
 
-impl<'a> Branch<'a> {
+impl<'a> Divergence<'a> {
     /// Returns the branch with the footprint of these changes since `since`.
     pub fn new(
         tip: &'a Oid,
@@ -33,7 +33,7 @@ impl<'a> Branch<'a> {
 ///
 /// What git compares with their merge base is more than their own work where one has newer commits
 /// of the trunk than the other. Of pairs that [share commits](sharing), nothing is known here.
-pub fn possible_conflicts(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
+pub fn possible_conflicts(facts: &Facts, branches: &[Divergence<'_>]) -> Vec<(usize, usize)> {
     let steps: Vec<Footprint<'_>> =
         facts.trunk_steps.iter().map(|(_, changes)| Footprint::of(changes)).collect();
     // The base comes before the first step.
@@ -59,9 +59,9 @@ pub fn possible_conflicts(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize,
 /// Returns the pairs, by index, that both have commits which the trunk does not have: their merge
 /// base is one of these, and what lies between it and the trunk may have been taken back on one
 /// side.
-pub fn sharing(facts: &Facts, branches: &[Branch<'_>]) -> Vec<(usize, usize)> {
+pub fn sharing(facts: &Facts, branches: &[Divergence<'_>]) -> Vec<(usize, usize)> {
     let trunk = facts.trunk();
-    let beyond = |branch: &Branch<'_>| facts.history.ancestors([branch.tip]).without(&trunk);
+    let beyond = |branch: &Divergence<'_>| facts.history.ancestors([branch.tip]).without(&trunk);
     let beyond: Vec<Ancestors<'_>> = branches.iter().map(beyond).collect();
     pairs(branches.len()).filter(|(first, second)| beyond[*first].meets(&beyond[*second])).collect()
 }
@@ -125,9 +125,10 @@ impl<'a> Footprint<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Content;
 
     fn change(path: &str, old: Option<&str>, new: Option<&str>) -> Change {
-        Change { path: path.into(), old: old.map(Into::into), new: new.map(Into::into) }
+        Change { path: path.into(), old: old.map(Content::named), new: new.map(Content::named) }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
 use crate::conflict::FileConflict;
 use crate::failure::{Code, Details};
 use crate::id::{GateName, Oid, Slug, WorkerId};
@@ -82,6 +83,10 @@ impl Details for LeftFiles {
 pub struct Conflicts {
     /// Path by path.
     pub conflicts: Vec<FileConflict>,
+    /// What brings both together: a worktree, the merge in it, the commit once it is resolved, and the
+    /// worktree's removal.
+    #[serde(default)]
+    pub commands: Vec<CommandLine>,
 }
 
 impl Details for Conflicts {
@@ -274,7 +279,7 @@ impl Details for Contradictions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Present {
     /// The base branch.
-    pub base: String,
+    pub base: Branch,
     /// The first commit of it that has everything.
     pub commit: Oid,
     /// The workers with newer commits; absent without any.

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Blob;
+use crate::branch::Branch;
 use crate::channel::{Channel, Tip};
 use crate::gap::Gap;
-use crate::history::{Ancestors, Change, History};
+use crate::history::{Ancestors, Change, Content, History};
 use crate::id::{Oid, WorkerId};
+use crate::operation::Operation;
 use crate::path::RepoPath;
-use crate::session::SessionFacts;
+use crate::session::{EngineAnswer, SessionFacts};
 use crate::text::counted;
 use crate::time::Seconds;
 
@@ -23,8 +26,8 @@ pub struct SpecialEntries {
     pub modules: BTreeMap<Oid, BTreeSet<RepoPath>>,
     /// Those that it named before it was changed, by the commit that has it changed.
     pub named_before: BTreeMap<Oid, BTreeSet<RepoPath>>,
-    /// All entries of commits that are links or submodules, as changes have them: mode and object.
-    pub entries: BTreeMap<Oid, BTreeMap<RepoPath, String>>,
+    /// All entries of commits that are links or submodules, by path.
+    pub entries: BTreeMap<Oid, BTreeMap<RepoPath, Blob>>,
 }
 
 /// Work that the base branch or the integration branch had, until the user took it back.
@@ -105,6 +108,9 @@ pub struct WorkerFacts {
     pub worktree: WorktreeFacts,
     /// What is known of its newest session.
     pub session: SessionFacts,
+    /// Since when its tip and its job are what they are, by this machine's clock; `None` when this
+    /// clone did not see that, or it works here.
+    pub seen: Option<Seconds>,
     /// What of its hooks and launcher is not as it was made; empty when that was not asked.
     pub gaps: Vec<Gap>,
 }
@@ -147,7 +153,7 @@ pub enum WorktreeFacts {
 #[derive(Clone, Debug, Default)]
 pub struct TreeState {
     /// The branch HEAD is on; `None` when detached.
-    pub branch: Option<String>,
+    pub branch: Option<Branch>,
     /// The commit HEAD is at; `None` on a branch without any, and where that was not asked.
     pub head: Option<Oid>,
     /// Tracked files that differ from HEAD, in the index or on disk.
@@ -164,8 +170,8 @@ pub struct TreeState {
     pub gitlinks: Vec<RepoPath>,
     /// Those of `gitlinks` whose files changed, and nothing else.
     pub open: Vec<RepoPath>,
-    /// A git operation that is under way, `rebase` for example.
-    pub operation: Option<String>,
+    /// The git operation that is under way.
+    pub operation: Option<Operation>,
     /// When the newest of those files was changed; `None` when there is none.
     pub touched: Option<Seconds>,
 }
@@ -181,7 +187,7 @@ impl TreeState {
     pub fn changes(&self) -> Vec<Change> {
         let [added, untracked, removed] = [&self.added, &self.untracked, &self.removed]
             .map(|paths| paths.iter().collect::<HashSet<_>>());
-        let content = |there: bool| there.then(String::new);
+        let content = |there: bool| there.then_some(Content::Unread);
         let change = |path: &RepoPath| Change {
             path: path.clone(),
             old: content(!added.contains(path) && !untracked.contains(path)),
@@ -224,6 +230,8 @@ pub struct Facts {
     pub checkout: Option<TreeState>,
     /// How the plan's remote stands to this clone; `None` when the plan names none.
     pub channel: Option<Channel>,
+    /// How engines answered about jobs; empty when none was asked.
+    pub engines: Vec<EngineAnswer>,
 }
 
 impl Facts {

@@ -119,6 +119,8 @@ pub enum Code {
     NotCreated,
     /// A session could not be started; those before it run.
     LaunchFailed,
+    /// The repository lacks the file that an engine is started from, or has another one.
+    EngineFileMissing,
     /// A command of the plan's `verify` failed.
     VerifyFailed,
     /// A command that a worker ran in the queue failed; the exit status is the command's own.
@@ -185,6 +187,7 @@ impl Code {
         Self::SetupFailed,
         Self::NotCreated,
         Self::LaunchFailed,
+        Self::EngineFileMissing,
         Self::VerifyFailed,
         Self::CommandFailed,
         Self::ProgramMissing,

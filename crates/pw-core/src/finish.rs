@@ -1,8 +1,11 @@
 //! Landing: how the integration branch gets into the base branch, and what a pull request says.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
 use crate::conflict::FileConflict;
 use crate::details::Conflicts;
 use crate::failure::{Code, Failure};
@@ -32,7 +35,7 @@ pub struct Finished {
     /// The workflow whose result lands.
     pub workflow: Slug,
     /// The base branch.
-    pub base: String,
+    pub base: Branch,
     /// Where the base branch is now.
     pub commit: Oid,
     /// Where it was before.
@@ -129,7 +132,7 @@ pub fn together(mut obstacles: Vec<Failure>) -> Option<Failure> {
 /// `base_moved`, with the choice there is.
 pub fn landing(
     plan: &Plan,
-    base: &str,
+    base: &Branch,
     is_ahead: bool,
     mode: LandingMode,
 ) -> Result<Landed, Failure> {
@@ -147,16 +150,24 @@ pub fn landing(
 }
 
 /// Returns the refusal of a base branch that the result does not merge into: `base_conflict`.
-pub fn conflict(plan: &Plan, base: &str, conflicts: Vec<FileConflict>) -> Failure {
+pub fn conflict(plan: &Plan, base: &Branch, conflicts: Vec<FileConflict>) -> Failure {
     let branch = plan.integration_branch();
     let place = format!("{}/_landing", plan.worktrees);
+    let in_place = |words: &str| CommandLine::git(Path::new(&place), words);
+    let add = CommandLine::of("git worktree add").word(&place).word(&branch);
+    let commands = vec![
+        add.clone(),
+        in_place("merge").word(base),
+        in_place("commit --all --no-edit"),
+        CommandLine::of("git worktree remove").word(&place),
+    ];
     let files = counted(conflicts.len(), "file");
     Failure::new(Code::BaseConflict, format!("{branch} does not merge into {base}: conflicts in {files}"))
         .hint(format!(
-            "in a worktree of {branch}, git merge {base}, resolve and commit; remove that worktree and finish again"
+            "the user runs the four commands: {base} is merged in a worktree of {branch}, resolved, committed; then finish again"
         ))
-        .next(CommandLine::of("git worktree add").word(place).word(&branch))
-        .details(Conflicts { conflicts })
+        .next(add)
+        .details(Conflicts { conflicts, commands })
 }
 
 /// Refuses unless every worker was merged or is left out; returns the workers with newer commits.
@@ -221,7 +232,7 @@ pub struct Share<'a> {
 }
 
 /// Returns the message of the merge commit on the base branch.
-pub fn merge_message(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
+pub fn merge_message(plan: &Plan, base: &Branch, shares: &[Share<'_>]) -> String {
     let mut message = format!("Merge {} into {base}\n", plan.integration_branch());
     let goal = one_line(&plan.goal);
     if !goal.is_empty() {
@@ -253,7 +264,7 @@ pub fn is_squash_of(commit: &Commit, result: &Oid) -> bool {
 
 /// Returns what an editor begins with: the goal, and below it, to be stripped, what the workers say
 /// of their work.
-pub fn squash_draft(plan: &Plan, base: &str, shares: &[Share<'_>]) -> String {
+pub fn squash_draft(plan: &Plan, base: &Branch, shares: &[Share<'_>]) -> String {
     let about = merge_message(plan, base, shares);
     let about: String =
         about.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
@@ -377,11 +388,14 @@ mod tests {
         let plan =
             Plan::parse("workflow: shop\ngoal: x\nworkers:\n  - {id: a, name: a, owns: [a]}\n")
                 .unwrap();
-        assert_eq!(landing(&plan, "main", true, LandingMode::Unsaid), Ok(Landed::FastForward));
-        assert_eq!(landing(&plan, "main", true, LandingMode::Merge), Ok(Landed::Merge));
-        assert_eq!(landing(&plan, "main", false, LandingMode::Merge), Ok(Landed::Merge));
+        assert_eq!(
+            landing(&plan, &"main".into(), true, LandingMode::Unsaid),
+            Ok(Landed::FastForward)
+        );
+        assert_eq!(landing(&plan, &"main".into(), true, LandingMode::Merge), Ok(Landed::Merge));
+        assert_eq!(landing(&plan, &"main".into(), false, LandingMode::Merge), Ok(Landed::Merge));
         for mode in [LandingMode::Unsaid, LandingMode::FastForward] {
-            let failure = landing(&plan, "main", false, mode).unwrap_err();
+            let failure = landing(&plan, &"main".into(), false, mode).unwrap_err();
             assert_eq!(&*failure.next.unwrap(), "pw-integrate finish shop --merge");
         }
     }

@@ -24,6 +24,7 @@ mod heads;
 mod helper;
 mod judge;
 mod lists;
+mod narrowed;
 mod options;
 mod patch;
 mod refs;
@@ -85,9 +86,11 @@ pub fn shell(plan: &Plan, worker: &Worker, command: &str, around: &dyn Surroundi
     if let Some(reason) = helper::needs_no_question(&judge, command) {
         return Decision::Allow(reason.to_owned());
     }
-    match judge.read(command) {
-        Some(reason) => Decision::Deny(reason),
-        None => Decision::Silent,
+    let narrowed = narrowed::needs_no_question(&judge, command);
+    match (judge.read(command), narrowed) {
+        (Some(reason), _) => Decision::Deny(reason),
+        (None, Some(reason)) => Decision::Allow(reason.to_owned()),
+        (None, None) => Decision::Silent,
     }
 }
 

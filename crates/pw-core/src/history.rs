@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fixedbitset::FixedBitSet;
 
+use crate::blob::Blob;
 use crate::id::Oid;
 use crate::path::RepoPath;
 use crate::time::Seconds;
@@ -31,10 +32,37 @@ pub struct Commit {
 pub struct Change {
     /// The path, after a rename the new one.
     pub path: RepoPath,
-    /// Mode and object id before, `100644 0123…`.
-    pub old: Option<String>,
-    /// Mode and object id after.
-    pub new: Option<String>,
+    /// What it held before.
+    pub old: Option<Content>,
+    /// What it holds after.
+    pub new: Option<Content>,
+}
+
+/// What a path holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// In a commit.
+    Committed(Blob),
+    /// In a worktree; what it says was not read.
+    Unread,
+}
+
+impl Content {
+    /// Returns what of it is in a commit.
+    pub fn blob(&self) -> Option<&Blob> {
+        match self {
+            Self::Committed(blob) => Some(blob),
+            Self::Unread => None,
+        }
+    }
+
+    /// Returns a file's content that is told from others by a few letters.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let oid = format!("{hex:0>40}").parse().unwrap();
+        Self::Committed(Blob { oid, mode: crate::blob::FileMode::FILE })
+    }
 }
 
 /// Consecutive commits of a branch that no rule has to tell apart: one diff of all of them will do.

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::blob::{Blob, FileMode};
 use crate::details::Files;
 use crate::facts::{SpecialEntries, TreeState};
 use crate::failure::{Code, Failure};
-use crate::history::Change;
+use crate::history::{Change, Content};
 use crate::id::Oid;
 use crate::path::RepoPath;
 use crate::text::counted;
@@ -133,23 +134,23 @@ impl HollowReason {
 
 /// Returns those of a worker's changes that are hollow in its commit `tip`.
 pub fn committed(changes: &[Change], tip: &Oid, behind: &SpecialEntries) -> Vec<Hollow> {
-    let was_there = |content: &str| changes.iter().any(|c| c.old.as_deref() == Some(content));
+    let was_there = |content: &Content| changes.iter().any(|c| c.old.as_ref() == Some(content));
     let entries = behind.entries.get(tip);
     let link_at = |path: &RepoPath| {
-        let id = entries?.get(path)?.strip_prefix("120000 ")?;
-        behind.links.get(&id.parse::<Oid>().ok()?).cloned()
+        let blob = entries?.get(path).filter(|blob| blob.mode == FileMode::LINK)?;
+        behind.links.get(&blob.oid).cloned()
     };
     let is_named = |path: &RepoPath| behind.modules.get(tip).is_none_or(|m| m.contains(path));
     let repository = || HollowReason::Repository { tracked: true };
     let hollow = |change: &Change| {
-        let content = change.new.as_deref()?;
-        let (mode, id) = content.split_once(' ')?;
+        let content = change.new.as_ref()?;
+        let Blob { mode, oid } = content.blob()?;
         let path = &change.path;
-        let why = match mode {
-            "160000" => (!is_named(path)).then(repository),
+        let why = match *mode {
+            FileMode::SUBMODULE => (!is_named(path)).then(repository),
             // A link that only got another name was there before.
-            "120000" if !was_there(content) => {
-                let target = behind.links.get(&id.parse::<Oid>().ok()?)?;
+            FileMode::LINK if !was_there(content) => {
+                let target = behind.links.get(oid)?;
                 end(path, target, &link_at).is_none().then(|| HollowReason::leads(target))
             }
             _ => None,
@@ -158,8 +159,9 @@ pub fn committed(changes: &[Change], tip: &Oid, behind: &SpecialEntries) -> Vec<
     };
     // What lost its name, and was not touched itself.
     let named_before = behind.named_before.get(tip).into_iter().flatten();
+    let is_submodule = |blob: &Blob| blob.mode == FileMode::SUBMODULE;
     let is_left = |path: &&RepoPath| {
-        entries.and_then(|entries| entries.get(path)).is_some_and(|e| e.starts_with("160000 "))
+        entries.and_then(|entries| entries.get(path)).is_some_and(is_submodule)
             && !is_named(path)
             && !changes.iter().any(|change| change.path == **path)
     };
@@ -285,20 +287,21 @@ mod tests {
     #[test]
     fn a_committed_entry_is_hollow_unless_something_stands_behind_it() {
         let [tip, one, two] = ["a", "b", "c"].map(|c| c.repeat(40).parse::<Oid>().unwrap());
-        let change = |path: &str, old: Option<String>, new: Option<String>| Change {
+        let change = |path: &str, old: Option<Content>, new: Option<Content>| Change {
             path: path.into(),
             old,
             new,
         };
-        let link = |oid: &Oid| Some(format!("120000 {oid}"));
-        let module = Some(format!("160000 {one}"));
+        let entry = |mode, oid: &Oid| Some(Content::Committed(Blob { oid: oid.clone(), mode }));
+        let link = |oid: &Oid| entry(FileMode::LINK, oid);
+        let module = entry(FileMode::SUBMODULE, &one);
         let changes = [
             change("app", None, module.clone()),
             change("lib", None, module.clone()),
             change("gone", module, None),
             change("out", None, link(&one)),
             change("in", None, link(&two)),
-            change("file", None, Some(format!("100644 {one}"))),
+            change("file", None, entry(FileMode::FILE, &one)),
         ];
         let behind = SpecialEntries {
             links: [(one.clone(), b"/x".to_vec()), (two, b"file".to_vec())].into(),

@@ -1,5 +1,6 @@
 //! Own files that git is told to ignore: no `git status` shows them, so no commit takes them in.
 
+use crate::cache;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::text::counted;
@@ -26,18 +27,8 @@ pub struct Example<'a> {
     pub path: RepoPath,
 }
 
-/// Folders and files that programs make for themselves; no worker owns them on purpose.
-const CACHES: &[&[u8]] = &[
-    b"__pycache__",
-    b"node_modules",
-    b".pytest_cache",
-    b".mypy_cache",
-    b".ruff_cache",
-    b".tox",
-    b".venv",
-    b"venv",
-    b".DS_Store",
-];
+/// Folders that a command fills; no worker owns them on purpose.
+const INSTALLED: &[&[u8]] = &[b"node_modules", b".venv", b"venv"];
 
 /// Returns a path or two for every glob of every worker.
 pub fn examples<'a>(plan: &'a Plan) -> Vec<Example<'a>> {
@@ -68,8 +59,7 @@ pub fn warnings(examples: &[Example<'_>], patterns: &[Option<Pattern>]) -> Vec<S
 pub fn own(plan: &Plan, worker: &Worker, ignored: &[RepoPath]) -> Vec<RepoPath> {
     let folders = worker.owns.folders().unwrap_or_default();
     let is_cache = |path: &RepoPath| {
-        let mut names = path.segments();
-        names.any(|name| CACHES.contains(&name) || name.ends_with(b".pyc"))
+        cache::is_cache(path) || path.segments().any(|name| INSTALLED.contains(&name))
     };
     // git names a folder, too, when all that is in it is ignored, and then what is in it.
     let is_above = |path: &RepoPath| {

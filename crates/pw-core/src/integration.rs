@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
 use crate::conflict::{ConflictKind, FileConflict};
 use crate::failure::{Code, Details, Failure};
 use crate::gate_report::{self, GateReport};
@@ -15,7 +16,7 @@ use crate::moved_edit::MovedEdit;
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::report::Report;
+use crate::report::{Report, leave_out, requires_nothing};
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
 
 /// The answer of `pw-integrate check`.
@@ -93,7 +94,7 @@ pub struct Preview {
     /// The workflow that was previewed.
     pub workflow: Slug,
     /// The integration branch, which `run` would move.
-    pub branch: String,
+    pub branch: Branch,
     /// Whether every branch would merge.
     pub clean: bool,
     /// One step for each worker with commits, in merge order; a conflict is left out of what the
@@ -145,11 +146,12 @@ pub struct Skipped {
 
 /// The answer of `pw-integrate run` and `continue`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Integrated {
     /// The workflow that was integrated.
     pub workflow: Slug,
     /// The integration branch.
-    pub branch: String,
+    pub branch: Branch,
     /// The tip of that branch now.
     pub commit: Oid,
     /// The workers this run merged, in order; empty when all were merged before.
@@ -158,7 +160,8 @@ pub struct Integrated {
     /// moved it: worth a look. Absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved_edits: Vec<MovedEdit>,
-    /// Why in this order.
+    /// Why in this order; told with `--verbose`.
+    #[serde(default)]
     pub turns: Vec<Turn>,
     /// Workers left out on request.
     pub without: Vec<WorkerId>,
@@ -177,6 +180,8 @@ impl Report for Integrated {
 
     fn shorten(data: &mut serde_json::Value) {
         gate_report::shorten(data);
+        // Where nothing stopped, why the order was this one is of no use.
+        leave_out(data, &["turns"]);
     }
 }
 

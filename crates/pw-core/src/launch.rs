@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Submission;
+use crate::engine::{RepositoryFile, Submission};
 use crate::failure::{Code, Details, Failure};
 use crate::id::{Slug, WorkerId};
 use crate::next::{CommandLine, Next, NextStep};
@@ -27,6 +27,9 @@ pub struct Launched {
     /// With an engine and `--dry-run`: what would be given to it; absent otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub submissions: Vec<Submission>,
+    /// With an engine and `--dry-run`: the file that the repository must have first; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<RepositoryFile>,
     /// A command that shows the sessions in this terminal; absent unless they are in tmux.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attach: Option<CommandLine>,

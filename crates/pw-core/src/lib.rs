@@ -6,6 +6,9 @@
 #![warn(missing_docs)]
 
 pub mod analyze;
+pub mod blob;
+pub mod branch;
+pub mod cache;
 pub mod channel;
 pub mod checkpoint;
 pub mod cleanup;
@@ -38,6 +41,7 @@ pub mod merge_order;
 pub mod message_hooks;
 pub mod moved_edit;
 pub mod next;
+pub mod operation;
 pub mod own_commits;
 pub mod path;
 pub mod permissions;
@@ -53,6 +57,7 @@ pub mod scope;
 pub mod session;
 pub mod setup;
 pub mod shell_word;
+pub mod sighting;
 pub mod signal;
 pub mod snapshot;
 pub mod status;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conflict_prediction::{Branch, possible_conflicts};
+use crate::conflict_prediction::{Divergence, possible_conflicts};
 use crate::facts::Facts;
 use crate::history::Change;
 use crate::id::WorkerId;
@@ -89,9 +89,9 @@ fn collisions(facts: &Facts, turns: &[Turn]) -> Vec<(usize, usize)> {
         let there: HashSet<_> = before.map(|change| (&change.path, &change.new)).collect();
         let is_new = |change: &&Change| !there.contains(&(&change.path, &change.new));
         let own: Vec<&Change> = brought.changes.iter().filter(is_new).collect();
-        Some((at, Branch::new(tip, &brought.since, own)))
+        Some((at, Divergence::new(tip, &brought.since, own)))
     };
-    let (places, branches): (Vec<usize>, Vec<Branch<'_>>) =
+    let (places, branches): (Vec<usize>, Vec<Divergence<'_>>) =
         turns.iter().enumerate().filter_map(branch).unzip();
     let pairs = possible_conflicts(facts, &branches).into_iter();
     let nested = |first: usize, second: usize| {
@@ -118,7 +118,7 @@ fn because(turn: &Turn) -> String {
 mod tests {
     use super::*;
     use crate::facts::{Brought, WorkerFacts};
-    use crate::history::{Commit, History, net_changes};
+    use crate::history::{Commit, Content, History, net_changes};
     use crate::record::{Event, Record};
     use crate::status::Board;
 
@@ -141,7 +141,11 @@ mod tests {
             message: "work".to_owned(),
             changes: paths
                 .iter()
-                .map(|path| Change { path: (*path).into(), old: None, new: Some((*name).into()) })
+                .map(|path| Change {
+                    path: (*path).into(),
+                    old: None,
+                    new: Some(Content::named(name)),
+                })
                 .collect(),
         };
         let history = History::new(paths.iter().map(commit));

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::id::{Slug, WorkerId};
 use crate::shell_word::shell_word;
 
-/// How many first launches an answer lists one by one.
-const MAX_LAUNCHES: usize = 3;
+/// How many first launches an answer lists one by one: more are one command.
+const MAX_LAUNCHES: usize = 1;
 
 /// A command that can be run as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +105,8 @@ pub enum Next<'a> {
     Brief,
     /// `pw-worker checkpoint`
     Checkpoint(&'static str),
+    /// `pw-worker undo`
+    Undo,
     /// `pw-worker complete`
     Complete,
     /// `pw-worker needs`
@@ -196,6 +198,7 @@ impl<'a> Next<'a> {
             | Self::Restore { .. } => "pw-integrate",
             Self::Brief
             | Self::Checkpoint(_)
+            | Self::Undo
             | Self::Complete
             | Self::Needs { .. }
             | Self::Blocked { .. }
@@ -268,7 +271,8 @@ impl<'a> Next<'a> {
             }
             Self::Brief => helper.and("brief"),
             Self::Checkpoint(what) => helper.and("checkpoint").sentence(what),
-            Self::Complete => helper.and("complete").sentence("what was done"),
+            Self::Undo => helper.and("undo"),
+            Self::Complete => helper.and("complete --run").sentence("what was done"),
             Self::Needs { worker, item } => helper.and("needs").word(worker).word(item),
             Self::Blocked { reason } => helper.and("blocked").word(reason),
             Self::BlockedByHook(hook) => {
@@ -367,7 +371,10 @@ pub(crate) fn one_for_many_launches(answer: &mut Value) {
     let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
     let Some(workflow) = workflow else { return };
     let Some(next) = answer.get_mut("next").and_then(Value::as_array_mut) else { return };
-    let is_launch = |step: &Value| step["action"] == "launch";
+    // In another clone each has to be joined.
+    let joins =
+        |step: &Value| step["command"].as_str().is_some_and(|c| c.starts_with("pw-setup join"));
+    let is_launch = |step: &Value| step["action"] == "launch" && !joins(step);
     let first = next.iter().position(is_launch);
     if let Some(first) = first
         && next.iter().filter(|step| is_launch(step)).count() > MAX_LAUNCHES
@@ -386,7 +393,7 @@ mod tests {
     fn many_first_launches_are_one_step() {
         let step = |nth| json!({ "action": "launch", "worker": nth, "command": "sh x" });
         let read = json!({ "action": "read", "command": "r" });
-        for (launches, told) in [(3, 4), (4, 2)] {
+        for (launches, told) in [(1, 2), (2, 2), (4, 2)] {
             let mut next: Vec<Value> = (0..launches).map(step).collect();
             next.push(read.clone());
             let mut answer = json!({ "workflow": "w", "next": next });

@@ -18,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "pw-worker needs *",
     "pw-worker complete",
     "pw-worker complete *",
+    "pw-worker undo",
     "pw-worker sync",
     "pw-worker sync *",
     "pw-worker run",

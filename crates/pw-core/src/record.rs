@@ -10,8 +10,9 @@ mod run_options;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::event::{Event, Proof, Red, Stopped};
-pub use self::refs::Refs;
+pub use self::refs::{Refs, beside};
 pub use self::run_options::RunOptions;
+use crate::branch::Branch;
 use crate::gate::Verdict;
 use crate::id::{Oid, WorkerId};
 use crate::session::Launch;
@@ -35,7 +36,7 @@ pub struct Placement {
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The branch the workflow forked from; `None` when HEAD was detached.
-    pub base_branch: Option<String>,
+    pub base_branch: Option<Branch>,
     /// The commit the workflow forked from.
     pub base: Oid,
     /// By worker: where it was created, those that were cleaned up included.
@@ -72,7 +73,7 @@ pub struct Record {
 
 impl Record {
     /// Returns the record of a workflow that was just planned.
-    pub fn new(base_branch: Option<String>, base: Oid, started: Seconds) -> Self {
+    pub fn new(base_branch: Option<Branch>, base: Oid, started: Seconds) -> Self {
         Self {
             base_branch,
             base,
@@ -139,7 +140,7 @@ impl Record {
                 self.integration = Some(commit);
                 (self.stopped, self.red) = (None, None);
             }
-            Event::Gated { tree, terms, end, seconds } => {
+            Event::Gated { tree, terms, end, seconds, .. } => {
                 let key = (tree, terms);
                 let verdict = Verdict::after(self.verdicts.get(&key).copied(), end, seconds);
                 self.verdicts.insert(key, verdict);

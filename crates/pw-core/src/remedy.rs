@@ -329,6 +329,9 @@ fn of_code(code: Code) -> &'static str {
             "the worker's wave has not come, or it was not created: `pw-setup advance`"
         }
         Code::LaunchFailed => "quote what the log says; workers named before it run already",
+        Code::EngineFileMissing => {
+            "write `.error.details.content` to `.error.details.path`; the user commits it on the base branch and the default branch and pushes; launch again"
+        }
         Code::VerifyFailed => "the worker corrects what the output shows, commits, completes again",
         Code::CommandFailed => {
             "correct what `.error.details.output_tail` and `.error.details.first_failure` show; all the output is in `.error.details.log`; the exit code is the command's own"

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
 use crate::id::Oid;
 
 /// Why a remote did not do what was asked.
@@ -47,7 +48,7 @@ pub struct Pushed {
 
 impl Pushed {
     /// Returns a sentence for the worker about a push that failed.
-    pub fn note(&self, branch: &str) -> Option<String> {
+    pub fn note(&self, branch: &Branch) -> Option<String> {
         let remote = &self.remote;
         let note = match self.trouble? {
             RemoteTrouble::Moved => format!(

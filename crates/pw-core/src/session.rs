@@ -5,6 +5,7 @@
 //! trace tells is unknown, never healthy.
 
 pub mod environment;
+mod job;
 mod pid_domain;
 mod process;
 mod registry;
@@ -14,6 +15,7 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use job::{EngineAnswer, EngineJob, JobReport, JobState};
 pub use pid_domain::{PidDomain, Visibility};
 pub use process::{Process, Processes};
 pub use registry::{Agent, Job, Registered, folder_name};
@@ -62,14 +64,39 @@ pub struct SessionFacts {
     pub turn_ended: bool,
     /// Its newest sign of life.
     pub last: Option<Seconds>,
+    /// The job that runs it on another machine.
+    pub job: Option<EngineJob>,
+    /// A command that shows what that job does.
+    pub look: Option<CommandLine>,
     /// What all sessions in this worktree used; `None` without a transcript.
     pub usage: Option<Usage>,
 }
 
 impl SessionFacts {
+    /// Returns the same of a worker that was started on another machine, unless it lives here after
+    /// all.
+    #[must_use]
+    pub fn by(self, job: EngineJob, look: CommandLine) -> Self {
+        if self.alive == Some(true) {
+            return self;
+        }
+        let elsewhere = Some(job.place());
+        Self {
+            alive: job.is_alive(),
+            elsewhere,
+            look: Some(look),
+            job: Some(job),
+            usage: self.usage,
+            ..Self::default()
+        }
+    }
+
     /// Returns a command that shows the living session in this terminal; `None` when it has a
     /// terminal of its own.
     pub fn attach(&self, launch: Option<&Launch>) -> Option<CommandLine> {
+        if let Some(look) = &self.look {
+            return Some(look.clone());
+        }
         let window = launch.filter(|launch| launch.how == LaunchMode::Tmux);
         let window = window.and_then(|launch| launch.id.as_deref());
         match (self.alive?, &self.id, window) {
@@ -135,6 +162,8 @@ impl Traces {
             needs: job.and_then(|job| job.needs.clone()).or(tail.asks),
             error: tail.error,
             turn_ended: tail.turn_ended && job.is_none_or(|job| !job.is_in_flight),
+            job: None,
+            look: None,
             last: tail.at.into_iter().chain(since).chain(job.and_then(|job| job.updated)).max(),
             usage: self.usage,
         }

@@ -6,8 +6,10 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::branch::Branch;
 use crate::id::{BadName, Oid, Slug, WorkerId};
 use crate::next::NextStep;
+use crate::operation::Operation;
 use crate::path::RepoPath;
 use crate::report::Report;
 use crate::text::counted;
@@ -146,9 +148,9 @@ pub struct Kept {
     /// What HEAD was; `None` before a first commit.
     pub head: Option<Oid>,
     /// The branch HEAD was on; `None` when it was detached.
-    pub branch: Option<String>,
+    pub branch: Option<Branch>,
     /// The git operation that was under way; `None` when there was none.
-    pub operation: Option<String>,
+    pub operation: Option<Operation>,
     /// The newest of the commits that nothing but the worktree knew.
     pub commits: Vec<Oid>,
     /// What of it was in no commit, in lists.
@@ -183,7 +185,7 @@ pub struct Restored {
     pub worktree: Option<String>,
     /// The branch it was brought back as; absent when it was a worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
+    pub branch: Option<Branch>,
     /// What HEAD of the worktree, or the branch, is.
     pub commit: Oid,
     /// How many files there are.
@@ -233,10 +235,11 @@ pub struct Snapshot {
     pub head: Option<Oid>,
     /// Absent when HEAD was detached.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
+    pub branch: Option<Branch>,
     /// The git operation that was under way; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub operation: Option<Operation>,
     /// Files whose index entry differed from HEAD.
     pub staged: Listed,
     /// Files that differed from the index.
@@ -287,7 +290,7 @@ impl Snapshot {
             message: kept.title.clone(),
             head: kept.head.clone(),
             branch: kept.branch.clone(),
-            operation: kept.operation.clone(),
+            operation: kept.operation,
             staged: Listed::of(&changes.staged),
             changed: Listed::of(&changes.changed),
             deleted: Listed::of(&changes.deleted),

@@ -24,6 +24,7 @@ pub use wait_cursor::{Awaited, Cursor, Waited, news, since};
 pub use wait_graph::{Outlook, Waiting};
 
 use crate::analyze::neighbours::Neighbour;
+use crate::branch::Branch;
 use crate::channel::{Channel, TipFrom};
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::Reverted;
@@ -32,7 +33,7 @@ use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::next::{CommandLine, NextStep};
 use crate::path::RepoPath;
 use crate::report::Report;
-use crate::session::{Activity, Usage};
+use crate::session::{Activity, EngineAnswer, EngineJob, Launch, Usage};
 use crate::time::Seconds;
 
 /// The whole picture of one workflow.
@@ -49,6 +50,9 @@ pub struct Status {
     /// How the plan's remote stands to this clone; absent when the plan names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Channel>,
+    /// How the engines answered that run workers on other machines; absent when none was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<EngineAnswer>,
     /// In the order of the plan.
     pub workers: Vec<WorkerStatus>,
     /// How many of them are told in short, since there are many and nothing is wrong with these:
@@ -109,7 +113,7 @@ impl Report for Status {
 pub struct Base {
     /// Absent when the workflow began on a detached HEAD.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
+    pub branch: Option<Branch>,
     /// The commit workers of the first wave were forked from.
     pub commit: Oid,
     /// Whether the branch has moved since.
@@ -142,7 +146,7 @@ pub struct Touch {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Integration {
     /// Its full name is `refs/heads/` and this.
-    pub branch: String,
+    pub branch: Branch,
     /// `null` before the first integration.
     pub commit: Option<Oid>,
     /// Whether the base branch has it.
@@ -191,7 +195,7 @@ pub struct WorkerStatus {
     /// Id and name, `task-1-users`.
     pub label: String,
     /// The worker's branch.
-    pub branch: String,
+    pub branch: Branch,
     /// Relative to the repository.
     pub worktree: String,
     /// The branch's newest commit; `null` when there is no branch.
@@ -259,6 +263,12 @@ impl WorkerStatus {
     pub fn is_usable(&self) -> bool {
         self.ready || self.state == State::Integrated
     }
+
+    /// Returns whether it works in another clone, as far as is known.
+    pub fn is_elsewhere(&self, launch: Option<&Launch>) -> bool {
+        self.tip_from == Some(TipFrom::Remote)
+            || launch.is_some_and(|launch| launch.how.is_elsewhere())
+    }
 }
 
 /// The session of a worker.
@@ -277,6 +287,9 @@ pub struct Session {
     /// A command that shows it in this terminal; absent when it has a terminal of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach: Option<CommandLine>,
+    /// The job that runs it on another machine; absent when none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<EngineJob>,
 }
 
 /// Where a worker is.

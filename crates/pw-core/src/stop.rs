@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::conflict::{ConflictKind, Stages};
 use crate::conflict_markers::Hunk;
@@ -13,7 +14,7 @@ use crate::own_commits::OwnCommits;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::record::Stopped;
-use crate::report::Report;
+use crate::report::{Report, leave_out, list, requires_nothing};
 use crate::status::WorkerStatus;
 use crate::text::bounded;
 
@@ -24,6 +25,7 @@ const MAX_TASKS: usize = 20;
 
 /// `details` of `merge_conflict`, `unresolved` and `waiting_for_workers`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Stop {
     /// Whose merge stopped.
     pub worker: WorkerId,
@@ -33,7 +35,9 @@ pub struct Stop {
     pub conflicts: Vec<StoppedFile>,
     /// Workers merged before it; they need no second look.
     pub merged: Vec<WorkerId>,
-    /// What those who changed the conflicted files were asked to do, and last said.
+    /// What those who changed the conflicted files were asked to do, and last said; absent by default
+    /// where all of them are `remembered`.
+    #[serde(default)]
     pub intents: Vec<Intent>,
     /// Conflicted files that mergiraf merged; they are added already, and worth a look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,19 +63,38 @@ impl Report for Stop {
     const SCHEMA: &'static str = "pw-integrate.stop/1";
 }
 
+/// Takes out of the details of a refusal what git alone reads; of a file that has its recorded resolution,
+/// what told how to resolve it, too.
+pub fn shorten(details: &mut Value) {
+    for file in list(details, "conflicts") {
+        leave_out(file, &["base", "ours", "theirs"]);
+        if file["remembered"] == true {
+            leave_out(file, &["changed_by", "hunks"]);
+        }
+    }
+    let files = details["conflicts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !files.is_empty() && files.iter().all(|file| file["remembered"] == true) {
+        leave_out(details, &["intents"]);
+    }
+}
+
 /// One path that does not merge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct StoppedFile {
     /// The path that does not merge, in the worktree to resolve it in.
     pub path: RepoPath,
     /// What kind of conflict it is.
     pub kind: ConflictKind,
-    /// Mode and object id of the merge base and both sides.
+    /// Mode and object id of the merge base and both sides; told with `--verbose`.
     #[serde(flatten)]
     pub stages: Stages,
     /// Who changed it, the merges before first; each with its newest commit that did.
+    /// Absent by default where `remembered`, like `hunks`.
+    #[serde(default)]
     pub changed_by: Vec<ChangedBy>,
     /// The first hunks, as git wrote them; empty where a file cannot be merged line by line.
+    #[serde(default)]
     pub hunks: Vec<Hunk>,
     /// How many hunks there are in all.
     pub hunk_count: usize,

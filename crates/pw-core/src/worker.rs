@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::branch::Branch;
 use crate::details::Provided;
 use crate::failure::{Code, Failure};
 use crate::gap::Gap;
@@ -31,7 +32,7 @@ pub struct Brief {
     /// Id and name, `task-1-users`.
     pub label: String,
     /// The branch its work is committed on.
-    pub branch: String,
+    pub branch: Branch,
     /// Its worktree, relative to the repository.
     pub worktree: String,
     /// Where it stands, by its signals and by git.
@@ -165,7 +166,7 @@ pub struct OtherWorker {
     /// Its name in the plan.
     pub name: WorkerId,
     /// Its branch, to read from.
-    pub branch: String,
+    pub branch: Branch,
     /// Where it stands.
     pub state: State,
     /// Globs of the files it owns.
@@ -187,6 +188,9 @@ pub struct Committed {
     pub paths: Vec<RepoPath>,
     /// Changed files that stay uncommitted: not owned, or not named.
     pub left: Vec<RepoPath>,
+    /// How many of them are left out; absent when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<usize>,
     /// What the worker should know about files that are left, or about how it was committed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -206,25 +210,73 @@ pub struct Committed {
 
 impl Report for Committed {
     const SCHEMA: &'static str = "pw-worker.commit/1";
+
+    fn shorten(data: &mut Value) {
+        let left = cut(data, "left", PATHS);
+        if left > 0 {
+            data["unlisted"] = left.into();
+        }
+    }
 }
+
+/// The answer of `pw-worker undo`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Undone {
+    /// Whose worktree it is.
+    pub worker: WorkerId,
+    /// How many files outside its scope are as they were committed again.
+    pub files: usize,
+    /// The first of them.
+    pub undone: Vec<RepoPath>,
+    /// Files outside the scope that stay as they are: new ones, submodules.
+    pub left: Vec<RepoPath>,
+    /// Brings back what was undone; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<CommandLine>,
+    /// What to do next, the usual thing first.
+    pub next: Vec<NextStep>,
+}
+
+impl Report for Undone {
+    const SCHEMA: &'static str = "pw-worker.undo/1";
+
+    fn shorten(data: &mut Value) {
+        cut(data, "undone", EXAMPLES);
+        cut(data, "left", PATHS);
+    }
+}
+
+/// How many of many undone files are named.
+const EXAMPLES: usize = 5;
 
 /// The answer of `pw-worker run`, when all of it passed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Ran {
     /// Whose commands they were.
     pub worker: WorkerId,
     /// In the order they ran.
     pub passed: Vec<Passed>,
-    /// How long it was not their turn.
+    /// How long it was not their turn; absent by default when it was at once.
+    #[serde(default)]
     pub waited_seconds: Seconds,
 }
 
 impl Report for Ran {
     const SCHEMA: &'static str = "pw-worker.run/1";
+
+    /// What passed has nothing to read.
+    fn shorten(data: &mut Value) {
+        list(data, "passed").iter_mut().for_each(|passed| leave_out(passed, &["log"]));
+        if data["waited_seconds"] == 0 {
+            leave_out(data, &["waited_seconds"]);
+        }
+    }
 }
 
 /// A command that passed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Passed {
     /// The gate of the plan it is; absent for another command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,7 +285,8 @@ pub struct Passed {
     pub command: String,
     /// How long it ran.
     pub seconds: Seconds,
-    /// The file with all it printed.
+    /// The file with all it printed; told with `--verbose`.
+    #[serde(default)]
     pub log: String,
 }
 

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::facts::{TreeState, WorktreeFacts};
 use pw_core::id::Oid;
 use pw_core::ignored_own_files::{Pattern, Unseen};
+use pw_core::operation::Operation;
 use pw_core::path::RepoPath;
 use pw_core::time::Seconds;
 
@@ -46,7 +48,7 @@ impl Repo {
             return Ok(if gone { WorktreeFacts::Missing } else { WorktreeFacts::Broken });
         };
         let mut state = status(&git.at(path))?;
-        state.operation = operation(&own).map(str::to_owned);
+        state.operation = operation(&own);
         state.touched = touched(path, &state);
         Ok(WorktreeFacts::Present(state))
     }
@@ -239,18 +241,18 @@ fn touched(folder: &Path, state: &TreeState) -> Option<Seconds> {
 }
 
 /// Returns the git operation that is under way; its files are the only trace.
-pub(crate) fn operation(git_dir: &Path) -> Option<&'static str> {
+pub(crate) fn operation(git_dir: &Path) -> Option<Operation> {
     let traces = [
-        ("rebase-merge", "rebase"),
-        ("rebase-apply/applying", "am"),
-        ("rebase-apply", "rebase"),
-        ("MERGE_HEAD", "merge"),
-        ("CHERRY_PICK_HEAD", "cherry-pick"),
-        ("REVERT_HEAD", "revert"),
-        ("sequencer", "cherry-pick"),
-        ("BISECT_LOG", "bisect"),
+        ("rebase-merge", Operation::Rebase),
+        ("rebase-apply/applying", Operation::Am),
+        ("rebase-apply", Operation::Rebase),
+        ("MERGE_HEAD", Operation::Merge),
+        ("CHERRY_PICK_HEAD", Operation::CherryPick),
+        ("REVERT_HEAD", Operation::Revert),
+        ("sequencer", Operation::CherryPick),
+        ("BISECT_LOG", Operation::Bisect),
     ];
-    traces.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, name)| name)
+    traces.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, operation)| operation)
 }
 
 /// Reads `git status --porcelain=v2 -z --branch --no-renames`.
@@ -287,7 +289,7 @@ fn parse_status(bytes: &[u8]) -> Result<TreeState> {
                 }
                 if let Some(branch) = record.strip_prefix(b"# branch.head ") {
                     let branch = String::from_utf8_lossy(branch).into_owned();
-                    state.branch = (branch != "(detached)").then_some(branch);
+                    state.branch = (branch != "(detached)").then(|| Branch::new(branch));
                 }
             }
             _ => anyhow::bail!("unknown status line {:?}", String::from_utf8_lossy(record)),
@@ -323,7 +325,7 @@ mod tests {
         ]
         .concat();
         let state = parse_status(&text).unwrap();
-        assert_eq!(state.branch.as_deref(), Some("work/task-1-a"));
+        assert_eq!(state.branch, Some("work/task-1-a".into()));
         let paths = ["a b", "new", "old", "open", "bumped", "sub"].map(RepoPath::from);
         assert_eq!(state.changed, paths);
         assert_eq!(state.added, ["new", "sub"].map(RepoPath::from));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::channel::{BRANCHES, Mirror, adoption, asked, mirror, tracking, travels};
 use pw_core::id::{Oid, Slug};
 use pw_core::record::Refs;
@@ -41,12 +42,12 @@ impl Channel {
         Self { remote, workflow, branches, dropped, seen: None, notes: Vec::new() }
     }
 
-    pub(crate) fn bring(&mut self, branch: &str, tip: &Oid) {
-        self.branches.insert(format!("refs/heads/{branch}"), tip.clone());
+    pub(crate) fn bring(&mut self, branch: &Branch, tip: &Oid) {
+        self.branches.insert(branch.full(), tip.clone());
     }
 
-    pub(crate) fn drop_branch(&mut self, branch: &str, tip: &Oid) {
-        self.dropped.insert(format!("refs/heads/{branch}"), tip.clone());
+    pub(crate) fn drop_branch(&mut self, branch: &Branch, tip: &Oid) {
+        self.dropped.insert(branch.full(), tip.clone());
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -170,12 +171,12 @@ impl Channel {
         let ours = self.ours(repo, &Transaction::default(), None)?;
         let mut changes = adoption(&self.workflow, &ours, &theirs);
         let names = Refs(&self.workflow);
-        let branch = names.integration();
-        let is_held = repo.checkout_of(branch.trim_start_matches("refs/heads/")).is_some();
+        let branch = Branch::integration(&self.workflow);
+        let is_held = repo.checkout_of(&branch).is_some();
         changes.retain(|RefChange { name, .. }| {
             transaction.change(name).is_none()
                 && *name != names.record()
-                && !(is_held && *name == branch)
+                && !(is_held && *name == branch.full())
         });
         Ok(Ok(changes))
     }

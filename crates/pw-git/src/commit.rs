@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use pw_core::branch::Branch;
 use pw_core::facts::TreeState;
 use pw_core::history::Commit;
 use pw_core::hollow_entries::{self, WorktreeEntry};
@@ -34,6 +35,23 @@ const MAX_UNSTAGEABLE: usize = 20;
 /// Never --remove here: it takes what a sparse checkout leaves out for deleted.
 const STAGE: [&str; 5] = ["update-index", "--add", "--replace", "-z", "--stdin"];
 const UNSTAGE: [&str; 5] = ["update-index", "--add", "--force-remove", "-z", "--stdin"];
+
+/// What `git apply` takes back, whatever the user's settings make of a diff; the exit code says whether
+/// there is a difference.
+const PATCH: &[&str] = &[
+    "diff",
+    "--exit-code",
+    "--binary",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-renames",
+    "--no-relative",
+    "--submodule=short",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--unified=3",
+];
 
 impl Repo {
     /// Returns what a worktree holds at these paths, as far as git sees anything there.
@@ -80,6 +98,41 @@ impl Repo {
     fn is_born(&self, repository: &Path) -> Result<bool> {
         let call = self.git.at(repository).plumbing(["rev-parse", "--quiet", "--verify", "HEAD"]);
         Ok(call.reader().any_code().run()?.code == 0)
+    }
+
+    /// Adds files to the index of a worktree as they are there: of unmerged ones, that is the resolution.
+    pub fn add_files(&self, worktree: &Path, paths: &[RepoPath]) -> Result<()> {
+        feed(self.git.at(worktree).user(STAGE), paths)
+    }
+
+    /// Makes tracked files of a worktree what HEAD has again, after their changes were written to a new patch
+    /// in `folder`; returns that file, `None` where the files are as HEAD has them but for the index.
+    pub fn undo_changes(
+        &self,
+        worktree: &Path,
+        paths: &[RepoPath],
+        folder: &Path,
+    ) -> Result<Option<PathBuf>> {
+        let git = self.git.at(worktree);
+        let words = PATCH.iter().chain(&["HEAD", "--"]).map(OsString::from);
+        let named = paths.iter().map(|path| path.to_path().into_os_string());
+        let output = git.user(words.chain(named)).reader().codes(&[0, 1]).run()?;
+        let (differs, patch) = (output.code == 1, output.stdout);
+        ensure!(differs != patch.is_empty(), "git does not say what would be undone");
+        let words = ["restore", "--source=HEAD", "--staged"];
+        let from = ["--pathspec-from-file=-", "--pathspec-file-nul"];
+        if !differs {
+            git.user(words.iter().chain(&from)).input(joined(paths)).run()?;
+            return Ok(None);
+        }
+        let mut numbers = (1..).map(|number| folder.join(format!("undone-{number}.patch")));
+        let place = numbers.find(|place| place.symlink_metadata().is_err());
+        let place = place.context("there is always a next number")?;
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(&place, patch).with_context(|| format!("writing {}", place.display()))?;
+        let words = words.iter().chain(&["--worktree"]).chain(&from);
+        git.user(words).input(joined(paths)).run()?;
+        Ok(Some(place))
     }
 
     /// Makes the index of a worktree hold these files as they are; of those that are not among the
@@ -210,9 +263,9 @@ impl Repo {
     }
 
     /// Takes HEAD, which is `commit` and on `branch`, back to its parent; files and index stay.
-    pub fn undo_commit(&self, worktree: &Path, branch: &str, commit: &Commit) -> Result<()> {
+    pub fn undo_commit(&self, worktree: &Path, branch: &Branch, commit: &Commit) -> Result<()> {
         let parent = commit.parents.first().context("the commit has no parent")?;
-        let branch = format!("refs/heads/{branch}");
+        let branch = branch.full();
         let about = "reset: the commit was empty";
         let args = ["update-ref", "-m", about, &branch, parent.as_str(), commit.oid.as_str()];
         self.git.at(worktree).plumbing(args).run().map(drop)
@@ -304,11 +357,11 @@ impl Repo {
 
     /// Commits a message alone, on top of HEAD, which is on `branch`: no file, no hook, and the
     /// index and what is under way stay as they are.
-    pub fn commit_message(&self, worktree: &Path, branch: &str, message: &str) -> Result<()> {
+    pub fn commit_message(&self, worktree: &Path, branch: &Branch, message: &str) -> Result<()> {
         let head = self.read_head(worktree)?.oid;
         let commit =
             self.write_commit(&self.author()?, &self.tree_of(&head)?, &[&head], message)?;
-        let branch = format!("refs/heads/{branch}");
+        let branch = branch.full();
         let about = format!("commit: {}", message.lines().next().unwrap_or_default());
         let args = ["update-ref", "-m", &about, &branch, commit.as_str(), head.as_str()];
         self.git.at(worktree).plumbing(args).run().map(drop)

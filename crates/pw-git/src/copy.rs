@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::id::Oid;
 use tempfile::TempDir;
 
@@ -37,7 +38,7 @@ impl Repo {
 
     /// Makes a copy with the files of a commit, on a branch of this name. The user's settings count
     /// there, and no filter runs: what git-lfs keeps stays a pointer.
-    pub fn copy_of(&self, commit: &Oid, branch: &str) -> Result<Copy> {
+    pub fn copy_of(&self, commit: &Oid, branch: &Branch) -> Result<Copy> {
         let folder = TempDir::with_prefix("pw-copy-").context("making a temporary folder")?;
         let git = self.git.at(folder.path());
         let format = if commit.as_str().len() == 64 { "sha256" } else { "sha1" };

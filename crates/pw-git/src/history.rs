@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use pw_core::history::{Change, Commit, CommitRange};
+use pw_core::blob::Blob;
+use pw_core::history::{Change, Commit, CommitRange, Content};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -271,17 +272,22 @@ fn parse_log(bytes: &[u8]) -> Result<Vec<Commit>> {
     Ok(commits)
 }
 
+/// The mode of a side on which a path is not there.
+const NOT_THERE: &str = "000000";
+
 /// Reads `:old-mode new-mode old-id new-id status`.
 fn parse_change(field: &[u8], path: &[u8]) -> Option<Change> {
     let text = std::str::from_utf8(field).ok()?.strip_prefix(':')?;
     let words: Vec<&str> = text.split(' ').collect();
     let [old_mode, new_mode, old_id, new_id, ..] = words[..] else { return None };
-    let content =
-        |mode: &str, id: &str| mode.bytes().any(|b| b != b'0').then(|| format!("{mode} {id}"));
+    let content = |mode: &str, id: &str| {
+        let blob = |oid| Some(Content::Committed(Blob { oid, mode: mode.parse().ok()? }));
+        if mode == NOT_THERE { Some(None) } else { Some(Some(blob(id.parse().ok()?)?)) }
+    };
     Some(Change {
         path: RepoPath::new(path),
-        old: content(old_mode, old_id),
-        new: content(new_mode, new_id),
+        old: content(old_mode, old_id)?,
+        new: content(new_mode, new_id)?,
     })
 }
 

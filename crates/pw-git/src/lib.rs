@@ -54,7 +54,7 @@ pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
 pub use process::{GitError, INSTALL, all, both};
 pub use record::Journal;
-pub use refs::{RefFiles, Transaction};
+pub use refs::{RefFiles, Transaction, has_changed};
 pub use remote::{Asked, Remote, RemoteError};
 pub use removal::PendingRemoval;
 pub use repo::Repo;

@@ -2,6 +2,7 @@
 //! takes commits to be from, how large a checkout is.
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::diagnosis::settings::Setting;
 use pw_core::id::Oid;
 
@@ -43,8 +44,8 @@ impl Repo {
 
     /// Returns the remote-tracking branch that belongs to a branch, and how many commits it has
     /// that the branch lacks; nothing where there is none. Nothing is fetched.
-    pub fn behind_remote(&self, branch: &str) -> Result<Option<(String, usize)>> {
-        let own = format!("refs/heads/{branch}");
+    pub fn behind_remote(&self, branch: &Branch) -> Result<Option<(String, usize)>> {
+        let own = branch.full();
         let args = ["for-each-ref", "--format=%(refname) %(upstream)", &own];
         let remote = format!("refs/remotes/origin/{branch}");
         let answer =

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
+use pw_core::blob::Blob;
+use pw_core::conflict::{ConflictKind, FileConflict, Stages};
 use pw_core::history::MergeBases;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
@@ -463,7 +464,7 @@ fn parse_stage(entry: &[u8]) -> Option<(RepoPath, u8, Blob)> {
     let at = entry.iter().position(|byte| *byte == b'\t')?;
     let about = std::str::from_utf8(&entry[..at]).ok()?;
     let [mode, oid, number] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
-    let blob = Blob { oid: oid.parse().ok()?, mode: mode.to_owned() };
+    let blob = Blob { oid: oid.parse().ok()?, mode: mode.parse().ok()? };
     Some((RepoPath::new(&entry[at + 1..]), *number.as_bytes().first()?, blob))
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use pw_core::conflict::Blob;
+use pw_core::blob::Blob;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use tempfile::TempDir;
@@ -53,9 +53,9 @@ impl Repo {
         oid(call(&["write-tree"]))
     }
 
-    /// Returns the folders of a commit.
-    pub fn folders(&self, commit: &Oid) -> Result<Vec<RepoPath>> {
-        let args = ["ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", commit.as_str()];
+    /// Returns the files of a commit, sorted.
+    pub fn paths(&self, commit: &Oid) -> Result<Vec<RepoPath>> {
+        let args = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()];
         let answer = self.git.plumbing(args).reader().bytes()?;
         Ok(records(&answer).map(RepoPath::new).collect())
     }

@@ -1,6 +1,7 @@
 //! The record of a workflow, as a ref: reading it, and preparing what a transaction will add.
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::channel::{clash, tracking};
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, Slug};
@@ -82,12 +83,12 @@ impl Journal {
 
     /// Has the remote get a worker's branch with what is published next, unless it has one of this
     /// name.
-    pub fn bring(&mut self, branch: &str, tip: &Oid) {
+    pub fn bring(&mut self, branch: &Branch, tip: &Oid) {
         self.channel.iter_mut().for_each(|channel| channel.bring(branch, tip));
     }
 
     /// Has the remote lose a worker's branch with what is published next, if it is at `tip` there.
-    pub fn drop_branch(&mut self, branch: &str, tip: &Oid) {
+    pub fn drop_branch(&mut self, branch: &Branch, tip: &Oid) {
         self.channel.iter_mut().for_each(|channel| channel.drop_branch(branch, tip));
     }
 
@@ -162,8 +163,17 @@ impl Journal {
     ///
     /// `locked` when other processes moved the record during each of three tries.
     pub fn append(&mut self, repo: &Repo, event: &Event) -> Result<()> {
+        self.append_all(repo, std::slice::from_ref(event))
+    }
+
+    /// The same for several, published together.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`].
+    pub fn append_all(&mut self, repo: &Repo, events: &[Event]) -> Result<()> {
         for _ in 0..2 {
-            self.add(repo, event)?;
+            events.iter().try_for_each(|event| self.add(repo, event))?;
             if self.try_publish(repo, Transaction::default())? {
                 return Ok(());
             }
@@ -172,7 +182,7 @@ impl Journal {
             self.published = now;
             self.pending.clear();
         }
-        self.add(repo, event)?;
+        events.iter().try_for_each(|event| self.add(repo, event))?;
         self.publish(repo, Transaction::default())
     }
 

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
+use pw_core::plan::Problems;
+use pw_core::record::beside;
 
 use crate::Repo;
 use crate::process::{Git, GitError};
@@ -17,11 +21,11 @@ impl Repo {
     }
 
     /// Returns whether a branch had another name before, as its reflog says.
-    pub fn was_renamed(&self, old: &str, branch: &str) -> Result<bool> {
-        let name = format!("refs/heads/{branch}");
+    pub fn was_renamed(&self, old: &Branch, branch: &Branch) -> Result<bool> {
+        let name = branch.full();
         let call = self.git.plumbing(["log", "--walk-reflogs", "--format=%gs", &name, "--"]);
         let output = call.reader().any_code().run()?;
-        let wanted = format!("Branch: renamed refs/heads/{old} to ");
+        let wanted = format!("Branch: renamed {} to ", old.full());
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.lines().any(|line| line.starts_with(&wanted)))
     }
@@ -40,6 +44,20 @@ pub(crate) fn parse_refs(bytes: &[u8]) -> Result<BTreeMap<String, Oid>> {
         Ok((name.to_owned(), oid.parse().ok().context("git for-each-ref printed no object id")?))
     };
     text.lines().map(entry).collect()
+}
+
+/// Whether this process has moved any ref or branch.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether this process has moved any ref: what it refuses now, it does not refuse before
+/// the first effect.
+pub fn has_changed() -> bool {
+    CHANGED.load(Ordering::Relaxed)
+}
+
+/// Notes that a branch was moved without a transaction of ours.
+pub(crate) fn note_change() {
+    CHANGED.store(true, Ordering::Relaxed);
 }
 
 /// Changes to refs that happen all together or not at all, each only if the ref is as expected.
@@ -86,16 +104,36 @@ impl Transaction {
     /// Applies all changes; false when any ref was not as expected, and then nothing changed.
     pub fn commit(self, repo: &Repo) -> Result<bool> {
         let call = repo.git.plumbing(["update-ref", "--stdin", "-z", "-m", "parallel-workflows"]);
+        let changes_nothing = self.input.is_empty();
         // Said outright: were we killed while writing, git would apply what it got.
         let input = [b"start\0", self.input.as_slice(), b"prepare\0commit\0"].concat();
         let output = call.input(input).any_code().run()?;
         let (code, stderr) = (output.code, String::from_utf8_lossy(&output.stderr).into_owned());
         let done = self.is_done(repo, code == 0)?.unwrap_or(code == 0);
         let is_unexpected = stderr.contains("cannot lock ref") && !stderr.contains("File exists");
-        if done || (code != 0 && is_unexpected) {
-            return Ok(done);
+        if done {
+            if !changes_nothing {
+                note_change();
+            }
+            return Ok(true);
+        }
+        if code != 0 && is_unexpected {
+            self.refuse_files_and_folders(repo)?;
+            return Ok(false);
         }
         Err(GitError { command: "update-ref --stdin".to_owned(), code, stderr }.into())
+    }
+
+    /// Refuses where a ref that was to be made cannot be there beside another.
+    fn refuse_files_and_folders(&self, repo: &Repo) -> Result<()> {
+        let there = repo.refs(&["refs"])?;
+        let found = self.moved.keys().find_map(|name| Some((name, beside(&there, name)?)));
+        let Some((name, found)) = found else { return Ok(()) };
+        let message = format!("{found} is there, so git cannot have {name}");
+        Err(Failure::new(Code::InTheWay, message)
+            .hint(format!("rename or delete {found}, then run the same command again"))
+            .details(Problems { problems: Vec::new() })
+            .into())
     }
 
     /// Applies all changes.
@@ -153,9 +191,8 @@ impl RefFiles {
     }
 
     /// Returns the branch that HEAD names; `None` when it is detached.
-    pub fn head_branch(&self) -> Option<String> {
-        let text = self.text("HEAD")?;
-        Some(text.strip_prefix("ref: refs/heads/")?.trim_end().to_owned())
+    pub fn head_branch(&self) -> Option<Branch> {
+        Branch::of_ref(self.text("HEAD")?.strip_prefix("ref: ")?.trim_end())
     }
 
     /// Returns whether a ref's own file has this value.

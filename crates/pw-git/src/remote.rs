@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::channel::tracking;
 use pw_core::details::RemoteSaid;
 use pw_core::failure::{Code, Failure};
@@ -165,8 +166,8 @@ impl Repo {
     }
 
     /// Pushes a branch, past the user's own hooks, and only forward.
-    pub fn push_branch(&self, worktree: &Path, remote: &Remote, branch: &str) -> Result<Pushed> {
-        let name = format!("refs/heads/{branch}");
+    pub fn push_branch(&self, worktree: &Path, remote: &Remote, branch: &Branch) -> Result<Pushed> {
+        let name = branch.full();
         // Whatever is committed meanwhile, the remote has at least this.
         let tip = self.refs(&[&name])?.remove(&name);
         let refspec = format!("{name}:{name}");

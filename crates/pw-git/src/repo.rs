@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pw_core::branch::Branch;
 use pw_core::details::GitSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
@@ -153,7 +154,7 @@ impl Repo {
     /// # Errors
     ///
     /// `no_commit` before the first commit.
-    pub fn head(&self) -> Result<(Option<String>, Oid)> {
+    pub fn head(&self) -> Result<(Option<Branch>, Oid)> {
         let unborn = || {
             Failure::new(Code::NoCommit, "the repository has no commit yet")
                 .hint("make a first commit, so that there is something to fork from")
@@ -172,11 +173,11 @@ impl Repo {
     }
 
     /// Returns the branch that a bare repository calls its own, and its commit.
-    fn bare_head(&self) -> Result<Option<(Option<String>, Oid)>> {
+    fn bare_head(&self) -> Result<Option<(Option<Branch>, Oid)>> {
         let asked = ["symbolic-ref", "--quiet", "HEAD"];
         let name = self.git.at(self.common()).plumbing(asked).reader().codes(&[0, 1]).line()?;
-        let Some(name) = name.strip_prefix("refs/heads/") else { return Ok(None) };
-        Ok(self.resolve(name)?.map(|commit| (Some(name.to_owned()), commit)))
+        let Some(branch) = Branch::of_ref(&name) else { return Ok(None) };
+        Ok(self.resolve(branch.as_str())?.map(|commit| (Some(branch), commit)))
     }
 
     /// Returns the commit that a branch, remote branch, tag or revision names, the branch first.

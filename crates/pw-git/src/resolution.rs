@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use pw_core::conflict::Blob;
+use pw_core::blob::Blob;
 use pw_core::conflict_markers::MARKER_SIZE;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;

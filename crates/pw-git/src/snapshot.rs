@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use pw_core::blob::FileMode;
+use pw_core::branch::Branch;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::snapshot::{Changes, Kept, SnapshotId};
@@ -29,6 +31,8 @@ pub(crate) const INDEX: &str = "index";
 pub(crate) const FLAGS: &str = "flags";
 pub(crate) const OWN: &str = "git";
 const CHANGES: &str = "changes";
+/// Permissions, for example 0600, which git keeps of no file.
+pub(crate) const PERMISSIONS: &str = "permissions";
 
 const SHAPE: &[&str] = &[
     "log",
@@ -42,7 +46,7 @@ const SHAPE: &[&str] = &[
 
 /// One entry of a tree about to be written.
 struct Entry<'a> {
-    mode: &'a str,
+    mode: FileMode,
     oid: String,
     path: &'a RepoPath,
 }
@@ -71,8 +75,8 @@ impl Repo {
         let mut message = format!("{title}\n\nPw-State: {state}\n");
         let named = [
             ("Head", survey.head.as_ref().map(ToString::to_string)),
-            ("Branch", survey.branch.clone()),
-            ("Operation", survey.operation.clone()),
+            ("Branch", survey.branch.as_ref().map(ToString::to_string)),
+            ("Operation", survey.operation.map(|operation| operation.to_string())),
         ];
         for (key, value) in named.iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
             message += &format!("Pw-{key}: {value}\n");
@@ -85,7 +89,7 @@ impl Repo {
     pub fn snapshot_of_commit(
         &self,
         commit: &Oid,
-        branch: Option<&str>,
+        branch: Option<&Branch>,
         title: &str,
     ) -> Result<Oid> {
         let branch = branch.map(|branch| format!("Pw-Branch: {branch}\n")).unwrap_or_default();
@@ -126,8 +130,8 @@ impl Repo {
                 commit: oid.clone(),
                 at: commit.time,
                 title: commit.message.lines().next().unwrap_or_default().to_owned(),
-                branch: commit.trailer("Branch").map(str::to_owned),
-                operation: commit.trailer("Operation").map(str::to_owned),
+                branch: commit.trailer("Branch").map(Branch::from),
+                operation: commit.trailer("Operation").and_then(|operation| operation.parse().ok()),
                 commits: parents
                     .iter()
                     .filter(|oid| Some(*oid) != head.as_ref())
@@ -222,7 +226,7 @@ impl<'a> Writer<'a> {
             self.survey.files.iter().filter(|(path, _)| !blobs.contains_key(path)).collect();
         let mut names = String::new();
         for (number, (path, file)) in missing.iter().enumerate() {
-            if file.mode == "120000" {
+            if file.mode == FileMode::LINK {
                 names += &self.link(number, path)?;
             } else {
                 names += &path.quoted();
@@ -260,9 +264,9 @@ impl<'a> Writer<'a> {
         let unchanged = self.survey.unchanged();
         let same_kind = |entry: &&IndexEntry| {
             let file = files.get(&entry.path);
-            let link = |mode: &str| mode == "120000";
+            let is_link = |mode: FileMode| mode == FileMode::LINK;
             unchanged.contains(&entry.path)
-                && file.is_some_and(|file| link(file.mode) == link(&entry.mode))
+                && file.is_some_and(|file| is_link(file.mode) == is_link(entry.mode))
         };
         let candidates: Vec<&IndexEntry> = index.iter().filter(same_kind).collect();
         if candidates.is_empty() {
@@ -298,7 +302,7 @@ impl<'a> Writer<'a> {
             self.survey.index.iter().filter(|entry| entry.is_submodule() && entry.stage == 0);
         let is_there = |entry: &&IndexEntry| !self.survey.changes.deleted.contains(&entry.path);
         entries.filter(is_there).filter(is_empty).map(|entry| Entry {
-            mode: &entry.mode,
+            mode: entry.mode,
             oid: entry.oid.clone(),
             path: &entry.path,
         })
@@ -313,7 +317,7 @@ impl<'a> Writer<'a> {
             let entries: Vec<Entry<'_>> = index
                 .iter()
                 .filter(of)
-                .map(|entry| Entry { mode: &entry.mode, oid: entry.oid.clone(), path: &entry.path })
+                .map(|entry| Entry { mode: entry.mode, oid: entry.oid.clone(), path: &entry.path })
                 .collect();
             let name = if stage == 0 { INDEX.to_owned() } else { format!("stage-{stage}") };
             if stage == 0 || !entries.is_empty() {
@@ -325,14 +329,24 @@ impl<'a> Writer<'a> {
             .filter(|entry| !matches!(entry.flag, b'H' | b'M'))
             .flat_map(|entry| [&[entry.flag, b' '], entry.path.as_bytes(), b"\0"].concat())
             .collect();
-        for (name, bytes) in [(FLAGS, flags), (CHANGES, self.survey.changes.to_bytes())] {
+        let own_permissions = self.survey.files.iter().filter_map(|(path, file)| {
+            let bits = format!("{:o} ", file.own_permissions()?);
+            Some([bits.as_bytes(), path.as_bytes(), b"\0"].concat())
+        });
+        let permissions: Vec<u8> = own_permissions.flatten().collect();
+        let mut blobs = vec![(FLAGS, flags), (CHANGES, self.survey.changes.to_bytes())];
+        blobs.extend((!permissions.is_empty()).then_some((PERMISSIONS, permissions)));
+        for (name, bytes) in blobs {
             let blob = self.git.plumbing(["hash-object", "-w", "--stdin"]).input(bytes).line()?;
             listing += &format!("100644 blob {blob}\t{name}\0");
         }
         let paths: Vec<(RepoPath, &String)> =
             own.iter().map(|(name, oid)| (name.as_str().into(), oid)).collect();
-        let entries =
-            paths.iter().map(|(path, oid)| Entry { mode: "100644", oid: (*oid).clone(), path });
+        let entries = paths.iter().map(|(path, oid)| Entry {
+            mode: FileMode::FILE,
+            oid: (*oid).clone(),
+            path,
+        });
         listing += &format!("040000 tree {}\t{OWN}\0", self.tree(entries)?);
         oid(self.git.plumbing(["mktree", "-z"]).input(listing))
     }

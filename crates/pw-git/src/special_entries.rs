@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
+use pw_core::blob::{Blob, FileMode};
 use pw_core::facts::SpecialEntries;
-use pw_core::history::Change;
+use pw_core::history::{Change, Content};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -24,22 +25,25 @@ impl Repo {
     ) -> Result<SpecialEntries> {
         let is_modules = |change: &Change| change.path.as_bytes() == MODULES;
         let is_odd = |change: &Change| {
-            let mode = change.new.as_deref().unwrap_or_default();
-            mode.starts_with("120000 ") || mode.starts_with("160000 ") || is_modules(change)
+            let is_special = |blob: &Blob| !blob.mode.is_file();
+            change.new.as_ref().and_then(Content::blob).is_some_and(is_special)
+                || is_modules(change)
         };
         let odd: Vec<_> = tips.filter(|(_, changes)| changes.iter().any(is_odd)).collect();
         let mut behind = SpecialEntries::default();
         for (tip, changes) in &odd {
             behind.entries.insert((*tip).clone(), self.list_special_entries(tip)?);
             let old = changes.iter().find(|change| is_modules(change));
-            if let Some((_, blob)) = old.and_then(|change| change.old.as_deref()?.split_once(' ')) {
-                behind.named_before.insert((*tip).clone(), self.modules(self.place(), Some(blob))?);
+            if let Some(blob) = old.and_then(|change| change.old.as_ref()?.blob()) {
+                let named = self.modules(self.place(), Some(blob.oid.as_str()))?;
+                behind.named_before.insert((*tip).clone(), named);
             }
         }
         let entries = || behind.entries.values().flat_map(BTreeMap::values);
-        let ids = entries().filter_map(|entry| entry.strip_prefix("120000 ")?.parse().ok());
-        let ids: Vec<Oid> = ids.collect::<BTreeSet<_>>().into_iter().collect();
-        let has_modules = entries().any(|entry| entry.starts_with("160000 "));
+        let links = entries().filter(|entry| entry.mode == FileMode::LINK);
+        let ids: BTreeSet<Oid> = links.map(|link| link.oid.clone()).collect();
+        let ids: Vec<Oid> = ids.into_iter().collect();
+        let has_modules = entries().any(|entry| entry.mode == FileMode::SUBMODULE);
         if !ids.is_empty() {
             let said = self.contents(&ids, None)?;
             behind.links = ids.into_iter().zip(said).collect();
@@ -51,7 +55,7 @@ impl Repo {
     }
 
     /// Returns the links and submodules of a commit.
-    fn list_special_entries(&self, commit: &Oid) -> Result<BTreeMap<RepoPath, String>> {
+    fn list_special_entries(&self, commit: &Oid) -> Result<BTreeMap<RepoPath, Blob>> {
         let args = ["ls-tree", "-r", "-z", "--full-tree", commit.as_str()];
         let listed = self.git.plumbing(args).reader().bytes()?;
         let entry = |record: &[u8]| {
@@ -59,7 +63,8 @@ impl Repo {
             let at = record.iter().position(|byte| *byte == b'\t').filter(|_| is_odd)?;
             let about = std::str::from_utf8(&record[..at]).ok()?;
             let [mode, _, id] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
-            Some((RepoPath::new(&record[at + 1..]), format!("{mode} {id}")))
+            let blob = Blob { oid: id.parse().ok()?, mode: mode.parse().ok()? };
+            Some((RepoPath::new(&record[at + 1..]), blob))
         };
         Ok(records(&listed).filter_map(entry).collect())
     }

@@ -2,7 +2,8 @@
 //! that both sides added are kept. Every merge of ours is looked at, the trials as the real ones.
 
 use anyhow::Result;
-use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
+use pw_core::blob::{Blob, FileMode};
+use pw_core::conflict::{ConflictKind, FileConflict, Stages};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::scope::Scope;
@@ -15,7 +16,7 @@ use crate::{MergeOutcome, Repo, Scratch};
 pub struct United {
     /// Which file.
     pub path: RepoPath,
-    mode: String,
+    mode: FileMode,
     content: Vec<u8>,
 }
 
@@ -24,7 +25,7 @@ pub struct United {
 struct Question {
     outcome: usize,
     path: RepoPath,
-    mode: String,
+    mode: FileMode,
     base: Option<Oid>,
     sides: [Oid; 2],
 }
@@ -33,16 +34,13 @@ impl Question {
     fn new(outcome: usize, path: &RepoPath, stages: &Stages) -> Option<Self> {
         let (ours, theirs) = (stages.ours.as_ref()?, stages.theirs.as_ref()?);
         let blobs = [stages.base.as_ref(), Some(ours), Some(theirs)];
-        if !blobs.into_iter().flatten().all(|blob| blob.mode.starts_with("100")) {
+        if !blobs.into_iter().flatten().all(|blob| blob.mode.is_file()) {
             return None;
         }
-        // The side that changed the mode is right.
-        let was = stages.base.as_ref().map_or(&ours.mode, |base| &base.mode);
-        let mode = if theirs.mode == *was { &ours.mode } else { &theirs.mode };
         Some(Self {
             outcome,
             path: path.clone(),
-            mode: mode.clone(),
+            mode: Blob::merged_mode(stages.base.as_ref(), ours, theirs),
             base: stages.base.as_ref().map(|base| base.oid.clone()),
             sides: [ours.oid.clone(), theirs.oid.clone()],
         })
@@ -109,7 +107,7 @@ impl Repo {
     ) -> Result<Vec<(RepoPath, Blob)>> {
         let write = |United { path, mode, content }: &United| {
             let oid = self.write_blob(content, scratch)?;
-            Ok((path.clone(), Blob { oid, mode: mode.clone() }))
+            Ok((path.clone(), Blob { oid, mode: *mode }))
         };
         outcome.united.iter().map(write).collect()
     }

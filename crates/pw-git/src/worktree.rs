@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pw_core::branch::Branch;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
@@ -22,8 +23,8 @@ pub struct Worktree {
     pub bare: bool,
     /// The commit of HEAD; `None` in a bare repository.
     pub head: Option<Oid>,
-    /// The branch HEAD is on, without `refs/heads/`; `None` when detached.
-    pub branch: Option<String>,
+    /// The branch HEAD is on; `None` when detached.
+    pub branch: Option<Branch>,
     /// Why it is locked, if it is.
     pub locked: Option<String>,
 }
@@ -89,7 +90,7 @@ fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
         match key {
             b"bare" => current.bare = true,
             b"HEAD" => current.head = text().parse().ok(),
-            b"branch" => current.branch = text().strip_prefix("refs/heads/").map(str::to_owned),
+            b"branch" => current.branch = Branch::of_ref(&text()),
             b"locked" => current.locked = Some(text()),
             _ => {}
         }
@@ -109,11 +110,11 @@ impl Repo {
     pub fn add_empty_worktree(
         &self,
         path: &Path,
-        branch: &str,
+        branch: &Branch,
         commit: &Oid,
         reason: &str,
     ) -> Result<()> {
-        let options = &["--no-checkout", "--no-track", "-b", branch];
+        let options = &["--no-checkout", "--no-track", "-b", branch.as_str()];
         let is_made = |repo: &Self, path: &Path| repo.own_git_dir(path).is_some();
         self.add(&[], path, options, commit.as_str(), reason, is_made)
     }
@@ -136,15 +137,20 @@ impl Repo {
     }
 
     /// Makes a worktree for a branch that exists, with its files.
-    pub fn attach_worktree(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
-        self.add(CACHE, path, &[], branch, reason, Self::is_checked_out)
+    pub fn attach_worktree(&self, path: &Path, branch: &Branch, reason: &str) -> Result<()> {
+        self.add(CACHE, path, &[], branch.as_str(), reason, Self::is_checked_out)
     }
 
     /// Makes a worktree for a branch that exists, without files and without an index.
-    pub(crate) fn add_without_files(&self, path: &Path, branch: &str, reason: &str) -> Result<()> {
+    pub(crate) fn add_without_files(
+        &self,
+        path: &Path,
+        branch: &Branch,
+        reason: &str,
+    ) -> Result<()> {
         let is_made = |repo: &Self, path: &Path| repo.own_git_dir(path).is_some();
         let quiet = &["-c", "core.hooksPath=/dev/null"];
-        self.add(quiet, path, &["--no-checkout"], branch, reason, is_made)
+        self.add(quiet, path, &["--no-checkout"], branch.as_str(), reason, is_made)
     }
 
     /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
@@ -174,7 +180,7 @@ impl Repo {
     /// Removes the registration and folder of a worktree that was never handed over or whose
     /// content is kept elsewhere, and its branch if that still is where it was made. `path` may be
     /// in any state a killed `git worktree add` leaves.
-    pub fn roll_back_worktree(&self, path: &Path, branch: Option<(&str, &Oid)>) -> Result<()> {
+    pub fn roll_back_worktree(&self, path: &Path, branch: Option<(&Branch, &Oid)>) -> Result<()> {
         let remove = || {
             self.git
                 .user(
@@ -199,7 +205,7 @@ impl Repo {
         }
         if let Some((branch, fork)) = branch {
             // Compare-and-swap: a branch that moved since has commits.
-            let name = format!("refs/heads/{branch}");
+            let name = branch.full();
             self.git.plumbing(["update-ref", "-d", &name, fork.as_str()]).any_code().run()?;
         }
         Ok(())
@@ -349,7 +355,7 @@ mod tests {
              worktree /r/a\nb\0HEAD {oid}\0detached\0locked why not\0\0"
         );
         let list = parse_list(text.as_bytes()).unwrap();
-        assert_eq!(list[0].branch.as_deref(), Some("main"));
+        assert_eq!(list[0].branch, Some("main".into()));
         assert_eq!(list[1].path, Path::new("/r/a\nb"));
         assert_eq!((list[1].branch.as_ref(), list[1].locked.as_deref()), (None, Some("why not")));
         assert!(parse_list(b"HEAD x\0").is_err());

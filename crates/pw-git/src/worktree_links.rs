@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{Repo, Worktree};
+use pw_core::branch::Branch;
 
 /// How many folders are looked into for a worktree that is not in its place.
 const MAX_FOLDERS: usize = 5_000;
@@ -72,15 +73,15 @@ impl Repo {
 
     /// Returns git's entry of the worktree of a branch that was made at `place` and locked with
     /// this reason. A user who moves one with git's own command has to unlock it first.
-    fn entry_of(&self, place: &Path, reason: &str, branch: &str) -> Option<Entry> {
+    fn entry_of(&self, place: &Path, reason: &str, branch: &Branch) -> Option<Entry> {
         let entries = self.all_entries();
         let is_free = |entry: &&Entry| !entry.locked().is_some_and(|text| text.starts_with("pw "));
         let locked = entries.iter().find(|entry| entry.locked().as_deref() == Some(reason));
         let on_branch = || {
             let has_it = |entry: &&Entry| {
                 let listed = self.worktrees().iter().find(|worktree| worktree.path == entry.path);
-                listed.is_some_and(|worktree| worktree.branch.as_deref() == Some(branch))
-                    || entry.head() == Some(format!("ref: refs/heads/{branch}"))
+                listed.is_some_and(|worktree| worktree.branch.as_ref() == Some(branch))
+                    || entry.head() == Some(format!("ref: {}", branch.full()))
             };
             entries.iter().filter(is_free).find(has_it)
         };
@@ -92,7 +93,7 @@ impl Repo {
     }
 
     /// Finds a worktree that git does not find in its place.
-    pub fn whereabouts(&self, place: &Path, reason: &str, branch: &str) -> Whereabouts {
+    pub fn whereabouts(&self, place: &Path, reason: &str, branch: &Branch) -> Whereabouts {
         let entry = self.entry_of(place, reason, branch);
         if let Some(entry) = &entry
             && is_folder(place)
@@ -165,7 +166,7 @@ impl Repo {
 
     /// Makes a folder and an entry lead to each other again, and git able to read the entry; no
     /// file of the worktree is touched. Where HEAD cannot be read, it is put on `branch`.
-    pub fn relink(&self, place: &Path, entry: &Entry, branch: Option<&str>) -> Result<()> {
+    pub fn relink(&self, place: &Path, entry: &Entry, branch: Option<&Branch>) -> Result<()> {
         let common = self.common().canonicalize().context("finding git's folder")?;
         let name = entry.folder.file_name().context("an entry has a name")?;
         let own = common.join("worktrees").join(name);
@@ -174,8 +175,9 @@ impl Repo {
         {
             // Where refs are in tables, HEAD is there, too, and the file says nothing.
             let is_in_tables = common.join("reftable").is_dir();
-            let head = if is_in_tables { ".invalid" } else { branch };
-            replace(&own.join("HEAD"), format!("ref: refs/heads/{head}\n").as_bytes())?;
+            let invalid = Branch::from(".invalid");
+            let head = if is_in_tables { &invalid } else { branch };
+            replace(&own.join("HEAD"), format!("ref: {}\n", head.full()).as_bytes())?;
         }
         if !self.is_readable(&own) {
             replace(&own.join("commondir"), b"../..\n")?;
@@ -205,7 +207,7 @@ impl Repo {
         from: &Path,
         place: &Path,
         entry: &Entry,
-        branch: &str,
+        branch: &Branch,
     ) -> Result<bool> {
         Ok(carry(from, place)? && self.relink(place, entry, Some(branch)).map(|()| true)?)
     }
@@ -213,7 +215,13 @@ impl Repo {
     /// Makes git's entry anew of a worktree whose folder is there, and moves that to its place.
     /// Every file stays as it is; the index went with the old entry, so that nothing is staged.
     /// Returns whether it could be moved.
-    pub fn register(&self, from: &Path, place: &Path, branch: &str, reason: &str) -> Result<bool> {
+    pub fn register(
+        &self,
+        from: &Path,
+        place: &Path,
+        branch: &Branch,
+        reason: &str,
+    ) -> Result<bool> {
         if from != place && !carry(from, place)? {
             return Ok(false);
         }
@@ -242,15 +250,9 @@ impl Entry {
     }
 
     fn as_listed(&self) -> Worktree {
-        let branch = self.head();
-        let branch = branch.as_deref().and_then(|head| head.strip_prefix("ref: refs/heads/"));
-        Worktree {
-            path: self.path.clone(),
-            bare: false,
-            head: None,
-            branch: branch.map(str::to_owned),
-            locked: self.locked(),
-        }
+        let head = self.head();
+        let branch = head.as_deref().and_then(|head| Branch::of_ref(head.strip_prefix("ref: ")?));
+        Worktree { path: self.path.clone(), bare: false, head: None, branch, locked: self.locked() }
     }
 
     fn head(&self) -> Option<String> {

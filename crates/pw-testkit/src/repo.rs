@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::SystemTime;
 
+use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -64,6 +65,22 @@ impl Answer {
     }
 }
 
+/// What Linux keeps in memory for programs that share it.
+const MEMORY: &str = "/dev/shm";
+
+/// Makes the folder of one test: in memory, where there is enough and programs may run from it, since tests write
+/// hundreds of thousands of small files. `TMPDIR` says otherwise.
+fn folder() -> TempDir {
+    let is_fit = |about: StatVfs| {
+        let room = about.f_bavail.saturating_mul(about.f_frsize);
+        room >= 2 << 30 && !about.f_flag.contains(StatVfsMountFlags::NOEXEC)
+    };
+    let said = std::env::var_os("TMPDIR").is_some();
+    let in_memory = !said && statvfs(MEMORY).is_ok_and(is_fit);
+    let parent = if in_memory { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
+    TempDir::with_prefix_in("pw-test-", parent).unwrap()
+}
+
 impl TestRepo {
     /// Makes a repository; `helpers` is the folder of the compiled helpers.
     pub fn new(helpers: &Path) -> Self {
@@ -72,7 +89,7 @@ impl TestRepo {
 
     /// Makes a repository in a folder of this name.
     pub fn named(helpers: &Path, name: &str) -> Self {
-        let folder = TempDir::with_prefix("pw-test-").unwrap();
+        let folder = folder();
         let (name, helpers) = (name.to_owned(), helpers.to_owned());
         let repo = Self { folder, name, helpers, clock: Cell::new(START), shim: None };
         std::fs::create_dir(repo.root()).unwrap();

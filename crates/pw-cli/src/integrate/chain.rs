@@ -10,7 +10,8 @@ use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{self, ByOthers, Merged};
 use pw_core::merge_order::Turn;
 use pw_core::next::CommandLine;
-use pw_core::record::RunOptions;
+use pw_core::plan::Problems;
+use pw_core::record::{RunOptions, beside};
 use pw_core::status::{ReasonKind, WorkerStatus};
 use pw_git::{Merges, unshallow};
 
@@ -164,13 +165,25 @@ impl<'a> MergeChain<'a> {
 /// Refuses when the integration branch is checked out or is not where we left it.
 pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
     let branch = workflow.plan.integration_branch();
-    let checked_out =
-        workflow.repo.worktrees().iter().find(|w| w.branch.as_deref() == Some(&branch));
+    let checked_out = workflow.repo.worktrees().iter().find(|w| w.branch.as_ref() == Some(&branch));
     if let Some(worktree) = checked_out {
         let message = format!("{branch} is checked out in {}", worktree.path.display());
         return Err(Failure::new(Code::IntegrationMoved, message)
             .hint("switch that checkout to another branch; moving the branch under it would confuse it")
             .next(CommandLine::git(&worktree.path, "switch --detach"))
+            .into());
+    }
+    if let Some(found) = beside(&workflow.refs, &format!("refs/heads/{branch}")) {
+        let found = found.trim_start_matches("refs/heads/");
+        let message = format!("the branch {found} is there, so git cannot have {branch}");
+        return Err(Failure::new(Code::InTheWay, message)
+            .hint(format!("rename {found}, or delete it if the user agrees, then run again"))
+            .next(
+                CommandLine::of("git branch -m")
+                    .word(found)
+                    .word(format!("{}-by-hand", found.replace('/', "-"))),
+            )
+            .details(Problems { problems: Vec::new() })
             .into());
     }
     own_result(workflow).map(drop)

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::cleanup::Stays;
 use pw_core::facts::Facts;
 use pw_core::next::{CommandLine, Next};
@@ -43,7 +44,7 @@ fn still_open(workflow: &Workflow, facts: &Facts) -> Option<String> {
         return Some(format!("an integration is stopped: {on}"));
     }
     if facts.landed().is_none() {
-        let base = record.base_branch.as_deref().unwrap_or("the base");
+        let base = record.base_branch.as_ref().map_or("the base", Branch::as_str);
         let land = CommandLine::from(Next::Finish { workflow: name, way: None });
         return Some(format!("{base} does not have it: {land}"));
     }
@@ -108,8 +109,10 @@ fn files(workflow: &Workflow) -> Result<Vec<Stays>> {
         false if path.symlink_metadata().is_ok() => std::fs::remove_file(path),
         false => Ok(()),
     };
-    for name in ["gate", "pull-request.md"] {
-        let path = folder.join(name);
+    let names = ["gate", "pull-request.md", "seen.json", "notified"].map(|name| folder.join(name));
+    let logs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let logs = logs.filter(|entry| entry.file_name().to_string_lossy().starts_with("notify-"));
+    for path in names.into_iter().chain(logs.map(|entry| entry.path())) {
         remove(&path).with_context(|| format!("removing {}", path.display()))?;
     }
     // Only what is empty goes.

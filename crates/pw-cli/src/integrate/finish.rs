@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use pw_core::branch::Branch;
 use pw_core::details::{Files, Present, Unclean};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
@@ -100,7 +101,7 @@ pub(super) struct Finish<'a> {
     signals: BTreeMap<WorkerId, Vec<String>>,
     states: Vec<WorkerStatus>,
     /// The base branch, and where it is.
-    pub(super) base: String,
+    pub(super) base: Branch,
     before: Oid,
     /// What is to land.
     result: Oid,
@@ -121,7 +122,7 @@ impl<'a> Finish<'a> {
         workflow: &'a Workflow,
         context: &'a Context,
         options: Options,
-        (result, (base, before)): (Oid, (String, Oid)),
+        (result, (base, before)): (Oid, (Branch, Oid)),
         obstacles: &mut Obstacles,
     ) -> Result<Self> {
         for id in &options.without {
@@ -256,7 +257,7 @@ impl<'a> Finish<'a> {
             self.require_clean(checkout, &commit)?;
         }
         self.verify(&commit)?;
-        let name = format!("refs/heads/{}", self.base);
+        let name = self.base.full();
         match &checkout {
             Some(checkout) => {
                 // Checked again, since verifying may have taken long.
@@ -329,8 +330,8 @@ impl<'a> Finish<'a> {
         let ours = format!("the workflow {}", self.workflow.plan.workflow);
         let by_base = carried(repo, [(&base, &work)])?;
         let by_work = carried(repo, [(&work, &base)])?;
-        let by_base = by_base.iter().map(|edit| edit.told(&self.base, &ours));
-        let by_work = by_work.iter().map(|edit| edit.told(&ours, &self.base));
+        let by_base = by_base.iter().map(|edit| edit.told(self.base.as_str(), &ours));
+        let by_work = by_work.iter().map(|edit| edit.told(&ours, self.base.as_str()));
         self.keeper.notes.extend(by_base.chain(by_work));
         Ok(())
     }
@@ -392,11 +393,12 @@ impl<'a> Finish<'a> {
             return Err(refuse(Code::WrongBranch, message, "repair or remove that worktree").into());
         };
         let shown = checkout.path.display();
-        if let Some(operation) = &tree.operation {
-            let message = format!("a {operation} of {} is in progress in {shown}", self.base);
-            return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
+        if let Some(operation) = tree.operation {
+            let message = format!("{} on {} in {shown}", operation.in_progress(), self.base);
+            let hint = format!("finish it there first, or give it up with {}", operation.abort());
+            return Err(refuse(Code::WrongBranch, message, &hint).into());
         }
-        if tree.branch.as_deref() != Some(&self.base) {
+        if tree.branch.as_ref() != Some(&self.base) {
             let message = format!("{} is being rebased or bisected in {shown}", self.base);
             return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
         }
@@ -544,7 +546,7 @@ fn require_result(workflow: &Workflow) -> Result<Oid> {
 }
 
 /// Returns the base branch and its commit.
-fn require_base(workflow: &Workflow) -> Result<(String, Oid)> {
+fn require_base(workflow: &Workflow) -> Result<(Branch, Oid)> {
     let refuse = |message: String| {
         Failure::new(Code::NoBase, message)
             .hint("land it by hand, on the branch the user names")

@@ -182,7 +182,8 @@ impl<'a> Gatekeeper<'a> {
         self.verdicts.insert(key.clone(), verdict);
         self.fresh.insert(key.clone());
         let (tree, terms) = key.clone();
-        self.record(&Event::Gated { tree, terms, end, seconds }, Transaction::default())
+        let gate = Some(gate.name.clone());
+        self.record(&Event::Gated { tree, terms, end, seconds, gate }, Transaction::default())
     }
 
     /// Adds an event to the record, with a change of refs.

@@ -111,6 +111,7 @@ impl GateWorktree {
         let Some(gate) = workflow.plan.setup.clone().and_then(Gate::only) else { return Ok(()) };
         let log = Self::folder(workflow).join("setup.log");
         let environment = [("PW_WORKFLOW", workflow.plan.workflow.to_string())];
+        let environment = environment.into_iter().chain(prepare::checkout(&workflow.repo));
         let follow = &mut |line: &str| context.progress(&format!("  | {line}"));
         let run = command::run_gate(&gate, &self.path, &log, environment, Some(&self.lock), follow);
         let (end, _) = run?;

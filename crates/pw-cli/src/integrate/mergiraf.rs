@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pw_core::conflict::{Blob, ConflictKind, FileConflict, Stages};
+use pw_core::blob::Blob;
+use pw_core::conflict::{ConflictKind, FileConflict, Stages};
 use pw_core::conflict_markers;
 use pw_core::gate::{End, Gate};
 use pw_core::id::{Oid, WorkerId};
@@ -73,14 +74,14 @@ impl<'a> Mergiraf<'a> {
             let Stages { base: Some(base), ours: Some(ours), theirs: Some(theirs) } = stages else {
                 continue;
             };
-            if [base, ours, theirs].iter().any(|blob| !blob.mode.starts_with("100")) {
+            if [base, ours, theirs].iter().any(|blob| !blob.mode.is_file()) {
                 continue;
             }
             let ids = [base, ours, theirs].map(|blob| blob.oid.clone());
             let sides = repo.contents(&ids, scratch)?;
             if let Some(content) = merge_file(program, &path, &sides, size, tips)? {
-                let mode = if theirs.mode == base.mode { &ours.mode } else { &theirs.mode };
-                let blob = Blob { oid: repo.write_blob(&content, None)?, mode: mode.clone() };
+                let mode = Blob::merged_mode(Some(base), ours, theirs);
+                let blob = Blob { oid: repo.write_blob(&content, None)?, mode };
                 merged.push((path, blob));
             }
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::details::RemoteSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, PullRequest, Share};
@@ -24,7 +25,7 @@ const PUSH_LIMIT: Duration = Duration::from_secs(600);
 pub(super) struct Proposal<'a> {
     pub(super) workflow: &'a Workflow,
     /// The branch it is to land on.
-    pub(super) base: &'a str,
+    pub(super) base: &'a Branch,
     pub(super) shares: &'a [Share<'a>],
     pub(super) gate: Option<&'a GateReport>,
 }
@@ -47,9 +48,9 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
         "pr",
         "create",
         "--base",
-        proposal.base,
+        proposal.base.as_str(),
         "--head",
-        &branch,
+        branch.as_str(),
         "--title",
         &title,
         "--body-file",
@@ -62,7 +63,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
             CommandLine::of("gh pr create --base").word(proposal.base).and("--head").word(&branch);
         let propose = from.and("--title").word(&pull_request.title).and("--body-file").path(&file);
         let push = CommandLine::of("git push").word(&pull_request.remote);
-        let push = push.word(format!("refs/heads/{branch}"));
+        let push = push.word(branch.full());
         let next = vec![NextStep::new("push", push), NextStep::new("propose", propose)];
         return Ok(Proposed { pull_request, next });
     };
@@ -73,7 +74,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
         return Err(failed(proposal, &message, &pushed.message));
     }
     pull_request.pushed = true;
-    let known = ["pr", "view", &branch, "--json", "url", "--jq", ".url"].map(str::to_owned);
+    let known = ["pr", "view", branch.as_str(), "--json", "url", "--jq", ".url"].map(str::to_owned);
     // An open pull request contains the push already; `gh` would refuse a second one.
     let url = match say(&gh, repo.place(), &known)? {
         (true, url) => url,

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::details::Files;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{CommandLine, NextStep};
@@ -23,7 +24,7 @@ const MAX_NAMED: usize = 20;
 /// Where a snapshot is to be brought back to.
 pub(super) enum Target<'a> {
     Worktree(&'a Path),
-    Branch(&'a str),
+    Branch(&'a Branch),
 }
 
 /// Lists the snapshots, or the named one; changes nothing.
@@ -109,7 +110,7 @@ fn into_worktree(
         }
     };
     let shown = path.to_string_lossy().into_owned();
-    let is_free = |branch: &&String| workflow.branch(branch).is_none();
+    let is_free = |branch: &&Branch| workflow.branch(branch).is_none();
     let next = match kept.branch.as_ref().filter(is_free) {
         Some(branch) => NextStep::new("switch", CommandLine::git(&path, "switch -c").word(branch)),
         None => NextStep::new("look", CommandLine::git(&path, "status")),
@@ -132,18 +133,17 @@ fn is_restored(workflow: &Workflow, path: &Path, kept: &Kept) -> Result<bool> {
     repo.has_same_files(&now, &kept.commit)
 }
 
-fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &str) -> Result<(Restored, NextStep)> {
+fn onto_branch(workflow: &Workflow, kept: &Kept, branch: &Branch) -> Result<(Restored, NextStep)> {
     let repo = &workflow.repo;
-    if !repo.is_branch_name(branch)? {
-        let message = format!("{branch:?} cannot be the name of a branch");
+    if !repo.is_branch_name(branch.as_str())? {
+        let message = format!("{:?} cannot be the name of a branch", branch.as_str());
         return Err(Failure::new(Code::Usage, message).hint("choose another name").into());
     }
     let title = format!("Restore {}", kept.id);
     let commit = repo.commit_of_snapshot(&kept.commit, kept.head.as_ref(), &title)?;
     let there = workflow.branch(branch);
     if there != Some(&commit) {
-        let transaction =
-            Transaction::default().set(&format!("refs/heads/{branch}"), &commit, None);
+        let transaction = Transaction::default().set(&branch.full(), &commit, None);
         if there.is_some() || !transaction.commit(repo)? {
             return Err(
                 in_the_way(format!("a branch is in the way of {branch}"), Vec::new()).into()

@@ -154,6 +154,34 @@ fn require_content(
         .into())
 }
 
+/// Adds the conflicted files in which git wrote markers and none is left: they were edited. What else is to
+/// be decided, `continue` names.
+pub(super) fn add_resolved(workflow: &Workflow) -> Result<()> {
+    let stopped = stopped(workflow)?;
+    let resolution = Resolution::of(workflow, stopped)?;
+    if stopped.resolution.is_some()
+        || !matches!(resolution.progress(&workflow.repo, stopped)?, Progress::Merging)
+    {
+        return Ok(());
+    }
+    let WorktreeFacts::Present(tree) = workflow.repo.tree_state(&resolution.path)? else {
+        return Ok(());
+    };
+    let merge = StoppedMerge::read(workflow, stopped)?;
+    let mut resolved = Vec::new();
+    for FileConflict { path, kind, .. } in &merge.outcome.conflicts {
+        let is_text = matches!(kind, ConflictKind::Content | ConflictKind::AddAdd);
+        if !is_text || !tree.unmerged.contains(path) || !merge.had_markers(path) {
+            continue;
+        }
+        let content = std::fs::read(resolution.path.join(path.to_path()));
+        if content.is_ok_and(|text| matches!(merge.is_marked(workflow, path, &text), Ok(false))) {
+            resolved.push(path.clone());
+        }
+    }
+    workflow.repo.add_files(&resolution.path, &resolved)
+}
+
 /// Returns the resolved tree, or refuses with what is left to do.
 fn resolved_tree(
     workflow: &Workflow,

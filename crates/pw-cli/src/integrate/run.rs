@@ -8,7 +8,7 @@ use pw_core::gate_report::GateReport;
 use pw_core::history::CommitRange;
 use pw_core::id::WorkerId;
 use pw_core::integration::{self, ByOthers, Integrated, Merged};
-use pw_core::next::{CommandLine, Next, NextStep};
+use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::path::RepoPath;
 use pw_core::record::{Event, Proof, Refs, RunOptions, Stopped};
 use pw_core::status::{ReasonKind, State, WorkerStatus, taken_back};
@@ -37,13 +37,21 @@ pub(super) fn run(context: &Context, name: Option<&str>, options: RunOptions) ->
 }
 
 /// Takes the resolution in and goes on with the workers that are left; after a red gate, merges and
-/// tests anew.
-pub(super) fn go_on(context: &Context, name: Option<&str>, options: &RunOptions) -> Result<Answer> {
+/// tests anew. `adds`: files without markers are added to the resolution first.
+pub(super) fn go_on(
+    context: &Context,
+    name: Option<&str>,
+    options: &RunOptions,
+    adds: bool,
+) -> Result<Answer> {
     let (workflow, _lock) = Workflow::open_alone(context, name)?;
     if let Some(red) = &workflow.record.red {
         return MergeChain::anew(&workflow, context, red.options.and(options))?.carry_out();
     }
     let options = stopping::stopped(&workflow)?.options.and(options);
+    if adds {
+        resume::add_resolved(&workflow)?;
+    }
     from_resolution(context, workflow, options)
 }
 
@@ -188,7 +196,7 @@ impl MergeChain<'_> {
         // Gates take their time: a worker may have committed meanwhile.
         let now = if keeper.runs > 0 { read_refs(repo)? } else { refs.clone() };
         for Merged { worker, tip, .. } in &self.merged {
-            let branch = format!("refs/heads/{}", self.workflow.worker(worker)?.branch());
+            let branch = self.workflow.worker(worker)?.branch().full();
             let known = refs.get(&branch);
             if now.get(&branch).is_some_and(|now| now != tip && Some(now) != known) {
                 newer.push(worker.clone());
@@ -197,12 +205,29 @@ impl MergeChain<'_> {
         let (base, branch) = (record.base.short(), plan.integration_branch());
         let review = CommandLine::of("git log --first-parent").word(format!("{base}..{branch}"));
         let review = NextStep::new("review", review);
-        let (workflow, way) = (&plan.workflow, None);
-        // From a detached HEAD there is nowhere to land by ourselves.
-        let land = record.base_branch.as_ref();
-        let land = land.map(|_| NextStep::new("land", Next::Finish { workflow, way }));
-        let retro = NextStep::new("look back", Next::Report(workflow));
+        let workflow = &plan.workflow;
         let before = record.merged.keys();
+        let is_merged = |id: &WorkerId| {
+            record.merged.contains_key(id) || self.merged.iter().any(|merged| merged.worker == *id)
+        };
+        let is_open = |status: &&WorkerStatus| {
+            let after = plan.worker(&status.id).map(|worker| &worker.after[..]).unwrap_or_default();
+            status.state == State::Planned && after.iter().all(is_merged)
+        };
+        let advance = self.states.iter().find(is_open);
+        let advance = advance.map(|_| NextStep::new("advance", Next::Advance(workflow)));
+        // From a detached HEAD there is nowhere to land by ourselves.
+        let land = match &record.base_branch {
+            Some(base) => {
+                let tip =
+                    refs.get(&format!("refs/heads/{base}")).filter(|tip| **tip != record.base);
+                let is_ahead = tip.map_or(Ok(true), |tip| repo.is_ancestor(tip, self.commit()))?;
+                let way = (!is_ahead).then_some(Way::Merge);
+                Some(NextStep::new("land", Next::Finish { workflow, way }))
+            }
+            None => None,
+        };
+        let retro = NextStep::new("look back", Next::Report(workflow));
         let merged = self.merged.iter().map(|merged| &merged.worker);
         let moved_edits = moved_edits::among(repo, &self.facts, before.chain(merged))?;
         let answer = Integrated {
@@ -216,7 +241,7 @@ impl MergeChain<'_> {
             newer,
             gate,
             notes: keeper.notes.into_iter().chain(keeper.journal.notes()).collect(),
-            next: std::iter::once(review).chain(land).chain([retro]).collect(),
+            next: advance.into_iter().chain([review]).chain(land).chain([retro]).collect(),
         };
         Answer::of(&answer, view::integrated)
     }

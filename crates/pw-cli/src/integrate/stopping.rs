@@ -71,10 +71,10 @@ fn to_resolve(
         kept.map(|name| format!("; what stood there before is kept as {name}")).unwrap_or_default();
     let remembered = match details.conflicts.iter().filter(|file| file.remembered).count() {
         0 => String::new(),
-        n => format!("; {} as resolved before: look before you add", counted(n, "file")),
+        n => format!("; {} as resolved before: look at them first", counted(n, "file")),
     };
     let hint = format!(
-        "resolve the files in {}, git add them there, then continue{remembered}{kept}",
+        "resolve the files in {}, then continue with --add{remembered}{kept}",
         resolution.shown
     );
     let files = counted(conflicts.len(), "file");
@@ -189,6 +189,13 @@ impl StoppedMerge {
     /// Returns the length of a file's conflict markers.
     fn size(&self, path: &RepoPath) -> usize {
         self.unmerged.get(path).map_or(conflict_markers::MARKER_SIZE, |file| file.size)
+    }
+
+    /// Returns whether git wrote markers into a file, so that a user or a session took them out when none is left.
+    pub(super) fn had_markers(&self, path: &RepoPath) -> bool {
+        let is_marked =
+            |file: &Unmerged| conflict_markers::is_left_over(&file.marked, file.size, &[]);
+        self.unmerged.get(path).is_some_and(is_marked)
     }
 
     /// Returns whether `content` is no resolution of a file: a marker of the merge is left in it.

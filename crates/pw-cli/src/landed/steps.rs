@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::Result;
 use pw_core::facts::{Facts, Part, Reverted};
-use pw_core::history::{Change, Commit, CommitRange, History};
+use pw_core::history::{Change, Commit, CommitRange, Content, History};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_git::Repo;
@@ -117,7 +117,7 @@ impl Steps {
             self.last_change(path, at, is_kept).is_some_and(|last| Some(&last.new) == before)
         };
         // Also under another name, where the branch had renamed its folder.
-        let came: BTreeSet<&Option<String>> = self.steps[from..=at]
+        let came: HashSet<&Option<Content>> = self.steps[from..=at]
             .iter()
             .flat_map(|(_, all)| all.values())
             .map(|c| &c.new)

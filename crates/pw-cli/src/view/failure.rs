@@ -24,6 +24,9 @@ pub(crate) fn failure(failure: &Failure) -> String {
     for (path, kind) in conflicts(failure).into_iter().take(LISTED) {
         out += &format!("  {} ({})\n", plain(&path.to_string()), kind.words());
     }
+    for command in failure.told::<Conflicts>().map(|told| told.commands).unwrap_or_default() {
+        out += &format!("  $ {}\n", plain(&command));
+    }
     for line in output(failure).unwrap_or_default().lines() {
         out += &format!("  | {}\n", plain(line));
     }

@@ -4,7 +4,7 @@ use pw_core::analyze::neighbours::Neighbour;
 use pw_core::channel::Channel;
 use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
-use pw_core::session::Usage;
+use pw_core::session::{EngineAnswer, Usage};
 use pw_core::status::{
     Drift, Integration, Outlook, State, Status, Unresolved, Waited, Waiting, WorkerStatus,
 };
@@ -73,7 +73,8 @@ pub(crate) fn status(status: &Status) -> String {
     out.extend(status.waiting.iter().map(wait));
     out.extend(status.drift.iter().map(drift));
     let note = status.remote.as_ref().and_then(Channel::note);
-    out.extend(note.map(|note| format!("  {}\n", plain(&note))));
+    let notes = note.into_iter().chain(status.engines.iter().filter_map(EngineAnswer::note));
+    out.extend(notes.map(|note| format!("  {}\n", plain(&note))));
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
     }

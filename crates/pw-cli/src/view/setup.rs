@@ -3,6 +3,7 @@
 use pw_core::analyze::neighbours::Neighbour;
 use pw_core::diagnosis::{Diagnosis, Level};
 use pw_core::doctor::Doctor;
+use pw_core::engine::RepositoryFile;
 use pw_core::gap::Repaired;
 use pw_core::launch::Launched;
 use pw_core::prerequisites::{Prerequisites, WillRun};
@@ -67,6 +68,9 @@ pub(crate) fn check(check: &Check) -> String {
         if let Some(expected) = past.expected_seconds {
             out += &format!("  the plan takes about {}\n", about(expected));
         }
+        for gate in &past.flaky_gates {
+            out += &format!("  the gate {} was flaky in {} of {runs}\n", gate.name, gate.runs);
+        }
     }
     out += &prerequisites(&check.prerequisites);
     out + &next(&check.setup.next)
@@ -124,6 +128,12 @@ pub(crate) fn launched(launched: &Launched) -> String {
         // Not in a table: a command that is cut cannot be copied.
         let word = launch.status.word();
         out += &format!("{} ({word})\n  {}\n", launch.worker, plain(&launch.command));
+    }
+    if let Some(RepositoryFile { path, content }) = &launched.file {
+        out += &format!("the base branch needs the file {path}:\n{}\n", plain(content));
+    }
+    for submission in &launched.submissions {
+        out += &format!("{}\n{}\n", plain(&submission.words()), plain(&submission.input));
     }
     for skipped in &launched.skipped {
         out += &format!("  left alone: {}\n", plain(&skipped.message));

@@ -1,5 +1,6 @@
 //! Snapshots: what there is, what came back, what is gone; and what a cleanup did.
 
+use pw_core::branch::Branch;
 use pw_core::cleanup::{Cleanup, Stays};
 use pw_core::snapshot::{Forgotten, Restore, Snapshot};
 use pw_core::time::human;
@@ -38,7 +39,11 @@ pub(crate) fn cleanup(cleanup: &Cleanup) -> String {
 
 pub(crate) fn restore(restore: &Restore) -> String {
     if let Some(restored) = &restore.restored {
-        let place = restored.worktree.as_deref().or(restored.branch.as_deref()).unwrap_or_default();
+        let place = restored
+            .worktree
+            .as_deref()
+            .or(restored.branch.as_ref().map(Branch::as_str))
+            .unwrap_or_default();
         let files = pw_core::text::counted(restored.files, "file");
         return format!("{} is back in {}: {files}\n", restored.snapshot, plain(place))
             + &next(&restore.next);

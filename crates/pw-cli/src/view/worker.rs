@@ -1,6 +1,7 @@
 //! What a worker is told.
 
-use pw_core::worker::{Brief, Committed, Passed, Ran, Synced};
+use pw_core::text::counted;
+use pw_core::worker::{Brief, Committed, Passed, Ran, Synced, Undone};
 
 use super::table::{next, paths, plain};
 
@@ -68,6 +69,22 @@ pub(crate) fn committed(committed: &Committed) -> String {
         committed.gaps.iter().map(|gap| format!("not as it was made: {}\n", plain(&gap.message))),
     );
     out + &next(&committed.next)
+}
+
+pub(crate) fn undone(undone: &Undone) -> String {
+    let mut out = match undone.files {
+        0 => "nothing to undo\n".to_owned(),
+        files => {
+            format!("as committed again: {} ({})\n", counted(files, "file"), paths(&undone.undone))
+        }
+    };
+    if !undone.left.is_empty() {
+        out += &format!("not yours, and left: {}\n", paths(&undone.left));
+    }
+    if let Some(restore) = &undone.restore {
+        out += &format!("to have it back: {restore}\n");
+    }
+    out + &next(&undone.next)
 }
 
 pub(crate) fn synced(synced: &Synced) -> String {

@@ -57,7 +57,8 @@ fn exists(repo: &TestRepo, name: &str) -> bool {
 #[test]
 fn a_stop_tells_both_sides_their_workers_and_what_they_wanted() {
     let repo = colliding();
-    let details = repo.pw("pw-integrate run").error(4, "merge_conflict")["details"].clone();
+    let details =
+        repo.pw("pw-integrate run --verbose").error(4, "merge_conflict")["details"].clone();
     let file = &details["conflicts"][0];
     assert_eq!((&file["path"], &file["kind"]), (&json!("shared.txt"), &json!("content")));
     let blob = |name: &str| json!({"oid": repo.git(&["rev-parse", &format!("{name}:shared.txt")]), "mode": "100644"});
@@ -82,11 +83,15 @@ fn a_stop_tells_both_sides_their_workers_and_what_they_wanted() {
             {"worker": "task-2", "tasks": ["list posts"], "notes": "newest first", "said": "posts"},
         ])
     );
-    // Asked again in any way, the same is told.
-    let again = repo.pw("pw-integrate run").error(4, "merge_conflict")["details"].clone();
+    // Asked again in any way, the same is told; by default without what git alone reads.
+    let unresolved = repo.pw("pw-integrate continue --verbose").error(4, "unresolved");
+    assert_eq!(unresolved["details"], details);
+    let mut again = repo.pw("pw-integrate run").error(4, "merge_conflict")["details"].clone();
+    assert_eq!(again["conflicts"][0].get("base"), None);
+    for side in ["base", "ours", "theirs"] {
+        again["conflicts"][0][side] = file[side].clone();
+    }
     assert_eq!(again, details);
-    let unresolved = repo.pw("pw-integrate continue").error(4, "unresolved")["details"].clone();
-    assert_eq!(unresolved, details);
 }
 
 #[test]
@@ -201,12 +206,12 @@ fn the_same_hunks_are_resolved_once_and_looked_at_each_time() {
     repo.worker("task-1-users").commit("[COMPLETE] users");
     let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
     assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
-    assert!(error["hint"].as_str().unwrap().contains("look before you add"), "{error:#}");
+    assert!(error["hint"].as_str().unwrap().contains("look at them first"), "{error:#}");
     assert_eq!(repo.read(&format!("{PLACE}/shared.txt")), "1\ntwo\nboth\nfour\nfive\n");
+    assert_eq!(error["details"]["conflicts"][0].get("hunks"), None, "told before: {error:#}");
     let error = repo.pw("pw-integrate continue").error(4, "unresolved");
     assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
-    repo.follow(&error["next"]);
-    repo.pw("pw-integrate continue").data();
+    repo.pw("pw-integrate continue --add").data();
     assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]).lines().nth(2), Some("both"));
 }
 
@@ -348,4 +353,17 @@ fn a_resolution_has_to_pass_the_gate_too() {
     assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
     resolve(&repo, "shared.txt", "one\ntwo\nusers, posts\nfour\nfive\n");
     assert_eq!(repo.pw("pw-integrate continue").data()["gate"]["gates"][0]["passed"], true);
+}
+
+#[test]
+fn what_is_edited_is_added_on_request_and_nothing_else_is() {
+    let repo = colliding();
+    repo.pw("pw-integrate run").error(4, "merge_conflict");
+    // git's markers are still there.
+    let error = repo.pw("pw-integrate continue --add").error(4, "unresolved");
+    assert!(error["message"].as_str().unwrap().contains("conflict markers"), "{error:#}");
+    repo.write(&format!("{PLACE}/shared.txt"), "one\ntwo\nboth\nfour\nfive\n");
+    repo.pw("pw-integrate continue").error(4, "unresolved");
+    repo.pw("pw-integrate continue --add").data();
+    assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]).lines().nth(2), Some("both"));
 }

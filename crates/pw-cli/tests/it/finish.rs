@@ -133,12 +133,14 @@ fn a_base_that_moved_is_merged_on_request_and_conflicts_are_named() {
     let error = refused(&repo, " --merge", "base_conflict");
     assert_eq!(error["details"]["conflicts"], json!([{"path": "docs/a.md", "kind": "add_add"}]));
     // As the hint says: resolved on the integration branch, which then is ahead of the base.
-    repo.follow(&error["next"]);
-    let place = repo.root().join("worktrees/_landing");
-    repo.try_git(&place, &["merge", "-q", "main"]);
-    std::fs::write(place.join("docs/a.md"), "both").unwrap();
-    repo.git_in(&place, &["commit", "-q", "-a", "-m", "took main in"]);
-    repo.git(&["worktree", "remove", "worktrees/_landing"]);
+    let commands = error["details"]["commands"].as_array().unwrap();
+    assert_eq!((commands.len(), &commands[0]), (4, &error["next"]));
+    repo.follow(&commands[0]);
+    let merge = repo.shell(commands[1].as_str().unwrap()).output().unwrap();
+    assert!(!merge.status.success(), "there is nothing to resolve");
+    repo.write("worktrees/_landing/docs/a.md", "both");
+    repo.follow(&commands[2]);
+    repo.follow(&commands[3]);
     assert_eq!(repo.pw("pw-integrate finish").data()["landed"], "fast_forward");
     assert_eq!(repo.read("docs/a.md"), "both");
 }

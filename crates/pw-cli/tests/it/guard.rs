@@ -120,10 +120,13 @@ fn a_session_is_told_its_assignment_at_every_start() {
             "GET /users",
             "in_progress",
             "model",
-            "task-3-docs is complete",
+            r#""name":"docs","state":"complete""#,
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
+        let (_, brief) = text.split_once('{').unwrap();
+        let brief: Value = serde_json::from_str(&format!("{{{brief}")).unwrap();
+        assert_eq!(brief["tasks"], users.pw(&["brief"]).data()["tasks"]);
     }
     assert_eq!(hear(&repo, "session-start", &json!({"cwd": repo.root()})), Value::Null);
 }

@@ -48,6 +48,8 @@ fn what_passed_prints_nothing_and_what_failed_its_end_with_the_commands_own_exit
     let noise = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; done";
     let passed = worker.pw(&["run", "--", &format!("{noise}; test -n \"$NO_COLOR\"")]);
     assert!(passed.stdout.len() < 800 && passed.stderr.is_empty(), "{passed:?}");
+    assert_eq!(passed.data()["passed"][0].get("log"), None, "there is nothing to read");
+    let passed = worker.pw(&["run", "--verbose", "--", noise]);
     let log = passed.data()["passed"][0]["log"].as_str().unwrap().to_owned();
     assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 300);
     assert!(log.starts_with(repo.root().join(".git/pw/two/a-x").to_str().unwrap()), "{log}");

@@ -482,3 +482,22 @@ fn who_could_collide_comes_last_and_the_answer_says_so() {
     assert_eq!(error["details"]["worker"], "task-2");
     assert_eq!(error["details"]["merged"], json!(["task-3", "task-1"]));
 }
+
+/// git keeps refs as files and folders: it cannot have a branch beside one that is its folder.
+#[test]
+fn a_branch_that_leaves_the_result_no_name_is_named_with_the_way_out() {
+    for (taken, moved) in [
+        ("integration", "integration-by-hand"),
+        ("integration/rest-api/x", "integration-rest-api-x-by-hand"),
+    ] {
+        let repo = finished(false);
+        repo.git(&["branch", taken]);
+        let before = repo.git(&["for-each-ref"]);
+        let error = repo.pw("pw-integrate run").error(3, "in_the_way");
+        assert!(error["message"].as_str().unwrap().contains(taken), "{error:#}");
+        assert_eq!(repo.git(&["for-each-ref"]), before);
+        assert!(repo.follow(&error["next"]).status.success(), "{error:#}");
+        repo.pw("pw-integrate run").data();
+        repo.git(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{moved}")]);
+    }
+}

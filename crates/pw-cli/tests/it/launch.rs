@@ -137,10 +137,7 @@ fn print_says_what_to_run_and_changes_nothing() {
         prompt.trim_end()
     );
     assert!(seen(&repo).starts_with(&expected), "{}\n{expected}", seen(&repo));
-    assert!(
-        prompt.contains("> it's \"x\" $(touch hacked) `id`\n> '; touch hacked; echo '\n"),
-        "{prompt}"
-    );
+    assert!(!prompt.contains("hacked"), "{prompt}");
     assert!(!repo.fingerprint().keys().any(|path| path.ends_with("hacked")));
     assert!(!repo.beside("hacked").exists());
 }

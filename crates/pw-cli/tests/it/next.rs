@@ -68,6 +68,7 @@ fn commands<'a>(
         Next::Restore { workflow, snapshot: "task-1/2", into: path },
         Next::Brief,
         Next::Checkpoint("what was done"),
+        Next::Undo,
         Next::Complete,
         Next::Needs { worker: &workers[0], item: text },
         Next::Blocked { reason: text },

@@ -49,7 +49,7 @@ fn files(folder: &Path) -> BTreeMap<Vec<u8>, (u32, Vec<u8>)> {
                 false => std::fs::read(&path).unwrap(),
             };
             let name = path.strip_prefix(folder).unwrap().as_os_str().as_bytes().to_vec();
-            found.insert(name, (about.permissions().mode() & 0o111, content));
+            found.insert(name, (about.permissions().mode() & 0o777, content));
         }
     }
     found
@@ -104,6 +104,11 @@ fn everything_uncommitted_comes_back_byte_for_byte() {
     worker.git(&["rm", "-q", "--cached", "index-only"]);
     std::fs::remove_file(worker.path.join("gone")).unwrap();
     std::fs::set_permissions(worker.path.join("mode"), PermissionsExt::from_mode(0o755)).unwrap();
+    // A key that only its owner may read, and what nobody may write.
+    for (name, bits) in [(".netrc", 0o600), ("run.secret", 0o700), ("fixed.key", 0o440)] {
+        worker.write(name, name);
+        std::fs::set_permissions(worker.path.join(name), PermissionsExt::from_mode(bits)).unwrap();
+    }
     std::fs::remove_file(worker.path.join("typed")).unwrap();
     symlink("no/where \n", worker.path.join("typed")).unwrap();
     worker.git(&["update-index", "--assume-unchanged", "hidden"]);

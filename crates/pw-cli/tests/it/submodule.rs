@@ -39,7 +39,8 @@ fn commits_of_submodules_are_merged_and_never_lost() {
     let gitlink = |name: &str| repo.git(&["rev-parse", &format!("{name}:lib")]);
     repo.pw("pw-integrate run --without b").data();
     assert_eq!(gitlink("integration/two"), bumps[0]);
-    let details = repo.pw("pw-integrate run").error(4, "merge_conflict")["details"].clone();
+    let details =
+        repo.pw("pw-integrate run --verbose").error(4, "merge_conflict")["details"].clone();
     let file = &details["conflicts"][0];
     let sides = [&file["base"], &file["ours"], &file["theirs"]].map(|side| side["oid"].clone());
     assert_eq!(sides, [&first, &bumps[0], &bumps[1]].map(|oid| Value::from(oid.as_str())));

@@ -66,7 +66,7 @@ pub(super) fn prove(globs: &[Vec<String>]) -> Result<(), Unsaid> {
 }
 
 /// Returns a glob for one path; characters that mean something in globs become `?`.
-pub(super) fn glob(path: &[u8], is_file: bool) -> Option<String> {
+pub(crate) fn glob(path: &[u8], is_file: bool) -> Option<String> {
     let text = std::str::from_utf8(path).ok()?;
     if text.chars().any(|c| c.is_control() || c == '\\') {
         return None;

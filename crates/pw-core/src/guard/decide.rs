@@ -81,6 +81,14 @@ pub(super) fn is_own(plan: &Plan, worker: &Worker, around: &dyn Surroundings, pa
     }
 }
 
+/// Returns whether a path names one tracked file of the worker's worktree.
+pub(super) fn is_tracked_file(around: &dyn Surroundings, path: &str) -> bool {
+    match around.target(path) {
+        Target::Inside(inside) => around.is_tracked(&inside) && !around.is_folder(path),
+        _ => false,
+    }
+}
+
 /// Returns whether a worker owns any of what could be in a folder.
 fn reaches(plan: &Plan, worker: &Worker, folder: &RepoPath) -> bool {
     // What means something to a glob may be any letter here: better let pass than read as a class.

@@ -273,7 +273,7 @@ fn printed(judge: &Judge<'_>, place: Place, verb: &str, args: &[Word]) -> Option
         }
         ("rev-parse", ["--git-path", path]) => Some(format!("{worktree}/.git/{path}")),
         ("rev-parse", ["--abbrev-ref", "HEAD"]) | ("branch", ["--show-current"]) => {
-            Some(judge.worker.branch())
+            Some(judge.worker.branch().to_string())
         }
         _ => None,
     }

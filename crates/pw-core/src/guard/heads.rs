@@ -43,7 +43,7 @@ fn checkout(judge: &Judge<'_>, args: &[Word]) -> bool {
 /// Returns whether `git checkout NAME` would leave the worker's commit.
 fn goes_away(judge: &Judge<'_>, name: &Word, is_commit: bool) -> bool {
     let text = name.text.as_str();
-    let stays = text == "HEAD" || text == "@" || text == judge.worker.branch();
+    let stays = text == "HEAD" || text == "@" || text == judge.worker.branch().as_str();
     let goes = is_commit || text == "-" || !name.is_known() || names_commit(judge, text);
     !stays && name.pattern.is_none() && goes
 }
@@ -58,7 +58,7 @@ fn switch(judge: &Judge<'_>, args: &[Word]) -> bool {
     // Makes the branch again where it is gone; git refuses where it is not.
     if let [create, name] = args
         && create.text == "-c"
-        && name.text == judge.worker.branch()
+        && name.text == judge.worker.branch().as_str()
     {
         return false;
     }
@@ -67,7 +67,7 @@ fn switch(judge: &Judge<'_>, args: &[Word]) -> bool {
     let makes =
         ["-c", "-C", "--create", "--force-create", "--orphan", "--detach", "-d", "-t", "--track"];
     let branch = judge.worker.branch();
-    args.has(&makes) || args.operands.iter().any(|name| name.text != branch)
+    args.has(&makes) || args.operands.iter().any(|name| name.text != branch.as_str())
 }
 
 /// Returns whether a reset moves the branch to a commit that is not of its own past.
@@ -84,5 +84,5 @@ fn is_own(judge: &Judge<'_>, revision: &str) -> bool {
     let entry = base.strip_prefix("HEAD").or_else(|| base.strip_prefix('@'));
     let is_head = entry
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("@{") || rest.starts_with('{'));
-    is_head || base == "ORIG_HEAD" || base == judge.worker.branch()
+    is_head || base == "ORIG_HEAD" || base == judge.worker.branch().as_str()
 }

@@ -1,5 +1,6 @@
 //! Which refs a worker's session may move: its own branch, in its own worktree.
 
+use crate::branch::Branch;
 use crate::id::{Slug, WorkerId};
 use crate::session::environment::SessionOf;
 
@@ -12,7 +13,7 @@ pub struct Transaction<'a> {
     /// Git's command, as in `GIT_REFLOG_ACTION`.
     pub action: &'a str,
     /// The branch of the worker whose worktree this is.
-    pub branch: &'a str,
+    pub branch: &'a Branch,
     /// Whether HEAD names a commit, not a branch, until now.
     pub is_detached: bool,
     /// Whether a ref has a value already: in its own file, or, asked so, in `packed-refs`.
@@ -53,7 +54,7 @@ pub fn refs(
         let harms = is_begun || moved.iter().any(|name| is_its(name));
         return harms.then(|| format!("{failure}; {}", failure.hint));
     }
-    let own = format!("refs/heads/{}", transaction.branch);
+    let own = transaction.branch.full();
     let foreign = moved.iter().find(|name| name.starts_with("refs/heads/") && **name != own)?;
     Some(format!(
         "{foreign} is not the branch of {worker}, which is {}: the branches belong to the workflow",
@@ -102,7 +103,7 @@ mod tests {
                 Store::Packed | Store::PackedAlone => (name, value) == ("refs/heads/packed", "5"),
             };
             let transaction =
-                Transaction { lines, action, branch: "work/a-x", is_detached, has: &has };
+                Transaction { lines, action, branch: &"work/a-x".into(), is_detached, has: &has };
             refs(&session, &"w".parse().unwrap(), &"a".parse().unwrap(), transaction).is_some()
         };
         for (lines, action, of_others, of_its_own) in [

@@ -1,6 +1,7 @@
 //! How to take back what git did to a worktree before one of our hooks refused the rest: git moves
 //! refs, and asks for a message, after it has changed index and files.
 
+use crate::branch::Branch;
 use crate::shell_word::shell_word;
 
 /// A git command that a hook refuses to go on with, and what it did so far.
@@ -117,7 +118,7 @@ impl Halted {
 }
 
 /// Returns why HEAD must not stay where `git checkout` and its like led it, and the way back.
-pub fn left(reason: Option<String>, worktree: &str, branch: &str) -> String {
+pub fn left(reason: Option<String>, worktree: &str, branch: &Branch) -> String {
     let reason = reason.unwrap_or_else(|| {
         format!("a worker's session stays on {branch}, where its commits count")
     });
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_head_that_left_is_led_back_by_git() {
-        let said = left(None, "/it's", "work/a-x");
+        let said = left(None, "/it's", &"work/a-x".into());
         assert!(said.ends_with(r"`cd '/it'\''s' && git switch work/a-x`"), "{said}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::run_options::RunOptions;
+use crate::branch::Branch;
 use crate::gate::End;
 use crate::id::{GateName, Oid, WorkerId};
 use crate::session::LaunchMode;
@@ -15,7 +16,7 @@ pub enum Event {
     /// The workflow exists.
     Planned {
         /// The branch it forks from; `None` when HEAD was detached.
-        branch: Option<String>,
+        branch: Option<Branch>,
         /// The commit it forks from.
         base: Oid,
     },
@@ -70,6 +71,8 @@ pub enum Event {
         end: End,
         /// How long that took.
         seconds: Seconds,
+        /// What the gate was called; older versions did not say.
+        gate: Option<GateName>,
     },
     /// The result of all merges did not pass.
     Red(Red),
@@ -142,8 +145,9 @@ impl fmt::Display for Event {
             Self::Integrated { commit, proof } => {
                 write!(f, "integrated {commit} {}", proof.word())
             }
-            Self::Gated { tree, terms, end, seconds } => {
-                write!(f, "gated {tree} {terms} {end} {seconds}")
+            Self::Gated { tree, terms, end, seconds, gate } => {
+                write!(f, "gated {tree} {terms} {end} {seconds}")?;
+                gate.iter().try_for_each(|gate| write!(f, " {gate}"))
             }
             Self::Red(Red { candidate, gate, workers, options }) => {
                 write!(f, "red {candidate} {gate}")?;
@@ -199,7 +203,7 @@ impl Event {
         let event = match words.as_slice() {
             ["planned", base, branch @ ..] => Self::Planned {
                 base: base.parse().ok()?,
-                branch: branch.first().map(|branch| (*branch).to_owned()),
+                branch: branch.first().map(|branch| Branch::from(*branch)),
             },
             ["replanned"] => Self::Replanned,
             ["creating", worker, fork] => {
@@ -222,11 +226,12 @@ impl Event {
                 commit: commit.parse().ok()?,
                 proof: proof.first().and_then(|word| Proof::parse(word)).unwrap_or_default(),
             },
-            ["gated", tree, terms, end, seconds] => Self::Gated {
+            ["gated", tree, terms, end, seconds, gate @ ..] => Self::Gated {
                 tree: tree.parse().ok()?,
                 terms: terms.parse().ok()?,
                 end: End::parse(end)?,
                 seconds: seconds.parse().ok()?,
+                gate: gate.first().and_then(|gate| gate.parse().ok()),
             },
             ["red", candidate, gate, words @ ..] => {
                 let worker = |word: &&str| word.strip_prefix("worker=")?.parse().ok();
@@ -335,6 +340,13 @@ mod tests {
         let oid: Oid = "a".repeat(40).parse().unwrap();
         let worker: WorkerId = "task-1".parse().unwrap();
         let (snapshot, commit) = (SnapshotId { of: worker.clone(), number: 2 }, oid.clone());
+        let gated = |end, name: Option<&str>| Event::Gated {
+            tree: oid.clone(),
+            terms: oid.clone(),
+            end,
+            seconds: 9,
+            gate: name.map(|name| name.parse().unwrap()),
+        };
         for event in [
             Event::Planned { branch: Some("main".into()), base: oid.clone() },
             Event::Planned { branch: None, base: oid.clone() },
@@ -351,9 +363,9 @@ mod tests {
             Event::Merged { worker: worker.clone(), tip: oid.clone() },
             Event::Integrated { commit: oid.clone(), proof: Proof::Passed },
             Event::Integrated { commit: oid.clone(), proof: Proof::NoGate },
-            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Exit(1), seconds: 9 },
-            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Timeout, seconds: 9 },
-            Event::Gated { tree: oid.clone(), terms: oid.clone(), end: End::Signal, seconds: 0 },
+            gated(End::Exit(1), Some("lint")),
+            gated(End::Timeout, Some("verify")),
+            gated(End::Signal, None),
             Event::Red(Red {
                 candidate: oid.clone(),
                 gate: "lint".parse().unwrap(),

@@ -1,6 +1,9 @@
 //! The names under which a workflow keeps commits reachable.
 
-use crate::id::{Slug, WorkerId};
+use std::collections::BTreeMap;
+
+use crate::branch::Branch;
+use crate::id::{Oid, Slug, WorkerId};
 use crate::snapshot::SnapshotId;
 
 /// The names of a workflow's refs; the record is the only thing kept outside branches.
@@ -51,6 +54,15 @@ impl Refs<'_> {
 
     /// The branch that holds the result, for the user to see.
     pub fn integration(&self) -> String {
-        format!("refs/heads/integration/{}", self.0)
+        Branch::integration(self.0).full()
     }
+}
+
+/// Returns the ref beside which git cannot have one of this full name, since one of the two would have
+/// to be a file and a folder at once.
+pub fn beside<'a>(refs: &'a BTreeMap<String, Oid>, wanted: &str) -> Option<&'a str> {
+    let below = |name: &str, folder: &str| {
+        name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    };
+    refs.keys().map(String::as_str).find(|name| below(name, wanted) || below(wanted, name))
 }

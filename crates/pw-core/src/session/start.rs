@@ -24,15 +24,33 @@ pub enum LaunchMode {
     Ssh,
     /// On other machines, as an array job of Slurm.
     Slurm,
+    /// On runners of GitHub Actions.
+    Github,
+    /// In a Kubernetes cluster.
+    Kubernetes,
+    /// In Claude's cloud, or an environment that is hosted for it.
+    Cloud,
 }
 
 impl LaunchMode {
-    const ALL: [Self; 6] =
-        [Self::Print, Self::Tmux, Self::Background, Self::Custom, Self::Ssh, Self::Slurm];
+    const ALL: [Self; 9] = [
+        Self::Print,
+        Self::Tmux,
+        Self::Background,
+        Self::Custom,
+        Self::Ssh,
+        Self::Slurm,
+        Self::Github,
+        Self::Kubernetes,
+        Self::Cloud,
+    ];
 
     /// Returns whether sessions run on other machines, each in a clone of its own.
     pub fn is_elsewhere(self) -> bool {
-        matches!(self, Self::Ssh | Self::Slurm)
+        match self {
+            Self::Ssh | Self::Slurm | Self::Github | Self::Kubernetes | Self::Cloud => true,
+            Self::Print | Self::Tmux | Self::Background | Self::Custom => false,
+        }
     }
 
     /// Returns the word of the command line, of JSON and of the record.
@@ -44,6 +62,9 @@ impl LaunchMode {
             Self::Custom => "custom",
             Self::Ssh => "ssh",
             Self::Slurm => "slurm",
+            Self::Github => "github",
+            Self::Kubernetes => "kubernetes",
+            Self::Cloud => "cloud",
         }
     }
 }
@@ -54,7 +75,7 @@ pub struct UnknownLaunchMode;
 
 impl fmt::Display for UnknownLaunchMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("use print, tmux, background, custom, ssh or slurm")
+        f.write_str("use print, tmux, background, custom, ssh, slurm, github, kubernetes or cloud")
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     Base, Drift, Integration, NearMiss, Reason, ReasonKind, RedGate, Session, SignalKind,
     SignalReport, State, Status, Touch, WaitsFor, WorkerStatus, stall, wait_graph,
 };
+use crate::branch::Branch;
 use crate::conflict::{Conflict, TrialMerge};
 use crate::facts::{Facts, Reverted, TreeState, WorkerFacts, WorktreeFacts};
 use crate::history::{Change, Commit};
@@ -67,6 +68,7 @@ pub(super) fn derive(
             }),
         },
         remote: facts.channel.clone(),
+        engines: facts.engines.clone(),
         drift: drift(plan, record, facts),
         waiting,
         deadlocks,
@@ -306,6 +308,7 @@ fn session(record: &Record, worker: &Worker, known: &SessionFacts) -> Option<Ses
         pid,
         elsewhere,
         attach,
+        job: known.job.clone(),
     })
 }
 
@@ -415,11 +418,11 @@ fn reasons(
                     uncommitted,
                 );
             }
-            if let Some(operation) = &tree.operation {
-                add(ReasonKind::OperationInProgress, format!("a {operation} is in progress"), &[]);
+            if let Some(operation) = tree.operation {
+                add(ReasonKind::OperationInProgress, operation.in_progress(), &[]);
             }
-            if tree.branch.as_deref() != Some(&worker.branch()) {
-                let head = tree.branch.as_deref().unwrap_or("no branch");
+            if tree.branch.as_ref() != Some(&worker.branch()) {
+                let head = tree.branch.as_ref().map_or("no branch", Branch::as_str);
                 add(
                     ReasonKind::WrongBranch,
                     format!("HEAD is on {head}, not on {}", worker.branch()),

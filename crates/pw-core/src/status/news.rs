@@ -227,10 +227,19 @@ impl News<'_> {
         let can_open = |wait: &&Waiting| wait.item.is_none() && wait.outlook == Outlook::Satisfied;
         let opening: Vec<_> =
             self.status.waiting.iter().filter(can_open).map(|wait| &wait.worker).collect();
-        if !opening.is_empty() {
-            let names: Vec<&str> = opening.iter().map(|id| id.as_str()).collect();
-            let text = format!("it is the turn of {}", names.join(", "));
+        // Where what they build upon does not merge, that is integrated first, and then it is news again.
+        let names =
+            |ids: &[&WorkerId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+        let is_offered = |action: &str| self.status.next.iter().any(|step| step.action == action);
+        if !opening.is_empty() && is_offered("advance") {
+            let text = format!("it is the turn of {}", names(&opening));
             self.add(NewsKind::Advance, "advance", opening, text);
+        } else if !opening.is_empty() {
+            let text = format!(
+                "what {} builds upon does not merge: it is integrated first",
+                names(&opening)
+            );
+            self.add(NewsKind::Advance, "integrate", (opening, "first"), text);
         }
         if all(|worker| worker.state == State::Integrated) {
             let text = "every worker is merged".to_owned();

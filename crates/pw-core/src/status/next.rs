@@ -50,6 +50,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             steps.push(step("reopen", Some(worker), command));
         }
         let (action, command) = match worker.state {
+            _ if worker.stall.is_none() && is_unasked(worker) => continue,
             State::Starting if worker.stall.is_none() && is_unseen(worker) => ("look", ask()),
             State::Starting if worker.stall.is_none() && !is_alive(worker) => ("launch", start()),
             State::Blocked | State::Reopened => ("read", read(worker)),
@@ -73,7 +74,8 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             // What it has that the result has not: nothing, where only messages were changed.
             State::Complete if has(worker, ReasonKind::HistoryRewritten) => {
                 let Integration { branch, commit, .. } = &status.integration;
-                let result = commit.as_ref().map_or(status.base.commit.as_str(), |_| branch);
+                let result =
+                    commit.as_ref().map_or(status.base.commit.as_str(), |_| branch.as_str());
                 let compare = format!("{result}...{}", worker.branch);
                 let log = "git log --oneline --no-merges --cherry-pick --right-only";
                 ("look", CommandLine::of(log).word(compare))
@@ -84,6 +86,10 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
             _ => continue,
         };
         steps.push(step(action, Some(worker), command));
+    }
+    // Its engine tells when it is asked.
+    if status.engines.is_empty() && status.workers.iter().any(is_unasked) {
+        steps.push(step("look", None, Next::FetchedStatus(workflow)));
     }
     for group in &status.deadlocks {
         let members = status.workers.iter().filter(|worker| group.contains(&worker.id));
@@ -144,6 +150,12 @@ fn is_unseen(worker: &WorkerStatus) -> bool {
     session.is_some_and(|session| session.alive.is_none() && session.elsewhere.is_some())
 }
 
+/// Returns whether it works where only an engine tells of it, which did not.
+fn is_unasked(worker: &WorkerStatus) -> bool {
+    let job = worker.session.as_ref().and_then(|session| session.job.as_ref());
+    worker.state == State::Starting && job.is_some_and(|job| job.state.is_none())
+}
+
 fn is_alive(worker: &WorkerStatus) -> bool {
     worker.session.as_ref().is_some_and(|session| session.alive == Some(true))
 }
@@ -162,7 +174,7 @@ pub(super) fn terminal(pid: u32) -> CommandLine {
 /// Shows what the worker said in full.
 fn read(worker: &WorkerStatus) -> CommandLine {
     let commit = worker.signal.as_ref().map(|signal| signal.commit.to_string());
-    let commit = commit.unwrap_or_else(|| worker.branch.clone());
+    let commit = commit.unwrap_or_else(|| worker.branch.to_string());
     CommandLine::of("git log -1 --format=%B").word(commit)
 }
 

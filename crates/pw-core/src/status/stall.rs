@@ -10,9 +10,10 @@ use super::next::{Places, terminal};
 use super::{State, WorkerStatus};
 use crate::facts::{Facts, WorktreeFacts};
 use crate::next::{CommandLine, Next};
+use crate::operation::Operation;
 use crate::plan::{Plan, Worker};
 use crate::record::Record;
-use crate::session::{Activity, ErrorKind, LaunchMode, SessionFacts};
+use crate::session::{Activity, ErrorKind, JobState, LaunchMode, SessionFacts};
 use crate::text::counted;
 use crate::time::{Seconds, human};
 
@@ -62,6 +63,22 @@ pub enum StallCause {
     FinishedWithoutComplete,
     /// Created, and no session was ever seen.
     NeverStarted,
+    /// Its job on another machine waits for a place.
+    Queued,
+    /// Its job waits, since a limit of the user's account, group or namespace is reached.
+    Quota,
+    /// Its job waits for a person: held, to be approved, or asking for what there is not.
+    Held,
+    /// Its job failed.
+    JobFailed,
+    /// Its job was ended by the user or an administrator.
+    Cancelled,
+    /// Its job had to make room, and was not queued again.
+    Preempted,
+    /// The machine of its job went away, and the job was not queued again.
+    NodeLost,
+    /// The time of its job was over.
+    TimeLimit,
     /// Nothing is known of a session.
     Unknown,
 }
@@ -81,6 +98,14 @@ impl StallCause {
             Self::Wedged => "wedged",
             Self::FinishedWithoutComplete => "finished_without_complete",
             Self::NeverStarted => "never_started",
+            Self::Queued => "queued",
+            Self::Quota => "quota",
+            Self::Held => "held",
+            Self::JobFailed => "job_failed",
+            Self::Cancelled => "cancelled",
+            Self::Preempted => "preempted",
+            Self::NodeLost => "node_lost",
+            Self::TimeLimit => "time_limit",
             Self::Unknown => "unknown",
         }
     }
@@ -91,11 +116,23 @@ impl StallCause {
             Self::WaitingForPermission | Self::WaitingForAnswer => "answer",
             Self::Login => "login",
             Self::RateLimit | Self::ApiError => "retry",
-            Self::GoneWithWork | Self::Gone | Self::NeverStarted | Self::Unknown => "launch",
+            Self::GoneWithWork
+            | Self::Gone
+            | Self::NeverStarted
+            | Self::Cancelled
+            | Self::Preempted
+            | Self::NodeLost
+            | Self::TimeLimit
+            | Self::Unknown => "launch",
             Self::FinishedWithoutComplete => "finish",
             Self::Silent => "attach",
-            Self::Wedged => "look",
+            Self::Wedged | Self::Queued | Self::Quota | Self::Held | Self::JobFailed => "look",
         }
+    }
+
+    /// Returns whether looking at the job is what helps.
+    fn is_for_job(self) -> bool {
+        matches!(self, Self::Queued | Self::Quota | Self::Held | Self::JobFailed)
     }
 }
 
@@ -105,11 +142,13 @@ struct Signs<'a> {
     session: &'a SessionFacts,
     /// How many files are not committed.
     open: usize,
-    operation: Option<&'a str>,
+    operation: Option<Operation>,
     /// The worktree was not read, so that `open` and `operation` say nothing.
     is_unread: bool,
     is_finished: bool,
     was_launched: bool,
+    /// It works in another clone: what it does is seen when it pushes.
+    is_elsewhere: bool,
     /// Since the last sign of life.
     since: Option<Seconds>,
     limit: Seconds,
@@ -126,10 +165,24 @@ impl Signs<'_> {
                 cause.filter(|_| !is_expected.contains(&cause)).or_else(|| self.wedged())
             }
             State::Starting | State::InProgress | State::Reopened => self
-                .certain()
+                .job_over()
+                .or_else(|| self.certain())
                 .or_else(|| self.turn_over())
                 .or_else(|| self.wedged())
                 .or_else(|| self.quiet()),
+        }
+    }
+
+    /// Returns why its job does not go on, by its engine's word.
+    fn job_over(&self) -> Option<StallCause> {
+        match self.session.job.as_ref()?.state? {
+            JobState::Held => Some(StallCause::Held),
+            JobState::Failed => Some(StallCause::JobFailed),
+            JobState::Cancelled => Some(StallCause::Cancelled),
+            JobState::Preempted => Some(StallCause::Preempted),
+            JobState::NodeLost => Some(StallCause::NodeLost),
+            JobState::TimeLimit => Some(StallCause::TimeLimit),
+            JobState::Queued | JobState::Quota | JobState::Running | JobState::Ended => None,
         }
     }
 
@@ -170,7 +223,10 @@ impl Signs<'_> {
 
     fn quiet(&self) -> Option<StallCause> {
         let is_untouched = self.state == State::Starting && self.open == 0 && !self.is_unread;
+        let job = self.session.job.as_ref().and_then(|job| job.state);
         self.is_late().then_some(match self.session.alive {
+            Some(true) if job == Some(JobState::Queued) => StallCause::Queued,
+            Some(true) if job == Some(JobState::Quota) => StallCause::Quota,
             Some(true) => StallCause::Silent,
             _ if self.is_finished => StallCause::FinishedWithoutComplete,
             _ if is_untouched && !self.was_launched => StallCause::NeverStarted,
@@ -203,20 +259,51 @@ impl Signs<'_> {
                 format!("the service failed its session{}{gone}", colon(&error))
             }
             StallCause::GoneWithWork => format!("its session is gone and left {open}"),
-            StallCause::Gone => "its session is gone".to_owned(),
-            StallCause::Silent => format!("its session runs, and nothing happened{age}"),
+            StallCause::Gone => match &self.session.job {
+                Some(job) => format!("its job {} is over, and it is not complete", job.place()),
+                None => "its session is gone".to_owned(),
+            },
+            StallCause::Silent => match &self.session.job {
+                Some(job) => format!("its job {} runs, and nothing was pushed{age}", job.place()),
+                None => format!("its session runs, and nothing happened{age}"),
+            },
             StallCause::Wedged => {
-                let operation = self.operation.unwrap_or("git operation");
+                let operation = self.operation.map_or("git operation", Operation::as_str);
                 format!("a {operation} was begun and nothing happened{age}{gone}")
             }
             StallCause::FinishedWithoutComplete => {
                 "everything seems to be done, and it did not say [COMPLETE]".to_owned()
             }
             StallCause::NeverStarted => format!("created, and no session was seen{age}"),
-            StallCause::Unknown => {
-                format!("nothing happened{age}, and nothing is known of a session")
-            }
+            StallCause::Queued
+            | StallCause::Quota
+            | StallCause::Held
+            | StallCause::JobFailed
+            | StallCause::Cancelled
+            | StallCause::Preempted
+            | StallCause::NodeLost
+            | StallCause::TimeLimit => self.job_words(),
+            StallCause::Unknown => match &self.session.job {
+                Some(job) => format!(
+                    "nothing was pushed{age}, and {} does not tell of its job {}",
+                    job.engine.word(),
+                    job.id
+                ),
+                None if self.is_elsewhere => {
+                    format!("nothing was pushed{age}, and nothing is known of a session")
+                }
+                None => format!("nothing happened{age}, and nothing is known of a session"),
+            },
         }
+    }
+}
+
+impl Signs<'_> {
+    fn job_words(&self) -> String {
+        let Some(job) = &self.session.job else { return String::new() };
+        let words = job.state.map_or("is not told of", JobState::words);
+        let said = job.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+        format!("its job {} {words}{said}", job.place())
     }
 }
 
@@ -236,13 +323,18 @@ pub(super) fn stall(
     };
     let launch = record.launches.get(&worker.id);
     let commit = known.tip.as_ref().and_then(|tip| facts.history.commit(tip));
-    let signs_of_life = [
-        commit.map(|commit| commit.time),
-        record.placements.get(&worker.id).map(|placement| placement.at),
-        launch.map(|launch| launch.at),
-        tree.and_then(|tree| tree.touched),
-        known.session.last,
-    ];
+    let is_elsewhere = status.is_elsewhere(launch);
+    let signs_of_life = match is_elsewhere {
+        // By this machine's clock alone; what was never looked at is as new as can be.
+        true => [Some(known.seen.unwrap_or(facts.now)), None, None, None, None],
+        false => [
+            commit.map(|commit| commit.time),
+            record.placements.get(&worker.id).map(|placement| placement.at),
+            launch.map(|launch| launch.at),
+            tree.and_then(|tree| tree.touched),
+            known.session.last,
+        ],
+    };
     // A time that lies ahead would make a worker look busy until it comes.
     let newest = signs_of_life
         .into_iter()
@@ -253,16 +345,18 @@ pub(super) fn stall(
         state: status.state,
         session: &known.session,
         open: status.uncommitted.len(),
-        operation: tree.and_then(|tree| tree.operation.as_deref()),
+        operation: tree.and_then(|tree| tree.operation),
         is_unread: tree.is_none(),
         is_finished: is_finished(worker, status) && tree.is_some(),
         was_launched: launch.is_some(),
+        is_elsewhere,
         since: newest.map(|at| facts.now.saturating_sub(at).max(0)),
         limit: plan.stall_after.unwrap_or(DEFAULT_STALL_AFTER),
     };
     let cause = signs.cause()?;
     let attach = status.session.as_ref().and_then(|session| session.attach.clone());
     let remedy = match (cause, known.session.alive, known.session.pid) {
+        (cause, ..) if cause.is_for_job() => attach,
         (StallCause::Wedged, ..) => Some(CommandLine::git(&places.worktree(worker), "status")),
         (_, Some(true), pid) => attach.or_else(|| pid.map(terminal)),
         _ => None,
@@ -289,7 +383,7 @@ fn relaunch(plan: &Plan, worker: &Worker, how: Option<LaunchMode>) -> CommandLin
 mod tests {
     use super::StallCause::*;
     use super::*;
-    use crate::session::ApiError;
+    use crate::session::{ApiError, EngineJob};
 
     const LIMIT: Seconds = 1_800;
     const SETTLED: [State; 4] =
@@ -305,6 +399,12 @@ mod tests {
         SessionFacts { error: Some(ApiError { kind, message: String::new() }), ..session }
     }
 
+    fn by_job(state: Option<JobState>) -> SessionFacts {
+        let (engine, id) = (LaunchMode::Slurm, "4711_0".to_owned());
+        let job = EngineJob { engine, id, state, said: None, cancel: CommandLine::of("scancel") };
+        SessionFacts::default().by(job, CommandLine::of("look"))
+    }
+
     fn ended(session: SessionFacts) -> SessionFacts {
         SessionFacts { turn_ended: true, ..session }
     }
@@ -318,6 +418,7 @@ mod tests {
             is_unread: false,
             is_finished: false,
             was_launched: true,
+            is_elsewhere: false,
             since: Some(0),
             limit: LIMIT,
         }
@@ -335,7 +436,7 @@ mod tests {
         let rate = |session: &SessionFacts| failed(ErrorKind::RateLimit, ended(session.clone()));
         let same: Change = |_| {};
         let open: Change = |signs| signs.open = 2;
-        let merging: Change = |signs| signs.operation = Some("merge");
+        let merging: Change = |signs| signs.operation = Some(Operation::Merge);
         let finished: Change = |signs| signs.is_finished = true;
         let unlaunched: Change = |signs| signs.was_launched = false;
         let always = |cause| [Some(cause); 4];
@@ -368,6 +469,18 @@ mod tests {
             (untold.clone(), finished, late(FinishedWithoutComplete)),
             (untold.clone(), merging, [None, Some(Wedged), None, Some(Wedged)]),
             (untold, unlaunched, late(Unknown)),
+            // What its engine says of its job.
+            (by_job(None), same, late(Unknown)),
+            (by_job(Some(JobState::Queued)), same, late(Queued)),
+            (by_job(Some(JobState::Quota)), same, late(Quota)),
+            (by_job(Some(JobState::Running)), same, late(Silent)),
+            (by_job(Some(JobState::Held)), same, while_working(Held)),
+            (by_job(Some(JobState::Ended)), same, while_working(Gone)),
+            (by_job(Some(JobState::Failed)), same, while_working(JobFailed)),
+            (by_job(Some(JobState::Cancelled)), same, while_working(Cancelled)),
+            (by_job(Some(JobState::Preempted)), same, while_working(Preempted)),
+            (by_job(Some(JobState::NodeLost)), same, while_working(NodeLost)),
+            (by_job(Some(JobState::TimeLimit)), same, while_working(TimeLimit)),
         ]
     }
 

@@ -53,14 +53,14 @@ impl Story {
             changes: Vec::new(),
         };
         let commits = subjects.iter().enumerate().map(|(nth, subject)| commit(nth + 1, subject));
-        let tree = TreeState { branch: Some("work/t-n".to_owned()), ..TreeState::default() };
+        let tree = TreeState { branch: Some("work/t-n".into()), ..TreeState::default() };
         let known = WorkerFacts {
             tip: Some(oid(subjects.len())),
             brought: None,
             worktree: WorktreeFacts::Present(tree),
             ..WorkerFacts::default()
         };
-        let mut record = Record::new(Some("main".to_owned()), oid(0), NOW);
+        let mut record = Record::new(Some("main".into()), oid(0), NOW);
         let placement = Placement { fork: oid(0), created: true, port: None, at: NOW };
         record.placements.insert(id.clone(), placement);
         let facts = Facts {
@@ -203,7 +203,7 @@ fn any_sign_of_life_counts_but_none_from_the_future() {
     let since = |story: &Story| story.worker().stall.and_then(|stall| stall.since_seconds);
     assert_eq!(since(&story), Some(5_000));
     let touched = |at: Seconds| {
-        let branch = Some("work/t-n".to_owned());
+        let branch = Some("work/t-n".into());
         let changed = vec!["a".into()];
         WorktreeFacts::Present(TreeState {
             branch,

@@ -48,7 +48,7 @@ impl Watch {
             let [tokens, cost] = used(Some(usage));
             facts.add("used", &format!("{tokens} tokens {cost}"), Style::new());
         }
-        facts.add("branch", &worker.branch, Style::new());
+        facts.add("branch", worker.branch.as_str(), Style::new());
         facts.add("worktree", &worker.worktree, Style::new());
         facts.lines.push(Line::default());
         facts.lines.extend(self.commits(worker, passed));

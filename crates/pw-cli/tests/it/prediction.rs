@@ -28,7 +28,7 @@ fn uncommitted_work_conflicts_too() {
     posts.write("shared.txt", "posts\n").commit("[CHECKPOINT] posts");
     let now = status(&repo);
     let hunk = json!({"line": 1, "ours": "users\n", "theirs": "posts\n", "cut": false});
-    let finding = json!({"path": "shared.txt", "kind": "add_add", "hunk": hunk});
+    let mut finding = json!({"path": "shared.txt", "kind": "add_add"});
     assert_eq!(
         now["conflicts"],
         json!([{"workers": ["task-1", "task-2"], "paths": ["shared.txt"],
@@ -39,6 +39,11 @@ fn uncommitted_work_conflicts_too() {
         json!({"order": ["task-1", "task-2"], "commits_only": [],
                "stops": [{"worker": "task-2", "with": ["task-1"], "findings": [finding]}]})
     );
+    // Which lines collide is read where they are merged.
+    finding["hunk"] = hunk;
+    let all = repo.pw("pw-monitor status --verbose").data();
+    assert_eq!(all["conflicts"][0]["findings"], json!([finding]));
+    assert_eq!(all["trial"]["stops"][0]["findings"], json!([finding]));
     let past = repo.pw("pw-monitor status --no-worktrees").data();
     assert_eq!((&past["conflicts"], &past["trial"]["stops"]), (&json!([]), &json!([])));
 
@@ -92,7 +97,7 @@ fn what_is_integrated_counts_in_the_trial() {
     assert_eq!(now["conflicts"], json!([]));
     let stop = &now["trial"]["stops"][0];
     assert_eq!((&stop["worker"], &stop["with"]), (&json!("task-2"), &json!(["task-1"])));
-    assert_eq!(stop["findings"][0]["hunk"]["ours"], "users\n");
+    assert_eq!(stop["findings"], json!([{"path": "shared.txt", "kind": "add_add"}]));
 }
 
 /// A repository in which everything there is to try needs objects that are there already.

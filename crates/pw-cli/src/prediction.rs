@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pw_core::conflict::{Conflict, FileConflict, TrialMerge, TrialStop};
-use pw_core::conflict_prediction::{Branch, Footprint, possible_conflicts, sharing, touches};
+use pw_core::conflict_prediction::{Divergence, Footprint, possible_conflicts, sharing, touches};
 use pw_core::facts::{Facts, TreeState, WorktreeFacts};
 use pw_core::graph;
 use pw_core::history::{Change, MergeBases};
@@ -36,14 +36,14 @@ pub(crate) fn predict(
     trials: &mut TrialMerges,
 ) -> Result<Prediction> {
     let open = |status: &WorkerStatus| status.state != State::Integrated;
-    let mut radar = Radar::new(workflow, facts, &board.states, trials)?;
-    let conflicts = radar.conflicts(&open)?;
-    let trial = radar.trial(&board.order(), &conflicts)?;
+    let mut predictor = Predictor::new(workflow, facts, &board.states, trials)?;
+    let conflicts = predictor.conflicts(&open)?;
+    let trial = predictor.trial(&board.order(), &conflicts)?;
     Ok(Prediction { conflicts, trial })
 }
 
 /// The work of all workers, prepared for trial merges.
-pub(crate) struct Radar<'a> {
+pub(crate) struct Predictor<'a> {
     workflow: &'a Workflow,
     facts: &'a Facts,
     participants: Vec<Participant<'a>>,
@@ -97,7 +97,7 @@ impl Participant<'_> {
     }
 }
 
-impl<'a> Radar<'a> {
+impl<'a> Predictor<'a> {
     pub(crate) fn new(
         workflow: &'a Workflow,
         facts: &'a Facts,
@@ -106,7 +106,7 @@ impl<'a> Radar<'a> {
     ) -> Result<Self> {
         let base = &workflow.record.base;
         let trunk = workflow.integration().unwrap_or(base);
-        let mut radar = Self {
+        let mut predictor = Self {
             workflow,
             facts,
             participants: Vec::new(),
@@ -117,13 +117,13 @@ impl<'a> Radar<'a> {
             trials,
         };
         for status in states {
-            let side = radar.side(status);
-            radar.participants.extend(side);
+            let participant = predictor.participant(status);
+            predictor.participants.extend(participant);
         }
-        let branches: Vec<Branch<'_>> = radar
+        let branches: Vec<Divergence<'_>> = predictor
             .participants
             .iter()
-            .map(|side| Branch::new(&side.tip, &side.since, side.changes()))
+            .map(|side| Divergence::new(&side.tip, &side.since, side.changes()))
             .collect();
         let mut pairs = possible_conflicts(facts, &branches);
         pairs.extend(sharing(facts, &branches));
@@ -137,21 +137,21 @@ impl<'a> Radar<'a> {
             side.uncommitted_that_matter(&others.collect::<Vec<_>>())
         };
         let in_question: Vec<Vec<RepoPath>> =
-            radar.participants.iter().enumerate().map(in_question).collect();
-        radar.take_in(&in_question)?;
-        let mut uncommitted = radar.participants.iter().flat_map(|side| &side.uncommitted);
+            predictor.participants.iter().enumerate().map(in_question).collect();
+        predictor.take_in(&in_question)?;
+        let mut uncommitted = predictor.participants.iter().flat_map(|side| &side.uncommitted);
         let differ =
             facts.changes_attributes() || uncommitted.any(|change| change.path.is_attributes());
-        radar.attributes = (!differ).then(|| trunk.clone());
+        predictor.attributes = (!differ).then(|| trunk.clone());
         pairs.retain(|(first, second)| {
-            !nested(facts, &radar.participants[*first], &radar.participants[*second])
+            !nested(facts, &predictor.participants[*first], &predictor.participants[*second])
         });
-        radar.pairs = pairs;
-        Ok(radar)
+        predictor.pairs = pairs;
+        Ok(predictor)
     }
 
     /// Returns what a worker has to merge, if anything.
-    fn side(&mut self, status: &'a WorkerStatus) -> Option<Participant<'a>> {
+    fn participant(&mut self, status: &'a WorkerStatus) -> Option<Participant<'a>> {
         let merged = || self.workflow.record.merged.get(&status.id).map(|(tip, _)| tip);
         let tip = self.facts.tip(&status.id).or_else(merged)?;
         let brought = self.facts.workers.get(&status.id)?.brought.as_ref()?;
@@ -418,7 +418,7 @@ struct Group {
 
 /// Returns whether what is not committed is simply more work on the worker's branch.
 fn is_plain(status: &WorkerStatus, tree: &TreeState) -> bool {
-    let on_branch = tree.branch.as_deref() == Some(&status.branch);
+    let on_branch = tree.branch.as_ref() == Some(&status.branch);
     on_branch && tree.operation.is_none() && tree.unmerged.is_empty()
 }
 
