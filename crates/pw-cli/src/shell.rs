@@ -348,13 +348,11 @@ fn refuse(failure: &Failure, format: Format) -> ExitCode {
     refuse_with(failure, format, exit(failure), false)
 }
 
-/// Returns how a helper ends that failed: what was refused after the first effect is stopped
-/// half-way, whatever its code.
+/// Returns how a helper ends that failed: a lock of git's that was met after the first effect
+/// leaves it half-way.
 fn exit(failure: &Failure) -> u8 {
-    match failure.code.exit() {
-        3 if pw_git::has_changed() => 4,
-        exit => exit,
-    }
+    let is_half_way = failure.code == Code::Locked && pw_git::has_changed();
+    if is_half_way { 4 } else { failure.code.exit() }
 }
 
 fn refuse_with(failure: &Failure, format: Format, exit: u8, is_whole: bool) -> ExitCode {
