@@ -1,4 +1,4 @@
-//! What programs keep for themselves, to be quick the next time: nobody misses it.
+//! What programs keep for themselves, to be quick the next time: the next run makes it again.
 
 use crate::path::RepoPath;
 

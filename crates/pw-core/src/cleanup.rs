@@ -172,13 +172,13 @@ pub fn is_disposable(
     disposable: &Scope,
     ignored: &HashSet<&[u8]>,
     path: &RepoPath,
-    is_cache: impl Fn(&RepoPath) -> bool,
+    is_tagged: impl Fn(&RepoPath) -> bool,
 ) -> bool {
     let is_ignored = || {
         ignored.contains(path.as_bytes()) || path.ancestors().any(|folder| ignored.contains(folder))
     };
     // Only of what git ignores the disk is asked.
-    is_ignored() && (disposable.owns(path) || cache::is_cache(path) || is_cache(path))
+    is_ignored() && (disposable.owns(path) || cache::is_cache(path) || is_tagged(path))
 }
 
 /// What was found in a worker's worktree.
@@ -264,8 +264,8 @@ mod tests {
             ("old/a.pyc", true),
             ("__pycache__/a.pyc", false),
         ] {
-            let is_cache = |path: &RepoPath| path.as_bytes().ends_with(b"cache");
-            let found = is_disposable(&plan.disposable, &ignored, &path.into(), is_cache);
+            let is_tagged = |path: &RepoPath| path.as_bytes().ends_with(b"cache");
+            let found = is_disposable(&plan.disposable, &ignored, &path.into(), is_tagged);
             assert_eq!(found, expected, "{path}");
         }
     }

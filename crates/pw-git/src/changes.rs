@@ -1,6 +1,7 @@
 //! What is not committed in a worktree, read without touching anything.
 
 use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -229,6 +230,24 @@ pub(crate) fn joined<'a>(paths: impl IntoIterator<Item = &'a RepoPath>) -> Vec<u
     paths.into_iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
 }
 
+/// How many bytes of paths go on one command line: Linux takes 2 MiB with the environment, macOS one.
+const MAX_WORDS: usize = 256 << 10;
+
+/// Returns paths as words, in parts that each fit on the command line of a git command that reads none
+/// from its stdin.
+pub(crate) fn portions(paths: &[RepoPath]) -> impl Iterator<Item = Vec<OsString>> {
+    let mut bytes = 0;
+    let parts = paths.chunk_by(move |_, next| {
+        bytes += next.as_bytes().len() + 1;
+        let fits = bytes <= MAX_WORDS;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    });
+    parts.map(|part| part.iter().map(|path| path.to_path().into_os_string()).collect())
+}
+
 /// Returns when the newest file that is not committed was changed.
 fn touched(folder: &Path, state: &TreeState) -> Option<Seconds> {
     let open = state.changed.iter().chain(&state.untracked).chain(&state.unmerged);
@@ -301,6 +320,20 @@ fn parse_status(bytes: &[u8]) -> Result<TreeState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_command_line_is_too_long_for_the_system() {
+        let paths: Vec<RepoPath> =
+            (0..10_000).map(|n| format!("{n:0>200}").as_str().into()).collect();
+        let parts: Vec<Vec<OsString>> = portions(&paths).collect();
+        let longest =
+            parts.iter().map(|part| part.iter().map(|word| word.len() + 1).sum::<usize>());
+        assert!(longest.max() < Some(MAX_WORDS + 1_000) && parts.len() > 5);
+        let words: Vec<OsString> =
+            paths.iter().map(|path| path.to_path().into_os_string()).collect();
+        assert_eq!(parts.concat(), words);
+        assert_eq!(portions(&[]).count(), 0);
+    }
 
     #[test]
     fn folders_that_git_cannot_look_into_are_read() {

@@ -20,9 +20,9 @@ use pw_core::unstageable::{self, Unstageable};
 use tempfile::TempDir;
 
 use crate::Repo;
-use crate::changes::joined;
+use crate::changes::{joined, portions};
 use crate::hook_trace;
-use crate::process::{Call, GitError, records};
+use crate::process::{Call, Git, GitError, records};
 
 /// From how many files on they are written into one pack. A file for each object is most of what
 /// adding many files costs; what filters change is written as ever.
@@ -105,34 +105,42 @@ impl Repo {
         feed(self.git.at(worktree).user(STAGE), paths)
     }
 
-    /// Makes tracked files of a worktree what HEAD has again, after their changes were written to a new patch
-    /// in `folder`; returns that file, `None` where the files are as HEAD has them but for the index.
+    /// Makes tracked files of a worktree what HEAD has again, on disk and in the index, after their changes
+    /// were written to new patches in `folder`: what is staged and differs from the file has one of its own.
+    /// Returns the patch of the files, or, where none differs on disk, of what was staged.
     pub fn undo_changes(
         &self,
         worktree: &Path,
         paths: &[RepoPath],
         folder: &Path,
-    ) -> Result<Option<PathBuf>> {
+    ) -> Result<PathBuf> {
         let git = self.git.at(worktree);
-        let words = PATCH.iter().chain(&["HEAD", "--"]).map(OsString::from);
-        let named = paths.iter().map(|path| path.to_path().into_os_string());
-        let output = git.user(words.chain(named)).reader().codes(&[0, 1]).run()?;
-        let (differs, patch) = (output.code == 1, output.stdout);
-        ensure!(differs != patch.is_empty(), "git does not say what would be undone");
-        let words = ["restore", "--source=HEAD", "--staged"];
-        let from = ["--pathspec-from-file=-", "--pathspec-file-nul"];
-        if !differs {
-            git.user(words.iter().chain(&from)).input(joined(paths)).run()?;
-            return Ok(None);
-        }
-        let mut numbers = (1..).map(|number| folder.join(format!("undone-{number}.patch")));
-        let place = numbers.find(|place| place.symlink_metadata().is_err());
-        let place = place.context("there is always a next number")?;
+        let on_disk = patch(&git, &["HEAD"], paths)?;
+        let staged = Some(patch(&git, &["--cached", "HEAD"], paths)?);
+        let staged = staged.filter(|staged| *staged != on_disk && !staged.is_empty());
+        ensure!(!on_disk.is_empty() || staged.is_some(), "git does not say what would be undone");
+        let numbers = (1..).map(|number| format!("undone-{number}"));
+        let mut free = numbers
+            .map(|name| [".patch", "-staged.patch"].map(|end| folder.join(name.clone() + end)));
+        let is_free =
+            |places: &[PathBuf; 2]| places.iter().all(|place| place.symlink_metadata().is_err());
+        let [of_disk, of_index] = free.find(is_free).context("there is always a next number")?;
         std::fs::create_dir_all(folder)?;
-        std::fs::write(&place, patch).with_context(|| format!("writing {}", place.display()))?;
-        let words = words.iter().chain(&["--worktree"]).chain(&from);
+        let write = |place: &Path, patch: &[u8]| {
+            std::fs::write(place, patch).with_context(|| format!("writing {}", place.display()))
+        };
+        let is_on_disk = !on_disk.is_empty();
+        if is_on_disk {
+            write(&of_disk, &on_disk)?;
+        }
+        if let Some(staged) = &staged {
+            write(&of_index, staged)?;
+        }
+        let mut words = vec!["restore", "--source=HEAD", "--staged"];
+        words.extend(is_on_disk.then_some("--worktree"));
+        words.extend(["--pathspec-from-file=-", "--pathspec-file-nul"]);
         git.user(words).input(joined(paths)).run()?;
-        Ok(Some(place))
+        Ok(if is_on_disk { of_disk } else { of_index })
     }
 
     /// Makes the index of a worktree hold these files as they are; of those that are not among the
@@ -301,10 +309,12 @@ impl Repo {
     ) -> Result<()> {
         let git = self.git.at(worktree);
         let parent = commit.parents.first().context("the commit has no parent")?;
-        let words = ["ls-tree", "-r", "-z", "--full-tree", parent.as_str(), "--"];
-        let words = words.map(OsString::from).into_iter();
-        let named = paths.iter().map(|path| path.to_path().into_os_string());
-        let before = git.plumbing(words.chain(named)).reader().bytes()?;
+        let mut before = Vec::new();
+        for some in portions(paths) {
+            let words = ["ls-tree", "-r", "-z", "--full-tree", parent.as_str(), "--"];
+            let words = words.map(OsString::from).into_iter().chain(some);
+            before.extend(git.plumbing(words).reader().bytes()?);
+        }
         let nothing = "0".repeat(parent.as_str().len());
         let gone = |path: &RepoPath| {
             [format!("0 {nothing}\t").as_bytes(), path.as_bytes(), b"\0"].concat()
@@ -381,6 +391,18 @@ impl Repo {
         let call = self.git.at(worktree).plumbing(args).reader().any_code();
         Ok(parse_modules(&call.bytes()?))
     }
+}
+
+/// Returns how files differ from HEAD, for `git apply`.
+fn patch(git: &Git, of: &[&str], paths: &[RepoPath]) -> Result<Vec<u8>> {
+    let mut patch = Vec::new();
+    for some in portions(paths) {
+        let words = PATCH.iter().chain(of).chain(&["--"]).map(OsString::from);
+        let output = git.user(words.chain(some)).reader().codes(&[0, 1]).run()?;
+        ensure!((output.code == 1) != output.stdout.is_empty(), "git does not say what differs");
+        patch.extend(output.stdout);
+    }
+    Ok(patch)
 }
 
 /// Gives a command paths to read, if there are any.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
+use pw_core::text::bounded;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The git program, and the folder it is asked about.
@@ -34,6 +35,9 @@ enum Profile {
     /// Ours alone: no global or system file, merges that mean the same everywhere.
     Plumbing,
 }
+
+/// How much of a command an error repeats, in characters: some name thousands of files.
+const MAX_SHOWN: usize = 1_000;
 
 /// Environment variables that say who the user is and how to reach remotes. All other `GIT_*` go:
 /// a hook's `GIT_DIR` or `GIT_INDEX_FILE` would make git answer for another repository.
@@ -311,7 +315,7 @@ impl Call {
 
     fn shown(&self) -> String {
         let words: Vec<_> = self.args.iter().map(|arg| arg.to_string_lossy()).collect();
-        words.join(" ")
+        bounded(&words.join(" "), MAX_SHOWN)
     }
 
     pub(crate) fn bytes(self) -> Result<Vec<u8>> {

@@ -10,6 +10,7 @@ use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::Repo;
+use crate::changes::portions;
 use crate::process::{GitError, records};
 
 /// Overrides user settings that would change the result of a merge.
@@ -88,19 +89,19 @@ impl Repo {
         worktree: &Path,
         paths: &[RepoPath],
     ) -> Result<BTreeMap<RepoPath, Oid>> {
-        if paths.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let words = ["ls-files", "-z", "--stage", "--"].map(std::ffi::OsString::from);
-        let paths = paths.iter().map(|path| path.to_path().into_os_string());
-        let call = self.git.at(worktree).plumbing(words.into_iter().chain(paths)).reader();
         let entry = |record: &[u8]| {
             let at = record.iter().position(|byte| *byte == b'\t')?;
             let about = std::str::from_utf8(&record[..at]).ok()?;
             let [_, id, "0"] = about.split(' ').collect::<Vec<_>>()[..] else { return None };
             Some((RepoPath::new(&record[at + 1..]), id.parse().ok()?))
         };
-        Ok(records(&call.bytes()?).filter_map(entry).collect())
+        let mut blobs = BTreeMap::new();
+        for some in portions(paths) {
+            let words = ["ls-files", "-z", "--stage", "--"].map(std::ffi::OsString::from);
+            let call = self.git.at(worktree).plumbing(words.into_iter().chain(some)).reader();
+            blobs.extend(records(&call.bytes()?).filter_map(entry));
+        }
+        Ok(blobs)
     }
 
     /// Returns the tree of a commit.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::facts::Facts;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::{Oid, WorkerId};
@@ -173,15 +174,14 @@ pub(super) fn require_own_branch(workflow: &Workflow) -> Result<()> {
             .next(CommandLine::git(&worktree.path, "switch --detach"))
             .into());
     }
-    if let Some(found) = beside(&workflow.refs, &format!("refs/heads/{branch}")) {
-        let found = found.trim_start_matches("refs/heads/");
+    if let Some(found) = beside(&workflow.refs, &branch.full()).and_then(Branch::of_ref) {
         let message = format!("the branch {found} is there, so git cannot have {branch}");
         return Err(Failure::new(Code::InTheWay, message)
             .hint(format!("rename {found}, or delete it if the user agrees, then run again"))
             .next(
                 CommandLine::of("git branch -m")
-                    .word(found)
-                    .word(format!("{}-by-hand", found.replace('/', "-"))),
+                    .word(&found)
+                    .word(format!("{}-by-hand", found.as_str().replace('/', "-"))),
             )
             .details(Problems { problems: Vec::new() })
             .into());

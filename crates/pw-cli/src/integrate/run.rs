@@ -219,8 +219,7 @@ impl MergeChain<'_> {
         // From a detached HEAD there is nowhere to land by ourselves.
         let land = match &record.base_branch {
             Some(base) => {
-                let tip =
-                    refs.get(&format!("refs/heads/{base}")).filter(|tip| **tip != record.base);
+                let tip = refs.get(&base.full()).filter(|tip| **tip != record.base);
                 let is_ahead = tip.map_or(Ok(true), |tip| repo.is_ancestor(tip, self.commit()))?;
                 let way = (!is_ahead).then_some(Way::Merge);
                 Some(NextStep::new("land", Next::Finish { workflow, way }))

@@ -23,7 +23,7 @@ pub(super) fn undo(own: &OwnWorktree<'_>) -> Result<Answer> {
     if !paths.is_empty() {
         let folder = launcher::folder(repo, plan, own.worker);
         let patch = repo.undo_changes(&path, &paths, &folder)?;
-        restore = patch.map(|patch| CommandLine::of("git apply").path(&patch));
+        restore = Some(CommandLine::of("git apply").path(&patch));
     }
     // Read anew: what git says is undone, and nothing else.
     let left = own.tree()?.uncommitted();

@@ -179,7 +179,7 @@ fn providers_that_do_not_merge_are_integrated_first_and_the_next_wave_starts_fro
     repo.git_in(&place, &["add", "deps.txt"]);
     let next = repo.pw("pw-integrate continue waves").data()["next"][0].clone();
     assert_eq!(next, json!({"action": "advance", "command": "pw-setup advance waves"}));
-    // It was said that they come first: whoever waits is told when they are there.
+    // It was said that they come first: an orchestrator that waits is told when they are there.
     assert_eq!(wait(&cursor).0.unwrap()["command"], next["command"]);
     repo.pw("pw-setup advance").data();
     assert_eq!(repo.read("worktrees/top-api/deps.txt"), "extra\nmodel\n");
@@ -248,6 +248,40 @@ fn what_a_formatter_did_to_files_of_others_is_taken_back_in_one_step() {
     let error = users.pw(&["complete", "users"]).error(3, "dirty_tree");
     let hint = error["hint"].as_str().unwrap();
     assert!(hint.contains("pw-worker blocked \"needs made.txt\""), "{hint}");
+}
+
+#[test]
+fn what_is_undone_is_kept_whole_however_much_it_is_and_what_was_staged_too() {
+    let mut repo = crate::repo(THREE);
+    // More than fits on a command line.
+    let name = |nth: usize| format!("lib/{0}/{0}{nth}", "n".repeat(200));
+    for nth in 0..6_000 {
+        repo.write(&name(nth), "1\n");
+    }
+    repo.git(&["add", "lib"]);
+    repo.commit("lib");
+    repo.pw("pw-setup create plan.yaml").data();
+    let users = repo.worker("task-1-users");
+    // Staged, then changed again; staged, then put back on disk alone.
+    users.write(&name(0), "staged\n").write(&name(1), "only staged\n").git(&["add", "lib"]);
+    users.write(&name(1), "1\n");
+    for nth in (0..6_000).filter(|nth| *nth != 1) {
+        users.write(&name(nth), "2\n");
+    }
+    // Where git fails, not all of these names are said.
+    repo.shim_git("case \" $* \" in *' --binary '*) exit 128 ;; esac\nexec \"$GIT\" \"$@\"");
+    let failed = repo.worker("task-1-users").pw(&["undo"]);
+    assert!(failed.code == Some(1) && failed.stdout.len() < 4_000, "{}", failed.stdout.len());
+    repo.shim_git("exec \"$GIT\" \"$@\"");
+    let users = repo.worker("task-1-users");
+    let undone = users.pw(&["undo"]).data();
+    assert_eq!(undone["files"], 6_000);
+    assert_eq!(users.git(&["status", "--porcelain"]), "");
+    let patch = undone["restore"].as_str().unwrap().split(' ').next_back().unwrap();
+    let read = |patch: &str| std::fs::read_to_string(patch).unwrap();
+    assert_eq!(read(patch).matches("+2\n").count(), 5_999);
+    let staged = read(&patch.replace(".patch", "-staged.patch"));
+    assert!(staged.contains("+staged\n") && staged.contains("+only staged\n"), "{staged}");
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn files_that_an_open_workflow_owns_too_are_told() {
     repo.write("plan.yaml", plan);
     let data = repo.pw("pw-setup check plan.yaml").data();
     assert!(warned(&data, "c and a of the workflow one, which is open, both own `a/"), "{data:#}");
-    // What is merged is in nobody's hands any more.
+    // What is merged, no worker changes any more.
     for (label, file) in [("a-x", "a/1"), ("b-y", "b")] {
         repo.worker(label).write(file, "1").commit("[COMPLETE] done");
     }

@@ -104,7 +104,7 @@ fn everything_uncommitted_comes_back_byte_for_byte() {
     worker.git(&["rm", "-q", "--cached", "index-only"]);
     std::fs::remove_file(worker.path.join("gone")).unwrap();
     std::fs::set_permissions(worker.path.join("mode"), PermissionsExt::from_mode(0o755)).unwrap();
-    // A key that only its owner may read, and what nobody may write.
+    // A key that only its owner may read, and a file that is read-only for all.
     for (name, bits) in [(".netrc", 0o600), ("run.secret", 0o700), ("fixed.key", 0o440)] {
         worker.write(name, name);
         std::fs::set_permissions(worker.path.join(name), PermissionsExt::from_mode(bits)).unwrap();

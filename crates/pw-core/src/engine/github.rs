@@ -92,6 +92,11 @@ jobs:
     }
 }
 
+/// Asks for the newest runs of the workflow.
+fn runs(fields: &str) -> Submission {
+    Submission::of(&["gh", "run", "list", "--workflow", FILE, RUNS, "--json", fields])
+}
+
 impl Engine for GitHub<'_> {
     fn program(&self) -> &'static str {
         "gh"
@@ -128,18 +133,9 @@ impl Engine for GitHub<'_> {
 
     fn find(&self) -> Option<Submission> {
         let query = format!(".[] | select(.displayTitle == \"{}\") | .displayTitle", self.0.name());
-        Some(Submission::of(&[
-            "gh",
-            "run",
-            "list",
-            "--workflow",
-            FILE,
-            RUNS,
-            "--json",
-            "displayTitle",
-            "--jq",
-            &query,
-        ]))
+        let mut list = runs("displayTitle");
+        list.command.extend(["--jq".to_owned(), query]);
+        Some(list)
     }
 
     fn ids(&self, _submission: usize, workers: &[&Worker], _said: &Said) -> Option<Vec<String>> {
@@ -149,16 +145,7 @@ impl Engine for GitHub<'_> {
 
     /// One question for the runs, and one for the jobs of each that is among them.
     fn poll(&self, ids: &[&str], ask: Ask<'_>) -> Polled {
-        let list = Submission::of(&[
-            "gh",
-            "run",
-            "list",
-            "--workflow",
-            FILE,
-            RUNS,
-            "--json",
-            "databaseId,displayTitle,status,conclusion",
-        ]);
+        let list = runs("databaseId,displayTitle,status,conclusion");
         let Some(said) = ask(&[list]).pop() else { return Polled::default() };
         if said.code != Some(0) {
             return Polled::nothing(said.trouble());
