@@ -47,7 +47,7 @@ pub(crate) fn list(git: &Git) -> Result<Vec<Worktree>> {
 
 /// Replaces the paths of worktrees that lie in the repository and that git knows by another way, as
 /// when it was moved and a link was left in its old place.
-fn through_links(mut worktrees: Vec<Worktree>) -> Vec<Worktree> {
+pub(crate) fn through_links(mut worktrees: Vec<Worktree>) -> Vec<Worktree> {
     let Some(root) = worktrees.first().map(|main| main.path.clone()) else { return worktrees };
     for worktree in worktrees.iter_mut().filter(|worktree| !worktree.path.starts_with(&root)) {
         let real = worktree.path.canonicalize().ok().filter(|real| real.starts_with(&root));
