@@ -233,12 +233,31 @@ impl Repo {
     /// Takes one worktree whose folder is gone off git's list, if it is on it; nothing is left of
     /// it to lose.
     pub fn forget_missing_worktree(&self, path: &Path) -> Result<()> {
-        if path.symlink_metadata().is_ok() {
+        self.forget_missing_worktrees(&[path])
+    }
+
+    /// The same for several.
+    pub(crate) fn forget_missing_worktrees(&self, paths: &[&Path]) -> Result<()> {
+        if let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_ok()) {
             bail!("{} is there, so it is not forgotten", path.display());
         }
-        match list(&self.git)?.iter().any(|worktree| worktree.path == path) {
-            true => self.remove(path),
-            false => Ok(()),
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let listed = list(&self.git)?;
+        let is_listed = |path: &&Path, listed: &[Worktree]| {
+            listed.iter().any(|worktree| worktree.path == **path)
+        };
+        let known: Vec<&Path> =
+            paths.iter().copied().filter(|path| is_listed(path, &listed)).collect();
+        known.iter().try_for_each(|path| self.remove(path))?;
+        if known.is_empty() {
+            return Ok(());
+        }
+        let listed = list(&self.git)?;
+        match known.iter().find(|path| is_listed(path, &listed)) {
+            Some(path) => bail!("git still lists a worktree at {}", path.display()),
+            None => Ok(()),
         }
     }
 
@@ -256,18 +275,15 @@ impl Repo {
         file_below(folder, |_| true)
     }
 
-    /// Unlocks and removes without force, so that git refuses where something is uncommitted.
+    /// Unlocks and removes without force, so that git refuses where something is uncommitted. The caller
+    /// looks at the list: an exit code is no effect.
     fn remove(&self, path: &Path) -> Result<()> {
         let words = |verb: &str| {
             [OsStr::new("worktree"), OsStr::new(verb), OsStr::new("--"), path.as_os_str()]
                 .map(OsStr::to_owned)
         };
         self.git.user(words("unlock")).any_code().run()?;
-        self.git.user(words("remove")).run()?;
-        if list(&self.git)?.iter().any(|worktree| worktree.path == path) {
-            bail!("git still lists a worktree at {}", path.display());
-        }
-        Ok(())
+        self.git.user(words("remove")).run().map(drop)
     }
 
     /// Returns whether the folder at `path` is the very worktree that git made there: its `.git`
