@@ -37,6 +37,7 @@ mod identity;
 mod integrate;
 mod items;
 mod jobs;
+mod kept_record;
 mod landing;
 mod launch;
 mod layouts;
