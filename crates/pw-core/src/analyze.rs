@@ -15,6 +15,7 @@ pub mod items;
 pub mod kinds;
 pub mod log;
 pub mod neighbours;
+mod owners;
 pub(crate) mod random;
 pub mod report;
 pub mod schedule;

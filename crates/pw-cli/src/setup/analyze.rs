@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use pw_core::analyze::advise::{Advised, Evaluation, advise, best};
-use pw_core::analyze::backtest::Past;
+use pw_core::analyze::backtest::{Moment, Past};
 use pw_core::analyze::emit;
 use pw_core::analyze::foretell::foretell;
 use pw_core::analyze::item_split::with_items;
@@ -61,16 +61,17 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     let (log, files) = read(&repo, options.commits)?;
     let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
-    let mut trials = trials(&past, &windows, options.workers.map(usize::from));
+    let moments = pw_git::all(&windows, |window| past.moment(window));
+    let mut trials = trials(&past, &moments, options.workers.map(usize::from));
     let workers = best(&trials).map_or(2, |trial| trial.workers);
     if let Some(trial) = trials.iter_mut().find(|trial| trial.workers == workers) {
-        let played: Vec<_> = windows.iter().zip(&trial.played).collect();
+        let played: Vec<_> = moments.iter().zip(&trial.played).collect();
         trial.bounds =
-            pw_git::all(&played, |(window, played)| past.bounds(window, workers, played));
+            pw_git::all(&played, |(moment, played)| past.bounds(moment, workers, played));
     }
     let mut advised = advise(&past, &files, &trials, workers);
     advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
-    advised.analysis.foretold = foretell(&past, &windows);
+    advised.analysis.foretold = foretell(&past, &moments);
     if !options.documents.is_empty() {
         let (items, notes) = items(&repo, &log, &files, &documents.texts)?;
         let wanted = options.workers.map(usize::from);
@@ -123,14 +124,14 @@ fn items(
 }
 
 /// Plays the newest windows with every number of workers in question, on all processors.
-fn trials(past: &Past<'_>, windows: &[Vec<usize>], wanted: Option<usize>) -> Vec<Evaluation> {
+fn trials(past: &Past<'_>, moments: &[Moment<'_>], wanted: Option<usize>) -> Vec<Evaluation> {
     let numbers: Vec<usize> = wanted.map_or(NUMBERS.collect(), |number| vec![number]);
-    let all: Vec<(usize, &Vec<usize>)> =
-        numbers.iter().flat_map(|n| windows.iter().map(move |window| (*n, window))).collect();
-    let mut played = pw_git::all(&all, |(n, window)| past.play(window, *n)).into_iter();
+    let all: Vec<(usize, &Moment<'_>)> =
+        numbers.iter().flat_map(|n| moments.iter().map(move |moment| (*n, moment))).collect();
+    let mut played = pw_git::all(&all, |(n, moment)| past.play(moment, *n)).into_iter();
     let trial = |workers| Evaluation {
         workers,
-        played: played.by_ref().take(windows.len()).collect(),
+        played: played.by_ref().take(moments.len()).collect(),
         bounds: Vec::new(),
     };
     numbers.into_iter().map(trial).collect()

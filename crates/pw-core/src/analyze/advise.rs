@@ -9,7 +9,7 @@ use super::report::{
     Advice, Analysis, Backtest, Coverage, Estimate, Hub, OtherCount, Part, Recommendation, Score,
 };
 use super::scopes::{self, Unsaid};
-use super::split::{WAYS, Way};
+use super::split::{self, WAYS, Way};
 use super::tree::{Node, Split};
 use crate::path::RepoPath;
 use crate::text::counted;
@@ -237,8 +237,9 @@ fn say(
     let training = past.training(known);
     let nodes: Vec<Node> = unshared(past, known);
     let mut last = None;
+    let splits = split::ways(&training, workers);
     for way in [way, Way::SubFolders, Way::TopFolders] {
-        let split = way.split(&training, workers);
+        let split = splits[way as usize].clone();
         match scopes::globs(&past.tree, &split, &nodes) {
             Ok(globs) if globs.iter().all(|globs| !globs.is_empty()) => return Ok((split, globs)),
             Ok(_) => last = last.or(Some(Unsaid::TooMany)),

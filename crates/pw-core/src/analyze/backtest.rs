@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use super::log::{Changes, Known, PathId, TouchKind, share};
 use super::random::Rng;
 use super::search::Training;
-use super::split::{WAYS, Way};
+use super::split::{self, WAYS};
 use super::tree::{Node, Owner, Split, Tree};
 
 /// How many changes a window has.
@@ -71,9 +71,21 @@ pub struct Bounds {
 type Written = (Node, bool);
 
 /// What a change wrote, shared files left out, and how many files it touched with them.
+#[derive(Clone, Debug)]
 struct PastChange {
     written: Vec<Written>,
     files: usize,
+}
+
+/// A window, with what was known when it began: prepared once for every number of workers.
+#[derive(Clone, Debug)]
+pub struct Moment<'p> {
+    /// The window's changes, as indexes.
+    pub window: Vec<usize>,
+    /// What was known.
+    pub known: Known,
+    training: Training<'p>,
+    written: Vec<PastChange>,
 }
 
 /// The past, ready to be played.
@@ -117,35 +129,39 @@ impl<'a> Past<'a> {
         self.shared[path as usize]
     }
 
-    /// Splits as was known when the window began, in every way, and plays it.
-    pub fn play(&self, window: &[usize], workers: usize) -> Played {
+    /// Prepares a window of changes, by index.
+    pub fn moment(&self, window: &[usize]) -> Moment<'_> {
         let known = self.changes.until(window[0], PRACTICE);
-        let training = self.training(&known);
-        let changes = self.written(window);
-        let ways = WAYS.map(|way| self.outcome(&way.split(&training, workers), &changes));
-        Played { changes: window.len(), ways }
+        let (training, written) = (self.training(&known), self.written(window));
+        Moment { window: window.to_vec(), known, training, written }
+    }
+
+    /// Splits as was known when the window began, in every way, and plays it.
+    pub fn play(&self, moment: &Moment<'_>, workers: usize) -> Played {
+        let ways = split::ways(&moment.training, workers);
+        let ways = ways.map(|split| self.outcome(&split, &moment.written));
+        Played { changes: moment.window.len(), ways }
     }
 
     /// Returns how random splits, and a split made with knowledge of the window's changes, do in it.
-    pub fn bounds(&self, window: &[usize], workers: usize, played: &Played) -> Bounds {
-        let known = self.changes.until(window[0], PRACTICE);
-        let training = self.training(&known);
-        let changes = self.written(window);
+    pub fn bounds(&self, moment: &Moment<'_>, workers: usize, played: &Played) -> Bounds {
+        let Moment { training, written, .. } = moment;
         let throws = (0..THROWS).map(|seed| {
             let mut rng = Rng::new(seed);
             let owner = |_: &usize| Owner::try_from(rng.below(workers)).unwrap_or(0);
             let owners: Vec<Owner> = training.walk.iter().map(owner).collect();
-            self.outcome(&training.split(owners, workers), &changes)
+            self.outcome(&training.split(owners, workers), written)
         });
-        Bounds { random: mean(throws), oracle: self.oracle(&changes, workers, &played.ways) }
+        Bounds { random: mean(throws), oracle: self.oracle(written, workers, &played.ways) }
     }
 
     fn oracle(&self, changes: &[PastChange], workers: usize, ways: &[Outcome]) -> Outcome {
         let files = |change: &PastChange| change.written.iter().map(|(node, _)| *node).collect();
         let future: Vec<Vec<Node>> = changes.iter().map(files).collect();
         let training = Training::of_future(&self.tree, &future);
-        let found = self.outcome(&Way::Search.split(&training, workers), changes);
-        let all = ways.iter().copied().chain([found]);
+        let found = split::thorough(&training, workers).into_iter();
+        let found = found.map(|split| self.outcome(&split, changes));
+        let all = ways.iter().copied().chain(found);
         all.max_by(|a, b| a.speedup.total_cmp(&b.speedup)).unwrap_or_default()
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::backtest::{PRACTICE, Past};
+use super::backtest::{Moment, Past};
 use super::coupling;
 use super::log::{Known, PathId, share};
 
@@ -57,12 +57,11 @@ struct Sums {
 }
 
 /// Asks the changes of these windows; `None` when none of them touches several known files.
-pub fn foretell(past: &Past<'_>, windows: &[Vec<usize>]) -> Option<Foretold> {
+pub fn foretell(past: &Past<'_>, moments: &[Moment<'_>]) -> Option<Foretold> {
     let mut sums = Sums::default();
-    for window in windows {
-        let known = past.changes.until(window[0], PRACTICE);
-        let rules = Rules::of(&known);
-        for at in window {
+    for moment in moments {
+        let rules = Rules::of(&moment.known);
+        for at in &moment.window {
             let written = past.changes.entries[*at].written();
             let files: HashSet<PathId> = written.filter(|path| !past.is_shared(*path)).collect();
             if files.len() > 1 {

@@ -125,6 +125,7 @@ impl Changes<'_> {
         let mut names = Names(vec![UNMET; self.log.paths.len()]);
         let (mut known, mut changes) = (Vec::new(), Vec::new());
         for entry in self.entries[..end].iter().rev() {
+            let is_wanted = !entry.is_bulk() && changes.len() < most;
             let mut files = Vec::new();
             for touch in &entry.touches {
                 let (name, is_first) = names.now(touch.path);
@@ -133,7 +134,7 @@ impl Changes<'_> {
                     names.set(touch.path, name.filter(|_| !gone));
                     known.extend(name.filter(|_| !gone));
                 }
-                files.extend(names.now(touch.path).0);
+                files.extend(names.now(touch.path).0.filter(|_| is_wanted));
             }
             for touch in &entry.touches {
                 match touch.how {
@@ -143,7 +144,7 @@ impl Changes<'_> {
                     TouchKind::Edited | TouchKind::Deleted => {}
                 }
             }
-            if !entry.is_bulk() && changes.len() < most {
+            if is_wanted {
                 files.sort_unstable();
                 files.dedup();
                 changes.push(files);

@@ -2,10 +2,10 @@
 
 /// SplitMix64: small, and good enough to shuffle files.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -18,7 +18,7 @@ impl Rng {
     }
 
     /// Returns a number below `sides`; 0 when there are none.
-    pub fn below(&mut self, sides: usize) -> usize {
+    pub(crate) fn below(&mut self, sides: usize) -> usize {
         let sides = sides as u64;
         usize::try_from(self.next().checked_rem(sides).unwrap_or(0)).unwrap_or(0)
     }

@@ -1,12 +1,7 @@
-//! Finds a split that would have made past changes fast: local search over the owners of folders
-//! and files.
-//!
-//! What is made small, all as shares of the weight of all changes: the load of the busiest worker,
-//! plus the changes that cross workers (no other worker works meanwhile), plus a price for every
-//! folder or file whose owner is not its folder's: a split that is simple to say is one that holds.
+//! What the search for a split learns from: past changes, as uses of places in a walk over the tree of folders.
+//! The search is in [`super::owners`].
 
 use super::log::{Known, PathId};
-use super::random::Rng;
 use super::tree::{Node, Owner, ROOT, Split, Tree};
 
 /// After how many changes one counts half.
@@ -14,9 +9,6 @@ const HALF_LIFE: f64 = 500.0;
 
 /// The price of one folder or file that is its folder's owner's no more.
 const BOUNDARY: f64 = 0.004;
-
-/// How much an even load is worth beside the load of the busiest.
-const EVENNESS: f64 = 0.05;
 
 /// How many consecutive changes are treated as one: no worker should be idle in any of
 /// them.
@@ -121,6 +113,30 @@ impl<'a> Training<'a> {
         sets
     }
 
+    /// Returns which change touched the file at a place, for a range of places, place after place.
+    pub fn uses(&self, places: std::ops::Range<usize>) -> &[(usize, usize)] {
+        &self.uses[self.first_use[places.start]..self.first_use[places.end]]
+    }
+
+    /// Returns the share of a change in the weight of all.
+    pub fn weight(&self, change: usize) -> f64 {
+        self.weight[change]
+    }
+
+    /// Returns the price of one folder or file that is its folder's owner's no more.
+    pub fn boundary(&self) -> f64 {
+        self.boundary
+    }
+
+    /// Returns how many consecutive changes are treated as one.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    pub fn batches(&self) -> usize {
+        self.changes().div_ceil(self.batch)
+    }
+
     pub fn parent(&self, place: usize) -> usize {
         self.parent[place]
     }
@@ -161,32 +177,8 @@ impl<'a> Training<'a> {
         Split { workers, owner }
     }
 
-    /// Makes owners better, folder by folder and file by file, until nothing helps any more
-    /// or all were looked at `sweeps` times; returns them with what is left to make small.
-    pub fn refine(
-        &self,
-        owners: Vec<Owner>,
-        workers: usize,
-        sweeps: usize,
-        rng: &mut Rng,
-    ) -> (f64, Vec<Owner>) {
-        let mut state = State::new(self, owners, workers);
-        let mut order: Vec<usize> = (1..self.walk.len()).filter(|at| self.is_used(*at)).collect();
-        for _ in 0..sweeps {
-            let before = state.cost();
-            for at in 0..order.len() {
-                let other = at + rng.below(order.len() - at);
-                order.swap(at, other);
-                state.improve(order[at]);
-            }
-            if before - state.cost() < 1e-4 {
-                break;
-            }
-        }
-        (state.cost(), state.owners)
-    }
-
-    fn is_used(&self, place: usize) -> bool {
+    /// Returns whether a change touched what lies at or below a place.
+    pub fn is_used(&self, place: usize) -> bool {
         self.first_use[place] < self.first_use[self.end[place]]
     }
 }
@@ -220,135 +212,4 @@ fn walk(tree: &Tree, nodes: impl Iterator<Item = Node>) -> (Vec<Node>, Vec<usize
         end[parent[at]] = end[parent[at]].max(end[at]);
     }
     (order, parent, end)
-}
-
-/// Gives `to` what had any owner, or what had `old`.
-fn given(before: &[Owner], old: Owner, (to, whole): (Owner, bool), tried: &mut [Owner]) {
-    for (tried, before) in tried.iter_mut().zip(before) {
-        *tried = if whole || *before == old { to } else { *before };
-    }
-}
-
-/// Owners, and what they cost.
-struct State<'t> {
-    training: &'t Training<'t>,
-    workers: usize,
-    owners: Vec<Owner>,
-    /// By change and worker: how many of its files are the worker's.
-    counts: Vec<u16>,
-    /// By batch of changes and worker: the weight of what runs at the worker.
-    load: Vec<f64>,
-    /// The busiest worker's load, over all batches.
-    most: f64,
-    crossing: f64,
-    boundaries: f64,
-}
-
-impl<'t> State<'t> {
-    fn new(training: &'t Training<'t>, owners: Vec<Owner>, workers: usize) -> Self {
-        let counts = vec![0; training.changes() * workers];
-        let batches = training.changes().div_ceil(training.batch);
-        let load = vec![0.0; batches * workers];
-        let mut state = Self {
-            training,
-            workers,
-            owners,
-            counts,
-            load,
-            most: 0.0,
-            crossing: 0.0,
-            boundaries: 0.0,
-        };
-        for (place, change) in &training.uses {
-            state.counts[change * workers + usize::from(state.owners[*place])] += 1;
-        }
-        (0..training.changes()).for_each(|change| state.count(change, 1.0));
-        state.boundaries = state.boundaries_in(0..state.owners.len());
-        state
-    }
-
-    /// Adds or takes away what one change costs.
-    fn count(&mut self, change: usize, sign: f64) {
-        let weight = self.training.weight[change] * sign;
-        let counts = &self.counts[change * self.workers..(change + 1) * self.workers];
-        let mut owners = counts.iter().enumerate().filter(|(_, files)| **files > 0);
-        match (owners.next(), owners.next()) {
-            (Some((owner, _)), None) => {
-                let first = change / self.training.batch * self.workers;
-                let load = &mut self.load[first..first + self.workers];
-                let before = Self::busiest(load);
-                load[owner] += weight;
-                self.most += Self::busiest(load) - before;
-            }
-            _ => self.crossing += weight,
-        }
-    }
-
-    fn busiest(load: &[f64]) -> f64 {
-        let most = load.iter().copied().fold(0.0, f64::max);
-        let sum: f64 = load.iter().sum();
-        let square: f64 = load.iter().map(|load| load * load).sum();
-        most + EVENNESS * square / sum.max(1e-12)
-    }
-
-    fn cost(&self) -> f64 {
-        self.most + self.crossing + self.training.boundary * self.boundaries
-    }
-
-    /// Returns how many places have another owner than their folder. What lies at the top is not
-    /// said any simpler when its owner is that of the top.
-    fn boundaries_in(&self, places: std::ops::Range<usize>) -> f64 {
-        let differs = |at: &usize| {
-            let folder = self.training.parent[*at];
-            folder != 0 && self.owners[*at] != self.owners[folder]
-        };
-        places.filter(differs).map(|_| 1.0).sum()
-    }
-
-    /// Gives what lies at and below a place, or the part of it that has the place's owner, to the
-    /// worker with whom it costs least.
-    fn improve(&mut self, place: usize) {
-        let old = self.owners[place];
-        let range = self.training.below(place);
-        let before: Vec<Owner> = self.owners[range.clone()].to_vec();
-        let is_mixed = before.iter().any(|owner| *owner != old);
-        let mut best = (self.cost() - 1e-9, None);
-        let mut tried = before.clone();
-        for to in 0..self.workers {
-            let to = u8::try_from(to).unwrap_or(Owner::MAX);
-            for whole in [true, false] {
-                if (whole && to == old && !is_mixed) || (!whole && (to == old || !is_mixed)) {
-                    continue;
-                }
-                given(&before, old, (to, whole), &mut tried);
-                // From one trial to the next: to go back between them would cost as much again.
-                self.set(range.clone(), &tried);
-                if self.cost() < best.0 {
-                    best = (self.cost(), Some((to, whole)));
-                }
-            }
-        }
-        match best.1 {
-            Some(way) => given(&before, old, way, &mut tried),
-            None => tried.copy_from_slice(&before),
-        }
-        self.set(range, &tried);
-    }
-
-    fn set(&mut self, range: std::ops::Range<usize>, owners: &[Owner]) {
-        self.boundaries -= self.boundaries_in(range.clone());
-        let training = self.training;
-        let uses = training.first_use[range.start]..training.first_use[range.end];
-        for (place, change) in &training.uses[uses] {
-            let (from, to) = (self.owners[*place], owners[place - range.start]);
-            if from != to {
-                self.count(*change, -1.0);
-                self.counts[change * self.workers + usize::from(from)] -= 1;
-                self.counts[change * self.workers + usize::from(to)] += 1;
-                self.count(*change, 1.0);
-            }
-        }
-        self.owners[range.clone()].copy_from_slice(owners);
-        self.boundaries += self.boundaries_in(range);
-    }
 }

@@ -1,16 +1,18 @@
 //! A portfolio of ways to split a repository; which one fits is for the back-test to say.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::owners::refine;
 use super::random::Rng;
 use super::search::Training;
 use super::tree::{Owner, Split};
 
 /// How often the search begins anew from each start; it ends elsewhere every time.
 const TRIES: usize = 2;
+
+/// How often it begins anew when it is asked for what is best possible.
+const MANY: usize = 6;
 
 /// How many passes over all nodes show which tries are worth more of them.
 const FIRST: usize = 1;
@@ -38,34 +40,46 @@ pub enum Way {
 /// All ways, the simplest first.
 pub(super) const WAYS: [Way; 4] = [Way::TopFolders, Way::SubFolders, Way::Communities, Way::Search];
 
-impl Way {
-    pub fn split(self, training: &Training<'_>, workers: usize) -> Split {
-        let owners = match self {
-            Self::TopFolders => folders(training, 1, workers),
-            Self::SubFolders => folders(training, 2, workers),
-            Self::Communities => communities(training, workers),
-            Self::Search => search(training, workers),
-        };
-        training.split(owners, workers)
-    }
+/// Returns what each of [`WAYS`] makes of the past.
+pub(super) fn ways(training: &Training<'_>, workers: usize) -> [Split; WAYS.len()] {
+    let starts = starts(training, workers);
+    let ends = ends(training, workers, &starts, (TRIES, FINALISTS)).into_iter();
+    let best = ends.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, owners)| owners);
+    let [top, sub, communities, _] = starts;
+    [top, sub, communities, best.unwrap_or_default()].map(|owners| training.split(owners, workers))
 }
 
-/// Begins the search at every start, and keeps what would have made the past fastest.
-fn search(training: &Training<'_>, workers: usize) -> Vec<Owner> {
-    let mut rng = Rng::new(1);
-    let starts = [
+/// Returns every end of a longer search, for who knows the changes to come and can say which is best.
+pub(super) fn thorough(training: &Training<'_>, workers: usize) -> Vec<Split> {
+    let starts = starts(training, workers);
+    let ends = ends(training, workers, &starts, (MANY, MANY * starts.len())).into_iter();
+    ends.map(|(_, owners)| training.split(owners, workers)).collect()
+}
+
+fn starts(training: &Training<'_>, workers: usize) -> [Vec<Owner>; 4] {
+    [
         folders(training, 1, workers),
         folders(training, 2, workers),
         communities(training, workers),
         cuts(training, workers),
-    ];
-    let tries = starts.iter().flat_map(|start| std::iter::repeat_n(start, TRIES));
-    let tries = tries.map(|start| training.refine(start.clone(), workers, FIRST, &mut rng));
+    ]
+}
+
+/// Begins at every start so many times, searches the best of these to the end, and returns what they cost
+/// and are.
+fn ends(
+    training: &Training<'_>,
+    workers: usize,
+    starts: &[Vec<Owner>],
+    (tries, finalists): (usize, usize),
+) -> Vec<(f64, Vec<Owner>)> {
+    let mut rng = Rng::new(1);
+    let tries = starts.iter().flat_map(|start| std::iter::repeat_n(start, tries));
+    let tries = tries.map(|start| refine(training, start.clone(), workers, FIRST, &mut rng));
     let mut tries: Vec<(f64, Vec<Owner>)> = tries.collect();
     tries.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let ends = tries.into_iter().take(FINALISTS);
-    let ends = ends.map(|(_, owners)| training.refine(owners, workers, SWEEPS, &mut rng));
-    ends.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, owners)| owners).unwrap_or_default()
+    let ends = tries.into_iter().take(finalists);
+    ends.map(|(_, owners)| refine(training, owners, workers, SWEEPS, &mut rng)).collect()
 }
 
 /// Gives units the heaviest first to the worker with the least.
@@ -150,21 +164,25 @@ fn communities(training: &Training<'_>, workers: usize) -> Vec<Owner> {
 /// Returns the pairs of files that change together, and each file with its folder: neighbours
 /// belong together where nothing else is known. The strongest first, as a share of the rarer one.
 fn ties(training: &Training<'_>, weights: &[f64]) -> Vec<(usize, usize)> {
-    let mut ties: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+    let mut ties: Vec<((usize, usize), f64)> = Vec::new();
     for (weight, files) in training.sets() {
         let each = weight / count(files.len());
         for (at, a) in files.iter().enumerate() {
-            for b in &files[at + 1..] {
-                *ties.entry((*a, *b)).or_default() += each;
-            }
-            *ties.entry((training.parent(*a), *a)).or_default() += each / 2.0;
+            ties.extend(files[at + 1..].iter().map(|b| ((*a, *b), each)));
+            ties.push(((training.parent(*a), *a), each / 2.0));
         }
     }
+    // Stable, so that sums are the same on every machine.
+    ties.sort_by_key(|(pair, _)| *pair);
+    ties.dedup_by(|later, first| {
+        let is_same = later.0 == first.0;
+        first.1 += if is_same { later.1 } else { 0.0 };
+        is_same
+    });
     let weight = |at: usize| if training.is_leaf(at) { weights[at] } else { f64::MAX };
-    let mut ties: Vec<((usize, usize), f64)> = ties
-        .into_iter()
-        .map(|((a, b), tie)| ((a, b), tie / weight(a).min(weight(b)).max(1e-9)))
-        .collect();
+    for ((a, b), tie) in &mut ties {
+        *tie /= weight(*a).min(weight(*b)).max(1e-9);
+    }
     ties.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     ties.into_iter().map(|(pair, _)| pair).collect()
 }
