@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pw_core::path::RepoPath;
+use pw_core::scope::Scope;
 use pw_testkit::repo::TestRepo;
 use serde_json::{Value, json};
 
@@ -62,6 +64,40 @@ fn the_plan_that_is_written_is_accepted_and_gives_new_files_an_owner() {
     repo.write("split.yaml", "mine");
     repo.pw("pw-setup analyze --emit-plan split.yaml").error(3, "in_the_way");
     assert_eq!(repo.read("split.yaml"), "mine");
+}
+
+/// The whole way: history, plan, workers that change old files and make new ones, and the merge.
+#[test]
+fn the_split_of_a_history_is_worked_on_and_merged() {
+    let repo = features();
+    let data = repo.pw("pw-setup analyze --workers 2 --emit-plan split.yaml").data();
+    repo.follow(&data["next"][0]["command"]);
+    repo.pw("pw-setup create split.yaml").data();
+    let owners = data["workers"].as_array().unwrap();
+    for feature in ["users", "posts"] {
+        let path = RepoPath::from(format!("api/{feature}/main.txt").as_str());
+        let scope = |part: &Value| {
+            let globs = part["owns"].as_array().unwrap();
+            let globs: Vec<String> =
+                globs.iter().map(|glob| glob.as_str().unwrap().to_owned()).collect();
+            Scope::parse(&globs).unwrap()
+        };
+        let at = owners.iter().position(|part| scope(part).owns(&path)).unwrap();
+        let (number, part) = (at + 1, &owners[at]);
+        let label = format!("task-{number}-{}", part["name"].as_str().unwrap());
+        let worker = repo.worker(&label);
+        for top in ["api", "docs", "tests"] {
+            worker.write(&format!("{top}/{feature}/main.txt"), "better\n");
+            worker.write(&format!("{top}/{feature}/more.txt"), "new\n");
+        }
+        let saved = worker.pw(&["checkpoint", feature]).data();
+        assert_eq!(saved["left"], json!([]), "every file has its owner: {saved:#}");
+        worker.pw(&["complete", feature]).data();
+    }
+    let merged = repo.pw("pw-integrate run").data();
+    assert_eq!(merged["merged"].as_array().unwrap().len(), 2, "{merged:#}");
+    let shown = repo.git(&["show", "integration/split:docs/posts/more.txt"]);
+    assert_eq!(shown, "new");
 }
 
 #[test]
