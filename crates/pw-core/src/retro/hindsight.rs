@@ -194,13 +194,7 @@ impl<'a> Search<'a> {
         let mut past: Vec<Vec<usize>> = past.filter(|files| !files.is_empty()).collect();
         let known = past.len();
         past.retain(|files| files.len() > 1);
-        let mut touching = vec![Touching::default(); work.files.len()];
-        for (at, piece) in work.pieces.iter().enumerate() {
-            piece.files.iter().for_each(|file| touching[*file].pieces.push(at));
-        }
-        for (at, files) in past.iter().enumerate() {
-            files.iter().for_each(|file| touching[*file].past.push(at));
-        }
+        let touching = touching(work, &past);
         let own = work.replay(before, |at| work.pieces[at].seconds);
         Self { work, past, known, units: units(work), touching, own }
     }
@@ -404,6 +398,18 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Returns for each file what touches it.
+fn touching(work: &Work, past: &[Vec<usize>]) -> Vec<Touching> {
+    let mut all = vec![Touching::default(); work.files.len()];
+    for (at, piece) in work.pieces.iter().enumerate() {
+        piece.files.iter().for_each(|file| all[*file].pieces.push(at));
+    }
+    for (at, files) in past.iter().enumerate() {
+        files.iter().for_each(|file| all[*file].past.push(at));
+    }
+    all
+}
+
 /// Returns whether each worker that has work keeps some.
 fn is_busy(after: &Replay, before: &Replay) -> bool {
     let mut pairs = after.loads.iter().zip(&before.loads);
@@ -565,6 +571,31 @@ mod tests {
             possible += own.seconds - best;
         }
         assert!(told > 10 && gained * 100 >= possible * 65, "{told} told, {gained} of {possible}");
+    }
+
+    #[test]
+    fn what_a_step_changes_is_told_without_playing_the_run() {
+        let mut rng = Rng::new(5);
+        for _ in 0..40 {
+            let work = random(&mut rng);
+            let owners = work.owners();
+            let change = |rng: &mut Rng| vec![rng.below(3), rng.below(3) + 3, rng.below(6)];
+            let past: Vec<Vec<usize>> = (0..5).map(|_| change(&mut rng)).collect();
+            let plain = Search::new(&work, &Log::default(), &owners);
+            let search = Search { touching: touching(&work, &past), past, known: 5, ..plain };
+            let (now, crossing) = (search.replay(&owners), search.crossing(&owners));
+            for (unit, to) in
+                (0..search.units.len()).flat_map(|unit| (0..3).map(move |to| (unit, to)))
+            {
+                let moved = search.taken(&owners, &[(unit, to)]);
+                let (told, played) =
+                    (search.without_waits(&now, unit, &owners, &moved), search.replay(&moved));
+                assert_eq!(told.loads, played.loads);
+                assert!(told.seconds <= played.seconds);
+                let torn = search.crossing_with(crossing, unit, &owners, &moved);
+                assert_eq!(torn, search.crossing(&moved));
+            }
+        }
     }
 
     #[test]
