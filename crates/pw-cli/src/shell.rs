@@ -258,6 +258,9 @@ pub fn main<C: Cli>() -> ExitCode {
 
 /// Refuses a field that no answer has, before anything is done.
 fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
+    if globals.only.is_empty() {
+        return Ok(());
+    }
     let command = C::command();
     let helper = command.get_name();
     let Some(field) = globals.only.iter().find(|field| !schema::has(helper, field)) else {
