@@ -62,6 +62,8 @@ const OPTIONS: &[&str] = &[
     "--bail",
     "--bin",
     "--bins",
+    "--co",
+    "--collect-only",
     "--color",
     "--doc",
     "--durations",
@@ -143,6 +145,7 @@ pub(super) fn needs_no_question(judge: &Judge<'_>, script: &str) -> Option<&'sta
 type Pipeline = Vec<Vec<String>>;
 
 fn is_step(judge: &Judge<'_>, words: &[String]) -> bool {
+    let words = without_wrapper(words);
     let (assigned, rest) = words.split_at(assignments(words));
     let plain: Vec<&str> = rest.iter().map(String::as_str).collect();
     match plain[..] {
@@ -169,14 +172,21 @@ fn is_narrowed(judge: &Judge<'_>, words: &[String]) -> bool {
 }
 
 fn narrows(judge: &Judge<'_>, gate: &[String], words: &[String]) -> bool {
+    let words = without_wrapper(words);
     let (of_gate, gate) = gate.split_at(assignments(gate));
     let (assigned, words) = words.split_at(assignments(words));
     if !assigned.iter().all(|word| of_gate.contains(word) || only_prints(judge, word)) {
         return false;
     }
-    let Some(head) = head(gate).filter(|head| words.starts_with(&gate[..*head])) else {
-        return false;
+    let Some(head) = head(gate) else { return false };
+    // The same program, however it is started.
+    let words = match pytest(&gate[..head]).and(pytest(words)) {
+        Some(own) => [&gate[..head], &words[own..]].concat(),
+        None => words.to_vec(),
     };
+    if !words.starts_with(&gate[..head]) {
+        return false;
+    }
     // What a gate is told beside what to test, as `--check`, keeps it from writing.
     let mut kept = gate[head..].iter().filter(|word| word.starts_with('-') && !selects(word));
     kept.all(|word| words.contains(word))
@@ -184,6 +194,31 @@ fn narrows(judge: &Judge<'_>, gate: &[String], words: &[String]) -> bool {
             gate.contains(word)
                 || if word.starts_with('-') { selects(word) } else { is_here(judge, word) }
         })
+}
+
+/// Returns a command without what only limits its time or sets its variables.
+fn without_wrapper(words: &[String]) -> &[String] {
+    let is_time = |word: &String| {
+        let number = word.trim_end_matches(['s', 'm']);
+        !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+    };
+    match words {
+        [env, rest @ ..] if env == "env" && assignments(rest) > 0 => rest,
+        [timeout, time, rest @ ..] if timeout == "timeout" && is_time(time) => rest,
+        words => words,
+    }
+}
+
+/// Returns how many words of a command start pytest, if it does.
+fn pytest(words: &[String]) -> Option<usize> {
+    match words {
+        [program, ..] if program == "pytest" || program == "py.test" => Some(1),
+        [python, m, module, ..] if m == "-m" && module == "pytest" => {
+            let version = python.strip_prefix("python")?;
+            version.chars().all(|c| c.is_ascii_digit() || c == '.').then_some(3)
+        }
+        _ => None,
+    }
 }
 
 /// Returns how many assignments of variables a command begins with.
@@ -221,7 +256,10 @@ fn head(gate: &[String]) -> Option<usize> {
 fn selects(option: &str) -> bool {
     let name = option.split('=').next().unwrap_or_default();
     let is_short = |letters: &str| !letters.is_empty() && letters.chars().all(is_harmless_letter);
+    // Which outcomes pytest sums up.
+    let is_summary = |letters: &str| is_made_of(letters, "fEsxXpPwaAN");
     OPTIONS.contains(&name)
+        || option.strip_prefix("-r").is_some_and(is_summary)
         || option.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && is_short(rest))
 }
 
