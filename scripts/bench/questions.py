@@ -237,8 +237,9 @@ QUESTIONS = [
              {"M/64": [Goal("loop", 0.08, "two processes of git for each worker remain")],
               "L/64, sparse": [Goal("loop", 0.02, "the loop merges in a sparse checkout here, which is quicker for it")]}),
     Question("cleanup", "Remove all", "Worktrees and branches, all merged; ours makes sure of each file first.", [M16], cleanup,
-             {"M/16": [Goal("git worktree remove", 1.5, "git looks at each file once before it goes; here that is done twice, with ignored "
-                            "files and all that the disk holds, and a snapshot is written in between")]},
+             {"M/16": [Goal("git worktree remove", 1.5, "git looks at each file once before it goes; here that is done twice, with all that the "
+                            "disk holds, and a snapshot is written in between. Of the processor's time half is git's (status twice, "
+                            "the index, attributes and trees), an eighth each are reading folders and removing files")]},
              rounds=3),
     Question(
         "others", f"One tool call, among {OLD} other workflows", "The same where other workflows have their records and worktrees.",
