@@ -11,6 +11,8 @@ use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::labels;
+
 /// When the first commit of every test repository was made; each later one is a minute younger.
 pub const START: i64 = 1_750_000_000;
 
@@ -53,6 +55,7 @@ impl Answer {
     pub fn data(&self) -> Value {
         let document = self.json();
         assert_eq!((self.code, &document["ok"]), (Some(0), &Value::Bool(true)), "{document:#}");
+        labels::hold(&document["data"]["next"]);
         document["data"].clone()
     }
 
