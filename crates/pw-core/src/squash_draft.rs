@@ -92,11 +92,18 @@ mod tests {
         Draft::new(&Plan::parse(&plan).unwrap(), &Branch::new("main"), &[], written, &settings)
     }
 
+    /// The goal, what the user wrote before, the settings; what the editor adds in front; the message.
+    type Row = (
+        &'static str,
+        Option<&'static str>,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+        &'static str,
+    );
+
     #[test]
     fn the_message_is_what_git_commit_would_take() {
-        // The goal, what the user wrote before, the settings; what the editor adds in front; the
-        // message.
-        let rows: &[(&str, Option<&str>, &[(&str, &str)], &str, &str)] = &[
+        let rows: &[Row] = &[
             ("an api", None, &[], "", "an api"),
             ("an api", Some("feat: x\n\nwhy\n"), &[], "", "feat: x\n\nwhy"),
             ("an api", Some(" \n"), &[], "", "an api"),
