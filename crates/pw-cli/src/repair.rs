@@ -48,15 +48,20 @@ pub(crate) fn gaps(workflow: &Workflow, workers: &[&Worker]) -> Result<Vec<Vec<G
         .collect())
 }
 
-/// Makes a worker's hooks and launcher as they have to be.
-pub(crate) fn write(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Result<()> {
-    launcher::write(repo, plan, worker, port)?;
+/// Makes the hooks and launchers of workers as they have to be; each has its port beside it.
+pub(crate) fn write(repo: &Repo, plan: &Plan, workers: &[(&Worker, Option<u16>)]) -> Result<()> {
+    for (worker, port) in workers {
+        launcher::write(repo, plan, worker, *port)?;
+    }
     if !plan.git_hooks {
         return Ok(());
     }
-    let place = hooks(repo, plan, worker);
-    repo.write_hooks(&place)?;
-    repo.use_hooks(&place)
+    let places: Vec<HookFolder> =
+        workers.iter().map(|(worker, _)| hooks(repo, plan, worker)).collect();
+    for place in &places {
+        repo.write_hooks(place)?;
+    }
+    repo.use_hooks(&places)
 }
 
 /// Returns where a worker's worktree is that git does not find at its recorded path.

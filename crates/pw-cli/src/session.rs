@@ -167,12 +167,11 @@ fn read_files(files: &ClientFiles, folder: &Path, began: Seconds, traces: &mut T
     traces.job = id.and_then(|id| files.job(&id));
 }
 
-/// Returns what all sessions of a worker used; `None` where no transcript tells.
-pub(crate) fn usage(workflow: &Workflow, worker: &Worker) -> Option<Usage> {
-    let began = workflow.record.placements.get(&worker.id).map_or(0, |placement| placement.at);
+/// Returns what all sessions in a worker's worktree used since it was made; `None` where no transcript
+/// tells.
+pub(crate) fn usage(worktree: &Path, began: Seconds) -> Option<Usage> {
     let since = Duration::from_secs(began.try_into().unwrap_or_default());
-    let folder = workflow.worktree(worker);
-    files::usage(&ClientFiles::find()?.transcripts(&folder, SystemTime::UNIX_EPOCH + since))
+    files::usage(&ClientFiles::find()?.transcripts(worktree, SystemTime::UNIX_EPOCH + since))
 }
 
 /// Returns the id that the client gave a session in the background.

@@ -281,16 +281,15 @@ fn from_here(done: Result<Answer>, folder: Option<&Path>) -> Result<Answer> {
 
 /// Refuses a field that no answer has, before anything is done.
 fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
+    let Some(field) = &globals.only else { return Ok(()) };
     let command = C::command();
     let helper = command.get_name();
-    match &globals.only {
-        Some(field) if !schema::has(helper, field) => {
-            let message = format!("no answer of {helper} has a field `{field}`");
-            let hint = "name a field of `data` as it stands in an answer, such as next";
-            Err(Failure::new(Code::Usage, message).hint(hint).next(Next::Schema(helper)).into())
-        }
-        _ => Ok(()),
+    if schema::has(helper, field) {
+        return Ok(());
     }
+    let message = format!("no answer of {helper} has a field `{field}`");
+    let hint = "name a field of `data` as it stands in an answer, such as next";
+    Err(Failure::new(Code::Usage, message).hint(hint).next(Next::Schema(helper)).into())
 }
 
 /// Returns of an answer what was asked for, with no list that grows without bounds.

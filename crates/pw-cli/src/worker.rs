@@ -6,6 +6,7 @@ mod brief;
 mod budget;
 mod commit;
 mod complete;
+mod ground;
 mod guard;
 mod hook;
 mod own_worktree;

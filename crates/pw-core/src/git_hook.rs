@@ -26,14 +26,15 @@ ask() {
   [ -x "$guard" ] || guard=$(command -v pw-worker) || refuse 'pw-worker is gone'
   PW_GIT_PROCESS=$PPID "$guard" guard "$hook" "$@" || exit 1
 }
+# The repository that these hooks belong to.
+common=$hooks/../../../..
 # A worktree that was copied along, and not repaired, would commit to the branch of the original.
 here() {
-  [ "$(place "$common")" = "$(place "$hooks/../../../..")" ] || refuse 'the repository was moved or copied'
+  [ "$(place "$(git rev-parse --git-common-dir)")" = "$(place "$common")" ] || refuse 'the repository was moved or copied'
 }
 session=${PW_WORKER-}${PW_WORKFLOW-}
 label=${hooks%/*}
 label=${label##*/}
-[ "$hook" = reference-transaction ] || common=$(git rev-parse --git-common-dir)
 case $hook in
   pre-commit | commit-msg)
     here
@@ -56,8 +57,7 @@ case $hook in
 $said
 SAID
     fi
-    [ -e "$hooks/../../../../hooks/$hook" ] || [ -e "$hooks/../kept/$hook" ] || exit 0
-    common=$(git rev-parse --git-common-dir) ;;
+    [ -e "$common/hooks/$hook" ] || [ -e "$hooks/../kept/$hook" ] || exit 0 ;;
 esac
 # What the user's own files say, also those they include: this worktree's settings name our folder.
 own=$(git config --show-scope --path --get-all core.hooksPath | {
@@ -68,7 +68,7 @@ own=$(git config --show-scope --path --get-all core.hooksPath | {
   printf %s "$own"
 })
 # A hook manager may have taken our own folder for the repository's.
-[ -n "$own" ] && [ "$(place "$own")" != "$(place "$hooks")" ] || own=$common/hooks
+[ -n "$own" ] && [ "$(place "$own")" != "$(place "$hooks")" ] || own=$(place "$common")/hooks
 own=$own/$hook
 kept=$hooks/../kept/$hook
 if [ -f "$kept" ] && [ -x "$kept" ] && ! cmp -s "$kept" "$own"; then

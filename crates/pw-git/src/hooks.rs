@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +13,7 @@ use pw_core::gap::{Gap, GapKind};
 use pw_core::git_hook::{HOOK, HOOK_BEGINS, KEPT};
 
 use crate::Repo;
-use crate::own_settings::{MainOnly, SETTINGS, include, is_true, quoted};
+use crate::own_settings::{MainOnly, SETTINGS, appended, include, is_true, quoted};
 use crate::process::records;
 
 /// The hooks git may start in a worktree. Where ours has nothing to say, the user's own runs alone.
@@ -202,40 +202,54 @@ impl Repo {
         Ok(())
     }
 
-    /// Makes git look for hooks there, in this worktree alone; the setting goes with it.
-    pub fn use_hooks(&self, place: &HookFolder) -> Result<()> {
-        let way = place.way()?;
-        let own = [self.own_git_dir(&place.worktree)];
-        let read = || -> Result<(Shared, Option<Gap>)> {
-            let (shared, named) = self.hook_settings(&own)?;
-            Ok((shared, named.iter().find_map(|named| setting_gap(place, named))))
-        };
-        let (shared, gap) = read()?;
+    /// Makes git look for hooks there, in each of these worktrees alone; the setting goes with it.
+    /// Costs two processes for all, and one for each worktree that named another folder.
+    pub fn use_hooks(&self, places: &[HookFolder]) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let own: Vec<Option<PathBuf>> =
+            places.iter().map(|place| self.own_git_dir(&place.worktree)).collect();
+        let (shared, named) = self.hook_settings(&own)?;
         let is_switched_on = shared.gap().is_none();
         if !is_switched_on {
             self.allow_own_settings(&shared.main)?;
         }
-        if gap.is_some() {
+        let mut are_set = true;
+        for ((place, own), named) in places.iter().zip(&own).zip(&named) {
+            if setting_gap(place, named).is_some() {
+                are_set = false;
+                self.name_hooks(place, own.as_ref().context("it is no worktree")?, named)?;
+            }
+        }
+        if is_switched_on && are_set {
+            return Ok(());
+        }
+        let (shared, named) = self.hook_settings(&own)?;
+        for (place, named) in places.iter().zip(&named) {
+            if let Some(gap) = shared.gap().or_else(|| setting_gap(place, named)) {
+                let folder = place.hooks();
+                bail!("git does not look for hooks in {}: {}", folder.display(), gap.message)
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the folder in a worktree's own settings, so that it has the last word there.
+    fn name_hooks(&self, place: &HookFolder, own: &Path, named: &Named) -> Result<()> {
+        let (way, settings) = (place.way()?, own.join(SETTINGS));
+        let names_another = named.last.as_ref().is_some_and(|(_, file)| file.ends_with(SETTINGS));
+        if names_another {
             let words = ["config", "--worktree", "--replace-all", "core.hooksPath"];
             let words = words.map(OsStr::new).into_iter().chain([way.as_os_str()]);
             self.git.at(&place.worktree).user(words).run()?;
-            if read()?.1.is_some() {
-                // A file included after it has the last word, and `git config` adds nothing behind
-                // an include.
-                let own = own[0].as_ref().context("it is no worktree")?;
-                append(&own.join(SETTINGS), &way)?;
-            }
         }
-        if is_switched_on && gap.is_none() {
-            return Ok(());
+        // `git config` adds nothing behind an include, and a file included later has the last word.
+        if !names_another || named.include.is_some() {
+            let ours = [b"\n[core]\n\thooksPath = \"", &quoted(&way)[..], b"\"\n"].concat();
+            appended(&settings, &ours)?;
         }
-        let (shared, gap) = read()?;
-        match shared.gap().or(gap) {
-            None => Ok(()),
-            Some(gap) => {
-                bail!("git does not look for hooks in {}: {}", place.hooks().display(), gap.message)
-            }
-        }
+        Ok(())
     }
 }
 
@@ -266,20 +280,6 @@ struct Named {
     /// An `include` after the worktree's own value, and the file it is in: a value in the included
     /// file, now or on another branch, overrides it.
     include: Option<(String, PathBuf)>,
-}
-
-/// Appends the setting to a config file, under git's own lock, so that it overrides earlier ones.
-fn append(settings: &Path, way: &Path) -> Result<()> {
-    let lock = settings.with_extension("worktree.lock");
-    let text = fs::read(settings).with_context(|| format!("reading {}", settings.display()))?;
-    let ours = [b"\n[core]\n\thooksPath = \"", &quoted(way)[..], b"\"\n"].concat();
-    let mut file =
-        fs::File::create_new(&lock).with_context(|| format!("locking {}", settings.display()))?;
-    let written = file.write_all(&[text, ours].concat()).and_then(|()| fs::rename(&lock, settings));
-    if written.is_err() {
-        let _ = fs::remove_file(&lock);
-    }
-    written.with_context(|| format!("writing {}", settings.display()))
 }
 
 /// Returns what is wrong with the folder of hooks that git uses in a worktree; any way there will

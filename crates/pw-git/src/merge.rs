@@ -10,6 +10,7 @@ use pw_core::history::MergeBases;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::worker::FileStat;
+use rustix::fs::{StatVfs, statvfs};
 use tempfile::TempDir;
 
 use crate::hook_trace;
@@ -76,6 +77,11 @@ impl Pair {
     }
 }
 
+/// What Linux keeps in memory for programs that share it.
+const MEMORY: &str = "/dev/shm";
+/// How much room must be left there, in bytes; trial merges write only what comes of both sides.
+const ROOM: u64 = 1 << 30;
+
 /// A temporary object directory: what trial merges write stays out of the repository.
 #[derive(Debug)]
 pub struct Scratch {
@@ -83,11 +89,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes an empty one; it is removed when this is dropped.
+    /// Makes an empty one; it is removed when this is dropped. It lies in memory where there is room,
+    /// since a disk takes longer to make and remove so many small files than git to merge; `TMPDIR`
+    /// says otherwise.
     pub fn new() -> Result<Self> {
-        Ok(Self {
-            folder: TempDir::with_prefix("pw-objects-").context("making a temporary folder")?,
-        })
+        let has_room = |about: StatVfs| about.f_bavail.saturating_mul(about.f_frsize) >= ROOM;
+        let in_memory = std::env::var_os("TMPDIR").is_none() && statvfs(MEMORY).is_ok_and(has_room);
+        let place = in_memory.then(|| TempDir::with_prefix_in("pw-objects-", MEMORY).ok());
+        let folder = place.flatten().map_or_else(|| TempDir::with_prefix("pw-objects-"), Ok);
+        Ok(Self { folder: folder.context("making a temporary folder")? })
     }
 }
 

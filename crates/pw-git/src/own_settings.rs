@@ -116,11 +116,24 @@ impl Repo {
     }
 }
 
+/// Appends text to a file of settings, or makes it.
+pub(crate) fn appended(settings: &Path, text: &[u8]) -> Result<()> {
+    if settings.exists() {
+        return replaced(settings, |copy| {
+            let mut copy = fs::File::options().append(true).open(copy)?;
+            Ok(copy.write_all(text)?)
+        });
+    }
+    fs::write(settings, text).with_context(|| format!("writing {}", settings.display()))
+}
+
 /// Changes a file of settings in one step: in a copy, which is git's lock at the same time.
 fn replaced(settings: &Path, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let settings = settings.canonicalize().context("finding git's settings")?;
     let shown = settings.display();
-    let lock = settings.with_extension("lock");
+    let mut lock = settings.clone().into_os_string();
+    lock.push(".lock");
+    let lock = PathBuf::from(lock);
     let mut copy = fs::File::create_new(&lock).with_context(|| format!("locking {shown}"))?;
     let replace = || {
         copy.set_permissions(settings.metadata()?.permissions())?;

@@ -8,6 +8,7 @@ use pw_core::id::{Oid, Slug};
 use pw_core::next::Next;
 use pw_core::record::{Event, Record, Refs};
 use pw_core::remote::{RefChange, RemoteTrouble};
+use pw_core::time::Seconds;
 
 use crate::channel::{Channel, Sent};
 use crate::process::both;
@@ -17,15 +18,42 @@ use crate::{Author, CommitWriter, Repo, Transaction};
 impl Repo {
     /// Returns the plan and the record that end at `tip`.
     pub fn record(&self, tip: &Oid) -> Result<(String, Record)> {
+        let text = self.record_text(tip)?;
+        let record = text.replay()?;
+        Ok((text.plan, record))
+    }
+
+    /// Returns what the record that ends at `tip` holds, which is always the same.
+    pub fn record_text(&self, tip: &Oid) -> Result<RecordText> {
         let (events, plan) = both(|| self.subjects(tip), || self.plan_text(tip))?;
-        let events = events.iter().filter_map(|(subject, at)| Some((Event::parse(subject)?, *at)));
-        let record = Record::replay(events).context("the record does not begin with its base")?;
-        Ok((plan, record))
+        Ok(RecordText { plan, events })
     }
 
     /// Returns the plan that a record's commit holds.
     pub fn plan_text(&self, tip: &Oid) -> Result<String> {
         String::from_utf8(self.blob(tip, "plan.yaml")?).context("the recorded plan is not UTF-8")
+    }
+}
+
+/// A record as its commits hold it.
+#[derive(Debug)]
+pub struct RecordText {
+    /// The plan's YAML.
+    pub plan: String,
+    /// The subjects of its commits, the oldest first, each with the time of the commit.
+    pub events: Vec<(String, Seconds)>,
+}
+
+impl RecordText {
+    /// Returns what they tell; events of a newer version are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the record does not begin as one does.
+    pub fn replay(&self) -> Result<Record> {
+        let events = self.events.iter();
+        let events = events.filter_map(|(subject, at)| Some((Event::parse(subject)?, *at)));
+        Record::replay(events).context("the record does not begin with its base")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refs: reading many at once, changing many at once or none.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -193,6 +194,23 @@ impl RefFiles {
     /// Returns the branch that HEAD names; `None` when it is detached.
     pub fn head_branch(&self) -> Option<Branch> {
         Branch::of_ref(self.text("HEAD")?.strip_prefix("ref: ")?.trim_end())
+    }
+
+    /// Returns the commit of a ref below `refs/`; `None` where its files do not tell it plainly: it is
+    /// symbolic, or refs are kept in tables.
+    pub fn tip(&self, name: &str) -> Option<Oid> {
+        match std::fs::read_to_string(self.common.join(name)) {
+            Ok(text) => text.trim_end().parse().ok(),
+            // What has no file of its own is as it was packed.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let packed = std::fs::read(self.common.join("packed-refs")).ok()?;
+                let mut lines = packed.split(|byte| *byte == b'\n');
+                let oid = lines
+                    .find_map(|line| line.strip_suffix(name.as_bytes())?.strip_suffix(b" "))?;
+                std::str::from_utf8(oid).ok()?.parse().ok()
+            }
+            Err(_) => None,
+        }
     }
 
     /// Returns whether a ref's own file has this value.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::Repo;
+use crate::process::all;
 
 /// A worktree's folder under another name; dropping this without [`PendingRemoval::discard`] moves
 /// it back.
@@ -45,7 +46,7 @@ impl Repo {
     /// discarded.
     pub fn recover_removal(&self, path: &Path) -> Result<()> {
         if discarded_path(path).symlink_metadata().is_ok() {
-            self.remove_folder(path)?;
+            self.remove_discarded(&[path])?;
         }
         if pending_path(path).symlink_metadata().is_ok() {
             self.put_back(path)?;
@@ -65,17 +66,18 @@ impl Repo {
         }
     }
 
-    /// Removes a discarded folder. Its registration goes first: after a kill in between, the folder
-    /// is still there for the next run to find.
-    fn remove_folder(&self, path: &Path) -> Result<()> {
-        if path.symlink_metadata().is_err() {
-            self.forget_missing_worktree(path)?;
-        }
-        let (waiting, over) = (pending_path(path), discarded_path(path));
-        if waiting.symlink_metadata().is_err() {
-            self.forget_missing_worktree(&waiting)?;
-        }
-        std::fs::remove_dir_all(&over).with_context(|| format!("removing {}", over.display()))
+    /// Removes discarded folders, several at a time. Their registrations go first: after a kill in
+    /// between, a folder is still there for the next run to find.
+    pub fn remove_discarded(&self, worktrees: &[&Path]) -> Result<()> {
+        let waiting: Vec<PathBuf> = worktrees.iter().map(|path| pending_path(path)).collect();
+        let places = worktrees.iter().copied().chain(waiting.iter().map(PathBuf::as_path));
+        let gone: Vec<&Path> = places.filter(|path| path.symlink_metadata().is_err()).collect();
+        self.forget_missing_worktrees(&gone)?;
+        let remove = |path: &&Path| {
+            let over = discarded_path(path);
+            std::fs::remove_dir_all(&over).with_context(|| format!("removing {}", over.display()))
+        };
+        all(worktrees, remove).into_iter().collect()
     }
 }
 
@@ -92,11 +94,19 @@ impl PendingRemoval {
     }
 
     /// Removes the folder, whose content is kept elsewhere, and its registration as a worktree.
-    pub fn discard(mut self) -> Result<()> {
+    pub fn discard(self) -> Result<()> {
+        let (repo, original) = (self.repo.clone(), self.original.clone());
+        self.give_up()?;
+        repo.remove_discarded(&[&original])
+    }
+
+    /// Says that the folder's content is kept elsewhere. [`Repo::remove_discarded`] removes it, or the
+    /// next run does.
+    pub fn give_up(mut self) -> Result<()> {
         let (path, over) = (self.path(), discarded_path(&self.original));
         std::fs::rename(&path, over).with_context(|| format!("removing {}", path.display()))?;
         self.is_over = true;
-        self.repo.remove_folder(&self.original)
+        Ok(())
     }
 }
 

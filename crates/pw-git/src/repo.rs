@@ -23,9 +23,9 @@ use crate::worktree_links::Lost;
 pub struct Repo {
     pub(crate) git: Git,
     /// The folder it was opened from.
-    here: PathBuf,
-    layout: Layout,
-    worktrees: Vec<Worktree>,
+    pub(crate) here: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) worktrees: Vec<Worktree>,
     /// Files that only grow.
     pub(crate) union: Scope,
 }

@@ -5,6 +5,7 @@
 //! with the index, what git had under way and the lists of what differed, on top of HEAD and of
 //! commits that only the worktree knew. Empty folders, sockets and pipes are not kept.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -60,6 +61,7 @@ impl Repo {
             git: self.git.at(worktree),
             survey,
             folder: TempDir::with_prefix("pw-snapshot-")?,
+            last: RefCell::default(),
         };
         let Blobs { files, own } = writer.blobs()?;
         let tree = writer.tree(
@@ -214,6 +216,9 @@ struct Writer<'a> {
     git: Git,
     survey: &'a Survey,
     folder: TempDir,
+    /// The tree that was written last, by its entries: where nothing was changed, files and index are
+    /// the same.
+    last: RefCell<Option<(Vec<u8>, Oid)>>,
 }
 
 impl<'a> Writer<'a> {
@@ -358,6 +363,9 @@ impl<'a> Writer<'a> {
                 [format!("{mode} {oid} 0\t").as_bytes(), path.as_bytes(), b"\0"].concat()
             })
             .collect();
+        if let Some((_, tree)) = self.last.borrow().as_ref().filter(|(known, _)| *known == input) {
+            return Ok(tree.clone());
+        }
         let index = self.folder.path().join("index");
         if index.exists() {
             std::fs::remove_file(&index).context("removing a temporary index")?;
@@ -368,9 +376,11 @@ impl<'a> Writer<'a> {
             self.git.plumbing(anything.iter().chain(args)).env("GIT_INDEX_FILE", &index)
         };
         let is_empty = input.is_empty();
-        git(&["update-index", "-z", "--index-info"]).input(input).run()?;
+        git(&["update-index", "-z", "--index-info"]).input(input.as_slice()).run()?;
         // An entry that git did not take would be missing from the snapshot without a word.
         ensure!(is_empty || index.exists(), "git update-index wrote no index");
-        oid(git(&["write-tree", "--missing-ok"]))
+        let tree = oid(git(&["write-tree", "--missing-ok"]))?;
+        self.last.replace(Some((input, tree.clone())));
+        Ok(tree)
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn list(git: &Git) -> Result<Vec<Worktree>> {
 
 /// Replaces the paths of worktrees that lie in the repository and that git knows by another way, as
 /// when it was moved and a link was left in its old place.
-fn through_links(mut worktrees: Vec<Worktree>) -> Vec<Worktree> {
+pub(crate) fn through_links(mut worktrees: Vec<Worktree>) -> Vec<Worktree> {
     let Some(root) = worktrees.first().map(|main| main.path.clone()) else { return worktrees };
     for worktree in worktrees.iter_mut().filter(|worktree| !worktree.path.starts_with(&root)) {
         let real = worktree.path.canonicalize().ok().filter(|real| real.starts_with(&root));
@@ -233,12 +233,31 @@ impl Repo {
     /// Takes one worktree whose folder is gone off git's list, if it is on it; nothing is left of
     /// it to lose.
     pub fn forget_missing_worktree(&self, path: &Path) -> Result<()> {
-        if path.symlink_metadata().is_ok() {
+        self.forget_missing_worktrees(&[path])
+    }
+
+    /// The same for several.
+    pub(crate) fn forget_missing_worktrees(&self, paths: &[&Path]) -> Result<()> {
+        if let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_ok()) {
             bail!("{} is there, so it is not forgotten", path.display());
         }
-        match list(&self.git)?.iter().any(|worktree| worktree.path == path) {
-            true => self.remove(path),
-            false => Ok(()),
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let listed = list(&self.git)?;
+        let is_listed = |path: &&Path, listed: &[Worktree]| {
+            listed.iter().any(|worktree| worktree.path == **path)
+        };
+        let known: Vec<&Path> =
+            paths.iter().copied().filter(|path| is_listed(path, &listed)).collect();
+        known.iter().try_for_each(|path| self.remove(path))?;
+        if known.is_empty() {
+            return Ok(());
+        }
+        let listed = list(&self.git)?;
+        match known.iter().find(|path| is_listed(path, &listed)) {
+            Some(path) => bail!("git still lists a worktree at {}", path.display()),
+            None => Ok(()),
         }
     }
 
@@ -256,18 +275,15 @@ impl Repo {
         file_below(folder, |_| true)
     }
 
-    /// Unlocks and removes without force, so that git refuses where something is uncommitted.
+    /// Unlocks and removes without force, so that git refuses where something is uncommitted. The caller
+    /// looks at the list: an exit code is no effect.
     fn remove(&self, path: &Path) -> Result<()> {
         let words = |verb: &str| {
             [OsStr::new("worktree"), OsStr::new(verb), OsStr::new("--"), path.as_os_str()]
                 .map(OsStr::to_owned)
         };
         self.git.user(words("unlock")).any_code().run()?;
-        self.git.user(words("remove")).run()?;
-        if list(&self.git)?.iter().any(|worktree| worktree.path == path) {
-            bail!("git still lists a worktree at {}", path.display());
-        }
-        Ok(())
+        self.git.user(words("remove")).run().map(drop)
     }
 
     /// Returns whether the folder at `path` is the very worktree that git made there: its `.git`

@@ -242,14 +242,14 @@ impl Repo {
 }
 
 impl Entry {
-    fn read(folder: PathBuf) -> Self {
+    pub(crate) fn read(folder: PathBuf) -> Self {
         let back = fs::read(folder.join("gitdir")).ok();
         let back = back.and_then(|back| folder.join(path_of(&back)).parent().map(Path::to_owned));
         let path = back.unwrap_or_default();
         Self { folder, path }
     }
 
-    fn as_listed(&self) -> Worktree {
+    pub(crate) fn as_listed(&self) -> Worktree {
         let head = self.head();
         let branch = head.as_deref().and_then(|head| Branch::of_ref(head.strip_prefix("ref: ")?));
         Worktree { path: self.path.clone(), bare: false, head: None, branch, locked: self.locked() }
@@ -344,7 +344,7 @@ pub(crate) fn is_link_to(folder: &Path, common: &Path) -> bool {
     }
 }
 
-fn path_of(text: &[u8]) -> PathBuf {
+pub(crate) fn path_of(text: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(text).to_vec()))
 }
 

@@ -11,3 +11,4 @@ pub mod real_client;
 pub mod repo;
 pub mod rows;
 pub mod scripted_api;
+mod template;

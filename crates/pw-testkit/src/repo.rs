@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::labels;
+use crate::template::Template;
 
 /// When the first commit of every test repository was made; each later one is a minute younger.
 pub const START: i64 = 1_750_000_000;
@@ -68,6 +70,12 @@ impl Answer {
     }
 }
 
+/// The file of git's settings for all repositories of a test, beside them: git starts no maintenance.
+const SETTINGS: &str = "gitconfig";
+
+/// What was made, by the name of the folder and the plan that was created in it.
+static TEMPLATES: Mutex<BTreeMap<(String, String), Arc<Template>>> = Mutex::new(BTreeMap::new());
+
 /// What Linux keeps in memory for programs that share it.
 const MEMORY: &str = "/dev/shm";
 
@@ -92,13 +100,41 @@ impl TestRepo {
 
     /// Makes a repository in a folder of this name.
     pub fn named(helpers: &Path, name: &str) -> Self {
-        let folder = folder();
+        Self::made(helpers, name, "", |repo| {
+            std::fs::create_dir(repo.root()).unwrap();
+            write(&repo.beside(SETTINGS), "[maintenance]\n\tauto = false\n");
+            repo.git(&["init", "-q", "-b", "main"]);
+            std::fs::remove_dir_all(repo.root().join(".git/hooks")).unwrap();
+            std::fs::create_dir(repo.root().join(".git/hooks")).unwrap();
+            repo.write("README.md", "a project\n");
+            repo.commit("first");
+        })
+    }
+
+    /// Makes a repository in which this plan, in `plan.yaml` and not committed, was created.
+    pub fn created(helpers: &Path, plan: &str) -> Self {
+        Self::made(helpers, "repo", plan, |repo| {
+            Template::of(Self::new(helpers).folder.path()).write(repo.folder.path());
+            repo.write("plan.yaml", plan);
+            repo.pw("pw-setup create plan.yaml").data();
+        })
+    }
+
+    /// Makes a repository, or writes one that was made so before.
+    fn made(helpers: &Path, name: &str, plan: &str, make: impl FnOnce(&Self)) -> Self {
         let (name, helpers) = (name.to_owned(), helpers.to_owned());
-        let repo = Self { folder, name, helpers, clock: Cell::new(START), shim: None };
-        std::fs::create_dir(repo.root()).unwrap();
-        repo.git(&["init", "-q", "-b", "main"]);
-        repo.write("README.md", "a project\n");
-        repo.commit("first");
+        let key = (name.clone(), plan.to_owned());
+        let repo = Self { folder: folder(), name, helpers, clock: Cell::new(START), shim: None };
+        let known = TEMPLATES.lock().unwrap().get(&key).cloned();
+        match known.filter(|template| template.is_fresh()) {
+            Some(template) => template.write(repo.folder.path()),
+            None => {
+                make(&repo);
+                let template = Arc::new(Template::of(repo.folder.path()));
+                TEMPLATES.lock().unwrap().insert(key, template);
+            }
+        }
+        repo.clock.set(START + 180);
         repo
     }
 
@@ -242,7 +278,7 @@ impl TestRepo {
             .env("PATH", std::env::join_paths(folders).unwrap())
             .env("HOME", self.folder.path())
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_SYSTEM", "/dev/null")
+            .env("GIT_CONFIG_SYSTEM", self.folder.path().join(SETTINGS))
             .env("GIT_AUTHOR_NAME", "Worker")
             .env("GIT_AUTHOR_EMAIL", "worker@example.com")
             .env("GIT_COMMITTER_NAME", "Worker")
@@ -285,10 +321,12 @@ impl Worker<'_> {
         self
     }
 
-    /// Commits everything in the worktree with plain git, past the guard's hooks.
+    /// Commits everything in the worktree with plain git, past all hooks.
     pub fn commit(&self, message: &str) -> &Self {
         self.git(&["add", "--all"]);
-        self.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", message]);
+        let no_hooks = ["-c", "core.hooksPath=/dev/null"];
+        let commit = ["commit", "-q", "--no-verify", "--allow-empty", "-m", message];
+        self.git(&[&no_hooks[..], &commit].concat());
         self
     }
 

@@ -15,10 +15,10 @@ use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::record::{Event, Refs};
 use pw_core::session::LaunchMode;
-use pw_core::snapshot::SnapshotId;
 use pw_core::status::{State, WorkerStatus};
+use pw_core::text::counted;
 use pw_core::time::Seconds;
-use pw_git::{Journal, Survey, Transaction};
+use pw_git::{Journal, Survey, Transaction, all};
 
 use super::closing::{Closing, close};
 use super::gate_worktree::GateWorktree;
@@ -70,32 +70,31 @@ pub(super) fn cleanup(
     let others_stay = others.into_iter().any(|worker| is_there(&workflow, worker));
     let (living, mut notes) =
         session::live_sessions(&workflow, &workers, LaunchMode::Print, context.now);
-    let (mut removed, mut kept) = (Vec::new(), Vec::new());
-    for worker in workers {
-        let Some(status) = board.state(&worker.id) else { continue };
-        if !is_there(&workflow, worker) {
-            continue;
-        }
+    let there: Vec<(&Worker, &WorkerStatus)> = workers
+        .into_iter()
+        .filter(|worker| is_there(&workflow, worker))
+        .filter_map(|worker| Some((worker, board.state(&worker.id)?)))
+        .collect();
+    context.progress(&format!("looking at {}", counted(there.len(), "worker")));
+    let examined = all(&there, |(worker, status)| {
         let mut candidate = CleanupCandidate::new(&workflow, worker, status, &facts);
-        context.progress(&format!("looking at {}", worker.label()));
         if living.iter().any(|living| living.worker == worker.id) {
             candidate.keep(KeepKind::SessionAlive, "its session is alive");
         }
-        candidate.examine(ids.contains(&worker.id), options.snapshot, &mut notes)?;
-        if candidate.reasons.is_empty() {
-            let snapshot = match &mut journal {
-                None => None,
-                Some(journal) => candidate.remove(journal)?,
-            };
-            // The last survey may have found a reason to keep it.
-            if candidate.reasons.is_empty() {
-                removed.push(candidate.removed(snapshot));
-            }
-        }
-        if !candidate.reasons.is_empty() {
-            kept.push(KeptWorker { worker: worker.id.clone(), reasons: candidate.reasons });
-        }
+        candidate.examine(ids.contains(&worker.id), options.snapshot).map(|()| candidate)
+    });
+    let mut candidates = examined.into_iter().collect::<Result<Vec<CleanupCandidate<'_>>>>()?;
+    if let Some(journal) = &mut journal {
+        remove_all(&workflow, journal, &mut candidates)?;
     }
+    notes.extend(candidates.iter_mut().filter_map(|candidate| candidate.note.take()));
+    let (removed, kept): (Vec<CleanupCandidate<'_>>, Vec<CleanupCandidate<'_>>) =
+        candidates.into_iter().partition(|candidate| candidate.reasons.is_empty());
+    let removed: Vec<Removed> = removed.iter().map(CleanupCandidate::removed).collect();
+    let kept: Vec<KeptWorker> = kept
+        .into_iter()
+        .map(|it| KeptWorker { worker: it.worker.id.clone(), reasons: it.reasons })
+        .collect();
     let all_gone = kept.is_empty() && !others_stay;
     let mut closing = Closing::default();
     if let Some(journal) = &mut journal {
@@ -152,7 +151,11 @@ struct CleanupCandidate<'a> {
     /// The branch here.
     own_tip: Option<Oid>,
     survey: Option<Survey>,
+    /// What holds all of it, once that is written.
+    snapshot: Option<KeptSnapshot>,
     reasons: Vec<KeepReason>,
+    /// What could not be looked at.
+    note: Option<String>,
 }
 
 impl<'a> CleanupCandidate<'a> {
@@ -165,15 +168,29 @@ impl<'a> CleanupCandidate<'a> {
         let tip = workflow.tip(worker).cloned();
         let own_tip = workflow.own_tip(worker).cloned();
         let path = workflow.worktree(worker);
-        let (survey, reasons) = (None, Vec::new());
-        Self { workflow, worker, status, facts, path, tip, own_tip, survey, reasons }
+        let (survey, snapshot, note) = (None, None, None);
+        let reasons = Vec::new();
+        Self {
+            workflow,
+            worker,
+            status,
+            facts,
+            path,
+            tip,
+            own_tip,
+            survey,
+            snapshot,
+            reasons,
+            note,
+        }
     }
 
     fn keep(&mut self, kind: KeepKind, message: impl Into<String>) {
         self.reasons.push(KeepReason::new(kind, message));
     }
 
-    fn removed(&self, snapshot: Option<SnapshotId>) -> Removed {
+    fn removed(&self) -> Removed {
+        let snapshot = self.snapshot.as_ref().map(|snapshot| snapshot.id.clone());
         Removed {
             worker: self.worker.id.clone(),
             branch: self.worker.branch(),
@@ -184,7 +201,7 @@ impl<'a> CleanupCandidate<'a> {
     }
 
     /// Finds every reason to keep the worker.
-    fn examine(&mut self, named: bool, snapshot: bool, notes: &mut Vec<String>) -> Result<()> {
+    fn examine(&mut self, named: bool, snapshot: bool) -> Result<()> {
         let Workflow { repo, plan, record, .. } = self.workflow;
         let id = &self.worker.id;
         if record.stopped.as_ref().is_some_and(|stopped| stopped.worker == *id) {
@@ -248,7 +265,11 @@ impl<'a> CleanupCandidate<'a> {
                 self.keep(KeepKind::InUse, format!("processes run in it: {}", ids.join(", ")));
             }
             Some(_) => {}
-            None => notes.push(format!("which programs run in the worktree of {branch} is not known: this system does not tell")),
+            None => {
+                self.note = Some(format!(
+                    "which programs run in the worktree of {branch} is not known: this system does not tell"
+                ))
+            }
         }
         let mut survey = match repo.survey(&self.path, &plan.disposable) {
             Ok(survey) => survey,
@@ -277,42 +298,36 @@ impl<'a> CleanupCandidate<'a> {
         Ok(())
     }
 
-    /// Takes a snapshot, then removes the worker; `None` when it stays after all.
-    fn remove(&mut self, journal: &mut Journal) -> Result<Option<SnapshotId>> {
-        let Workflow { repo, plan, record, refs, .. } = self.workflow;
-        let (id, names) = (&self.worker.id, Refs(&plan.workflow));
-        let keeping = match (&self.survey, &self.tip) {
-            (Some(survey), _) => Some(KeptSnapshot::of_worktree(
-                self.workflow,
-                id,
-                &self.path,
-                survey,
-                "before its removal",
-            )?),
-            (None, _) if record.cleaning.contains(id) => KeptSnapshot::newest(self.workflow, id),
+    /// Writes what holds all of it, to which nothing points yet.
+    fn write_snapshot(&self) -> Result<Option<KeptSnapshot>> {
+        let (id, why) = (&self.worker.id, "before its removal");
+        Ok(match (&self.survey, &self.tip) {
+            (Some(survey), _) => {
+                let of = KeptSnapshot::of_worktree(self.workflow, id, &self.path, survey, why)?;
+                Some(of)
+            }
+            (None, _) if self.workflow.record.cleaning.contains(id) => {
+                KeptSnapshot::newest(self.workflow, id)
+            }
             (None, Some(tip)) => {
                 let branch = self.worker.branch();
-                Some(KeptSnapshot::of_commit(
-                    self.workflow,
-                    id,
-                    tip,
-                    Some(&branch),
-                    "before its removal",
-                )?)
+                Some(KeptSnapshot::of_commit(self.workflow, id, tip, Some(&branch), why)?)
             }
             (None, None) => None,
-        };
-        let mut transaction = Transaction::default();
-        if let Some(keeping) = &keeping {
-            transaction = keeping.join(self.workflow, journal, transaction)?;
+        })
+    }
+
+    /// Adds that its removal begins.
+    fn begin(&self, journal: &mut Journal, mut transaction: Transaction) -> Result<Transaction> {
+        let Workflow { repo, plan, record, refs, .. } = self.workflow;
+        let (id, names) = (&self.worker.id, Refs(&plan.workflow));
+        if let Some(snapshot) = &self.snapshot {
+            transaction = snapshot.join(self.workflow, journal, transaction)?;
         }
         // The user landed it: once the branch is gone, only the record tells that.
         let recorded = record.merged.get(id).map(|(tip, _)| tip);
-        if let Some(tip) = self
-            .tip
-            .as_ref()
-            .filter(|tip| recorded != Some(*tip) && self.status.state != State::Starting)
-        {
+        let is_begun = self.status.state != State::Starting;
+        if let Some(tip) = self.tip.as_ref().filter(|tip| recorded != Some(*tip) && is_begun) {
             let name = names.merged(id);
             transaction = transaction.set(&name, tip, refs.get(&name));
             journal.add(repo, &Event::Merged { worker: id.clone(), tip: tip.clone() })?;
@@ -320,52 +335,117 @@ impl<'a> CleanupCandidate<'a> {
         if !record.cleaning.contains(id) {
             journal.add(repo, &Event::Cleaning { worker: id.clone() })?;
         }
-        journal.publish(repo, transaction)?;
-        if !self.remove_worktree()? {
-            // If the record moved meanwhile, the next run writes this event.
-            journal.add(repo, &Event::Stayed { worker: id.clone() })?;
-            journal.try_publish(repo, Transaction::default())?;
-            return Ok(None);
+        Ok(transaction)
+    }
+
+    /// Puts the worktree aside, surveys it again, and gives it up if nothing has changed. Returns
+    /// whether there was a folder, or why it stays.
+    fn put_aside(&self) -> Result<Result<bool, KeepReason>> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let Some(survey) = &self.survey else { return Ok(Ok(false)) };
+        if let Some(aside) = repo.begin_removal(&self.path)? {
+            let again = repo.survey(&aside.path(), &plan.disposable);
+            let is_quiet = processes::inside(&aside.path()).is_none_or(|ids| ids.is_empty());
+            if is_quiet && again.is_ok_and(|again| survey.is_same(&again)) {
+                return aside.give_up().map(|()| Ok(true));
+            }
+            aside.put_back()?;
         }
+        let message = "another process changed something in it while it was being removed";
+        Ok(Err(KeepReason::new(KeepKind::ChangedMeanwhile, message)))
+    }
+
+    /// Adds that it is removed.
+    fn end(&self, journal: &mut Journal) -> Result<()> {
+        let Workflow { repo, plan, .. } = self.workflow;
         let folder = launcher::folder(repo, plan, self.worker);
         if folder.is_dir() {
             std::fs::remove_dir_all(&folder)
                 .with_context(|| format!("removing {}", folder.display()))?;
         }
-        let mut transaction = Transaction::default();
-        if let Some(tip) = &self.own_tip {
-            transaction = transaction.delete(&self.worker.branch().full(), tip);
-        }
         if let Some(tip) = &self.tip {
             journal.drop_branch(&self.worker.branch(), tip);
         }
-        journal.add(repo, &Event::Cleaned { worker: id.clone() })?;
-        if !journal.try_publish(repo, transaction)? {
-            let message =
-                format!("{} moved, and stays; the worktree is removed", self.worker.branch());
-            self.keep(KeepKind::ChangedMeanwhile, message);
-            return Ok(None);
-        }
-        Ok(keeping.map(|keeping| keeping.id))
+        journal.add(repo, &Event::Cleaned { worker: self.worker.id.clone() })
     }
 
-    /// Puts the worktree aside, surveys it again, and discards it if nothing has changed.
-    fn remove_worktree(&mut self) -> Result<bool> {
-        let Workflow { repo, plan, .. } = self.workflow;
-        let Some(survey) = &self.survey else {
-            return repo.forget_missing_worktree(&self.path).map(|()| true);
-        };
-        let Some(aside) = repo.begin_removal(&self.path)? else { return Ok(true) };
-        let again = repo.survey(&aside.path(), &plan.disposable);
-        let is_quiet = processes::inside(&aside.path()).is_none_or(|ids| ids.is_empty());
-        if is_quiet && again.is_ok_and(|again| survey.is_same(&again)) {
-            return aside.discard().map(|()| true);
+    /// Adds that its branch goes, if it is where it was.
+    fn without_branch(&self, transaction: Transaction) -> Transaction {
+        match &self.own_tip {
+            Some(tip) => transaction.delete(&self.worker.branch().full(), tip),
+            None => transaction,
         }
-        aside.put_back()?;
-        let message = "another process changed something in it while it was being removed";
-        self.keep(KeepKind::ChangedMeanwhile, message);
-        Ok(false)
     }
+}
+
+/// Removes the workers that have no reason to stay; the last look may find one.
+///
+/// All of them go through each step together. Killed between two steps, the next run takes up what
+/// was begun.
+fn remove_all(
+    workflow: &Workflow,
+    journal: &mut Journal,
+    candidates: &mut [CleanupCandidate<'_>],
+) -> Result<()> {
+    let repo = &workflow.repo;
+    let is_going = |candidate: &&mut CleanupCandidate<'_>| candidate.reasons.is_empty();
+    let mut going: Vec<&mut CleanupCandidate<'_>> =
+        candidates.iter_mut().filter(is_going).collect();
+    if going.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = Transaction::default();
+    let written = all(&going, |candidate| candidate.write_snapshot());
+    for (candidate, snapshot) in going.iter_mut().zip(written) {
+        candidate.snapshot = snapshot?;
+        transaction = candidate.begin(journal, transaction)?;
+    }
+    journal.publish(repo, transaction)?;
+    let (mut gone, mut failed) = (Vec::new(), None);
+    let ends = all(&going, |candidate| candidate.put_aside());
+    for (candidate, end) in going.into_iter().zip(ends) {
+        match end {
+            Ok(Ok(had_folder)) => gone.push((candidate, had_folder)),
+            // If the record moved meanwhile, the next run writes this event.
+            Ok(Err(reason)) => {
+                candidate.reasons.push(reason);
+                journal.add(repo, &Event::Stayed { worker: candidate.worker.id.clone() })?;
+            }
+            // The others are brought to an end first.
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    finish_all(workflow, journal, gone)?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Removes the folders that were given up, the branches, and what is kept about the workers.
+fn finish_all(
+    workflow: &Workflow,
+    journal: &mut Journal,
+    gone: Vec<(&mut CleanupCandidate<'_>, bool)>,
+) -> Result<()> {
+    let repo = &workflow.repo;
+    let of = |is_there: bool| gone.iter().filter(move |(_, had_folder)| *had_folder == is_there);
+    let folders: Vec<&Path> = of(true).map(|(candidate, _)| candidate.path.as_path()).collect();
+    repo.remove_discarded(&folders)?;
+    of(false).try_for_each(|(candidate, _)| repo.forget_missing_worktree(&candidate.path))?;
+    gone.iter().try_for_each(|(candidate, _)| candidate.end(journal))?;
+    let all_branches = gone.iter().fold(Transaction::default(), |transaction, (candidate, _)| {
+        candidate.without_branch(transaction)
+    });
+    if journal.try_publish(repo, all_branches)? {
+        return Ok(());
+    }
+    // One that moved keeps no other one's branch.
+    for (candidate, _) in gone {
+        if !journal.try_publish(repo, candidate.without_branch(Transaction::default()))? {
+            let branch = candidate.worker.branch();
+            let message = format!("{branch} moved, and stays; the worktree is removed");
+            candidate.keep(KeepKind::ChangedMeanwhile, message);
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether a worker's branch, folder or worktree entry exists.

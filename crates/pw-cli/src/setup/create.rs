@@ -94,19 +94,23 @@ pub(super) fn make(
     planned.repo.exclude(&planned.plan.worktrees)?;
 
     let made = make_each(context, &mut planned, &mut journal, &todo);
-    // A file that was named later is carried over to workers that are there.
-    let files = prepare::files_to_copy(&planned.repo, &planned.plan)?;
     // Workers made before a failure are handed over all the same.
+    let mut there = Vec::new();
     for worker in &planned.plan.workers {
         let placement = planned.record.placements.get(&worker.id).filter(|p| p.created);
         if let Some(placement) = placement.filter(|_| planned.record.has(&worker.id)) {
             reattach(&planned, worker)?;
             // A worker that was merged and cleaned up needs no hooks and no launcher any more.
             if repair::is_in_place(&planned.repo, &planned.plan, worker) {
-                prepare::copy(&planned.repo, &planned.worktree(worker), &files)?;
-                repair::write(&planned.repo, &planned.plan, worker, placement.port)?;
+                there.push((worker, placement.port));
             }
         }
+    }
+    repair::write(&planned.repo, &planned.plan, &there)?;
+    // A file that was named later is carried over to workers that are there.
+    let files = prepare::files_to_copy(&planned.repo, &planned.plan)?;
+    for (worker, _) in there {
+        prepare::copy(&planned.repo, &planned.worktree(worker), &files)?;
     }
     planned.verify(&todo)?;
     publish(&mut journal, &planned.repo)?;

@@ -47,7 +47,7 @@ pub(super) fn join(context: &Context, id: &WorkerId, name: Option<&str>) -> Resu
         prepare::copy(&planned.repo, &planned.worktree(&worker), &files)?;
         prepare::run_setup(&planned, &worker, port)?;
     }
-    repair::write(&planned.repo, &planned.plan, &worker, port)?;
+    repair::write(&planned.repo, &planned.plan, &[(&worker, port)])?;
     answer(&planned, &made, Vec::new(), None)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn repair(context: &Context, name: Option<&str>) -> Result<Answer> {
         }
         // Where this worker's files cannot be written, the other workers are still repaired.
         let written =
-            if gaps.is_empty() { Ok(()) } else { repair::write(repo, plan, worker, port) };
+            if gaps.is_empty() { Ok(()) } else { repair::write(repo, plan, &[(worker, port)]) };
         if let Err(error) = written {
             left.push(Left { worker: worker.id.clone(), message: format!("{error:#}") });
             continue;

@@ -1,8 +1,6 @@
 //! Whether the session of a worker has used up its budget: asked at every use of a tool, counted once a
 //! minute, since transcripts are long.
 
-use std::path::PathBuf;
-
 use pw_core::plan::Worker;
 use pw_core::session::Usage;
 use pw_core::status::budget::used;
@@ -10,7 +8,7 @@ use pw_core::status::{BudgetLevel, BudgetUse};
 use pw_core::time::Seconds;
 use serde::{Deserialize, Serialize};
 
-use crate::workflow::Workflow;
+use super::ground::Ground;
 use crate::{launcher, session};
 
 /// How long a count holds, in seconds.
@@ -32,12 +30,12 @@ pub(super) struct Over {
 }
 
 /// Returns the budget that the session has used up, its own or that of all workers together.
-pub(super) fn over(workflow: &Workflow, worker: &Worker, now: Seconds) -> Option<Over> {
-    if worker.budget.is_none() && workflow.plan.budget.is_none() {
+pub(super) fn over(ground: &Ground, now: Seconds) -> Option<Over> {
+    if ground.worker.budget.is_none() && ground.plan.budget.is_none() {
         return None;
     }
-    let file = file(workflow, worker);
-    let plan = workflow.record_tip.to_string();
+    let file = launcher::folder(&ground.repo, &ground.plan, &ground.worker).join("budget.json");
+    let plan = ground.record_tip.to_string();
     let known = std::fs::read_to_string(&file).ok();
     let known: Option<Count> = known.and_then(|text| serde_json::from_str(&text).ok());
     let known = known.filter(|known| known.plan == plan && (0..HOLDS).contains(&(now - known.at)));
@@ -45,7 +43,7 @@ pub(super) fn over(workflow: &Workflow, worker: &Worker, now: Seconds) -> Option
     let used = match known {
         Some(known) => known.used,
         None => {
-            let count = Count { at: now, plan, used: counted(workflow, worker) };
+            let count = Count { at: now, plan, used: counted(ground) };
             let text = serde_json::to_string(&count).unwrap_or_default();
             // It is counted again next time.
             let _ = launcher::replace(&file, &text);
@@ -55,20 +53,20 @@ pub(super) fn over(workflow: &Workflow, worker: &Worker, now: Seconds) -> Option
     used.filter(|used| used.level >= BudgetLevel::Over).map(|used| Over { used, is_news })
 }
 
-fn counted(workflow: &Workflow, worker: &Worker) -> Option<BudgetUse> {
-    let own =
-        worker.budget.as_ref().and_then(|budget| used(budget, &session::usage(workflow, worker)?));
-    let all = workflow.plan.budget.as_ref().and_then(|budget| {
-        let workers = workflow.plan.workers.iter();
-        used(budget, &Usage::sum(workers.filter_map(|worker| session::usage(workflow, worker)))?)
-    });
+fn counted(ground: &Ground) -> Option<BudgetUse> {
+    let Ground { repo, plan, record, worker, .. } = ground;
+    let usage = |worker: &Worker| {
+        let began = record.placements.get(&worker.id).map_or(0, |placement| placement.at);
+        session::usage(&repo.root().join(plan.worktree(worker)), began)
+    };
+    let own = worker.budget.as_ref().and_then(|budget| used(budget, &usage(worker)?));
+    let all = plan
+        .budget
+        .as_ref()
+        .and_then(|budget| used(budget, &Usage::sum(plan.workers.iter().filter_map(usage))?));
     let all = all.map(|mut all| {
         all.message = format!("{} of all workers together", all.message);
         all
     });
     own.into_iter().chain(all).max_by_key(|used| used.percent)
-}
-
-fn file(workflow: &Workflow, worker: &Worker) -> PathBuf {
-    launcher::folder(&workflow.repo, &workflow.plan, worker).join("budget.json")
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::guard::{self, Decision};
+use pw_core::id::{Slug, WorkerId};
 use pw_core::plan::Worker;
 use pw_core::prompt;
 use pw_core::report::{self, Report as _};
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::brief;
 use super::budget;
+use super::ground::Ground;
 use super::hook::{self, Event, is_outside};
 use super::own_worktree::OwnWorktree;
 use super::surroundings::Around;
@@ -122,10 +124,23 @@ fn answer(
     event: Event,
     input: Result<Input>,
 ) -> Result<Option<Value>> {
-    let Some((workflow, worker)) = attribute(shell, session)? else { return Ok(None) };
-    let (worker, input) = (&worker, input?);
+    if event == Event::PreToolUse {
+        let open = |shell: &Shell| {
+            let ground = Ground::read(shell)?;
+            let of = (ground.plan.workflow.clone(), ground.worker.id.clone());
+            Ok((ground, of))
+        };
+        let Some((ground, _)) = attribute(shell, session, open)? else { return Ok(None) };
+        return tool_use(shell, &ground, &input?);
+    }
+    let open = |shell: &Shell| {
+        let (workflow, worker) = Workflow::open_here(shell)?;
+        let of = (workflow.plan.workflow.clone(), worker);
+        Ok((workflow, of))
+    };
+    let Some((workflow, (_, id))) = attribute(shell, session, open)? else { return Ok(None) };
+    let (worker, input) = (workflow.worker(&id)?, input?);
     match event {
-        Event::PreToolUse => tool_use(shell, &workflow, worker, &input),
         Event::SessionStart => session_start(shell, &workflow, worker),
         _ => stop(shell, &workflow, worker, &input),
     }
@@ -133,18 +148,21 @@ fn answer(
 
 /// Returns the worker whose session it is: the one it was started as, in any folder; else the one
 /// in whose worktree it is.
-fn attribute(shell: &Shell, session: &SessionOf) -> Result<Option<(Workflow, Worker)>> {
+fn attribute<T>(
+    shell: &Shell,
+    session: &SessionOf,
+    open: impl Fn(&Shell) -> Result<(T, (Slug, WorkerId))>,
+) -> Result<Option<(T, (Slug, WorkerId))>> {
     let project = std::env::var_os("CLAUDE_PROJECT_DIR").filter(|_| session.is_worker());
     for dir in [Some(shell.directory.clone()), project.map(PathBuf::from)].into_iter().flatten() {
         let Some(worktree) = worktree_above(&dir) else { continue };
-        let (workflow, id) = match Workflow::open_here(&shell.at(&worktree)) {
+        let (found, (workflow, worker)) = match open(&shell.at(&worktree)) {
             Ok(found) => found,
             Err(error) if is_outside(&error) => continue,
             Err(error) => return Err(error),
         };
-        let worker = workflow.worker(&id)?.clone();
-        if session.may_be(&workflow.plan.workflow, &worker.id) {
-            return Ok(Some((workflow, worker)));
+        if session.may_be(&workflow, &worker) {
+            return Ok(Some((found, (workflow, worker))));
         }
     }
     if !session.is_worker() {
@@ -187,25 +205,21 @@ fn small_file(path: &Path) -> Option<Vec<u8>> {
     (about.is_file() && about.len() < 64 << 10).then(|| std::fs::read(path).ok()).flatten()
 }
 
-fn tool_use(
-    shell: &Shell,
-    workflow: &Workflow,
-    worker: &Worker,
-    input: &Input,
-) -> Result<Option<Value>> {
+fn tool_use(shell: &Shell, ground: &Ground, input: &Input) -> Result<Option<Value>> {
+    let Ground { plan, worker, .. } = ground;
     let tool = input.tool_name.as_deref().context("it does not say which tool is used")?;
     let asked = input.tool_input.as_ref().context("it does not say what the tool is given")?;
-    let around = Around::new(workflow, worker, &shell.directory);
+    let around = Around::new(ground, &shell.directory);
     let decision = if tool == "Bash" {
         let command = asked.command.as_deref().context("it does not say which command is run")?;
-        guard::shell(&workflow.plan, worker, command, &around)
+        guard::shell(plan, worker, command, &around)
     } else {
         let mut paths = [&asked.file_path, &asked.notebook_path].into_iter().flatten();
         let path = paths.find(|path| !path.is_empty());
         let path = path.context("it does not say which file is written")?;
-        guard::write(&workflow.plan, worker, path, &around)
+        guard::write(plan, worker, path, &around)
     };
-    let over = budget::over(workflow, worker, shell.now);
+    let over = budget::over(ground, shell.now);
     let asked = over.as_ref().and_then(|over| spent::asked(&worker.id, &over.used));
     let is_saving = tool == "Bash" && matches!(decision, Decision::Allow(_));
     let is_held = over.as_ref().is_some_and(|over| over.used.level == BudgetLevel::Held);
@@ -239,7 +253,7 @@ fn session_start(shell: &Shell, workflow: &Workflow, worker: &Worker) -> Result<
     Brief::shorten(&mut brief);
     report::bound(&mut brief);
     let mut text = prompt::session(&workflow.plan, worker, &brief.to_string());
-    let over = budget::over(workflow, worker, shell.now);
+    let over = budget::over(&Ground::of(workflow, &worker.id)?, shell.now);
     text.extend(over.and_then(|over| spent::asked(&worker.id, &over.used)));
     Ok(Some(
         json!({ "hookSpecificOutput": { "hookEventName": "SessionStart", "additionalContext": text } }),
@@ -259,7 +273,7 @@ fn stop(
     let facts = workflow.facts(shell.now, Worktrees::Of(&worker.id))?;
     let board = workflow.board(&facts);
     let own = board.state(&worker.id).context("the worker has no state")?;
-    let over = budget::over(workflow, worker, shell.now);
+    let over = budget::over(&Ground::of(workflow, &worker.id)?, shell.now);
     let asked = over.and_then(|over| spent::asked(&worker.id, &over.used));
     let reason = guard::stop(&workflow.plan, worker, own);
     // It must not go on for the sake of an end that is not reached.

@@ -254,7 +254,7 @@ impl OwnWorktree<'_> {
                 return Repairs::default();
             }
             let port = record.placements.get(&self.worker.id).and_then(|placement| placement.port);
-            let _ = repair::write(repo, plan, self.worker, port);
+            let _ = repair::write(repo, plan, &[(self.worker, port)]);
             let gaps = look();
             repaired.retain(|gap| !gaps.contains(gap));
             Repairs { repaired, gaps }

@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use pw_core::guard::{Surroundings, Target};
 use pw_core::path::RepoPath;
-use pw_core::plan::Worker;
 use pw_core::scope::Scope;
+use pw_git::Repo;
 
-use crate::workflow::Workflow;
+use super::ground::Ground;
 
 /// Most links that lead to one file, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -19,7 +19,7 @@ const MAX_MATCHES: usize = 1_000;
 
 /// What is around a tool call of a worker's session.
 pub(super) struct Around<'a> {
-    workflow: &'a Workflow,
+    repo: &'a Repo,
     worktree: PathBuf,
     folder: &'a Path,
     roots: OnceCell<Roots>,
@@ -34,13 +34,15 @@ struct Roots {
 }
 
 impl<'a> Around<'a> {
-    pub(super) fn new(workflow: &'a Workflow, worker: &Worker, folder: &'a Path) -> Self {
-        Self { workflow, worktree: workflow.worktree(worker), folder, roots: OnceCell::new() }
+    pub(super) fn new(ground: &'a Ground, folder: &'a Path) -> Self {
+        let Ground { repo, plan, worker, .. } = ground;
+        let worktree = repo.root().join(plan.worktree(worker));
+        Self { repo, worktree, folder, roots: OnceCell::new() }
     }
 
     fn roots(&self) -> &Roots {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let repo = &self.workflow.repo;
+        let repo = self.repo;
         self.roots.get_or_init(|| Roots {
             worktree: real(&self.worktree),
             common: real(repo.common()),
@@ -93,15 +95,15 @@ impl Surroundings for Around<'_> {
 
     // Where git cannot tell, the path counts as not ignored.
     fn is_ignored(&self, path: &RepoPath) -> bool {
-        self.workflow.repo.ignores(&self.worktree, path).unwrap_or(false)
+        self.repo.ignores(&self.worktree, path).unwrap_or(false)
     }
 
     fn is_tracked(&self, path: &RepoPath) -> bool {
-        self.workflow.repo.tracks(&self.worktree, path).unwrap_or(true)
+        self.repo.tracks(&self.worktree, path).unwrap_or(true)
     }
 
     fn names_commit(&self, word: &str) -> bool {
-        let repo = &self.workflow.repo;
+        let repo = self.repo;
         let is_there = self.folder.join(word).symlink_metadata().is_ok();
         // `git checkout x` also makes a branch of `origin/x`, unless there is a file.
         let remote = || !is_there && !matches!(repo.resolve(&format!("origin/{word}")), Ok(None));
@@ -109,7 +111,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn alias(&self, verb: &str) -> Option<String> {
-        self.workflow.repo.alias(&self.worktree, verb).ok().flatten()
+        self.repo.alias(&self.worktree, verb).ok().flatten()
     }
 
     fn variable(&self, name: &str) -> Option<String> {

@@ -19,7 +19,7 @@ workers:
 
 /// How many histories are tried; `.ci/run` asks for several hundred.
 fn cases() -> u64 {
-    std::env::var("PW_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(8)
+    std::env::var("PW_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(4)
 }
 
 /// One repository in which a history after the other is played.

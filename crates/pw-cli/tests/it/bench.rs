@@ -4,6 +4,7 @@ use crate::markdown::root;
 use crate::repo;
 
 #[test]
+#[ignore = "a minute of measuring; .ci/run asks for it"]
 fn every_question_of_the_benchmarks_is_answered() {
     let repo = repo("");
     let script = root().join("scripts/bench");

@@ -1,12 +1,14 @@
 //! The contract every helper keeps: one document, its schema, its exit code.
 
+use std::collections::HashSet;
+
 use jsonschema::validator_for;
 use pw_testkit::plans::{THREE, TWO};
 use pw_testkit::repo::{Answer, TestRepo};
 use serde_json::Value;
 
 use crate::created;
-use crate::house::modules;
+use crate::house::{modules, modules_below, root};
 
 const HELPERS: [&str; 5] = ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"];
 
@@ -95,6 +97,11 @@ fn schemas_are_printed_and_are_what_tests_check_against() {
 /// A change of this snapshot is a change of the contract: added fields are fine, others need a `/2`.
 #[test]
 fn the_contract_changes_only_on_purpose() {
+    insta::assert_snapshot!(fields().join("\n"));
+}
+
+/// Every field of every answer and of every error, each with its way from the top.
+fn fields() -> Vec<String> {
     let mut fields = Vec::new();
     for helper in HELPERS {
         for (id, schema) in
@@ -115,7 +122,42 @@ fn the_contract_changes_only_on_purpose() {
             collect(&details, &details, &format!("error({code}).details"), &mut fields, 0);
         }
     }
-    insta::assert_snapshot!(fields.join("\n"));
+    fields
+}
+
+/// A field that no answer has reads as `null`: a test that misspells one proves nothing.
+#[test]
+fn tests_read_only_fields_that_are_in_the_schema() {
+    let envelope = ["schema", "ok", "data", "error"];
+    let of_schemas = ["properties", "enum", "allOf", "if", "then"];
+    let of_the_client =
+        ["allow", "deny", "decision", "env", "model", "description", "tools", "version"];
+    let of_engines =
+        ["args", "completions", "containers", "metadata", "rules", "run", "spec", "template"];
+    let fields = fields();
+    let known = fields.iter().flat_map(|field| field.split(['.', '[', ']']));
+    let known: HashSet<&str> =
+        known.chain(envelope).chain(of_schemas).chain(of_the_client).chain(of_engines).collect();
+    let tests = root().join("crates/pw-cli/tests/it");
+    let mut read = 0;
+    for (module, text) in modules_below(&tests) {
+        for name in indices(&text) {
+            assert!(known.contains(name), "{module:?} reads {name}, which no answer has");
+            read += 1;
+        }
+    }
+    assert!(read > 1000, "only {read} are found");
+}
+
+/// The names in `value["name"]`.
+fn indices(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("[\"").filter_map(|(at, _)| {
+        let before = text[..at].chars().next_back()?;
+        let is_index = before.is_alphanumeric() || [')', ']', '_'].contains(&before);
+        let (name, _) = text[at + 2..].split_once("\"]").filter(|_| is_index)?;
+        let is_name = |char: char| char.is_ascii_lowercase() || char == '_';
+        (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+    })
 }
 
 /// What `error.details` can hold, by codes.

@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The path of a module within its crate, `["status", "derive"]`.
 pub(crate) type Module = Vec<String>;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", ".."].iter().collect()
 }
 
 /// Every source file of a crate by its module, tests left out.
 pub(crate) fn modules(crate_name: &str) -> BTreeMap<Module, String> {
-    let src = root().join("crates").join(crate_name).join("src");
+    modules_below(&root().join("crates").join(crate_name).join("src"))
+}
+
+pub(crate) fn modules_below(src: &Path) -> BTreeMap<Module, String> {
     let mut found = BTreeMap::new();
-    let mut folders = vec![src.clone()];
+    let mut folders = vec![src.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -23,7 +26,7 @@ pub(crate) fn modules(crate_name: &str) -> BTreeMap<Module, String> {
             if path.is_dir() && name != "bin" {
                 folders.push(path);
             } else if path.extension().is_some_and(|ext| ext == "rs") && name != "tests" {
-                let module = path.strip_prefix(&src).unwrap().with_extension("");
+                let module = path.strip_prefix(src).unwrap().with_extension("");
                 let module = module.iter().map(|part| part.to_str().unwrap().to_owned());
                 found.insert(module.collect(), fs::read_to_string(&path).unwrap());
             }

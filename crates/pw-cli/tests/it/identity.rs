@@ -175,7 +175,10 @@ fn old_workflows_cost_a_tool_call_nothing() {
     repo.pw("pw-setup create plan.yaml").data();
     let users = repo.worker("task-1-users").path;
     let log = repo.beside("calls");
+    let kept = repo.root().join(".git/pw/newest/task-1-users/record.json");
     let calls = |repo: &mut TestRepo| {
+        // Else it starts none at all.
+        let _ = std::fs::remove_file(&kept);
         repo.shim_git(&format!("echo x >> '{}'\nexec $GIT \"$@\"", log.display()));
         let input = json!({"hook_event_name": "PreToolUse", "cwd": users, "tool_name": "Write",
             "tool_input": {"file_path": users.join("users/x")}});

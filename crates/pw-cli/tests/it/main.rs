@@ -37,6 +37,7 @@ mod identity;
 mod integrate;
 mod items;
 mod jobs;
+mod kept_record;
 mod landing;
 mod launch;
 mod layouts;
@@ -83,19 +84,20 @@ use std::path::Path;
 
 use pw_testkit::repo::TestRepo;
 
+fn helpers() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_pw-setup")).parent().unwrap()
+}
+
 /// A repository with this plan in `plan.yaml`, not committed.
 fn repo(plan: &str) -> TestRepo {
-    let helpers = Path::new(env!("CARGO_BIN_EXE_pw-setup")).parent().unwrap();
-    let repo = TestRepo::new(helpers);
+    let repo = TestRepo::new(helpers());
     repo.write("plan.yaml", plan);
     repo
 }
 
 /// A repository in which the plan's first wave was created.
 fn created(plan: &str) -> TestRepo {
-    let repo = repo(plan);
-    repo.pw("pw-setup create plan.yaml").data();
-    repo
+    TestRepo::created(helpers(), plan)
 }
 
 /// The three workers of such a plan do what was asked of them.
