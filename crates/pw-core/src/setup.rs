@@ -1,5 +1,6 @@
 //! What `pw-setup` answers about a workflow: what it makes, and what is odd about the plan.
 
+pub mod leavings;
 pub mod obstacles;
 mod short;
 pub mod spelling;
