@@ -45,9 +45,9 @@ pub struct Globals {
     /// Tell also what is as it should be; lists of files still end after a hundred
     #[arg(long, global = true)]
     verbose: bool,
-    /// Tell only this field of the answer's `data`, also what is as it should be in it
-    #[arg(long, global = true, value_name = "FIELD")]
-    only: Option<String>,
+    /// Tell only these fields of the answer's `data`, also what is as it should be in them
+    #[arg(long, global = true, value_name = "FIELD", value_delimiter = ',')]
+    only: Vec<String>,
     /// Ask the plan's remote first for what other clones did
     #[arg(long, global = true)]
     fetch: bool,
@@ -281,12 +281,14 @@ fn from_here(done: Result<Answer>, folder: Option<&Path>) -> Result<Answer> {
 
 /// Refuses a field that no answer has, before anything is done.
 fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
-    let Some(field) = &globals.only else { return Ok(()) };
-    let command = C::command();
-    let helper = command.get_name();
-    if schema::has(helper, field) {
+    if globals.only.is_empty() {
         return Ok(());
     }
+    let command = C::command();
+    let helper = command.get_name();
+    let Some(field) = globals.only.iter().find(|field| !schema::has(helper, field)) else {
+        return Ok(());
+    };
     let message = format!("no answer of {helper} has a field `{field}`");
     let hint = "name a field of `data` as it stands in an answer, such as next";
     Err(Failure::new(Code::Usage, message).hint(hint).next(Next::Schema(helper)).into())
@@ -294,9 +296,9 @@ fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
 
 /// Returns of an answer what was asked for, with no list that grows without bounds.
 fn told(mut data: Value, shorten: fn(&mut Value), globals: &Globals) -> Value {
-    if let Some(field) = &globals.only {
-        let value = data.get_mut(field).map(Value::take);
-        data = value.map_or_else(|| json!({}), |value| json!({ field: value }));
+    if !globals.only.is_empty() {
+        let only: Vec<&str> = globals.only.iter().map(String::as_str).collect();
+        report::keep(&mut data, &only);
     } else if !globals.verbose {
         shorten(&mut data);
     }

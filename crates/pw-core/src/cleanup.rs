@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::branch::Branch;
 use crate::cache;
@@ -12,7 +13,7 @@ use crate::next::{CommandLine, NextStep};
 use crate::operation::Operation;
 use crate::path::RepoPath;
 use crate::plan::Worker;
-use crate::report::Report;
+use crate::report::{Report, leave_out, list};
 use crate::scope::Scope;
 use crate::snapshot::{Changes, SnapshotId};
 
@@ -44,6 +45,14 @@ pub struct Cleanup {
 
 impl Report for Cleanup {
     const SCHEMA: &'static str = "pw-integrate.cleanup/1";
+
+    /// The command of all brings back each.
+    fn shorten(data: &mut Value) {
+        let removed = list(data, "removed");
+        if removed.len() > 1 {
+            removed.iter_mut().for_each(|worker| leave_out(worker, &["restore"]));
+        }
+    }
 }
 
 /// Something of a workflow that a cleanup leaves.
@@ -74,7 +83,7 @@ pub struct Removed {
     /// What keeps all that was there; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotId>,
-    /// A command that brings it back; absent in a dry run.
+    /// A command that brings it back; absent in a dry run, and by default where several were removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<CommandLine>,
 }

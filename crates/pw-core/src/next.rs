@@ -109,6 +109,8 @@ pub enum Next<'a> {
     Checkpoint(&'static str),
     /// `pw-worker undo`
     Undo,
+    /// `pw-worker sync`
+    Sync,
     /// `pw-worker complete`
     Complete,
     /// `pw-worker needs`
@@ -201,6 +203,7 @@ impl<'a> Next<'a> {
             Self::Brief
             | Self::Checkpoint(_)
             | Self::Undo
+            | Self::Sync
             | Self::Complete
             | Self::Needs { .. }
             | Self::Blocked { .. }
@@ -274,6 +277,7 @@ impl<'a> Next<'a> {
             Self::Brief => helper.and("brief"),
             Self::Checkpoint(what) => helper.and("checkpoint").sentence(what),
             Self::Undo => helper.and("undo"),
+            Self::Sync => helper.and("sync"),
             Self::Complete => helper.and("complete --run").sentence("what was done"),
             Self::Needs { worker, item } => helper.and("needs").word(worker).word(item),
             Self::Blocked { reason } => helper.and("blocked").word(reason),

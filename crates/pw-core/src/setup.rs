@@ -92,7 +92,7 @@ impl Report for Created {
     const SCHEMA: &'static str = "pw-setup.create/1";
 
     fn shorten(data: &mut Value) {
-        short::shorten(data);
+        short::shorten_created(data);
     }
 }
 
@@ -112,7 +112,7 @@ pub struct WorkerSetup {
     pub launch: LaunchCommand,
     /// Whether it is there now.
     pub status: SetupStatus,
-    /// Its own TCP port, `PW_PORT` in its session; absent while it is not created.
+    /// Its own TCP port, `PW_PORT` in its session; told with `--verbose`, absent while it is not created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Its globs, as the plan has them.

@@ -55,6 +55,7 @@ pub struct Closer {
 
 /// The run with other owners of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::report::requires_nothing)]
 pub struct Hindsight {
     /// How many workers.
     pub workers: usize,
