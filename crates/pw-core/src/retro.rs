@@ -20,6 +20,7 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod units;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
