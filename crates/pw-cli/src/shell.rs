@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use pw_core::details::{GitCall, GitSaid};
 use pw_core::failure::{Code, Failure};
-use pw_core::next::Next;
+use pw_core::next::{self, Next};
 use pw_core::report::{self, Report};
 use pw_core::stop;
 use pw_core::system;
@@ -142,7 +142,7 @@ impl Context {
 impl Context {
     /// Says why nothing happens yet, to people and agents alike: on stderr, beside the document.
     pub(crate) fn say(&self, text: &str) {
-        complain(&format!("{}\n", view::plain(text)));
+        complain(&format!("{}\n", view::plain_lines(text)));
     }
 }
 
@@ -233,7 +233,7 @@ pub fn main<C: Cli>() -> ExitCode {
         Err(error) => return refuse(&failure(&error), default_format()),
     };
     let done = require_field::<C>(cli.globals()).and_then(|()| cli.run(&context));
-    match done {
+    match from_here(done, cli.globals().directory.as_deref()) {
         Ok(Answer::Document { view, .. }) if context.format == Format::Human => print(&view, 0),
         Ok(Answer::Document { schema, data, shorten, .. }) => {
             let data = told(data, shorten, cli.globals());
@@ -245,7 +245,7 @@ pub fn main<C: Cli>() -> ExitCode {
         }
         Ok(Answer::Text(text) | Answer::Hook { stdout: text, refusal: None }) => print(&text, 0),
         Ok(Answer::Hook { refusal: Some(reason), .. }) => {
-            complain(&format!("{}\n", view::plain(&reason)));
+            complain(&format!("{}\n", view::plain_lines(&reason)));
             ExitCode::FAILURE
         }
         Ok(Answer::Live(view)) => live(view),
@@ -253,6 +253,29 @@ pub fn main<C: Cli>() -> ExitCode {
             let failure = failure(&error);
             refuse_with(&failure, context.format, exit(&failure), cli.globals().verbose)
         }
+    }
+}
+
+/// Has the commands of an answer name the folder that `-C` named: they run from where the user
+/// stands.
+fn from_here(done: Result<Answer>, folder: Option<&Path>) -> Result<Answer> {
+    let Some(folder) = folder else { return done };
+    let anchored = |mut failure: Failure| {
+        failure.next = failure.next.map(|next| next.anchored(folder));
+        failure
+    };
+    match done {
+        Ok(Answer::Document { schema, mut data, shorten, mut view }) => {
+            for (old, new) in next::anchor(&mut data, folder) {
+                view = view.replace(&format!(" {old}\n"), &format!(" {new}\n"));
+            }
+            Ok(Answer::Document { schema, data, shorten, view })
+        }
+        Ok(Answer::Failed { failure, exit }) => {
+            Ok(Answer::Failed { failure: anchored(failure), exit })
+        }
+        Err(error) => Err(anchored(failure(&error)).into()),
+        done => done,
     }
 }
 

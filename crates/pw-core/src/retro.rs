@@ -21,6 +21,7 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod units;
 
 use std::collections::BTreeMap;
 

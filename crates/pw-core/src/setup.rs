@@ -1,5 +1,6 @@
 //! What `pw-setup` answers about a workflow: what it makes, and what is odd about the plan.
 
+pub mod leavings;
 pub mod obstacles;
 mod short;
 pub mod spelling;
@@ -111,7 +112,7 @@ pub struct WorkerSetup {
     pub launch: LaunchCommand,
     /// Whether it is there now.
     pub status: SetupStatus,
-    /// Its own TCP port, `PW_PORT` in its session; told with `--verbose`, absent while it is not created.
+    /// Its own TCP port, `PW_PORT` in its session; absent while it is not created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Its globs, as the plan has them.

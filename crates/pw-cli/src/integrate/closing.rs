@@ -118,7 +118,8 @@ fn files(workflow: &Workflow) -> Result<Vec<Stays>> {
         false if path.symlink_metadata().is_ok() => std::fs::remove_file(path),
         false => Ok(()),
     };
-    let names = ["gate", "pull-request.md", "seen.json", "notified"].map(|name| folder.join(name));
+    let names = ["gate", "pull-request.md", "COMMIT_EDITMSG", "seen.json", "notified"]
+        .map(|name| folder.join(name));
     let logs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let logs = logs.filter(|entry| entry.file_name().to_string_lossy().starts_with("notify-"));
     for path in names.into_iter().chain(logs.map(|entry| entry.path())) {

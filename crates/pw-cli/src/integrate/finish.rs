@@ -271,6 +271,7 @@ impl<'a> Finish<'a> {
                 self.record(&commit, moved)?;
             }
         }
+        squash::forget(self.workflow);
         Ok(self.answer(commit, how, checkout))
     }
 
@@ -288,13 +289,14 @@ impl<'a> Finish<'a> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
         let message = match self.options.message.as_slice() {
-            [] => squash::edited(repo, &finish::squash_draft(plan, &self.base, &self.shares()?))?,
+            [] => squash::edited(self.workflow, &self.base, &self.shares()?)?,
             paragraphs => squash::given(repo, paragraphs)?,
         };
         let authors = repo.co_authors(&self.before, &self.result)?;
         let message = finish::squash_message(plan, &message, &authors, &self.result);
         let folder = checkout.map_or(repo.place(), |checkout| &checkout.path);
-        let message = squash::passed(repo, folder, &message)?;
+        let is_edited = self.options.message.is_empty();
+        let message = squash::passed(repo, folder, &message, is_edited)?;
         repo.write_commit(&repo.author()?, &tree, &[&self.before], &message)
     }
 

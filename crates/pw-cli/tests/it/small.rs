@@ -87,10 +87,33 @@ fn a_plan_of_many_workers_is_checked_and_created_in_few_words() {
 }
 
 #[test]
+fn a_plan_in_which_all_workers_meet_is_refused_in_few_words() {
+    let repo = repo("");
+    let globs = |count: usize| {
+        let globs: Vec<String> = (0..count).map(|n| format!("d/f{n}*")).collect();
+        globs.join(", ")
+    };
+    // More pairs than are named; wildcards that meet in many ways; more globs than are compared.
+    for (workers, owns) in [
+        (160, "src/**".to_owned()),
+        (40, format!("\"**/{}*/**/*[a-m]?\"", "*a".repeat(20))),
+        (30, globs(201)),
+    ] {
+        let worker = |n| format!("  - {{id: w{n}, name: n, owns: [{owns}]}}\n");
+        let workers: String = (0..workers).map(worker).collect();
+        repo.write("plan.yaml", &format!("workflow: big\nworkers:\n{workers}"));
+        let answer = repo.pw("pw-setup check plan.yaml");
+        let error = answer.error(3, "plan_invalid");
+        assert!(error["message"].as_str().unwrap().ends_with("more)"), "{error}");
+        assert!(answer.stdout.len() < 40 << 10, "{owns}: {}", answer.stdout.len());
+    }
+}
+
+#[test]
 fn a_created_workflow_is_told_without_what_the_plan_says() {
     let repo = repo(&plan(4));
     let data = repo.pw("pw-setup create plan.yaml").data();
-    for field in ["owns", "after", "size", "port"] {
+    for field in ["owns", "after", "size"] {
         assert_eq!(data["workers"][1].get(field), None, "{field}");
     }
     let only = repo.pw("pw-setup create plan.yaml --only notes,warnings,next");

@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pieces::{Replay, Work};
+use super::units::{Touching, Unit, touching, units};
 use crate::analyze::log::{Log, share};
 use crate::analyze::random::Rng;
-use crate::analyze::scopes::glob;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::Plan;
@@ -117,14 +117,6 @@ pub struct PastChanges {
     pub would_cross: usize,
 }
 
-/// A folder with all that the run changed below it, or one file: a range of [`Work::files`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Unit {
-    files: std::ops::Range<usize>,
-    glob: String,
-    seconds: Seconds,
-}
-
 /// A unit, by its index, and who is to own it.
 type Step = (usize, usize);
 
@@ -139,12 +131,6 @@ struct Search<'a> {
     touching: Vec<Touching>,
     /// What the run's own split takes.
     own: Replay,
-}
-
-#[derive(Clone, Default)]
-struct Touching {
-    pieces: Vec<usize>,
-    past: Vec<usize>,
 }
 
 /// Returns what other owners would have made of a run that took `elapsed`; `None` where nothing can be told.
@@ -399,51 +385,10 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Returns for each file what touches it.
-fn touching(work: &Work, past: &[Vec<usize>]) -> Vec<Touching> {
-    let mut all = vec![Touching::default(); work.files.len()];
-    for (at, piece) in work.pieces.iter().enumerate() {
-        piece.files.iter().for_each(|file| all[*file].pieces.push(at));
-    }
-    for (at, files) in past.iter().enumerate() {
-        files.iter().for_each(|file| all[*file].past.push(at));
-    }
-    all
-}
-
 /// Returns whether each worker that has work keeps some.
 fn is_busy(after: &Replay, before: &Replay) -> bool {
     let mut pairs = after.loads.iter().zip(&before.loads);
     pairs.all(|(after, before)| *after > 0 || *before == 0)
-}
-
-/// Returns the folders with several files, and the files of several pieces, that a glob can name. A file that one piece
-/// alone changed says nothing about the next plan.
-fn units(work: &Work) -> Vec<Unit> {
-    let (mut spent, mut pieces) = (vec![0; work.files.len()], vec![0; work.files.len()]);
-    for piece in &work.pieces {
-        let count = Seconds::try_from(piece.files.len()).unwrap_or(1);
-        for file in &piece.files {
-            spent[*file] += piece.seconds / count;
-            pieces[*file] += 1;
-        }
-    }
-    let mut ranges: BTreeMap<(&[u8], bool), std::ops::Range<usize>> = BTreeMap::new();
-    for (at, path) in work.files.iter().enumerate() {
-        ranges.insert((path.as_bytes(), true), at..at + 1);
-        // What lies below a folder is one range in the order of bytes.
-        for folder in path.ancestors().filter(|folder| !folder.is_empty()) {
-            ranges.entry((folder, false)).or_insert(at..at).end = at + 1;
-        }
-    }
-    let unit = |((path, is_file), files): ((&[u8], bool), std::ops::Range<usize>)| {
-        let seconds = spent[files.clone()].iter().sum();
-        Some(Unit { glob: glob(path, is_file)?, files, seconds })
-    };
-    let is_telling = |((_, is_file), files): &((&[u8], bool), std::ops::Range<usize>)| {
-        if *is_file { pieces[files.start] > 1 } else { files.len() > 1 }
-    };
-    ranges.into_iter().filter(is_telling).filter_map(unit).collect()
 }
 
 /// Returns what the steps add to `owns` of each worker, proved: the files of the run have the owners that they should,

@@ -41,7 +41,7 @@ pub(super) fn shorten(setup: &mut Value) {
 pub(super) fn shorten_created(setup: &mut Value) {
     shorten(setup);
     for worker in list(setup, "workers") {
-        leave_out(worker, &["owns", "after", "size", "port"]);
+        leave_out(worker, &["owns", "after", "size"]);
     }
 }
 
