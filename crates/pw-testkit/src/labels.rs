@@ -27,6 +27,7 @@ const LABELS: &[(&str, &str, &[&str])] = &[
     // A provider that is asked for more.
     ("pw-worker", "checkpoint", &["save", "reopen"]),
     ("pw-worker", "complete", &["finish"]),
+    ("pw-worker", "sync", &["take in"]),
     ("pw-worker", "undo", &["undo"]),
     ("pw-worker", "blocked", &["say again"]),
     ("pw-worker", "needs", &["say again"]),
