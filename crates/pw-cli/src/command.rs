@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +13,7 @@ use pw_core::gate::{End, Gate};
 use pw_core::launcher::NESTED;
 use pw_core::session::environment::ENVIRONMENT;
 use pw_core::time::Seconds;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// What asks programs not to colour what they print, which is kept in a file.
 const PLAIN: [(&str, &str); 5] = [
@@ -83,20 +84,34 @@ pub(crate) fn run_gate(
     let mut child = shell.process_group(leash.group()?).spawn().with_context(starting)?;
     let mut pause = Duration::from_millis(1);
     let mut unfinished = Vec::new();
-    let status = loop {
+    let (ended, was_stopped) = loop {
         let ended = child.try_wait()?;
         follow_lines(&mut output, &mut unfinished, follow);
-        if ended.is_some() || began.elapsed() >= limit {
-            break ended;
+        let was_stopped = ended.is_none() && is_stopped(&child);
+        if ended.is_some() || was_stopped || began.elapsed() >= limit {
+            break (ended, was_stopped);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     };
     drop(leash);
-    child.wait()?;
+    let last = child.wait()?;
+    if was_stopped {
+        let mut log = File::options().append(true).open(log).context("writing the log")?;
+        writeln!(log, "ended: it asks at the terminal, where nothing may be asked")?;
+    }
+    let status = ended.or(was_stopped.then_some(last));
     let seconds = Seconds::try_from(began.elapsed().as_secs()).unwrap_or(Seconds::MAX);
     let end = |status: ExitStatus| status.code().map_or(End::Signal, End::Exit);
     Ok((status.map_or(End::Timeout, end), seconds))
+}
+
+/// Returns whether a child was stopped: the kernel does that to who is in the background and reads
+/// from the terminal, and it would wait for its time to be over.
+fn is_stopped(child: &Child) -> bool {
+    let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    child.is_some_and(|child| matches!(waitid(WaitId::Pid(child), look), Ok(Some(_))))
 }
 
 /// Returns a shell about to be run with its output in a file, and that file for reading.

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use pw_core::lock::Holder;
@@ -18,18 +19,23 @@ pub(crate) const WITHIN: (&str, &str) = ("PW_HEAVY", "1");
 /// How many cores one heavy command is taken to keep busy, where the plan does not say how many may run.
 const CORES: usize = 4;
 
+/// How long gates of an integration wait: a worker's server under `pw-worker run` may never end, and a
+/// verdict beside it is as true.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A place in the queue, held until it is dropped.
 pub(crate) struct Slot {
-    /// From 1; 0 for what runs within another heavy command.
+    /// From 1; 0 for what runs within another heavy command, or did not wait any longer.
     pub(crate) number: usize,
     _file: Option<File>,
 }
 
-/// Waits for one of so many places. `who` says what for, to those that wait behind; `say` gets a line when
-/// none is free.
+/// Waits for one of so many places, at most for `patience` where there is one. `who` says what for, to those that
+/// wait behind; `say` gets a line when none is free.
 pub(crate) fn take(
     common: &Path,
     places: Option<u16>,
+    patience: Option<Duration>,
     who: &Holder,
     say: &dyn Fn(&str),
 ) -> Result<Slot> {
@@ -47,7 +53,10 @@ pub(crate) fn take(
         Some(at) => (at, files.swap_remove(at)),
         None => {
             say(&format!("waiting for a place in the queue of heavy commands: {}", held(&files)));
-            first_free(files)?
+            match first_free(files, patience)? {
+                Some(taken) => taken,
+                None => return Ok(Slot { number: 0, _file: None }),
+            }
         }
     };
     file.set_len(0)?;
@@ -76,8 +85,8 @@ fn held(files: &[File]) -> String {
     files.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
-/// Blocks until one of the files is locked.
-fn first_free(files: Vec<File>) -> Result<(usize, File)> {
+/// Blocks until one of the files is locked, or the time is up.
+fn first_free(files: Vec<File>, patience: Option<Duration>) -> Result<Option<(usize, File)>> {
     let (sender, receiver) = mpsc::channel();
     for (at, file) in files.into_iter().enumerate() {
         let sender = sender.clone();
@@ -93,6 +102,29 @@ fn first_free(files: Vec<File>) -> Result<(usize, File)> {
             let _ = sender.send((at, locked));
         });
     }
-    let (at, locked) = receiver.recv().context("waiting for a place in the queue")?;
-    Ok((at, locked.context("locking a place in the queue")?))
+    let received = match patience {
+        Some(patience) => receiver.recv_timeout(patience),
+        None => receiver.recv().map_err(Into::into),
+    };
+    let (at, locked) = match received {
+        Err(mpsc::RecvTimeoutError::Timeout) => return Ok(None),
+        received => received.context("waiting for a place in the queue")?,
+    };
+    Ok(Some((at, locked.context("locking a place in the queue")?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_long_enough_goes_on_without_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let who = Holder::new("a gate", 1, "2026-01-01T00:00:00Z");
+        let take = || take(folder.path(), Some(1), Some(Duration::ZERO), &who, &|_| {}).unwrap();
+        let first = take();
+        assert_eq!((first.number, take().number), (1, 0));
+        drop(first);
+        assert_eq!(take().number, 1);
+    }
 }

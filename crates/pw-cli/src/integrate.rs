@@ -26,7 +26,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pw_core::branch::Branch;
 use pw_core::finish::LandingMode;
-use pw_core::gate::GateMode;
+use pw_core::gate::{GateMode, does_something};
 use pw_core::id::WorkerId;
 use pw_core::record::RunOptions;
 use pw_core::snapshot::SnapshotId;
@@ -142,7 +142,7 @@ struct RunArgs {
     #[arg(long, value_name = "WHEN", value_parser = ["final", "each"])]
     gate: Option<String>,
     /// Test with this command instead of the plan's gates
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = gate_command)]
     verify: Option<String>,
     /// Publish without any test; the record says so
     #[arg(long, conflicts_with_all = ["gate", "verify", "retest"])]
@@ -176,6 +176,14 @@ struct LandingArgs {
     /// Land without this worker's work, which was never merged; may be repeated
     #[arg(long, value_name = "WORKER")]
     without: Vec<WorkerId>,
+}
+
+/// A gate that runs nothing would always pass.
+fn gate_command(text: &str) -> Result<String, &'static str> {
+    match does_something(text) {
+        true => Ok(text.to_owned()),
+        false => Err("it holds no command; --no-gate tests nothing, and says so"),
+    }
 }
 
 impl From<&LandingArgs> for finish::Options {

@@ -11,6 +11,8 @@ use pw_core::text::bounded;
 
 /// How many lines of the end an answer holds, and how many from the first failure on.
 const LINES: (usize, usize) = (60, 12);
+/// How much of the end an answer holds, in bytes, where it also holds the first failure.
+const TAIL: usize = 1_800;
 /// How much of one line is read, in bytes, and how much of it an answer holds, in characters.
 const LINE: (u64, usize) = (64 * 1024, 300);
 
@@ -41,6 +43,9 @@ impl Output {
                 break;
             }
             let line = plain(&bytes);
+            if is_progress(&line) {
+                continue;
+            }
             if began.is_none() && gate::says_what_is_wrong(&line) {
                 began = Some(number);
             }
@@ -52,10 +57,34 @@ impl Output {
             }
             tail.push_back((number, line));
         }
+        let mut left = TAIL;
+        let fits = tail.iter().rev().take_while(|(_, line)| {
+            let is_room = left > line.len();
+            left = left.saturating_sub(line.len() + 1);
+            is_room
+        });
+        let fits = fits.count();
+        // What says it first must not be lost with it.
+        if began.is_some() && fits > 0 {
+            tail.drain(..tail.len() - fits);
+        }
         let is_above = began.zip(tail.front()).is_some_and(|(at, (start, _))| at < *start);
         let tail: Vec<String> = tail.into_iter().map(|(_, line)| line).collect();
         Self { tail: tail.join("\n"), first_failure: is_above.then(|| first.join("\n")) }
     }
+}
+
+/// Returns whether a line only says how far a test runner is, as `....s..F...  [ 40%]`: what failed, it says
+/// below.
+fn is_progress(line: &str) -> bool {
+    let (marks, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
+    let is_share = |rest: &str| {
+        let share = rest.trim().strip_prefix('[').and_then(|share| share.strip_suffix("%]"));
+        share.is_some_and(|share| share.trim().parse::<u8>().is_ok())
+    };
+    let is_mark = |c| ".sxXEFP".contains(c);
+    let dots = marks.matches(['.', 's']).count();
+    marks.chars().all(is_mark) && dots >= 5 && (rest.trim().is_empty() || is_share(rest))
 }
 
 /// Returns a line as it would look on a terminal, and no more of it than an answer holds.
@@ -89,6 +118,22 @@ mod tests {
         let first = output.first_failure.unwrap();
         assert!(first.starts_with("test users::are_listed ... FAILED\ntest number 0"), "{first}");
         assert_eq!((first.lines().count(), output.tail.lines().count()), (12, 60));
+    }
+
+    #[test]
+    fn how_far_a_test_runner_is_is_not_told() {
+        let lines =
+            ["...F..s..  [ 50%]", "..........", "..", "E   assert 1 == 2", "....s...[100%]"];
+        let output = read(&lines.map(str::to_owned));
+        assert_eq!(output.tail, "..\nE   assert 1 == 2\n....s...[100%]");
+    }
+
+    #[test]
+    fn long_lines_do_not_push_the_first_failure_out() {
+        let trace = |nth: usize| format!("error {nth}: {}", "x".repeat(200));
+        let output = read(&(0..50).map(trace).collect::<Vec<_>>());
+        assert!(output.tail.len() <= TAIL && output.tail.contains("error 49"), "{output:?}");
+        assert!(output.first_failure.unwrap().starts_with("error 0: "));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use pw_core::details::{GitCall, GitSaid};
 use pw_core::failure::{Code, Failure};
-use pw_core::next::Next;
+use pw_core::next::{self, Next};
 use pw_core::report::{self, Report};
 use pw_core::stop;
 use pw_core::system;
@@ -45,9 +45,9 @@ pub struct Globals {
     /// Tell also what is as it should be; lists of files still end after a hundred
     #[arg(long, global = true)]
     verbose: bool,
-    /// Tell only this field of the answer's `data`, also what is as it should be in it
-    #[arg(long, global = true, value_name = "FIELD")]
-    only: Option<String>,
+    /// Tell only these fields of the answer's `data`, also what is as it should be in them
+    #[arg(long, global = true, value_name = "FIELD", value_delimiter = ',')]
+    only: Vec<String>,
     /// Ask the plan's remote first for what other clones did
     #[arg(long, global = true)]
     fetch: bool,
@@ -142,7 +142,7 @@ impl Context {
 impl Context {
     /// Says why nothing happens yet, to people and agents alike: on stderr, beside the document.
     pub(crate) fn say(&self, text: &str) {
-        complain(&format!("{}\n", view::plain(text)));
+        complain(&format!("{}\n", view::plain_lines(text)));
     }
 }
 
@@ -233,7 +233,7 @@ pub fn main<C: Cli>() -> ExitCode {
         Err(error) => return refuse(&failure(&error), default_format()),
     };
     let done = require_field::<C>(cli.globals()).and_then(|()| cli.run(&context));
-    match done {
+    match from_here(done, cli.globals().directory.as_deref()) {
         Ok(Answer::Document { view, .. }) if context.format == Format::Human => print(&view, 0),
         Ok(Answer::Document { schema, data, shorten, .. }) => {
             let data = told(data, shorten, cli.globals());
@@ -245,7 +245,7 @@ pub fn main<C: Cli>() -> ExitCode {
         }
         Ok(Answer::Text(text) | Answer::Hook { stdout: text, refusal: None }) => print(&text, 0),
         Ok(Answer::Hook { refusal: Some(reason), .. }) => {
-            complain(&format!("{}\n", view::plain(&reason)));
+            complain(&format!("{}\n", view::plain_lines(&reason)));
             ExitCode::FAILURE
         }
         Ok(Answer::Live(view)) => live(view),
@@ -256,14 +256,39 @@ pub fn main<C: Cli>() -> ExitCode {
     }
 }
 
+/// Has the commands of an answer name the folder that `-C` named: they run from where the user
+/// stands.
+fn from_here(done: Result<Answer>, folder: Option<&Path>) -> Result<Answer> {
+    let Some(folder) = folder else { return done };
+    let anchored = |mut failure: Failure| {
+        failure.next = failure.next.map(|next| next.anchored(folder));
+        failure
+    };
+    match done {
+        Ok(Answer::Document { schema, mut data, shorten, mut view }) => {
+            for (old, new) in next::anchor(&mut data, folder) {
+                view = view.replace(&format!(" {old}\n"), &format!(" {new}\n"));
+            }
+            Ok(Answer::Document { schema, data, shorten, view })
+        }
+        Ok(Answer::Failed { failure, exit }) => {
+            Ok(Answer::Failed { failure: anchored(failure), exit })
+        }
+        Err(error) => Err(anchored(failure(&error)).into()),
+        done => done,
+    }
+}
+
 /// Refuses a field that no answer has, before anything is done.
 fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
-    let Some(field) = &globals.only else { return Ok(()) };
-    let command = C::command();
-    let helper = command.get_name();
-    if schema::has(helper, field) {
+    if globals.only.is_empty() {
         return Ok(());
     }
+    let command = C::command();
+    let helper = command.get_name();
+    let Some(field) = globals.only.iter().find(|field| !schema::has(helper, field)) else {
+        return Ok(());
+    };
     let message = format!("no answer of {helper} has a field `{field}`");
     let hint = "name a field of `data` as it stands in an answer, such as next";
     Err(Failure::new(Code::Usage, message).hint(hint).next(Next::Schema(helper)).into())
@@ -271,9 +296,9 @@ fn require_field<C: Cli>(globals: &Globals) -> Result<()> {
 
 /// Returns of an answer what was asked for, with no list that grows without bounds.
 fn told(mut data: Value, shorten: fn(&mut Value), globals: &Globals) -> Value {
-    if let Some(field) = &globals.only {
-        let value = data.get_mut(field).map(Value::take);
-        data = value.map_or_else(|| json!({}), |value| json!({ field: value }));
+    if !globals.only.is_empty() {
+        let only: Vec<&str> = globals.only.iter().map(String::as_str).collect();
+        report::keep(&mut data, &only);
     } else if !globals.verbose {
         shorten(&mut data);
     }

@@ -26,6 +26,6 @@ pub(crate) use self::past::{comparison, forgot, remembered};
 pub(crate) use self::retro::{MARKER, retro, retro_markdown};
 pub(crate) use self::setup::{check, created, doctor, explained, launched, list, repaired};
 pub(crate) use self::snapshot::{cleanup, forgotten, restore};
-pub(crate) use self::table::plain;
+pub(crate) use self::table::{plain, plain_lines};
 pub use self::watch::{Picture, Step, Watch};
 pub(crate) use self::worker::{brief, committed, ran, synced, undone};

@@ -262,19 +262,6 @@ pub fn is_squash_of(commit: &Commit, result: &Oid) -> bool {
     trailer::values(&commit.message, RESULT).iter().any(|named| *named == result.as_str())
 }
 
-/// Returns what an editor begins with: the goal, and below it, to be stripped, what the workers say
-/// of their work.
-pub fn squash_draft(plan: &Plan, base: &Branch, shares: &[Share<'_>]) -> String {
-    let about = merge_message(plan, base, shares);
-    let about: String =
-        about.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
-    format!(
-        "{}\n\n# The message of the one commit that lands on {base}. Lines that begin with # are left out, and an\n\
-         # empty message lands nothing.\n#\n{about}",
-        one_line(&plan.goal)
-    )
-}
-
 /// Returns title and body of a pull request. Text from the plan and from workers stands in code
 /// spans and blocks, where it can neither format, link nor mention.
 pub fn pull_request(
@@ -339,7 +326,7 @@ fn longest_run(text: &str, wanted: char) -> usize {
     text.split(|c| c != wanted).map(str::len).max().unwrap_or_default()
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -35,6 +35,11 @@ impl Gate {
     }
 }
 
+/// Returns whether a command is more than blanks and comments.
+pub fn does_something(command: &str) -> bool {
+    command.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 /// When gates run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

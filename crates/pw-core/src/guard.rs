@@ -18,6 +18,7 @@ mod decide;
 mod expansion;
 mod files;
 mod find;
+mod forge;
 mod functions;
 mod git;
 mod heads;

@@ -60,6 +60,7 @@ pub mod shell_word;
 pub mod sighting;
 pub mod signal;
 pub mod snapshot;
+pub mod squash_draft;
 pub mod status;
 pub mod stop;
 pub mod system;

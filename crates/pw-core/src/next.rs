@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::id::{Slug, WorkerId};
 use crate::shell_word::shell_word;
 
+/// What our commands begin with.
+const HELPERS: [&str; 5] = ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"];
 /// How many first launches an answer lists one by one: more are one command.
 const MAX_LAUNCHES: usize = 1;
 
@@ -107,6 +109,8 @@ pub enum Next<'a> {
     Checkpoint(&'static str),
     /// `pw-worker undo`
     Undo,
+    /// `pw-worker sync`
+    Sync,
     /// `pw-worker complete`
     Complete,
     /// `pw-worker needs`
@@ -199,6 +203,7 @@ impl<'a> Next<'a> {
             Self::Brief
             | Self::Checkpoint(_)
             | Self::Undo
+            | Self::Sync
             | Self::Complete
             | Self::Needs { .. }
             | Self::Blocked { .. }
@@ -272,6 +277,7 @@ impl<'a> Next<'a> {
             Self::Brief => helper.and("brief"),
             Self::Checkpoint(what) => helper.and("checkpoint").sentence(what),
             Self::Undo => helper.and("undo"),
+            Self::Sync => helper.and("sync"),
             Self::Complete => helper.and("complete --run").sentence("what was done"),
             Self::Needs { worker, item } => helper.and("needs").word(worker).word(item),
             Self::Blocked { reason } => helper.and("blocked").word(reason),
@@ -342,6 +348,19 @@ impl CommandLine {
         self.word(path.display())
     }
 
+    /// Returns the command as it runs from where the user stands, who had the helper run in
+    /// `folder`: one of our helpers that names no folder gets that one.
+    #[must_use]
+    pub fn anchored(&self, folder: &Path) -> Self {
+        let Some((helper, rest)) = self.0.split_once(' ') else { return self.clone() };
+        let is_ours = HELPERS.contains(&helper);
+        let is_anywhere = rest.starts_with('-') || rest == "schema" || rest.contains(" -C ");
+        if !is_ours || is_anywhere {
+            return self.clone();
+        }
+        Self::of(helper).and("-C").path(folder).and(rest)
+    }
+
     /// Appends a text that the reader is to replace by another, in the quotes that it needs then.
     fn sentence(self, text: &str) -> Self {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_.,".contains(c);
@@ -366,6 +385,33 @@ impl fmt::Display for CommandLine {
     }
 }
 
+/// Anchors all commands of an answer that can be run as they are; returns what they were, and are.
+pub fn anchor(answer: &mut Value, folder: &Path) -> Vec<(String, String)> {
+    let mut changed = Vec::new();
+    match answer {
+        Value::Array(items) => changed.extend(items.iter_mut().flat_map(|v| anchor(v, folder))),
+        Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                match value {
+                    Value::String(text)
+                        if ["command", "next", "restore"].contains(&key.as_str()) =>
+                    {
+                        let anchored = CommandLine::of(text).anchored(folder).to_string();
+                        if anchored != *text {
+                            changed.push((std::mem::replace(text, anchored.clone()), anchored));
+                        }
+                    }
+                    // The plan's own commands.
+                    _ if key == "will_run" || key == "gate" => {}
+                    value => changed.extend(anchor(value, folder)),
+                }
+            }
+        }
+        _ => {}
+    }
+    changed
+}
+
 /// Many workers that were never started are one step, which prints how to start each.
 pub(crate) fn one_for_many_launches(answer: &mut Value) {
     let workflow = answer["workflow"].as_str().and_then(|name| name.parse::<Slug>().ok());
@@ -388,6 +434,31 @@ pub(crate) fn one_for_many_launches(answer: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_runs_from_where_the_user_stands() {
+        let anchored = |text: &str| CommandLine::of(text).anchored(Path::new("a b")).to_string();
+        for (text, told) in [
+            ("pw-worker brief", "pw-worker -C 'a b' brief"),
+            ("pw-worker complete --run \"x\"", "pw-worker -C 'a b' complete --run \"x\""),
+            ("pw-setup --help", "pw-setup --help"),
+            ("pw-setup schema", "pw-setup schema"),
+            ("pw-worker -C /x brief", "pw-worker -C /x brief"),
+            ("git status", "git status"),
+            ("sh /x/launch.sh", "sh /x/launch.sh"),
+        ] {
+            assert_eq!(anchored(text), told);
+        }
+        let step = json!({ "action": "finish", "command": "pw-worker complete" });
+        let gate = json!({ "command": "pw-worker run" });
+        let mut answer =
+            json!({ "next": [step], "restore": "pw-integrate restore w", "gate": gate });
+        let changed = anchor(&mut answer, Path::new("d"));
+        assert_eq!(answer["next"][0]["command"], "pw-worker -C d complete");
+        assert_eq!(answer["restore"], "pw-integrate -C d restore w");
+        assert_eq!(answer["gate"]["command"], "pw-worker run");
+        assert_eq!(changed.len(), 2);
+    }
 
     #[test]
     fn many_first_launches_are_one_step() {

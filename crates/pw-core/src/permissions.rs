@@ -13,6 +13,7 @@ use crate::session::environment::environment;
 /// which reads them.
 const COMMANDS: &[&str] = &[
     "pw-worker brief",
+    "pw-worker brief *",
     "pw-worker checkpoint *",
     "pw-worker blocked *",
     "pw-worker needs *",

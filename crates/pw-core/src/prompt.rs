@@ -11,9 +11,7 @@ const MAX_BRIEF: usize = 8_000;
 pub fn kickoff(plan: &Plan, worker: &Worker) -> String {
     format!(
         "You are worker {id} ({name}) of the workflow {workflow}, in your own git worktree on the branch {branch}.\n\
-         Use the skill parallel-workflows:parallel-worker, and do the tasks that `pw-worker brief` tells. You are asked\n\
-         to commit: save each finished step with `pw-worker checkpoint`, and end with `pw-worker complete`,\n\
-         `pw-worker blocked` or `pw-worker needs`. Change only files in your scope. Do not push, and do not switch branches.\n",
+         Use the skill parallel-workflows:parallel-worker, do what `pw-worker brief` tells, and commit as it says.\n",
         id = worker.id,
         name = worker.name,
         workflow = plan.workflow,

@@ -30,7 +30,7 @@ pub(crate) fn leave_out(object: &mut Value, names: &[&str]) {
 }
 
 /// Removes all but these fields of an object.
-pub(crate) fn keep(object: &mut Value, names: &[&str]) {
+pub fn keep(object: &mut Value, names: &[&str]) {
     if let Some(fields) = object.as_object_mut() {
         fields.retain(|name, _| names.contains(&name.as_str()));
     }

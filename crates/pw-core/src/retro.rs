@@ -16,10 +16,14 @@ mod merges;
 mod moment;
 pub mod past;
 mod pieces;
+mod short;
 mod sizes;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod units;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,17 +39,18 @@ use crate::conflict::Conflict;
 use crate::id::{GateName, Oid, Slug, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::Size;
-use crate::report::{Report, cut, is_nothing, leave_out, list, requires_nothing};
+use crate::report::{Report, requires_nothing};
 use crate::session::Usage;
 use crate::status::State;
 use crate::time::Seconds;
 
 /// The answer of `pw-retro report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Retro {
     /// The workflow that was measured.
     pub workflow: Slug,
-    /// What was asked, in the user's words.
+    /// What was asked, in the user's words; told with `--verbose`, like `sizes` and the times of what happened.
     pub goal: String,
     /// The run in one sentence.
     pub headline: String,
@@ -109,6 +114,9 @@ pub struct Retro {
     /// What all sessions used; absent when no transcript is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How many entries of a list are left out by default, by its name; absent when none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, usize>,
     /// The files that were written; absent when none was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<String>,
@@ -120,27 +128,9 @@ pub struct Retro {
 impl Report for Retro {
     const SCHEMA: &'static str = "pw-retro.report/1";
 
-    /// What is nought in a worker's numbers, and which lines collided, is left out.
     fn shorten(data: &mut Value) {
-        list(data, "conflicts").iter_mut().for_each(|pair| leave_out(pair, &["findings"]));
-        for worker in list(data, "workers") {
-            if let Some(fields) = worker.as_object_mut() {
-                fields.retain(|name, value| !OFTEN_NOUGHT.contains(&&**name) || !is_nought(value));
-            }
-        }
-        for advice in list(data, "recommendations") {
-            cut(advice, "commits", EXAMPLES);
-        }
+        short::shorten(data);
     }
-}
-
-/// How many commits of a recommendation are named.
-const EXAMPLES: usize = 3;
-/// Numbers of a worker that most workers do not have.
-const OFTEN_NOUGHT: [&str; 3] = ["out_of_scope", "near_misses", "stops"];
-
-fn is_nought(value: &Value) -> bool {
-    *value == 0 || is_nothing(value)
 }
 
 /// The numbers of one worker.
@@ -343,6 +333,7 @@ pub struct SizeRetro {
 
 /// An item that one worker waited for and another one made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Handover {
     /// Who made it.
     pub from: WorkerId,
@@ -366,6 +357,7 @@ pub struct Handover {
 
 /// A merge that stopped for a resolution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct StopRetro {
     /// Whose merge stopped.
     pub worker: WorkerId,
@@ -427,6 +419,7 @@ pub struct RedRetro {
 
 /// A decision of the user that let something pass, or out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Allowed {
     /// What was decided.
     pub kind: AllowedKind,

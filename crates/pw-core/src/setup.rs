@@ -1,5 +1,6 @@
 //! What `pw-setup` answers about a workflow: what it makes, and what is odd about the plan.
 
+pub mod leavings;
 pub mod obstacles;
 mod short;
 pub mod spelling;
@@ -91,7 +92,7 @@ impl Report for Created {
     const SCHEMA: &'static str = "pw-setup.create/1";
 
     fn shorten(data: &mut Value) {
-        short::shorten(data);
+        short::shorten_created(data);
     }
 }
 

@@ -3,7 +3,7 @@
 /// Returns `text` as one word of a POSIX shell command.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    let ordinary = !text.is_empty() && !text.starts_with(['-', '~']) && text.chars().all(plain);
+    let ordinary = !text.is_empty() && !text.starts_with('~') && text.chars().all(plain);
     if ordinary { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
@@ -16,5 +16,7 @@ mod tests {
         assert_eq!(shell_word("/a/b-c.sh"), "/a/b-c.sh");
         assert_eq!(shell_word("it's $(id)"), r"'it'\''s $(id)'");
         assert_eq!(shell_word(""), "''");
+        // A program reads it as an option with quotes and without.
+        assert_eq!(shell_word("--quiet"), "--quiet");
     }
 }

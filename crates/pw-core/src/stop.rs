@@ -66,6 +66,10 @@ impl Report for Stop {
 /// Takes out of the details of a refusal what git alone reads; of a file that has its recorded resolution,
 /// what told how to resolve it, too.
 pub fn shorten(details: &mut Value) {
+    // The first obstacle is the refusal itself, which tells its details.
+    if let Some(first) = list(details, "obstacles").first_mut() {
+        first["details"] = serde_json::json!({});
+    }
     for file in list(details, "conflicts") {
         leave_out(file, &["base", "ours", "theirs"]);
         if file["remembered"] == true {

@@ -128,8 +128,8 @@ impl Report for Brief {
     }
 }
 
-/// How many of the others a worker is told of, those it has to do with first; how many globs of each.
-const OTHERS: (usize, usize) = (8, 3);
+/// How many of the others a worker is told of, those it has to do with first.
+const OTHERS: usize = 8;
 /// How many of its changed paths it is told.
 const PATHS: usize = 20;
 
@@ -145,11 +145,11 @@ fn related(brief: &Value) -> Vec<Value> {
 /// Cuts the list of others, each to what this worker needs; returns how many that leaves out.
 fn shorten_others(others: &mut Vec<Value>, related: &[Value]) -> usize {
     others.sort_by_key(|other| !related.contains(&other["worker"]));
-    let left = others.len().saturating_sub(OTHERS.0);
-    others.truncate(OTHERS.0);
+    let left = others.len().saturating_sub(OTHERS);
+    others.truncate(OTHERS);
     for other in others {
-        leave_out(other, &["branch"]);
-        cut(other, "owns", OTHERS.1);
+        // Whose a file is the guard says, and a commit that leaves it out.
+        leave_out(other, &["branch", "owns"]);
         if is_nothing(&other["provides"]) {
             leave_out(other, &["provides"]);
         }
@@ -169,7 +169,7 @@ pub struct OtherWorker {
     pub branch: Branch,
     /// Where it stands.
     pub state: State,
-    /// Globs of the files it owns.
+    /// Globs of the files it owns; told with `--verbose`.
     pub owns: Vec<String>,
     /// What it may be asked for.
     pub provides: Vec<String>,
@@ -396,7 +396,14 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus, asked: &[Asked]) ->
     } else if matches!(status.state, State::InProgress | State::Reopened) {
         steps.push(NextStep::new("finish", Next::Complete));
     }
+    steps.extend(taken_in(status));
     steps
+}
+
+/// Returns how a worker takes in what it waits for, once that is there.
+pub fn taken_in(status: &WorkerStatus) -> Option<NextStep> {
+    let waits_for = status.waits_for.as_ref().filter(|waits| waits.satisfied);
+    waits_for.map(|_| NextStep::new("take in", Next::Sync))
 }
 
 /// Refuses to ask a worker for what it neither provides nor owns; one that lists nothing may be

@@ -25,16 +25,34 @@ pub(crate) fn run(call: Call) -> Result<()> {
     // The user's hooks may rely on pathspec globs.
     let call = call.env("GIT_LITERAL_PATHSPECS", "0").env("GIT_TRACE2_EVENT", &trace);
     let Err(error) = call.run() else { return Ok(()) };
-    let trace = std::fs::read(&trace).unwrap_or_default();
-    match (error.downcast_ref::<GitError>(), failed_hook(&trace)) {
-        (Some(git), Some(hook)) => Err(refused(&hook, &git.stderr).into()),
-        _ => Err(error),
+    let hooks = hooks(&std::fs::read(&trace).unwrap_or_default());
+    let Some(git) = error.downcast_ref::<GitError>() else { return Err(error) };
+    match at_fault(&hooks, git) {
+        Some(hook) => Err(refused(&hook, &git.stderr).into()),
+        None => Err(error),
     }
 }
 
-/// Returns the hook that failed, told from git's own trace; what the hook started is not of it.
-fn failed_hook(trace: &[u8]) -> Option<String> {
-    let mut hooks = HashMap::new();
+/// Returns the hook because of which git failed: one that failed itself, waited for a terminal until
+/// git was ended, or left nothing of the message.
+fn at_fault(hooks: &[Hook], git: &GitError) -> Option<String> {
+    let name = |(name, _): &Hook| name.clone();
+    let failed = hooks.iter().find(|(_, code)| code.is_some_and(|code| code != 0));
+    let unfinished = || hooks.iter().rev().find(|(_, code)| code.is_none());
+    let emptied = || {
+        let is_about_message = |(name, _): &&Hook| name.ends_with("commit-msg");
+        let is_empty = git.stderr.contains("empty commit message");
+        hooks.iter().rev().find(is_about_message).filter(|_| is_empty)
+    };
+    failed.or_else(unfinished).or_else(emptied).map(name)
+}
+
+/// The name of a hook, and its exit code unless git did not see its end.
+type Hook = (String, Option<i64>);
+
+/// Returns the hooks that ran, told from git's own trace; what a hook started is not of it.
+fn hooks(trace: &[u8]) -> Vec<Hook> {
+    let (mut hooks, mut at) = (Vec::new(), HashMap::new());
     let events = trace.split(|byte| *byte == b'\n');
     for event in events.filter_map(|line| serde_json::from_slice::<Value>(line).ok()) {
         let is_inner = event["sid"].as_str().is_none_or(|id| id.contains('/'));
@@ -42,17 +60,18 @@ fn failed_hook(trace: &[u8]) -> Option<String> {
             _ if is_inner => {}
             Some("child_start") if event["child_class"] == "hook" => {
                 let name = event["hook_name"].as_str().unwrap_or("commit");
-                hooks.insert(event["child_id"].as_i64(), name.to_owned());
+                at.insert(event["child_id"].as_i64(), hooks.len());
+                hooks.push((name.to_owned(), None));
             }
-            Some("child_exit") if event["code"] != 0 => {
-                if let Some(name) = hooks.remove(&event["child_id"].as_i64()) {
-                    return Some(name);
+            Some("child_exit") => {
+                if let Some(at) = at.remove(&event["child_id"].as_i64()) {
+                    hooks[at].1 = event["code"].as_i64();
                 }
             }
             _ => {}
         }
     }
-    None
+    hooks
 }
 
 /// Returns the refusal of a hook, with what it said: `hook_refused`.
@@ -96,7 +115,14 @@ mod tests {
             "\n".to_owned(),
             line("a", &exit(1, 1)),
         ];
-        assert_eq!(failed_hook(trace.concat().as_bytes()).as_deref(), Some("commit-msg"));
-        assert_eq!(failed_hook(trace[..4].concat().as_bytes()), None);
+        let fault = |lines: usize, stderr: &str| {
+            let git = GitError { command: String::new(), code: 1, stderr: stderr.to_owned() };
+            at_fault(&hooks(trace[..lines].concat().as_bytes()), &git)
+        };
+        assert_eq!(fault(trace.len(), "").as_deref(), Some("commit-msg"));
+        assert_eq!(fault(4, ""), None);
+        // Git was ended while it ran, and what git says of what it left.
+        assert_eq!(fault(1, "").as_deref(), Some("pre-commit"));
+        assert_eq!(fault(4, "Aborting commit due to empty commit message."), None);
     }
 }

@@ -19,10 +19,9 @@ impl Repo {
         self.git.at(self.place()).user(["var", "GIT_EDITOR"]).without("GIT_EDITOR").line()
     }
 
-    /// Returns a message as git would commit it, without comments where an editor wrote it.
-    pub fn clean_message(&self, message: &str, is_edited: bool) -> Result<String> {
-        let strip = is_edited.then_some("--strip-comments");
-        let call = self.git.plumbing(["stripspace"].into_iter().chain(strip)).input(message);
+    /// Returns a message without blanks that git would not commit.
+    pub fn clean_message(&self, message: &str) -> Result<String> {
+        let call = self.git.plumbing(["stripspace"]).input(message);
         Ok(String::from_utf8_lossy(&call.bytes()?).into_owned())
     }
 
@@ -48,7 +47,7 @@ impl Repo {
             })?;
         }
         let bytes = std::fs::read(&file).context("reading the message")?;
-        self.clean_message(&String::from_utf8_lossy(&bytes), false)
+        self.clean_message(&String::from_utf8_lossy(&bytes))
     }
 
     /// Returns who wrote the commits that one commit has and another has not, `Name <address>`, the

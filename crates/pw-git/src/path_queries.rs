@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::path::RepoPath;
+use pw_core::setup::leavings::Leavings;
 
 use crate::Repo;
 use crate::process::records;
@@ -37,6 +38,22 @@ impl Repo {
         let args = ["ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"];
         let answer = self.git.at(worktree).user(args).reader().bytes()?;
         Ok(records(&answer).map(RepoPath::new).collect())
+    }
+
+    /// Returns what a worktree holds besides its commit, ignored files left out.
+    pub fn leavings(&self, worktree: &Path) -> Result<Leavings> {
+        let what = ["--modified", "--deleted", "--others", "--exclude-standard"];
+        let args = ["ls-files", "-z", "-t"].into_iter().chain(what);
+        let answer = self.git.at(worktree).user(args).reader().bytes()?;
+        let mut found = Leavings::default();
+        for record in records(&answer) {
+            match record {
+                [b'?', b' ', path @ ..] => found.untracked.insert(RepoPath::new(path)),
+                [_, b' ', path @ ..] => found.changed.insert(RepoPath::new(path)),
+                _ => false,
+            };
+        }
+        Ok(found)
     }
 
     /// Returns the user's alias for a word behind `git`.

@@ -6,15 +6,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use pw_core::failure::{Code, Failure};
 use pw_core::text::bounded;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// The git program, and the folder it is asked about.
 #[derive(Clone, Debug)]
@@ -251,6 +252,7 @@ impl Call {
         }
         let mut child = self.start(&shown)?;
         let guard = self.limit.map(|limit| end_after(&child, limit));
+        let terminal = has_terminal().then(|| end_when_stopped(&child));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let mut stdout = BufReader::new(stdout.context("git has no stdout")?);
         let mut stderr = stderr.context("git has no stderr")?;
@@ -279,10 +281,14 @@ impl Call {
         });
         let status = child.wait().with_context(|| format!("waiting for git {shown}"))?;
         drop(guard);
+        let was_stopped = terminal.is_some_and(Stopped::told);
         let (given, rest) = given?;
         let code = status.code().unwrap_or(-1);
         if !self.accepted.is_empty() && !self.accepted.contains(&code) {
-            let stderr = String::from_utf8_lossy(&said).trim_end().to_owned();
+            let mut stderr = String::from_utf8_lossy(&said).trim_end().to_owned();
+            if was_stopped {
+                stderr = format!("{WANTED_TERMINAL}\n{stderr}").trim_end().to_owned();
+            }
             return Err(GitError { command: shown, code, stderr }.into());
         }
         Ok((given, Output { code, stdout: rest, stderr: said }))
@@ -343,6 +349,57 @@ fn end_after(child: &Child, limit: Duration) -> Sender<()> {
         }
     });
     done
+}
+
+/// What is said of a git that was ended since a program it had started, a hook or a filter, asked
+/// something at the terminal.
+const WANTED_TERMINAL: &str = "it asks at the terminal, where helpers let nothing be asked";
+
+/// How often it is looked whether a git was stopped.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Returns whether there is a terminal that children could ask at, whatever stdin is.
+fn has_terminal() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| std::fs::File::open("/dev/tty").is_ok())
+}
+
+/// Tells whether a git was stopped, and ends the look-out.
+struct Stopped {
+    done: Sender<()>,
+    was: Arc<AtomicBool>,
+}
+
+impl Stopped {
+    fn told(self) -> bool {
+        drop(self.done);
+        self.was.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends a git and its children once they were stopped: the kernel does that to who is in the
+/// background and reads from the terminal, and they would wait for ever.
+fn end_when_stopped(child: &Child) -> Stopped {
+    let (done, ended) = channel::<()>();
+    let was = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&was);
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    std::thread::spawn(move || {
+        let Some(group) = group else { return };
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            match waitid(WaitId::Pid(group), look) {
+                Ok(Some(_)) => {
+                    told.store(true, Ordering::Relaxed);
+                    let _ = kill_process_group(group, Signal::KILL);
+                    return;
+                }
+                Ok(None) => {}
+                Err(_) => return,
+            }
+        }
+    });
+    Stopped { done, was }
 }
 
 /// A running git that is asked line by line; it ends when this is dropped.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use pw_core::branch::Branch;
-use pw_core::id::Oid;
+use pw_core::id::{Oid, Slug};
 use pw_core::path::RepoPath;
 
 use crate::Repo;
@@ -303,14 +303,19 @@ impl Repo {
         self.git.user(words.into_iter().chain([path.as_os_str()])).run().map(drop)
     }
 
-    /// Takes back what [`Self::exclude`] did.
-    pub fn include(&self, folder: &str) -> Result<()> {
+    /// Takes back what [`Self::exclude`] did, and for this workflow [`Self::exclude_each`].
+    pub fn include(&self, folder: &str, workflow: &Slug) -> Result<()> {
         let path = self.common().join("info/exclude");
         let Ok(text) = std::fs::read(&path) else { return Ok(()) };
-        let line = format!("/{folder}/\n");
+        let (folder, mark) = (format!("/{folder}/\n"), format!("{}\n", mark(workflow)));
+        let mut is_marked = false;
+        let mut is_ours = |line: &[u8]| {
+            let follows = std::mem::replace(&mut is_marked, line == mark.as_bytes());
+            follows || is_marked || line == folder.as_bytes()
+        };
         let kept: Vec<u8> = text
             .split_inclusive(|byte| *byte == b'\n')
-            .filter(|known| *known != line.as_bytes())
+            .filter(|line| !is_ours(line))
             .flatten()
             .copied()
             .collect();
@@ -323,8 +328,19 @@ impl Repo {
     /// Keeps a folder out of `git status` in all worktrees, through `info/exclude`, which they
     /// share and no commit contains.
     pub fn exclude(&self, folder: &str) -> Result<()> {
+        self.add_exclusion(None, &format!("/{folder}/"))
+    }
+
+    /// Keeps what each pattern matches out of `git status` in all worktrees, until this workflow
+    /// is over.
+    pub fn exclude_each(&self, workflow: &Slug, patterns: &[String]) -> Result<()> {
+        let mark = mark(workflow);
+        patterns.iter().try_for_each(|pattern| self.add_exclusion(Some(&mark), pattern))
+    }
+
+    /// Adds a line, under a comment line that marks it as ours.
+    fn add_exclusion(&self, mark: Option<&str>, line: &str) -> Result<()> {
         let path = self.common().join("info/exclude");
-        let line = format!("/{folder}/");
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -334,10 +350,16 @@ impl Repo {
             return Ok(());
         }
         let separator: &[u8] = if text.is_empty() || text.ends_with(b"\n") { b"" } else { b"\n" };
-        let new = [&text, separator, line.as_bytes(), b"\n"].concat();
+        let mark = mark.map(|mark| format!("{mark}\n")).unwrap_or_default();
+        let new = [&text, separator, mark.as_bytes(), line.as_bytes(), b"\n"].concat();
         std::fs::create_dir_all(self.common().join("info")).context("making .git/info")?;
         std::fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
     }
+}
+
+/// Returns the comment above a line that a workflow put into `info/exclude`.
+fn mark(workflow: &Slug) -> String {
+    format!("# left by `setup` of the workflow {workflow}")
 }
 
 /// Returns a file below a folder whose name there is sought.

@@ -4,6 +4,7 @@
 
 pub mod dice;
 pub mod faults;
+mod labels;
 pub mod parsers;
 pub mod plans;
 pub mod real_client;

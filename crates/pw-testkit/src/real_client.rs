@@ -217,6 +217,13 @@ impl<'a> RealClient<'a> {
         self.succeed(command, Duration::from_secs(60))
     }
 
+    /// Returns whether git succeeds in `folder`.
+    pub fn git_succeeds(&self, folder: &Path, args: &[&str]) -> bool {
+        let mut command = self.command("git");
+        command.args(args).current_dir(folder);
+        self.finish(command, Duration::from_secs(60)).status.success()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         // The client trusts folders by their real path.
         self.folder.path().canonicalize().unwrap().join(name)

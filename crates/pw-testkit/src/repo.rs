@@ -12,6 +12,7 @@ use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::labels;
 use crate::template::Template;
 
 /// When the first commit of every test repository was made; each later one is a minute younger.
@@ -56,6 +57,7 @@ impl Answer {
     pub fn data(&self) -> Value {
         let document = self.json();
         assert_eq!((self.code, &document["ok"]), (Some(0), &Value::Bool(true)), "{document:#}");
+        labels::hold(&document["data"]["next"]);
         document["data"].clone()
     }
 

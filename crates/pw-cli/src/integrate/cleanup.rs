@@ -524,7 +524,7 @@ fn sweep(workflow: &mut Workflow, all_gone: bool) -> Result<Option<String>> {
     // Removes only what is empty.
     let is_gone = std::fs::remove_dir(&folder).is_ok() || folder.symlink_metadata().is_err();
     if is_gone {
-        repo.include(&plan.worktrees)?;
+        repo.include(&plan.worktrees, &plan.workflow)?;
     }
     Ok(note)
 }

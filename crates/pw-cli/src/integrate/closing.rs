@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use pw_core::branch::Branch;
 use pw_core::cleanup::Stays;
 use pw_core::facts::Facts;
+use pw_core::id::Oid;
 use pw_core::next::{CommandLine, Next};
 use pw_core::record::Refs;
 use pw_git::{Journal, Transaction};
@@ -75,8 +76,9 @@ fn refs(workflow: &Workflow, journal: &mut Journal) -> Result<Vec<Stays>> {
         if let Some(checkout) = repo.checkout_of(&branch) {
             let why = format!("it is checked out in {}", checkout.path.display());
             stays.push(Stays::new(branch, why));
-        } else if record.integration.as_ref() != Some(commit)
-            || refs.get(&names.integrated()) != Some(commit)
+        } else if (record.integration.as_ref() != Some(commit)
+            || refs.get(&names.integrated()) != Some(commit))
+            && !is_in_base(workflow, commit)?
         {
             stays.push(Stays::new(branch, "it was moved since we put it there"));
         } else {
@@ -100,6 +102,13 @@ fn refs(workflow: &Workflow, journal: &mut Journal) -> Result<Vec<Stays>> {
     Ok(stays)
 }
 
+/// Returns whether the base branch has all of a commit, so that nothing is lost with a branch at it.
+fn is_in_base(workflow: &Workflow, commit: &Oid) -> Result<bool> {
+    let Workflow { repo, record, refs, .. } = workflow;
+    let base = record.base_branch.as_ref().and_then(|base| refs.get(&base.full()));
+    base.map_or(Ok(false), |base| repo.is_ancestor(commit, base))
+}
+
 /// Removes our files about the workflow: logs of gates, and folders that are empty then.
 fn files(workflow: &Workflow) -> Result<Vec<Stays>> {
     let home = workflow.repo.common().join("pw");
@@ -109,7 +118,8 @@ fn files(workflow: &Workflow) -> Result<Vec<Stays>> {
         false if path.symlink_metadata().is_ok() => std::fs::remove_file(path),
         false => Ok(()),
     };
-    let names = ["gate", "pull-request.md", "seen.json", "notified"].map(|name| folder.join(name));
+    let names = ["gate", "pull-request.md", "COMMIT_EDITMSG", "seen.json", "notified"]
+        .map(|name| folder.join(name));
     let logs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let logs = logs.filter(|entry| entry.file_name().to_string_lossy().starts_with("notify-"));
     for path in names.into_iter().chain(logs.map(|entry| entry.path())) {

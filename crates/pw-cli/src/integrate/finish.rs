@@ -183,15 +183,16 @@ impl<'a> Finish<'a> {
     fn look_ahead(&self, obstacles: &mut Obstacles) -> Result<()> {
         let Workflow { repo, plan, .. } = self.workflow;
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
-        let how = finish::landing(plan, &self.base, is_ahead, self.options.mode);
-        let how = obstacles.note(how)?;
-        if !is_ahead && matches!(how, Some(Landed::Merge | Landed::Squash)) {
-            let outcome = self.merge_result()?;
-            if !outcome.conflicts.is_empty() {
-                obstacles.0.push(finish::conflict(plan, &self.base, outcome.conflicts));
-            }
+        // The merge that the user is asked for where there is no fast-forward, too: resolved, it makes one.
+        let can_merge = !is_ahead && self.options.mode != LandingMode::FastForward;
+        let conflicts = if can_merge { self.merge_result()?.conflicts } else { Vec::new() };
+        let has_conflicts = !conflicts.is_empty();
+        if has_conflicts {
+            obstacles.0.push(finish::conflict(plan, &self.base, conflicts));
+        } else {
+            obstacles.note(finish::landing(plan, &self.base, is_ahead, self.options.mode))?;
         }
-        if how == Some(Landed::Squash) && self.options.message.is_empty() {
+        if self.options.mode == LandingMode::Squash && self.options.message.is_empty() {
             let message = "the one commit needs a message, and there is no terminal for an editor";
             let refused = Failure::new(Code::Usage, message)
                 .hint("give it with -m, once for each paragraph, in the user's words");
@@ -199,7 +200,7 @@ impl<'a> Finish<'a> {
         }
         if let Some(checkout) = repo.checkout_of(&self.base) {
             repo.take_landing_back(&checkout.path)?;
-            obstacles.note(self.require_quiet(checkout))?;
+            obstacles.note(self.require_quiet(checkout, is_ahead || has_conflicts))?;
         }
         Ok(())
     }
@@ -270,6 +271,7 @@ impl<'a> Finish<'a> {
                 self.record(&commit, moved)?;
             }
         }
+        squash::forget(self.workflow);
         Ok(self.answer(commit, how, checkout))
     }
 
@@ -287,13 +289,14 @@ impl<'a> Finish<'a> {
         let Workflow { repo, plan, .. } = self.workflow;
         let tree = self.merged_tree(is_ahead)?;
         let message = match self.options.message.as_slice() {
-            [] => squash::edited(repo, &finish::squash_draft(plan, &self.base, &self.shares()?))?,
+            [] => squash::edited(self.workflow, &self.base, &self.shares()?)?,
             paragraphs => squash::given(repo, paragraphs)?,
         };
         let authors = repo.co_authors(&self.before, &self.result)?;
         let message = finish::squash_message(plan, &message, &authors, &self.result);
         let folder = checkout.map_or(repo.place(), |checkout| &checkout.path);
-        let message = squash::passed(repo, folder, &message)?;
+        let is_edited = self.options.message.is_empty();
+        let message = squash::passed(repo, folder, &message, is_edited)?;
         repo.write_commit(&repo.author()?, &tree, &[&self.before], &message)
     }
 
@@ -359,9 +362,14 @@ impl<'a> Finish<'a> {
     }
 
     /// Returns the commands that put uncommitted changes away, land, and bring them back.
-    fn put_away_and_land(&self, checkout: &Path) -> Vec<CommandLine> {
+    fn put_away_and_land(&self, checkout: &Path, is_ahead: bool) -> Vec<CommandLine> {
         let workflow = &self.workflow.plan.workflow;
-        let way = (self.options.mode == LandingMode::Merge).then_some(Way::Merge);
+        let is_merge = match self.options.mode {
+            LandingMode::Merge => true,
+            LandingMode::Unsaid => !is_ahead,
+            LandingMode::FastForward | LandingMode::Squash => false,
+        };
+        let way = is_merge.then_some(Way::Merge);
         let land = CommandLine::from(Next::Finish { workflow, way });
         let land = match self.options.mode {
             LandingMode::Squash => {
@@ -379,7 +387,7 @@ impl<'a> Finish<'a> {
     }
 
     /// Refuses to move a checkout with uncommitted files or an operation in progress.
-    fn require_quiet(&self, checkout: &Worktree) -> Result<()> {
+    fn require_quiet(&self, checkout: &Worktree, is_ahead: bool) -> Result<()> {
         let repo = &self.workflow.repo;
         let refuse = |code, message: String, hint: &str| {
             Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
@@ -410,7 +418,7 @@ impl<'a> Finish<'a> {
             );
             // A conflict cannot be put away.
             let commands = match tree.unmerged.is_empty() {
-                true => self.put_away_and_land(&checkout.path),
+                true => self.put_away_and_land(&checkout.path, is_ahead),
                 false => Vec::new(),
             };
             let shown: Vec<String> =
@@ -431,7 +439,7 @@ impl<'a> Finish<'a> {
 
     /// The same, and where a file that git does not track would be overwritten.
     fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
-        self.require_quiet(checkout)?;
+        self.require_quiet(checkout, true)?;
         let repo = &self.workflow.repo;
         let shown = checkout.path.display();
         let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;

@@ -8,14 +8,16 @@ use anyhow::Result;
 use pw_core::gate::{Gate, GateMode, Verdict};
 use pw_core::gate_report::{GateReport, GateResult, GateStop, asked_for, terms};
 use pw_core::id::{GateName, Oid};
+use pw_core::lock::Holder;
 use pw_core::record::{Event, Refs, RunOptions};
+use pw_core::time::rfc3339;
 use pw_git::{Journal, Transaction};
 
 use super::gate_worktree::GateWorktree;
-use crate::command;
 use crate::output::Output;
 use crate::shell::Context;
 use crate::workflow::Workflow;
+use crate::{command, heavy, view};
 
 /// Tests commits, and remembers every verdict in the record, so that no tree is tested twice.
 pub(super) struct Gatekeeper<'a> {
@@ -160,6 +162,9 @@ impl<'a> Gatekeeper<'a> {
             ("PW_COMMIT", commit.to_string()),
         ];
         self.runs += 1;
+        let _place = self.place(gate)?;
+        let environment =
+            environment.into_iter().chain([(heavy::WITHIN.0, heavy::WITHIN.1.to_owned())]);
         let follow = &mut |line: &str| context.progress(&format!("  | {line}"));
         let run = command::run_gate(
             gate,
@@ -184,6 +189,15 @@ impl<'a> Gatekeeper<'a> {
         let (tree, terms) = key.clone();
         let gate = Some(gate.name.clone());
         self.record(&Event::Gated { tree, terms, end, seconds, gate }, Transaction::default())
+    }
+
+    /// Waits until it is the gate's turn among the heavy commands of workers.
+    fn place(&self, gate: &Gate) -> Result<heavy::Slot> {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let what = view::plain(&format!("gate {} of {}", gate.name, plan.workflow));
+        let who = Holder::new(&what, std::process::id(), &rfc3339(self.context.now));
+        let say = |text: &str| self.context.say(text);
+        heavy::take(repo.common(), plan.heavy, Some(heavy::PATIENCE), &who, &say)
     }
 
     /// Adds an event to the record, with a change of refs.

@@ -83,7 +83,7 @@ pub(super) fn open(proposal: &Proposal<'_>) -> Result<Proposed> {
             (false, said) => return Err(failed(proposal, "gh opened no pull request", &said)),
         },
     };
-    let next = vec![NextStep::new("review", CommandLine::of("gh pr view").word(&branch))];
+    let next = vec![NextStep::new("look", CommandLine::of("gh pr view").word(&branch))];
     pull_request.url = url.lines().last().map(|line| bounded(line, MAX_SAID));
     Ok(Proposed { pull_request, next })
 }

@@ -227,6 +227,9 @@ impl MergeChain<'_> {
             None => None,
         };
         let retro = NextStep::new("look back", Next::Report(workflow));
+        // Before the next wave neither is at hand.
+        let last = land.into_iter().chain([retro]).filter(|_| advance.is_none());
+        let last: Vec<NextStep> = last.collect();
         let merged = self.merged.iter().map(|merged| &merged.worker);
         let moved_edits = moved_edits::among(repo, &self.facts, before.chain(merged))?;
         let answer = Integrated {
@@ -240,7 +243,7 @@ impl MergeChain<'_> {
             newer,
             gate,
             notes: keeper.notes.into_iter().chain(keeper.journal.notes()).collect(),
-            next: advance.into_iter().chain([review]).chain(land).chain([retro]).collect(),
+            next: advance.into_iter().chain([review]).chain(last).collect(),
         };
         Answer::of(&answer, view::integrated)
     }

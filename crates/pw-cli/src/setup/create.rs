@@ -115,6 +115,7 @@ pub(super) fn make(
     planned.verify(&todo)?;
     publish(&mut journal, &planned.repo)?;
     let made = made?;
+    notes.extend(prepare::settle(&planned, &made)?);
     notes.extend(journal.notes());
     Ok((planned, made, notes))
 }

@@ -1,7 +1,7 @@
 //! The repository that a plan is to be set up in, and everything there that prevents it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pw_core::branch::Branch;
@@ -87,7 +87,10 @@ impl PlannedWorkflow {
     /// new ones among them would never be committed.
     pub(super) fn require_free_folder(&self) -> Result<()> {
         let folder = &self.plan.worktrees;
-        let is_link = self.repo.root().join(folder).is_symlink();
+        // Also one above it: the worktrees would be where that leads.
+        let root = self.repo.root();
+        let mut above = Path::new(folder).ancestors().filter(|path| *path != Path::new(""));
+        let is_link = above.any(|path| root.join(path).is_symlink());
         if !is_link && !self.repo.is_tracked(&self.record.base, folder)? {
             return Ok(());
         }

@@ -7,10 +7,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use pw_core::details::Ended;
 use pw_core::failure::{Code, Failure};
+use pw_core::id::WorkerId;
 use pw_core::path::RepoPath;
 use pw_core::plan::{Plan, Worker};
 use pw_core::session::environment::environment;
 use pw_core::setup;
+use pw_core::setup::leavings::Leavings;
 use pw_git::Repo;
 
 use super::preflight::PlannedWorkflow;
@@ -81,6 +83,21 @@ pub(super) fn free_port(planned: &PlannedWorkflow, worker: &Worker) -> Option<u1
     let root = planned.repo.root().as_os_str().as_encoded_bytes();
     let binds = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     setup::port(root, &worker.label(), &|port| !taken.contains(&port) && binds(port))
+}
+
+/// Keeps out of `git status` what `setup` has put into new worktrees and no worker may commit;
+/// returns what to tell of it.
+pub(super) fn settle(planned: &PlannedWorkflow, made: &BTreeSet<WorkerId>) -> Result<Vec<String>> {
+    let PlannedWorkflow { repo, plan, .. } = planned;
+    let mut found = Leavings::default();
+    for worker in plan.workers.iter().filter(|worker| made.contains(&worker.id)) {
+        if plan.setup.is_some() {
+            found.extend(repo.leavings(&planned.worktree(worker))?);
+        }
+    }
+    let remedy = found.remedy(plan);
+    repo.exclude_each(&plan.workflow, &remedy.exclude)?;
+    Ok(remedy.notes)
 }
 
 /// Runs the plan's setup command in a new worktree, its output kept beside the launcher.

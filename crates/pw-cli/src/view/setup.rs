@@ -13,7 +13,7 @@ use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::text::counted;
 use pw_core::time::about;
 
-use super::table::{cell, drawn, next, plain, table};
+use super::table::{cell, drawn, next, plain, plain_lines, table};
 
 /// Branch and worktree are called like the worker: that is said once.
 fn setup(setup: &Setup, done: bool) -> String {
@@ -114,7 +114,11 @@ fn prerequisites(found: &Prerequisites) -> String {
     let copied = (*copied > 0).then(|| ("copy", counted(*copied, "ignored file")));
     let hooks = (!hooks.is_empty()).then(|| ("hooks", hooks.join(", ")));
     let lines = keys.chain(gates).chain(copied).chain(hooks);
-    let lines: String = lines.map(|(key, text)| format!("  {key}: {}\n", plain(&text))).collect();
+    let lines: String = lines
+        .map(|(key, text)| {
+            format!("  {key}: {}\n", plain_lines(text.trim_end()).replace('\n', "\n    "))
+        })
+        .collect();
     let mut out = if lines.is_empty() { lines } else { format!("\nWill run\n{lines}") };
     for warning in &found.warnings {
         out += &format!("\nwarning: {}\n", plain(warning));
@@ -130,10 +134,10 @@ pub(crate) fn launched(launched: &Launched) -> String {
         out += &format!("{} ({word})\n  {}\n", launch.worker, plain(&launch.command));
     }
     if let Some(RepositoryFile { path, content }) = &launched.file {
-        out += &format!("the base branch needs the file {path}:\n{}\n", plain(content));
+        out += &format!("the base branch needs the file {path}:\n{}\n", plain_lines(content));
     }
     for submission in &launched.submissions {
-        out += &format!("{}\n{}\n", plain(&submission.words()), plain(&submission.input));
+        out += &format!("{}\n{}\n", plain(&submission.words()), plain_lines(&submission.input));
     }
     for skipped in &launched.skipped {
         out += &format!("  left alone: {}\n", plain(&skipped.message));

@@ -21,9 +21,20 @@ const GREEN: Color = Color::DarkGreen;
 /// How wide a terminal is taken to be that does not tell.
 const USUAL_WIDTH: u16 = 80;
 
-/// Returns text without control characters, except that lines stay lines.
+/// Returns text as one line: without control characters, and without those that turn around what
+/// follows. The name of a file may hold a newline, and would forge a line of ours.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.trim_end_matches('\n').chars().map(|c| if c == '\n' { ' ' } else { shown(c) }).collect()
+}
+
+/// The same, except that lines stay lines: for what the user has written.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' { c } else { shown(c) }).collect()
+}
+
+fn shown(c: char) -> char {
+    let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if turns || c.is_control() { '\u{fffd}' } else { c }
 }
 
 pub(super) fn table(head: &[&str]) -> Table {

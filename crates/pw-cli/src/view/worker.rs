@@ -3,7 +3,7 @@
 use pw_core::text::counted;
 use pw_core::worker::{Brief, Committed, Passed, Ran, Synced, Undone};
 
-use super::table::{next, paths, plain};
+use super::table::{next, paths, plain, plain_lines};
 
 pub(crate) fn ran(ran: &Ran) -> String {
     let line =
@@ -23,7 +23,7 @@ pub(crate) fn brief(brief: &Brief) -> String {
         brief.workflow,
         brief.state.word()
     );
-    out += &format!("\nGoal\n  {}\n", plain(&brief.goal).replace('\n', "\n  "));
+    out += &format!("\nGoal\n  {}\n", plain_lines(&brief.goal).replace('\n', "\n  "));
     out += &list("You own", &brief.owns);
     out += &list("Every worker may change", &brief.shared);
     out += &list("Of these, add lines and change none", &brief.union);
@@ -35,7 +35,7 @@ pub(crate) fn brief(brief: &Brief) -> String {
     }
     out += &list("Others need from you", &brief.provides);
     if !brief.notes.is_empty() {
-        out += &format!("\nNotes\n  {}\n", plain(&brief.notes).replace('\n', "\n  "));
+        out += &format!("\nNotes\n  {}\n", plain_lines(&brief.notes).replace('\n', "\n  "));
     }
     if !brief.out_of_scope.is_empty() {
         out += &format!("\nOutside your scope: {}\n", paths(&brief.out_of_scope));

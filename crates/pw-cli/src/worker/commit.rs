@@ -85,7 +85,14 @@ pub(super) fn commit(
     notes.extend(note);
     let is_undoable = !checkpoint::undoable(&own.workflow.plan, own.worker, &tree).is_empty();
     let undo = is_undoable.then(|| NextStep::new("undo", Next::Undo));
-    let steps = again.into_iter().chain(undo).collect();
+    // What it asks for can be there already.
+    let sync = match signal {
+        Signal::Needs { worker, .. } if own.is_done(worker)? => {
+            Some(NextStep::new("take in", Next::Sync))
+        }
+        _ => None,
+    };
+    let steps = again.into_iter().chain(undo).chain(sync).collect();
     own.announce(&path, signal, &message, tree.uncommitted(), notes, steps)
 }
 

@@ -65,6 +65,13 @@ impl OwnWorktree<'_> {
         Ok(states.into_iter().find(|status| status.id == self.worker.id))
     }
 
+    /// Returns whether another worker has all it was asked for.
+    pub(super) fn is_done(&self, other: &WorkerId) -> Result<bool> {
+        let facts = self.workflow.facts(self.shell.now, Worktrees::None)?;
+        let states = self.workflow.board(&facts).states;
+        Ok(states.iter().any(|status| status.id == *other && status.state.is_done()))
+    }
+
     /// Returns the worker's own files that git was told to overlook and that have changed.
     pub(super) fn overlooked(&self) -> Result<Vec<RepoPath>> {
         let Workflow { repo, plan, .. } = self.workflow;

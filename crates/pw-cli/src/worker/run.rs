@@ -90,7 +90,7 @@ pub(super) fn in_turn(own: &OwnWorktree<'_>, gates: &[Gate], folder: &Path) -> R
     let said = view::plain(&format!("{}: {}", own.worker.label(), commands.join(", ")));
     let holder = Holder::new(&said, std::process::id(), &rfc3339(own.shell.now));
     let asked = Instant::now();
-    let slot = heavy::take(repo.common(), plan.heavy, &holder, &|text| own.shell.say(text))?;
+    let slot = heavy::take(repo.common(), plan.heavy, None, &holder, &|text| own.shell.say(text))?;
     let waited = Seconds::try_from(asked.elapsed().as_secs()).unwrap_or(Seconds::MAX);
     let port = record.placements.get(&own.worker.id).and_then(|placement| placement.port);
     let mut variables = environment(plan, own.worker, port);

@@ -146,6 +146,51 @@ fn a_base_that_moved_is_merged_on_request_and_conflicts_are_named() {
 }
 
 #[test]
+fn a_base_that_moved_into_a_conflict_has_one_way_out() {
+    let repo = integrated();
+    repo.write("docs/a.md", "other docs");
+    repo.git(&["add", "docs"]);
+    repo.git(&["commit", "-q", "-m", "meanwhile"]);
+    repo.write("README.md", "at work");
+    // Not a merge commit, which would be refused next: what is resolved is ahead of the base.
+    let error = refused(&repo, "", "base_conflict");
+    let told = &error["details"]["obstacles"][1];
+    assert_eq!(told["code"], "dirty_tree", "{error:#}");
+    assert_eq!(told["details"]["commands"][1], "pw-integrate finish rest-api");
+    assert_eq!(error["details"]["obstacles"][0]["details"], json!({}), "told twice: {error:#}");
+
+    // Without a conflict the second of the three commands lands as the user is asked to.
+    let repo = integrated();
+    repo.write("elsewhere.txt", "new");
+    repo.git(&["add", "elsewhere.txt"]);
+    repo.git(&["commit", "-q", "-m", "meanwhile"]);
+    repo.write("README.md", "at work");
+    let error = refused(&repo, "", "base_moved");
+    let commands = error["details"]["obstacles"][1]["details"]["commands"].clone();
+    assert_eq!(commands[1], "pw-integrate finish rest-api --merge");
+    (0..3).for_each(|nth| drop(repo.follow(&commands[nth])));
+    assert_eq!(
+        (repo.read("README.md"), repo.read("elsewhere.txt")),
+        ("at work".into(), "new".into())
+    );
+}
+
+#[test]
+fn an_integration_branch_that_the_user_moved_goes_once_the_base_has_it() {
+    let repo = integrated();
+    repo.write("elsewhere.txt", "new");
+    repo.git(&["add", "elsewhere.txt"]);
+    repo.git(&["commit", "-q", "-m", "meanwhile"]);
+    repo.git(&["worktree", "add", "-q", "worktrees/_landing", "integration/rest-api"]);
+    repo.git(&["-C", "worktrees/_landing", "merge", "-q", "main"]);
+    repo.git(&["worktree", "remove", "worktrees/_landing"]);
+    repo.pw("pw-integrate finish").data();
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(data["closed"], true, "{data:#}");
+    assert_eq!(repo.git(&["branch", "--list", "integration/*"]), "", "{data:#}");
+}
+
+#[test]
 fn what_lands_is_what_was_verified() {
     // Both halves are good, and together they are not.
     let plan = THREE.replace("shared:", "verify: test ! -e docs/a.md || test ! -e other\nshared:");

@@ -103,6 +103,24 @@ fn one_at_a_time_and_the_next_goes_on_when_the_first_was_killed() {
 }
 
 #[test]
+fn a_gate_of_an_integration_waits_for_its_turn_too() {
+    let repo = with_pipes("heavy: 1\nverify: 'test \"$PW_HEAVY\" = 1'\n");
+    for (label, path) in [("a-x", "a"), ("b-y", "b")] {
+        repo.worker(label).write(path, "1").commit("[COMPLETE] done");
+    }
+    let script = "echo > \"$HOME/one\"; read x < \"$HOME/two\"";
+    let build = started(&repo, "a-x", script);
+    soon(&repo, "read started < \"$HOME/one\"");
+    let mut run = repo.helper(&repo.root(), &["pw-integrate", "run"]);
+    let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let line = said(&mut run);
+    assert!(line.contains("waiting") && line.contains("a-x: echo >"), "{line}");
+    soon(&repo, "echo > \"$HOME/two\"");
+    done(build).data();
+    assert_eq!(done(run).data()["gate"]["gates"][0]["passed"], true);
+}
+
+#[test]
 fn as_many_run_at_once_as_the_plan_says() {
     let repo = with_pipes("heavy: 2\n");
     // Each waits for the other.

@@ -207,6 +207,13 @@ fn files_of_any_name_are_told_and_committed_or_refused() {
     assert_eq!(users.git(&["status", "--porcelain"]), "");
     let human = repo.pw("pw-monitor status --format human").stdout;
     assert!(!human.contains(['\u{1b}', '\u{202e}', '\r']), "{human:?}");
+    // Outside the scope a name is shown, on one line.
+    users.write("evil\ntask-2 is ready\u{202e}", "x");
+    let human = repo.pw("pw-monitor status --format human").stdout;
+    assert!(human.contains("evil task-2 is ready\u{fffd}"), "{human:?}");
+    let error = users.pw(&["complete", "all", "--format", "human"]);
+    assert!(error.stderr.contains("`evil task-2 is ready"), "{error:?}");
+    std::fs::remove_file(users.path.join("evil\ntask-2 is ready\u{202e}")).unwrap();
     users.pw(&["complete", "all"]).data();
     repo.pw("pw-integrate run --without task-2 --without task-3").data();
     let whole = repo.git(&["rev-parse", "work/task-1-users^{tree}", "integration/rest-api^{tree}"]);

@@ -69,6 +69,7 @@ fn commands<'a>(
         Next::Brief,
         Next::Checkpoint("what was done"),
         Next::Undo,
+        Next::Sync,
         Next::Complete,
         Next::Needs { worker: &workers[0], item: text },
         Next::Blocked { reason: text },

@@ -151,6 +151,36 @@ fn a_trial_that_fails_for_another_reason_or_is_left_out_is_said_so() {
     assert!(!repo.root().join("ran").exists() && !repo.root().join(".git/ran").exists());
 }
 
+/// A pattern that ends in a slash matches no link, a lock file is rewritten: no worker may commit
+/// that, and none could finish beside it.
+#[test]
+fn what_setup_leaves_is_no_workers_to_stumble_over() {
+    let keys = "setup: 'ln -s \"$PW_CHECKOUT\"/node_modules node_modules; echo 2 >> pkg.lock'\n";
+    let repo = repo(&format!("{keys}{TWO}"));
+    repo.write(".gitignore", "node_modules/\n");
+    repo.write("pkg.lock", "1\n");
+    repo.commit("files");
+    repo.write("node_modules/x/index.js", "1");
+    let exclude = repo.read(".git/info/exclude");
+    let data = repo.pw("pw-setup create plan.yaml --no-trial").data();
+    let notes = data["notes"].to_string();
+    for words in ["`node_modules` first", "`pkg.lock` first", "pw-worker undo"] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    let worker = repo.worker("a-x");
+    assert_eq!(worker.git(&["status", "--porcelain"]), " M pkg.lock");
+    worker.pw(&["undo"]).data();
+    worker.write("a", "1").pw(&["checkpoint", "one"]).data();
+    worker.pw(&["complete", "all"]).data();
+    // Twice is once, and nothing of it stays.
+    repo.pw("pw-setup create plan.yaml").data();
+    assert_eq!(repo.read(".git/info/exclude").matches("node_modules").count(), 1);
+    repo.pw("pw-integrate run --without b").data();
+    repo.pw("pw-integrate finish --without b").data();
+    repo.pw("pw-integrate cleanup two a b --snapshot").data();
+    assert_eq!(repo.read(".git/info/exclude"), exclude);
+}
+
 /// Links that `setup` makes: from a gate's worktree the way to the checkout is another, and what the
 /// checkout has installed may lead back to the checkout's own sources.
 #[test]

@@ -87,6 +87,71 @@ fn a_plan_of_many_workers_is_checked_and_created_in_few_words() {
 }
 
 #[test]
+fn a_plan_in_which_all_workers_meet_is_refused_in_few_words() {
+    let repo = repo("");
+    let globs = |count: usize| {
+        let globs: Vec<String> = (0..count).map(|n| format!("d/f{n}*")).collect();
+        globs.join(", ")
+    };
+    // More pairs than are named; wildcards that meet in many ways; more globs than are compared.
+    for (workers, owns) in [
+        (160, "src/**".to_owned()),
+        (40, format!("\"**/{}*/**/*[a-m]?\"", "*a".repeat(20))),
+        (30, globs(201)),
+    ] {
+        let worker = |n| format!("  - {{id: w{n}, name: n, owns: [{owns}]}}\n");
+        let workers: String = (0..workers).map(worker).collect();
+        repo.write("plan.yaml", &format!("workflow: big\nworkers:\n{workers}"));
+        let answer = repo.pw("pw-setup check plan.yaml");
+        let error = answer.error(3, "plan_invalid");
+        assert!(error["message"].as_str().unwrap().ends_with("more)"), "{error}");
+        assert!(answer.stdout.len() < 40 << 10, "{owns}: {}", answer.stdout.len());
+    }
+}
+
+#[test]
+fn a_created_workflow_is_told_without_what_the_plan_says() {
+    let repo = repo(&plan(4));
+    let data = repo.pw("pw-setup create plan.yaml").data();
+    for field in ["owns", "after", "size"] {
+        assert_eq!(data["workers"][1].get(field), None, "{field}");
+    }
+    let only = repo.pw("pw-setup create plan.yaml --only notes,warnings,next");
+    assert!(only.stdout.len() < 250, "{}", only.stdout);
+    assert_eq!(only.data()["next"][0]["command"], "pw-monitor status shop");
+    repo.pw("pw-setup create plan.yaml --only next,wokers").error(2, "usage");
+    let worker = repo.worker("task-2-part-2");
+    assert_eq!(worker.pw(&["brief"]).data()["others"][0].get("owns"), None);
+    let all = worker.pw(&["brief", "--verbose"]).data();
+    assert_eq!(all["others"][0]["owns"], json!(["src/part1", "tests/part1/**"]));
+    let only = worker.pw(&["brief", "--only", "notes,owns,next"]).data();
+    assert_eq!(only, json!({"owns": ["src/part2", "tests/part2/**"], "notes": "", "next": []}));
+}
+
+#[test]
+fn a_retrospective_of_many_workers_that_collide_is_bounded() {
+    for (workers, limit) in [(4, 5 * 1024), (16, 8 * 1024), (64, 20 * 1024)] {
+        let repo = at_work(workers);
+        for nth in 1..=workers {
+            let worker = repo.worker(&format!("task-{nth}-part-{nth}"));
+            worker.write("deps.txt", &format!("{nth}\n")).commit("[COMPLETE] model, pages, tests");
+        }
+        let size = size(&repo, "pw-retro report");
+        assert!(size < limit, "{workers}: {size} bytes");
+    }
+    let repo = at_work(6);
+    for nth in 1..=6 {
+        let worker = repo.worker(&format!("task-{nth}-part-{nth}"));
+        worker.write("deps.txt", &format!("{nth}\n")).commit("[COMPLETE] model, pages, tests");
+    }
+    let told = repo.pw("pw-retro report").data();
+    let all = repo.pw("pw-retro report --verbose").data();
+    assert_eq!((all["conflicts"].as_array().unwrap().len(), all.get("more")), (15, None));
+    assert_eq!(told["more"]["conflicts"], 15 - told["conflicts"].as_array().unwrap().len());
+    assert_eq!((told.get("goal"), told["headline"].clone()), (None, all["headline"].clone()));
+}
+
+#[test]
 fn what_is_wrong_with_one_of_many_is_told_and_the_rest_counted() {
     let repo = at_work(12);
     repo.worker("task-3-part-3").commit("[BLOCKED:key] which key signs the release?");

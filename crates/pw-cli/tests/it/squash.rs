@@ -5,6 +5,7 @@ use pw_testkit::repo::{TestRepo, write_program};
 use serde_json::json;
 
 use crate::created;
+use crate::terminal::shown;
 
 /// All three workers are integrated, one of them by another author.
 fn integrated(plan: &str) -> TestRepo {
@@ -99,6 +100,47 @@ fn a_squash_is_tested_and_its_message_passes_the_hooks_of_the_base() {
     let data = squash(&repo, &["feat: the api"]).data();
     assert_eq!(data["gate"]["gates"][0]["name"], "verify");
     assert_eq!(repo.git(&["log", "-1", "--format=%s"]), "feat: the api (#7)");
+}
+
+#[test]
+fn a_message_is_written_in_an_editor_and_written_once() {
+    let repo = integrated(THREE);
+    let hook = repo.root().join(".git/hooks/commit-msg");
+    write_program(&hook, "#!/bin/sh\ngrep -q 'feat: ' \"$1\"\n");
+    let before = repo.git(&["for-each-ref"]);
+    let finish = |editor: &str| {
+        let line = "pw-integrate finish --squash; echo \"exit $?\"";
+        shown(&repo, 200, &[("GIT_EDITOR", editor)], line)
+    };
+    for (editor, said, code) in [
+        (": >", "the message is empty", 2),
+        // Only the comments are left, or another one.
+        ("sed -i '/^[^#]/d'", "the message is empty", 2),
+        ("echo '# wip' >", "the message is empty", 2),
+        ("false", "the editor `false` failed", 2),
+        ("/no/such/editor", "the editor `/no/such/editor` failed", 2),
+        // What a hook refuses stands there again, as after a failure of the editor's.
+        ("sed -i '1i the api'", "commit-msg", 1),
+        ("test -z", "the editor `test -z` failed", 2),
+    ] {
+        let shown = finish(editor);
+        assert!(shown.contains(said) && shown.contains("nothing has landed"), "{editor}: {shown}");
+        assert!(shown.contains(&format!("exit {code}\n")), "{editor}: {shown}");
+        assert_eq!(repo.git(&["for-each-ref"]), before, "{editor}");
+    }
+    let file = ".git/pw/rest-api/COMMIT_EDITMSG";
+    assert!(repo.read(file).starts_with("the api\n"), "{}", repo.read(file));
+    // As in `git commit` after `git merge --squash`, a template does not count.
+    repo.git(&["config", "commit.template", "/no/such/template"]);
+    repo.git(&["config", "core.commentChar", ";"]);
+    let shown = finish("sed -i -e '1s/.*/#12 feat: the api/' -e '2i ; no' -e '$a more'");
+    assert!(shown.contains("exit 0\n"), "{shown}");
+    let message = repo.git(&["log", "-1", "--format=%B", "main"]);
+    let (text, trailers) = message.rsplit_once("\n\n").unwrap();
+    assert!(text.starts_with("#12 feat: the api\n") && !text.contains(';'), "{message}");
+    assert!(!text.contains("more") && !text.contains(">8"), "{message}");
+    assert!(trailers.contains("Pw-Workflow: rest-api\n"), "{message}");
+    assert!(!repo.root().join(file).exists());
 }
 
 #[test]

@@ -6,12 +6,17 @@ use std::io::Read as _;
 use pty_process::Size;
 use pty_process::blocking::Command;
 use pw_testkit::plans::THREE;
-use pw_testkit::repo::TestRepo;
+use pw_testkit::repo::{TestRepo, write_program};
 
 use crate::repo;
 
 /// Runs a helper at a terminal, its stdout there or elsewhere; returns what was shown.
-fn shown(repo: &TestRepo, width: u16, environment: &[(&str, &str)], line: &str) -> String {
+pub(crate) fn shown(
+    repo: &TestRepo,
+    width: u16,
+    environment: &[(&str, &str)],
+    line: &str,
+) -> String {
     let (mut pty, pts) = pty_process::blocking::open().unwrap();
     pty.resize(Size::new(24, width)).unwrap();
     let words = ["sh", "-c", line];
@@ -120,4 +125,22 @@ fn the_wrapper_tells_a_person_in_words_why_there_are_no_helpers() {
     let bare = [("PATH", "/usr/bin:/bin"), ("CARGO_HOME", "/nowhere"), ("HOME", "/nowhere")];
     let shown = shown(&repo, 80, &bare, wrapper.to_str().unwrap());
     assert!(shown.contains("rustup.rs") && !shown.contains("\"schema\""), "{shown}");
+}
+
+#[test]
+fn a_hook_that_asks_at_the_terminal_is_ended_and_named() {
+    let repo = repo(THREE);
+    let hook = repo.root().join(".git/hooks/pre-commit");
+    write_program(&hook, "#!/bin/sh\necho 'Sure?' >&2\nread -r answer < /dev/tty\n");
+    repo.pw("pw-setup create plan.yaml --no-trial").data();
+    repo.worker("task-1-users").write("api/users.py", "1");
+    let line = "pw-worker -C worktrees/task-1-users checkpoint one --format json; echo \"exit $?\"";
+    let said = shown(&repo, 80, &[], line);
+    assert!(
+        said.contains("the hook pre-commit refused the commit") && said.contains("exit 1\n"),
+        "{said}"
+    );
+    assert!(said.contains("asks at the terminal") && said.contains("Sure?"), "{said}");
+    // What is to be run next runs from here, too.
+    assert!(said.contains("pw-worker -C worktrees/task-1-users blocked"), "{said}");
 }

@@ -62,6 +62,21 @@ fn a_worker_saves_its_own_files_with_a_marker_that_counts() {
 }
 
 #[test]
+fn what_is_there_already_is_taken_in_at_once() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    let needs = ["needs", "task-1", "UserModel", "posts have one"];
+    assert_eq!(posts.pw(&needs).data()["next"], json!([]));
+    users.write("api/users.py", "1").pw(&["complete", "the model"]).error(3, "dirty_tree");
+    users.commit("[COMPLETE] the model");
+    let asked = |data: Value| data["next"][0]["command"].clone();
+    assert_eq!(asked(posts.pw(&["brief"]).data()), "pw-worker sync");
+    posts.write("api/posts.py", "1").pw(&["checkpoint", "posts so far"]).data();
+    assert_eq!(asked(posts.pw(&needs).data()), "pw-worker sync");
+    posts.pw(&["sync"]).data();
+}
+
+#[test]
 fn blocked_and_needs_save_what_there_is() {
     let repo = created(THREE);
     let posts = repo.worker("task-2-posts");

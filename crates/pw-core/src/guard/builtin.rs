@@ -4,7 +4,7 @@ use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
 use super::call::Call;
 use super::decide::Change;
 use super::judge::{Judge, STREAM};
-use super::{code, files, find, git, helper, lists, options, patch, session};
+use super::{code, files, find, forge, git, helper, lists, options, patch, session};
 use crate::shell_word::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
@@ -80,7 +80,10 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
     let first = &call.words.first()?.text;
     let name = first.rsplit('/').next().unwrap_or(first);
     let rest = call.past(1);
-    if name == "git" || name.starts_with("git-") {
+    if forge::lands(name, &rest.words) {
+        judge.deny(forge::LANDING);
+    }
+    if name == "git" || name == "hub" || name.starts_with("git-") {
         let words = match name.strip_prefix("git-") {
             Some(verb) => [&[Word::new(verb)], &rest.words[..]].concat(),
             None => rest.words.clone(),

@@ -30,7 +30,7 @@ const fn helper(
 }
 
 const HELPERS: &[Helper] = &[
-    helper(["pw-worker", "brief"], 0, &["--format"]),
+    helper(["pw-worker", "brief"], 0, &["--format", "--verbose", "--only"]),
     helper(["pw-worker", "checkpoint"], 1, &["--format", "--detail", "--path"]),
     helper(["pw-worker", "blocked"], 2, &["--format", "--detail", "--path"]),
     helper(["pw-worker", "needs"], 3, &["--format", "--detail", "--path"]),
@@ -39,13 +39,13 @@ const HELPERS: &[Helper] = &[
     helper(["pw-worker", "sync"], 1, &["--format"]),
     helper(["pw-worker", "run"], 0, &["--format", "--gate"]),
     helper(["pw-worker", "schema"], 0, &["--format"]),
-    helper(["pw-monitor", "status"], 1, &["--format", "--verbose"]),
+    helper(["pw-monitor", "status"], 1, &["--format", "--verbose", "--only", "--since"]),
     helper(["pw-monitor", "schema"], 0, &["--format"]),
     helper(["pw-setup", "list"], 0, &["--format"]),
     helper(["pw-setup", "explain"], 1, &["--format"]),
     helper(["pw-setup", "repair"], 1, &["--format"]),
     helper(["pw-setup", "schema"], 0, &["--format"]),
-    helper(["pw-retro", "report"], 1, &["--format", "--verbose"]),
+    helper(["pw-retro", "report"], 1, &["--format", "--verbose", "--only"]),
     helper(["pw-retro", "compare"], 0, &["--format"]),
     helper(["pw-retro", "schema"], 0, &["--format"]),
 ];
@@ -161,12 +161,20 @@ fn reason(judge: &Judge<'_>, words: &[&str]) -> Option<&'static str> {
                 "--force",
                 "--",
             ];
+            // As it is on another branch: what `pw-worker sync` says where both changed a shared file.
+            let args = match args {
+                ["--source", _, rest @ ..] if *subcommand == "restore" => rest,
+                [first, rest @ ..] if first.starts_with("--source=") => rest,
+                args => args,
+            };
             let files: Vec<&&str> = args.iter().filter(|word| !options.contains(word)).collect();
             let is_own =
                 |file: &&&str| decide::is_own(judge.plan, judge.worker, judge.around, file);
+            let has_source = args.len() < words.len() - 2;
             // What another worker owns goes back to what it was, file by file.
             let is_undone = |file: &&&str| {
-                *subcommand == "restore" && decide::is_tracked_file(judge.around, file)
+                let is_back = *subcommand == "restore" && !has_source;
+                is_back && decide::is_tracked_file(judge.around, file)
             };
             let is_known = |file: &&&str| is_own(file) || is_undone(file);
             (!files.is_empty() && files.iter().all(is_known)).then_some("it changes your own files")

@@ -62,6 +62,8 @@ const OPTIONS: &[&str] = &[
     "--bail",
     "--bin",
     "--bins",
+    "--co",
+    "--collect-only",
     "--color",
     "--doc",
     "--durations",
@@ -107,6 +109,25 @@ const OPTIONS: &[&str] = &[
     "-timeout",
 ];
 
+/// Variables that only say how to print, or that no one is there to be asked.
+const VARIABLES: &[&str] = &[
+    "CI",
+    "CLICOLOR",
+    "COLUMNS",
+    "FORCE_COLOR",
+    "LANG",
+    "LC_ALL",
+    "NO_COLOR",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONUNBUFFERED",
+    "PYTHONWARNINGS",
+    "RUST_BACKTRACE",
+    "TERM",
+    "TZ",
+];
+/// Variables that name folders with the project's own code.
+const FOLDERS: &[&str] = &["PYTHONPATH"];
+
 /// Letters of short options of which the same is true.
 const LETTERS: &str = "hiklmpqrstvx";
 
@@ -124,8 +145,13 @@ pub(super) fn needs_no_question(judge: &Judge<'_>, script: &str) -> Option<&'sta
 type Pipeline = Vec<Vec<String>>;
 
 fn is_step(judge: &Judge<'_>, words: &[String]) -> bool {
-    let plain: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words = without_wrapper(words);
+    let (assigned, rest) = words.split_at(assignments(words));
+    let plain: Vec<&str> = rest.iter().map(String::as_str).collect();
     match plain[..] {
+        _ if !assigned.is_empty() && !assigned.iter().all(|word| only_prints(judge, word)) => {
+            is_narrowed(judge, words)
+        }
         ["cd", folder] => {
             matches!(judge.around.target(folder), Target::Inside(_))
                 && judge.around.is_folder(folder)
@@ -133,7 +159,7 @@ fn is_step(judge: &Judge<'_>, words: &[String]) -> bool {
         ["pw-worker", "run", "--", script] if script.contains(' ') => {
             needs_no_question(judge, script).is_some()
         }
-        ["pw-worker", "run", "--", ..] => is_narrowed(judge, &words[3..]),
+        ["pw-worker", "run", "--", ..] => is_narrowed(judge, &rest[3..]),
         _ => helper::is_harmless(judge, &plain) || is_narrowed(judge, words),
     }
 }
@@ -146,9 +172,21 @@ fn is_narrowed(judge: &Judge<'_>, words: &[String]) -> bool {
 }
 
 fn narrows(judge: &Judge<'_>, gate: &[String], words: &[String]) -> bool {
-    let Some(head) = head(gate).filter(|head| words.starts_with(&gate[..*head])) else {
+    let words = without_wrapper(words);
+    let (of_gate, gate) = gate.split_at(assignments(gate));
+    let (assigned, words) = words.split_at(assignments(words));
+    if !assigned.iter().all(|word| of_gate.contains(word) || only_prints(judge, word)) {
         return false;
+    }
+    let Some(head) = head(gate) else { return false };
+    // The same program, however it is started.
+    let words = match pytest(&gate[..head]).and(pytest(words)) {
+        Some(own) => [&gate[..head], &words[own..]].concat(),
+        None => words.to_vec(),
     };
+    if !words.starts_with(&gate[..head]) {
+        return false;
+    }
     // What a gate is told beside what to test, as `--check`, keeps it from writing.
     let mut kept = gate[head..].iter().filter(|word| word.starts_with('-') && !selects(word));
     kept.all(|word| words.contains(word))
@@ -156,6 +194,47 @@ fn narrows(judge: &Judge<'_>, gate: &[String], words: &[String]) -> bool {
             gate.contains(word)
                 || if word.starts_with('-') { selects(word) } else { is_here(judge, word) }
         })
+}
+
+/// Returns a command without what only limits its time or sets its variables.
+fn without_wrapper(words: &[String]) -> &[String] {
+    let is_time = |word: &String| {
+        let number = word.trim_end_matches(['s', 'm']);
+        !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+    };
+    match words {
+        [env, rest @ ..] if env == "env" && assignments(rest) > 0 => rest,
+        [timeout, time, rest @ ..] if timeout == "timeout" && is_time(time) => rest,
+        words => words,
+    }
+}
+
+/// Returns how many words of a command start pytest, if it does.
+fn pytest(words: &[String]) -> Option<usize> {
+    match words {
+        [program, ..] if program == "pytest" || program == "py.test" => Some(1),
+        [python, m, module, ..] if m == "-m" && module == "pytest" => {
+            let version = python.strip_prefix("python")?;
+            version.chars().all(|c| c.is_ascii_digit() || c == '.').then_some(3)
+        }
+        _ => None,
+    }
+}
+
+/// Returns how many assignments of variables a command begins with.
+fn assignments(words: &[String]) -> usize {
+    let is_assignment = |word: &String| {
+        let name = word.split_once('=').map_or("", |(name, _)| name);
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    words.iter().take_while(|word| is_assignment(word)).count()
+}
+
+/// Returns whether an assignment changes how a command prints, or where it finds the project's own code.
+fn only_prints(judge: &Judge<'_>, word: &str) -> bool {
+    let (name, value) = word.split_once('=').unwrap_or_default();
+    let is_inside = |folder: &str| matches!(judge.around.target(folder), Target::Inside(_));
+    VARIABLES.contains(&name) || FOLDERS.contains(&name) && value.split(':').all(is_inside)
 }
 
 /// Returns how many words of a gate say which program it is.
@@ -177,7 +256,10 @@ fn head(gate: &[String]) -> Option<usize> {
 fn selects(option: &str) -> bool {
     let name = option.split('=').next().unwrap_or_default();
     let is_short = |letters: &str| !letters.is_empty() && letters.chars().all(is_harmless_letter);
+    // Which outcomes pytest sums up.
+    let is_summary = |letters: &str| is_made_of(letters, "fEsxXpPwaAN");
     OPTIONS.contains(&name)
+        || option.strip_prefix("-r").is_some_and(is_summary)
         || option.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && is_short(rest))
 }
 
@@ -203,6 +285,13 @@ fn is_filter(words: &[String]) -> bool {
     };
     match *name {
         "cat" => rest.is_empty(),
+        "python" | "python3" => rest == ["-m", "json.tool"],
+        "jq" => {
+            let (options, others): (Vec<&str>, Vec<&str>) =
+                rest.iter().partition(|word| word.starts_with('-'));
+            // A second one would be a file.
+            options.iter().all(|word| is_made_of(&word[1..], "rceMCSsj")) && others.len() <= 1
+        }
         "head" | "tail" => takes("ncq0123456789"),
         "wc" => takes("lwc"),
         "sort" => takes("rnuhk0123456789"),
@@ -253,10 +342,12 @@ fn pipelines(judge: &Judge<'_>, script: &str) -> Option<Vec<Pipeline>> {
 
 fn words(judge: &Judge<'_>, command: &ast::Command) -> Option<Vec<String>> {
     let ast::Command::Simple(simple) = command else { return None };
-    if simple.prefix.is_some() {
-        return None;
+    let mut words = Vec::new();
+    for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
+        let ast::CommandPrefixOrSuffixItem::AssignmentWord(_, word) = item else { return None };
+        words.push(expansion::literal(&word.value, &judge.options)?);
     }
-    let mut words = vec![expansion::literal(&simple.word_or_name.as_ref()?.value, &judge.options)?];
+    words.push(expansion::literal(&simple.word_or_name.as_ref()?.value, &judge.options)?);
     for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
         match item {
             ast::CommandPrefixOrSuffixItem::Word(word)

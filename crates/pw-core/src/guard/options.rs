@@ -172,6 +172,11 @@ pub(super) fn judge(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             let to = given.values(&["-f", "--prefix"]).last();
             prefixed(judge, to.unwrap_or(&here));
         }
+        "split" => {
+            let long = ["--suffix-length", "--bytes", "--lines", "--line-bytes", "--number"];
+            let given = Arguments::read(words, Known { short: "abCltn", long: &long });
+            prefixed(judge, given.operands.get(1).unwrap_or(&Word::new("x")));
+        }
         _ => {}
     }
     for writer in WRITERS.iter().filter(|writer| writer.programs.contains(&name)) {

@@ -260,8 +260,13 @@ impl Judge<'_> {
                 Some(text).filter(|text| Word::is_told(text) && !assignment.append)
             }
             ast::AssignmentValue::Array(values) => {
-                for (_, value) in values {
-                    expansion::words(self, &value.value);
+                let words =
+                    values.iter().flat_map(|(_, value)| expansion::words(self, &value.value));
+                let words: Vec<Word> = words.collect();
+                // `"${command[@]}"` runs it, where the name of the command is no longer seen.
+                if words.first().is_some_and(|word| word.text == "git") {
+                    let call = Call { words, ..Call::default() };
+                    self.call(&call);
                 }
                 None
             }

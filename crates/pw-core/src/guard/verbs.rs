@@ -208,6 +208,9 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
             &plain,
             "others may build upon your commits: take their work in with `pw-worker sync` instead",
         ),
+        "subtree" => denied(
+            "it brings others' files past the hooks: take their work in with `pw-worker sync` instead",
+        ),
         "cherry-pick" | "am" => sequence(
             &plain,
             "it brings others' files past the hooks: take their work in with `pw-worker sync` instead",

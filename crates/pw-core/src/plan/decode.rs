@@ -291,7 +291,9 @@ impl Reader<'_> {
     fn gates(&mut self, fields: &Fields<'_>) -> Vec<Gate> {
         let Some(Node { value: Value::List(items), tag: None, .. }) = field(fields, "verify")
         else {
-            return self.text(fields, "verify").and_then(Gate::only).into_iter().collect();
+            let command =
+                self.text(fields, "verify").filter(|command| gate::does_something(command));
+            return command.and_then(Gate::only).into_iter().collect();
         };
         let mut gates: Vec<Gate> = Vec::new();
         for item in items {
@@ -314,9 +316,25 @@ impl Reader<'_> {
         let name = name.and_then(|node| self.name(node, "name", id::NAME_RULE));
         Some(Gate {
             name: name?,
-            command: run.and_then(|node| self.plain(node, "run"))?.trim_end().to_owned(),
+            command: run.and_then(|node| self.command(node))?,
             timeout_seconds: timeout.unwrap_or(Some(gate::DEFAULT_TIMEOUT))?,
         })
+    }
+
+    /// Returns what a gate runs: one that runs nothing would always pass.
+    fn command(&mut self, node: &Node) -> Option<String> {
+        let command = self.plain(node, "run")?.trim_end().to_owned();
+        if !gate::does_something(&command) {
+            let hint = "write what it runs, or take the gate out";
+            self.report(
+                node.line,
+                ProblemCode::MissingKey,
+                "`run` holds no command".to_owned(),
+                hint,
+            );
+            return None;
+        }
+        Some(command)
     }
 
     fn timeout(&mut self, node: &Node) -> Option<Seconds> {

@@ -305,7 +305,14 @@ fn red_gates(plan: &Plan, retro: &Retro) -> Vec<Recommendation> {
             .max(LITTLE),
         }
     };
-    retro.gates.red.iter().map(one).collect()
+    let red = &retro.gates.red;
+    // Asked once more, the gate said the same of the same commit, or whose it is.
+    let is_said_later = |at: usize| {
+        red[at + 1..]
+            .iter()
+            .any(|next| (&next.gate, &next.commit) == (&red[at].gate, &red[at].commit))
+    };
+    (0..red.len()).filter(|at| !is_said_later(*at)).map(|at| one(&red[at])).collect()
 }
 
 fn flaky_gates(retro: &Retro) -> Vec<Recommendation> {

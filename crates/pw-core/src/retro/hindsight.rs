@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pieces::{Replay, Work};
+use super::units::{Touching, Unit, touching, units};
 use crate::analyze::log::{Log, share};
 use crate::analyze::random::Rng;
-use crate::analyze::scopes::glob;
 use crate::id::{Oid, WorkerId};
 use crate::path::RepoPath;
 use crate::plan::Plan;
@@ -55,6 +55,7 @@ pub struct Closer {
 
 /// The run with other owners of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::report::requires_nothing)]
 pub struct Hindsight {
     /// How many workers.
     pub workers: usize,
@@ -116,14 +117,6 @@ pub struct PastChanges {
     pub would_cross: usize,
 }
 
-/// A folder with all that the run changed below it, or one file: a range of [`Work::files`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Unit {
-    files: std::ops::Range<usize>,
-    glob: String,
-    seconds: Seconds,
-}
-
 /// A unit, by its index, and who is to own it.
 type Step = (usize, usize);
 
@@ -138,12 +131,6 @@ struct Search<'a> {
     touching: Vec<Touching>,
     /// What the run's own split takes.
     own: Replay,
-}
-
-#[derive(Clone, Default)]
-struct Touching {
-    pieces: Vec<usize>,
-    past: Vec<usize>,
 }
 
 /// Returns what other owners would have made of a run that took `elapsed`; `None` where nothing can be told.
@@ -194,13 +181,7 @@ impl<'a> Search<'a> {
         let mut past: Vec<Vec<usize>> = past.filter(|files| !files.is_empty()).collect();
         let known = past.len();
         past.retain(|files| files.len() > 1);
-        let mut touching = vec![Touching::default(); work.files.len()];
-        for (at, piece) in work.pieces.iter().enumerate() {
-            piece.files.iter().for_each(|file| touching[*file].pieces.push(at));
-        }
-        for (at, files) in past.iter().enumerate() {
-            files.iter().for_each(|file| touching[*file].past.push(at));
-        }
+        let touching = touching(work, &past);
         let own = work.replay(before, |at| work.pieces[at].seconds);
         Self { work, past, known, units: units(work), touching, own }
     }
@@ -410,35 +391,6 @@ fn is_busy(after: &Replay, before: &Replay) -> bool {
     pairs.all(|(after, before)| *after > 0 || *before == 0)
 }
 
-/// Returns the folders with several files, and the files of several pieces, that a glob can name. A file that one piece
-/// alone changed says nothing about the next plan.
-fn units(work: &Work) -> Vec<Unit> {
-    let (mut spent, mut pieces) = (vec![0; work.files.len()], vec![0; work.files.len()]);
-    for piece in &work.pieces {
-        let count = Seconds::try_from(piece.files.len()).unwrap_or(1);
-        for file in &piece.files {
-            spent[*file] += piece.seconds / count;
-            pieces[*file] += 1;
-        }
-    }
-    let mut ranges: BTreeMap<(&[u8], bool), std::ops::Range<usize>> = BTreeMap::new();
-    for (at, path) in work.files.iter().enumerate() {
-        ranges.insert((path.as_bytes(), true), at..at + 1);
-        // What lies below a folder is one range in the order of bytes.
-        for folder in path.ancestors().filter(|folder| !folder.is_empty()) {
-            ranges.entry((folder, false)).or_insert(at..at).end = at + 1;
-        }
-    }
-    let unit = |((path, is_file), files): ((&[u8], bool), std::ops::Range<usize>)| {
-        let seconds = spent[files.clone()].iter().sum();
-        Some(Unit { glob: glob(path, is_file)?, files, seconds })
-    };
-    let is_telling = |((_, is_file), files): &((&[u8], bool), std::ops::Range<usize>)| {
-        if *is_file { pieces[files.start] > 1 } else { files.len() > 1 }
-    };
-    ranges.into_iter().filter(is_telling).filter_map(unit).collect()
-}
-
 /// Returns what the steps add to `owns` of each worker, proved: the files of the run have the owners that they should,
 /// and no path has more owners than before.
 fn globs(
@@ -565,6 +517,31 @@ mod tests {
             possible += own.seconds - best;
         }
         assert!(told > 10 && gained * 100 >= possible * 65, "{told} told, {gained} of {possible}");
+    }
+
+    #[test]
+    fn what_a_step_changes_is_told_without_playing_the_run() {
+        let mut rng = Rng::new(5);
+        for _ in 0..40 {
+            let work = random(&mut rng);
+            let owners = work.owners();
+            let change = |rng: &mut Rng| vec![rng.below(3), rng.below(3) + 3, rng.below(6)];
+            let past: Vec<Vec<usize>> = (0..5).map(|_| change(&mut rng)).collect();
+            let plain = Search::new(&work, &Log::default(), &owners);
+            let search = Search { touching: touching(&work, &past), past, known: 5, ..plain };
+            let (now, crossing) = (search.replay(&owners), search.crossing(&owners));
+            for (unit, to) in
+                (0..search.units.len()).flat_map(|unit| (0..3).map(move |to| (unit, to)))
+            {
+                let moved = search.taken(&owners, &[(unit, to)]);
+                let (told, played) =
+                    (search.without_waits(&now, unit, &owners, &moved), search.replay(&moved));
+                assert_eq!(told.loads, played.loads);
+                assert!(told.seconds <= played.seconds);
+                let torn = search.crossing_with(crossing, unit, &owners, &moved);
+                assert_eq!(torn, search.crossing(&moved));
+            }
+        }
     }
 
     #[test]

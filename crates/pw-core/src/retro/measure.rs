@@ -1,5 +1,7 @@
 //! From facts to the numbers of a run, finished or not.
 
+use std::collections::BTreeMap;
+
 use super::advice::{Block, Lapses, advice};
 use super::clock::{Believed, believe};
 use super::counterfactual::counterfactuals;
@@ -119,6 +121,7 @@ pub fn measure(
         hindsight: None,
         recommendations: Vec::new(),
         usage: Usage::sum(workers.iter().filter_map(|worker| worker.usage)),
+        more: BTreeMap::new(),
         written: Vec::new(),
         timeline: None,
         workers,

@@ -1,4 +1,4 @@
-//! What `check` and `create` tell by default: of many workers, and of those that were there, what is made
+//! What `check` and `create` tell by default: of many workers, and of those that are created, what is made
 //! for them, and not what the plan says, which the reader has; of hot files those that can be a mistake.
 
 use schemars::Schema;
@@ -13,9 +13,6 @@ const ALWAYS: [&str; 6] = ["id", "label", "branch", "worktree", "launch", "statu
 pub(super) fn shorten(setup: &mut Value) {
     next::one_for_many_launches(setup);
     let workers = list(setup, "workers");
-    for worker in workers.iter_mut().filter(|worker| worker["status"] == "exists") {
-        leave_out(worker, &["owns", "after", "size"]);
-    }
     if workers.len() > IN_FULL {
         workers.iter_mut().for_each(|worker| keep(worker, &ALWAYS));
         setup["in_short"] = json!(workers.len());
@@ -25,6 +22,10 @@ pub(super) fn shorten(setup: &mut Value) {
         files.retain(|file| file["owner"].is_null() && file["shared"] != true);
         files.truncate(HOT);
     }
+    if let Some(trial) = setup.get_mut("trial").filter(|trial| !is_nothing(&trial["copy"])) {
+        // It passes with these files: what it printed without them is about nothing else.
+        leave_out(trial, &["output_tail"]);
+    }
     if let Some(run) = setup.get_mut("will_run") {
         list(run, "verify").iter_mut().for_each(|gate| leave_out(gate, &["timeout_seconds"]));
         if run["copied"] == 0 {
@@ -33,6 +34,14 @@ pub(super) fn shorten(setup: &mut Value) {
         if let Some(fields) = run.as_object_mut() {
             fields.retain(|_, value| !is_nothing(value));
         }
+    }
+}
+
+/// What `create` leaves out, too, since it takes what was checked.
+pub(super) fn shorten_created(setup: &mut Value) {
+    shorten(setup);
+    for worker in list(setup, "workers") {
+        leave_out(worker, &["owns", "after", "size"]);
     }
 }
 

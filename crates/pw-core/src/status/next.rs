@@ -65,7 +65,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
                 let again = CommandLine::git(&places.worktree(planned), "switch -c");
                 ("rename", again.word(&worker.branch))
             }
-            State::Missing if worker.tip.is_some() => ("create", Next::Advance(workflow).into()),
+            State::Missing if worker.tip.is_some() => ("advance", Next::Advance(workflow).into()),
             State::Complete if worker.reasons.iter().any(|r| r.kind.is_about_scope()) => {
                 let since = status.base.commit.short();
                 let range = format!("{since}..{}", worker.branch);
@@ -89,7 +89,7 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
     }
     // Its engine tells when it is asked.
     if status.engines.is_empty() && status.workers.iter().any(is_unasked) {
-        steps.push(step("look", None, Next::FetchedStatus(workflow)));
+        steps.push(step("watch", None, Next::FetchedStatus(workflow)));
     }
     for group in &status.deadlocks {
         let members = status.workers.iter().filter(|worker| group.contains(&worker.id));

@@ -124,7 +124,7 @@ impl StallCause {
             | Self::NodeLost
             | Self::TimeLimit
             | Self::Unknown => "launch",
-            Self::FinishedWithoutComplete => "finish",
+            Self::FinishedWithoutComplete => "launch",
             Self::Silent => "attach",
             Self::Wedged | Self::Queued | Self::Quota | Self::Held | Self::JobFailed => "look",
         }

@@ -77,7 +77,31 @@ impl RealClient<'_> {
         self.claude(&["plugin", "marketplace", "add", &format!("owner/{name}")]);
         let id = format!("{name}@{market_name}");
         self.claude(&["plugin", "install", &id]);
+        self.installed(&name, market_name)
+    }
 
+    /// Publishes the plugin once more under another version, and updates it as users do; returns what new sessions
+    /// run.
+    #[track_caller]
+    pub fn update(&self, plugin: &Plugin, version: &str) -> Plugin {
+        let source = self.path("published");
+        let manifest = source.join(".claude-plugin/plugin.json");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let old = read_json(&manifest)["version"].as_str().unwrap().to_owned();
+        let new = text.replacen(&format!("\"{old}\""), &format!("\"{version}\""), 1);
+        fs::write(&manifest, new).unwrap();
+        self.git_in(&source, ["commit", "--quiet", "--all", "--message", version]);
+        let remote = self.path("remote.git");
+        self.git_in(&source, ["push", "--quiet", remote.to_str().unwrap(), "HEAD"]);
+        let market = read_json(&source.join(".claude-plugin/marketplace.json"));
+        let market_name = market["name"].as_str().unwrap();
+        self.claude(&["plugin", "marketplace", "update", market_name]);
+        self.claude(&["plugin", "update", &format!("{}@{market_name}", plugin.name)]);
+        self.installed(&plugin.name, market_name)
+    }
+
+    fn installed(&self, name: &str, market_name: &str) -> Plugin {
+        let (name, id) = (name.to_owned(), format!("{name}@{market_name}"));
         let plugins = self.home().join(".claude/plugins");
         let installed = read_json(&plugins.join("installed_plugins.json"));
         let root = PathBuf::from(installed["plugins"][&id][0]["installPath"].as_str().unwrap());

@@ -2,13 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::view::table::plain;
+use crate::view::table::plain_lines;
 
 /// Returns a text for people to read: no control characters, and none that turn around what
 /// follows.
 pub(super) fn said(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    plain(text).chars().map(|c| if turns(c) { '\u{fffd}' } else { c }).collect()
+    plain_lines(text)
 }
 
 pub(super) fn percent(part: f64) -> String {

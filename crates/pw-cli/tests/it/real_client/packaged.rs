@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pw_testkit::real_client::{Plugin, RealClient};
-use pw_testkit::scripted_api::{ScriptedApi, Track};
-use serde_json::Value;
+use pw_testkit::scripted_api::{ScriptedApi, Track, Turn};
+use serde_json::{Value, json};
 
 use super::bin;
 
@@ -133,4 +133,67 @@ fn real_client_tells_once_that_the_helpers_are_missing() {
     };
     assert_eq!((said("hello"), said("again")), (1, 0));
     api.verdict();
+}
+
+/// One worker, and a file that is not its own.
+const PLAN: &str = "workflow: shop
+goal: users
+workers:
+  - {id: task-1, name: users, owns: [users]}
+  - {id: task-2, name: orders, owns: [orders]}
+";
+
+#[test]
+#[ignore = "needs the real client and a release; .ci/run runs it"]
+fn real_client_updates_the_plugin_while_a_worker_runs() {
+    let home = tempfile::tempdir().unwrap();
+    let flag = home.path().join("updated");
+    let is_updated = flag.clone();
+    let foreign = |turn: &Turn| turn.tool_failed() && turn.tool_result().contains("task-2");
+    let api = ScriptedApi::start([
+        // One session, from before the update until after it.
+        Track::when_user_says("begin")
+            .tool("Bash", json!({"command": "pw-worker blocked \"before the update\""}))
+            .sees_ok()
+            .tool_from("Write", move |_| {
+                until(|| is_updated.exists());
+                json!({"file_path": "orders", "content": "not mine"})
+            })
+            .sees(foreign)
+            .tool("Bash", json!({"command": "pw-worker blocked \"after the update\""}))
+            .sees_ok()
+            .say("Half of it."),
+    ]);
+    let client = RealClient::new(bin(), &api);
+    fs::write(client.project().join("plan.yaml"), PLAN).unwrap();
+    client.git(["init", "--quiet"]);
+    client.git(["add", "--all"]);
+    client.git(["commit", "--quiet", "--message", "start"]);
+    client.publish_on_github(&release());
+    let old = client.install(&release());
+    client.helper(&old, "pw-setup", &["create", "plan.yaml"]);
+    let worktree = client.project().join("worktrees/task-1-users");
+    let says = |text: &str| client.git_in(&worktree, ["log", "-1", "--format=%s"]).contains(text);
+
+    let session = client.begin(&worktree, "begin", &["--permission-mode", "acceptEdits"]);
+    until(|| says("before the update"));
+    let new = client.update(&old, "99.0.0");
+    assert_ne!(new.root(), old.root());
+    fs::write(&flag, "").unwrap();
+    until(|| says("after the update"));
+    drop(session);
+    // Its git hooks hold, too, whoever commits.
+    fs::write(worktree.join("orders"), "not mine").unwrap();
+    client.git_in(&worktree, ["add", "orders"]);
+    let by_hand = ["commit", "--quiet", "--message", "by hand"];
+    assert!(!client.git_succeeds(&worktree, &by_hand), "the scope is not held any more");
+    api.verdict_so_far();
+}
+
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

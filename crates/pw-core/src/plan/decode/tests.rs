@@ -36,6 +36,10 @@ fn signals_are_in_the_subject_unless_the_plan_moves_them_into_a_trailer() {
 fn one_command_is_one_gate_and_each_of_several_has_a_name_and_a_limit() {
     let only = gates("cargo test").unwrap();
     assert_eq!((only[0].name.as_str(), only[0].timeout_seconds), (gate::ONLY, 3600));
+    // What runs nothing is no gate, which `check` says.
+    for none in ["''", "' '", "'# later'", "|\n  # one\n\n  # two"] {
+        assert_eq!(gates(none).unwrap(), [], "{none}");
+    }
     let two = gates("[{name: lint, run: x, timeout: 1h30m}, {name: test, run: y}]").unwrap();
     let limits: Vec<Seconds> = two.iter().map(|gate| gate.timeout_seconds).collect();
     assert_eq!(limits, [5400, 3600]);
@@ -50,6 +54,9 @@ fn one_command_is_one_gate_and_each_of_several_has_a_name_and_a_limit() {
         "[{run: x}]",
         "[{name: a, run: x, when: now}]",
         "[make]",
+        "[{name: a, run: ''}]",
+        "[{name: a, run: ' # later'}]",
+        r#"[{name: a, run: "\n# later\n"}]"#,
     ] {
         assert_eq!(gates(wrong).unwrap_err().len(), 1, "{wrong}");
     }
