@@ -13,7 +13,7 @@ use pw_core::gate::{End, Gate};
 use pw_core::launcher::NESTED;
 use pw_core::session::environment::ENVIRONMENT;
 use pw_core::time::Seconds;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use pw_git::{is_stopped, process_id};
 
 /// What asks programs not to colour what they print, which is kept in a file.
 const PLAIN: [(&str, &str); 5] = [
@@ -87,7 +87,7 @@ pub(crate) fn run_gate(
     let (ended, was_stopped) = loop {
         let ended = child.try_wait()?;
         follow_lines(&mut output, &mut unfinished, follow);
-        let was_stopped = ended.is_none() && is_stopped(&child);
+        let was_stopped = ended.is_none() && process_id(&child).is_some_and(is_stopped);
         if ended.is_some() || was_stopped || began.elapsed() >= limit {
             break (ended, was_stopped);
         }
@@ -104,14 +104,6 @@ pub(crate) fn run_gate(
     let seconds = Seconds::try_from(began.elapsed().as_secs()).unwrap_or(Seconds::MAX);
     let end = |status: ExitStatus| status.code().map_or(End::Signal, End::Exit);
     Ok((status.map_or(End::Timeout, end), seconds))
-}
-
-/// Returns whether a child was stopped: the kernel does that to who is in the background and reads
-/// from the terminal, and it would wait for its time to be over.
-fn is_stopped(child: &Child) -> bool {
-    let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    child.is_some_and(|child| matches!(waitid(WaitId::Pid(child), look), Ok(Some(_))))
 }
 
 /// Returns a shell about to be run with its output in a file, and that file for reading.

@@ -54,7 +54,7 @@ pub use hooks::{HookFolder, relative_path};
 pub use lock::Lock;
 pub use merge::{MergeOutcome, Merges, Pair, Scratch};
 pub use objects::{Author, CommitWriter};
-pub use process::{GitError, INSTALL, all, both};
+pub use process::{GitError, INSTALL, all, both, is_stopped, process_id};
 pub use record::{Journal, RecordText};
 pub use refs::{RefFiles, Transaction, has_changed};
 pub use remote::{Asked, Remote, RemoteError};

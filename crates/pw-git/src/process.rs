@@ -364,6 +364,18 @@ fn has_terminal() -> bool {
     *KNOWN.get_or_init(|| std::fs::File::open("/dev/tty").is_ok())
 }
 
+/// Returns the id of a child as the system has it.
+pub fn process_id(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Returns whether a child was stopped: the kernel does that to who is in the background and reads
+/// from the terminal, and it would wait for ever.
+pub fn is_stopped(child: Pid) -> bool {
+    let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::Pid(child), look), Ok(Some(_)))
+}
+
 /// Tells whether a git was stopped, and ends the look-out.
 struct Stopped {
     done: Sender<()>,
@@ -377,25 +389,18 @@ impl Stopped {
     }
 }
 
-/// Ends a git and its children once they were stopped: the kernel does that to who is in the
-/// background and reads from the terminal, and they would wait for ever.
+/// Ends a git and its children once they were stopped.
 fn end_when_stopped(child: &Child) -> Stopped {
     let (done, ended) = channel::<()>();
     let was = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&was);
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let Some(group) = process_id(child) else { return Stopped { done, was } };
     std::thread::spawn(move || {
-        let Some(group) = group else { return };
-        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-            match waitid(WaitId::Pid(group), look) {
-                Ok(Some(_)) => {
-                    told.store(true, Ordering::Relaxed);
-                    let _ = kill_process_group(group, Signal::KILL);
-                    return;
-                }
-                Ok(None) => {}
-                Err(_) => return,
+            if is_stopped(group) {
+                told.store(true, Ordering::Relaxed);
+                let _ = kill_process_group(group, Signal::KILL);
+                return;
             }
         }
     });

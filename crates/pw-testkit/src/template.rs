@@ -21,7 +21,8 @@ pub(crate) struct Template {
 
 enum Entry {
     Folder,
-    File(Vec<u8>, Permissions),
+    /// With the places in it that name the folder.
+    File(Vec<u8>, Permissions, Vec<usize>),
     Link(PathBuf),
 }
 
@@ -39,7 +40,9 @@ impl Template {
                 } else if about.is_symlink() {
                     Entry::Link(path.read_link().unwrap())
                 } else {
-                    Entry::File(fs::read(&path).unwrap(), about.permissions())
+                    let content = fs::read(&path).unwrap();
+                    let named = places(&content, folder.as_os_str().as_bytes());
+                    Entry::File(content, about.permissions(), named)
                 };
                 entries.push((path.strip_prefix(folder).unwrap().to_owned(), kept));
             }
@@ -53,16 +56,20 @@ impl Template {
 
     /// Writes it into an empty folder whose path is as long as that of the first.
     pub(crate) fn write(&self, folder: &Path) {
-        let (from, to) = (self.folder.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
-        assert_eq!(from.len(), to.len(), "git's index holds the path with its length");
+        let to = folder.as_os_str().as_bytes();
+        let is_as_long = to.len() == self.folder.as_os_str().len();
+        assert!(is_as_long, "git's index holds the path with its length");
         for (path, entry) in &self.entries {
             let place = folder.join(path);
             match entry {
                 Entry::Folder => fs::create_dir(place).unwrap(),
                 Entry::Link(target) => symlink(target, place).unwrap(),
-                Entry::File(content, permissions) => {
+                Entry::File(content, permissions, named) => {
                     let mut content = content.clone();
-                    if replace(&mut content, from, to) && path.ends_with("index") {
+                    for at in named {
+                        content[*at..at + to.len()].copy_from_slice(to);
+                    }
+                    if !named.is_empty() && path.ends_with("index") {
                         sign(&mut content);
                     }
                     fs::write(&place, content).unwrap();
@@ -73,17 +80,10 @@ impl Template {
     }
 }
 
-/// Replaces each occurrence; returns whether there was one.
-fn replace(text: &mut [u8], from: &[u8], to: &[u8]) -> bool {
-    let mut found = false;
-    let mut at = 0;
-    while let Some(next) =
-        text.get(at..).and_then(|rest| rest.windows(from.len()).position(|part| part == from))
-    {
-        text[at + next..at + next + from.len()].copy_from_slice(to);
-        (found, at) = (true, at + next + from.len());
-    }
-    found
+/// Returns where a text stands in another.
+fn places(text: &[u8], sought: &[u8]) -> Vec<usize> {
+    let windows = text.windows(sought.len()).enumerate();
+    windows.filter(|(_, part)| *part == sought).map(|(at, _)| at).collect()
 }
 
 /// Git's index ends with the hash of all before it.

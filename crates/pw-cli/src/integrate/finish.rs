@@ -362,11 +362,11 @@ impl<'a> Finish<'a> {
     }
 
     /// Returns the commands that put uncommitted changes away, land, and bring them back.
-    fn put_away_and_land(&self, checkout: &Path, is_ahead: bool) -> Vec<CommandLine> {
+    fn put_away_and_land(&self, checkout: &Path, goes_forward: bool) -> Vec<CommandLine> {
         let workflow = &self.workflow.plan.workflow;
         let is_merge = match self.options.mode {
             LandingMode::Merge => true,
-            LandingMode::Unsaid => !is_ahead,
+            LandingMode::Unsaid => !goes_forward,
             LandingMode::FastForward | LandingMode::Squash => false,
         };
         let way = is_merge.then_some(Way::Merge);
@@ -386,8 +386,9 @@ impl<'a> Finish<'a> {
         vec![stash, land, CommandLine::git(checkout, "stash pop")]
     }
 
-    /// Refuses to move a checkout with uncommitted files or an operation in progress.
-    fn require_quiet(&self, checkout: &Worktree, is_ahead: bool) -> Result<()> {
+    /// Refuses to move a checkout with uncommitted files or an operation in progress; `goes_forward`
+    /// says whether the landing will need no merge.
+    fn require_quiet(&self, checkout: &Worktree, goes_forward: bool) -> Result<()> {
         let repo = &self.workflow.repo;
         let refuse = |code, message: String, hint: &str| {
             Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
@@ -418,7 +419,7 @@ impl<'a> Finish<'a> {
             );
             // A conflict cannot be put away.
             let commands = match tree.unmerged.is_empty() {
-                true => self.put_away_and_land(&checkout.path, is_ahead),
+                true => self.put_away_and_land(&checkout.path, goes_forward),
                 false => Vec::new(),
             };
             let shown: Vec<String> =
