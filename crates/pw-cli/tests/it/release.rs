@@ -161,6 +161,9 @@ fn what_is_no_helper_is_not_packaged() {
 #[test]
 fn a_helper_of_another_version_is_not_packaged() {
     let Some(source) = Source::new() else { return };
+    if cfg!(target_os = "macos") {
+        return; // The signature of a program that was changed does not fit, and macOS ends it.
+    }
     let program = fs::read(env!("CARGO_BIN_EXE_pw")).unwrap();
     let other = "9".repeat(env!("CARGO_PKG_VERSION").len());
     fs::write(source.path("old"), replaced(program, env!("CARGO_PKG_VERSION"), &other)).unwrap();
