@@ -425,6 +425,11 @@ pub fn taken_in(status: &WorkerStatus) -> Option<NextStep> {
     waits_for.map(|_| NextStep::new("take in", Next::Sync))
 }
 
+/// Says of what was asked for that it is not in the other worker's finished work, all of which is here.
+pub fn has_to_go_on(provider: &WorkerId) -> String {
+    format!("you have all of {provider}'s work: it has to go on and complete again; tell the user")
+}
+
 /// Refuses to ask a worker for what it neither provides nor owns; one that lists nothing may be
 /// asked for anything.
 ///
