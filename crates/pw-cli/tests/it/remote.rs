@@ -482,3 +482,34 @@ fn a_lock_that_a_killed_push_left_on_the_record_is_named() {
     std::fs::remove_file(&lock).unwrap();
     repo.pw("pw-integrate run").data();
 }
+
+#[test]
+fn a_snapshot_leaves_its_clone_on_request_and_with_ignored_files_only_on_the_users_word() {
+    let repo = led(THREE);
+    let users = repo.worker("task-1-users");
+    repo.write(".git/info/exclude", ".env\nworktrees\n");
+    for label in ["task-1-users", "task-2-posts", "task-3-docs"] {
+        repo.worker(label).commit("[COMPLETE]");
+    }
+    repo.pw("pw-integrate run").data();
+    users.write(".env", "KEY=1").write("api/users.py", "draft\n");
+    repo.pw("pw-integrate cleanup --snapshot").data();
+
+    let error = repo.pw("pw-integrate restore --snapshot task-1/1 --push").error(2, "usage");
+    assert!(error["message"].as_str().unwrap().contains("`.env`"), "{error:#}");
+    assert!(!there(&repo).contains("snapshot"));
+    let data = repo.pw("pw-integrate restore --snapshot task-1/1 --push --with-ignored").data();
+    assert!(there(&repo).contains("refs/pw/rest-api/snapshot/task-1/1"), "{data:#}");
+    repo.pw("pw-integrate restore --snapshot task-1/1 --push --with-ignored").data();
+
+    let other = clone(&repo, "other");
+    run(&repo, &other, "pw-monitor status --fetch").data();
+    let words: Vec<&str> =
+        data["next"][0]["command"].as_str().unwrap().split(' ').skip(1).collect();
+    repo.git_in(&other, &words);
+    let back = repo.beside("back");
+    let restore = ["pw-integrate", "restore", "--snapshot", "task-1/1", "--into"];
+    repo.pw_in(&other, &[&restore[..], &[&*back.to_string_lossy()]].concat()).data();
+    let read = |path: &str| std::fs::read_to_string(back.join(path)).unwrap();
+    assert_eq!(read(".env") + &read("api/users.py"), "KEY=1draft\n");
+}
