@@ -12,6 +12,7 @@ use pw_testkit::real_client::RealClient;
 use pw_testkit::scripted_api::{ScriptedApi, Track};
 use serde_json::{Value, json};
 
+mod conflict;
 mod evals;
 mod guard;
 mod packaged;
