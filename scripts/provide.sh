@@ -5,13 +5,17 @@
 # shellcheck disable=SC2154 # helper.sh has named the folders
 
 pw_log=$pw_home/build.log
+pw_done='the helpers are in the cache'
+pw_room='make room for half a gigabyte there'
 pw_names='pw-setup pw-monitor pw-integrate pw-worker pw-retro'
 
 # Makes the cache folder, for this user alone to write.
 # shellcheck disable=SC3067 # -O, as there
 make_home() {
   (umask 022 && mkdir -p "$pw_home/bin") && [ -O "$pw_home" ] && [ -O "$pw_home/bin" ] &&
-    chmod go-w "$pw_home" "$pw_home/bin" && [ -w "$pw_home/bin" ]
+    chmod go-w "$pw_home" "$pw_home/bin" && [ -w "$pw_home/bin" ] || return
+  # What was being made when its process was killed.
+  find "$pw_home" -maxdepth 1 -name '.new.*' -mmin +600 -exec rm -rf {} + || :
 } 2>/dev/null
 
 # ---- the packaged helper
@@ -55,8 +59,13 @@ is_listed() {
 
 # True when it is of this version and starts on this machine.
 is_ours() {
-  [ "$("$1/pw-setup" --version 2>/dev/null)" = "pw-setup $pw_version" ] ||
-    { pw_lack="the packaged helpers do not start here as version $pw_version" && return 1; }
+  pw_says=$("$1/pw-setup" --version 2>/dev/null)
+  case $pw_says in
+    "pw-setup $pw_version") return 0 ;;
+    'pw-setup '*) pw_lack="the packaged helpers are of version ${pw_says#pw-setup }, and the plugin of version $pw_version" ;;
+    *) pw_lack='the packaged helpers do not start on this machine' ;;
+  esac
+  return 1
 }
 
 # Copies the packaged helper to the cache. The copy is what is checked and then run: nothing that happens to
@@ -69,9 +78,9 @@ take_packaged() {
   (umask 022 && rm -rf "$pw_new" && mkdir "$pw_new" && cp "$pw_packaged/pw" "$pw_new/pw" && chmod 755 "$pw_new/pw" &&
     ln -s pw "$pw_new/pw-setup" && printf '%s\n%s\n' "$(cd -P "$pw_root" && pwd)" "$pw_listed" >"$pw_new/stamp") 2>/dev/null &&
     is_listed "$pw_new/pw" && is_ours "$pw_new" && put "$pw_new"
-  pw_done=$?
+  pw_status=$?
   rm -rf "$pw_new"
-  return "$pw_done"
+  return "$pw_status"
 }
 
 # Moves a new helper and then its stamp to their place in the cache, each at once, and links the names.
@@ -94,12 +103,26 @@ run_in_place() {
 
 # ---- the build
 
-# Finds cargo, on a PATH of its own: a hook's often lacks the folder where rustup puts it.
+# Finds a cargo that can build them, on a PATH of its own: a hook's often lacks the folder where rustup puts it.
+# When there is none, $pw_no_cargo says why.
 find_cargo() {
   case ${CARGO_HOME-} in /*) pw_cargo=$CARGO_HOME ;; *) pw_cargo=${HOME-}/.cargo ;; esac
   pw_path=$PATH:$pw_cargo/bin
-  (PATH=$pw_path && command -v cargo >/dev/null)
-}
+  pw_no_cargo='cargo was not found to build them'
+  (PATH=$pw_path && command -v cargo >/dev/null) || return
+  # Asked as the build will call it: the toolchain of a project is not ours.
+  pw_says=$(unset RUSTUP_TOOLCHAIN && cd / && PATH=$pw_path cargo --version 2>&1) ||
+    { pw_no_cargo="cargo, which would build them, does not run ($(printf '%s\n' "$pw_says" | head -n 1))" && return 1; }
+  pw_least=
+  while IFS= read -r pw_line; do
+    case $pw_line in 'rust-version = "1.'*) pw_least=${pw_line#*\"1.} && pw_least=${pw_least%%[!0-9]*} && break ;; esac
+  done <"$pw_root/Cargo.toml"
+  pw_says=${pw_says#cargo } && pw_says=${pw_says%% *}
+  # Debian's was 0.66 once.
+  case $pw_says in 0.*) pw_minor=0 ;; 1.*) pw_minor=${pw_says#1.} && pw_minor=${pw_minor%%[!0-9]*} ;; *) return 0 ;; esac
+  [ "${pw_minor:-0}" -ge "${pw_least:-0}" ] ||
+    { pw_no_cargo="cargo $pw_says is too old to build them, which takes Rust 1.$pw_least or newer" && return 1; }
+} 2>/dev/null
 
 # True while a builder is at work. The name is looked at because a number comes round again.
 is_building() {
@@ -109,10 +132,16 @@ is_building() {
 
 # Starts a build that outlives this process, its group and its terminal, unless one is at work. It gets a clean
 # environment: what a project sets for its own builds (a compiler wrapper, flags, a target) is not meant for us.
+# When it cannot, $pw_no_build says why, and $pw_mend what helps.
 start_build() {
-  make_home || return
   pw_builder=
+  if ! make_home; then
+    pw_no_build="the cache folder $pw_home is not this user's to write"
+    pw_mend="make it this user's own, or set XDG_CACHE_HOME to a folder that is"
+    return 1
+  fi
   if is_building; then return 0; fi
+  if is_full; then pw_no_build="the disk is full where $pw_home lies" pw_mend=$pw_room && return 1; fi
   pw_detach="nohup"
   if command -v setsid >/dev/null; then pw_detach=setsid; fi
   pw_script=$pw_root/scripts/helper.sh
@@ -159,7 +188,40 @@ build() {
   pw_built=$(ls -t "$pw_data"/target/plugin/pw "$pw_data"/target/*/plugin/pw 2>/dev/null | head -n 1)
   cp "$pw_built" "$pw_new/pw"
   put "$pw_new"
+  echo "$pw_done"
 }
+
+# True while the disk that has the cache is all but full: then not even a log says so.
+is_full() {
+  pw_free=$(df -Pk "$pw_home" | awk 'NR == 2 && $2 > 0 && $4 ~ /^[0-9]+$/ { print int($4 / 1024) }')
+  [ "${pw_free:-64}" -lt 64 ]
+} 2>/dev/null
+
+# True when the last build did not come to its end. Then $pw_cause says why, as far as its log tells, and $pw_mend
+# what helps.
+has_failed() {
+  pw_cause='' pw_mend='read the log, remove the cause' pw_tail=''
+  [ -r "$pw_log" ] && ! is_building || return
+  pw_tail=$(tr '\r' '\n' <"$pw_log" | grep -v '^ *Building \[' | grep . | tail -n 20)
+  case $pw_tail in *"$pw_done"*) return 1 ;; esac
+  # In words of cargo, of rustc, of the crates that compile C, and of the system.
+  case $pw_tail in
+    *'No space left on device'* | *'os error 28'*) pw_cause='the disk is full' pw_mend=$pw_room ;;
+    *'linker `'*'` not found'* | *'failed to find tool'*)
+      pw_cause='no C compiler was found, with which Rust links'
+      pw_mend='install one that answers to cc: gcc or clang (on macOS: xcode-select --install)' ;;
+    *'failed to download'* | *'failed to get '*' as a dependency'* | *'network failure'* | *'Could not resolve host'* | \
+      *'download of '*' failed'* | *'Failed to connect'*)
+      pw_cause='the crates that they are built from cannot be fetched'
+      pw_mend='connect to the network once, or set HTTPS_PROXY' ;;
+    *'requires rustc '* | *'feature `edition2024` is required'* | *'lock file version'*)
+      pw_cause='this Rust is too old' pw_mend='update it, for example by rustup update stable' ;;
+    *SIGKILL*)
+      pw_cause='the compiler was killed, perhaps for want of memory' pw_mend='close other programs' ;;
+    # Where the log had no room for it.
+    *) if is_full; then pw_cause='the disk is full' pw_mend=$pw_room; fi ;;
+  esac
+} 2>/dev/null
 
 # Prints how far the build is, "38 of 150"; nothing when that is not known.
 progress() {
@@ -192,15 +254,19 @@ session_start() {
   if is_fresh || take_packaged; then return; fi
   if find_packaged && is_listed "$pw_packaged/pw" && is_ours "$pw_packaged"; then return; fi
   if ! find_cargo; then
-    tell "$pw_lack, and cargo was not found to build them: no command works, and no worker is guarded. Install a release of the plugin, or Rust (see rustup.rs)."
+    tell "$pw_lack, and $pw_no_cargo: no command works, and no worker is guarded. To mend it: $pw_ways."
+  elif has_failed; then
+    tell "$pw_lack, and building them failed${pw_cause:+: $pw_cause}. To mend it: $pw_mend; log: $pw_log. It is tried again; until it works, no command does."
+    start_build
   elif start_build; then
-    tell "the helpers are being built, once for this version, which takes $pw_long. Until then its commands wait."
+    tell "$pw_lack: they are being built, once for this version, which takes $pw_long. Until then its commands wait."
   else
-    tell "$pw_lack, and the cache folder $pw_home is not this user's to write, to build them."
+    tell "$pw_lack, and they cannot be built: $pw_no_build. To mend it: $pw_mend."
   fi
 } 2>/dev/null
 
-pw_long='two to five minutes'
+pw_long='two to five minutes, longer on a busy machine'
+pw_ways='install a release of the plugin, which has them, or a current Rust (see rustup.rs)'
 
 # Asks the guard. Without one, a worker's session changes nothing; what only tells it something is left out.
 guard() {
@@ -208,12 +274,14 @@ guard() {
   run_in_place pw-worker "$@"
   [ "$2" = pre-tool-use ] || exit 0
   if ! find_cargo; then
-    pw_why="its helpers are not there ($pw_lack) and cargo was not found. Tell the user to install a release of the plugin, or Rust (see rustup.rs)."
+    pw_why="$pw_lack, and $pw_no_cargo. Tell the user what helps: $pw_ways."
+  elif has_failed && start_build; then
+    pw_why="building its helpers failed${pw_cause:+: $pw_cause}. It is tried again; tell the user what helps: $pw_mend; log: $pw_log."
   elif start_build; then
     pw_far=$(progress)
     pw_why="its helpers are being built${pw_far:+ ($pw_far)}, which takes $pw_long. Wait, then try again. If it stays so, tell the user to run pw-setup --version in a terminal, which says why."
   else
-    pw_why="its helpers cannot be built: the cache folder is not this user's to write. Tell the user to run pw-setup --version in a terminal."
+    pw_why="its helpers cannot be built: $pw_no_build. Tell the user what helps: $pw_mend."
   fi
   printf '%s%s}}\n' '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":' \
     "$(json "parallel-workflows cannot check your scope: $pw_why")"
@@ -255,10 +323,9 @@ done
 if take_packaged; then exec "$pw_home/bin/$pw_name" "$@"; fi
 run_in_place "$pw_name" "$@"
 
-find_cargo || refuse helper_not_built "$pw_lack, and cargo was not found to build them" \
-  "install a release of the plugin, which has them, or Rust (see rustup.rs), then run the same command again" '{}'
-start_build || refuse helper_not_built "$pw_lack, and the cache folder $pw_home is not this user's to write, to build them" \
-  "make it this user's own, or set XDG_CACHE_HOME to a folder that is" '{}'
+find_cargo || refuse helper_not_built "$pw_lack, and $pw_no_cargo" "$pw_ways, then run the same command again" '{}'
+start_build || refuse helper_not_built "$pw_lack, and they cannot be built: $pw_no_build" \
+  "$pw_mend, then run the same command again" '{}'
 say "$pw_lack: building the helpers ($pw_long, once per version); log: $pw_log"
 
 # The Bash tool of the client gives up at 120 s, so this gives up earlier and says what to do.
@@ -274,8 +341,11 @@ while is_building || { [ -n "$pw_builder" ] && kill -0 "$pw_builder" 2>/dev/null
     "run the same command again in a minute; the build goes on" "{\"log\":$(json "$pw_log")}"
   if sleep 0.2 2>/dev/null; then pw_ticks=$((pw_ticks - 1)); else sleep 1 && pw_ticks=$((pw_ticks - 5)); fi
 done
-is_fresh || refuse helper_not_built "building the helpers failed" \
-  "read the log, remove the cause, then run the same command again" \
-  "{\"log\":$(json "$pw_log"),\"log_tail\":$(json "$(tr '\r' '\n' <"$pw_log" | grep -v '^ *Building \[' | grep . | tail -n 20 | tail -c 2000)")}"
+if ! is_fresh; then
+  has_failed || :
+  refuse helper_not_built "building the helpers failed${pw_cause:+: $pw_cause}" \
+    "$pw_mend, then run the same command again" \
+    "{\"log\":$(json "$pw_log"),\"log_tail\":$(json "$(printf '%s\n' "$pw_tail" | tail -c 2000)")}"
+fi
 
 exec "$pw_home/bin/$pw_name" "$@"

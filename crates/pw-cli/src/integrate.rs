@@ -113,6 +113,12 @@ enum Command {
         /// Bring it back as one commit on a new branch of this name
         #[arg(long, value_name = "BRANCH", requires = "snapshot", conflicts_with = "into")]
         branch: Option<Branch>,
+        /// Push it to the plan's remote instead, where other clones find it
+        #[arg(long, requires = "snapshot", conflicts_with_all = ["into", "branch"])]
+        push: bool,
+        /// Push it although it holds ignored files: keys and passwords are often such
+        #[arg(long, requires = "push")]
+        with_ignored: bool,
     },
     /// Drops snapshots, for good
     Forget {
@@ -262,11 +268,12 @@ impl Cli for Integrate {
                 let options = cleanup::Options { dry_run: *dry_run, snapshot: *snapshot };
                 cleanup::cleanup(context, workflow.as_deref(), workers, options)
             }
-            Command::Restore { workflow, snapshot, into, branch } => {
+            Command::Restore { workflow, snapshot, into, branch, push, with_ignored } => {
                 let workflow = workflow.as_deref();
                 let target = match (into, branch) {
                     (Some(path), _) => Some(Target::Worktree(path)),
                     (None, Some(branch)) => Some(Target::Branch(branch)),
+                    (None, None) if *push => Some(Target::Remote { with_ignored: *with_ignored }),
                     (None, None) => None,
                 };
                 match (snapshot, target) {

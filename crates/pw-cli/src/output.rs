@@ -68,9 +68,11 @@ impl Output {
         if began.is_some() && fits > 0 {
             tail.drain(..tail.len() - fits);
         }
-        let is_above = began.zip(tail.front()).is_some_and(|(at, (start, _))| at < *start);
+        let above = began.zip(tail.front()).map_or(0, |(at, (start, _))| start.saturating_sub(at));
+        // Where it goes on, the tail tells.
+        first.truncate(above);
         let tail: Vec<String> = tail.into_iter().map(|(_, line)| line).collect();
-        Self { tail: tail.join("\n"), first_failure: is_above.then(|| first.join("\n")) }
+        Self { tail: tail.join("\n"), first_failure: (above > 0).then(|| first.join("\n")) }
     }
 }
 
@@ -118,6 +120,11 @@ mod tests {
         let first = output.first_failure.unwrap();
         assert!(first.starts_with("test users::are_listed ... FAILED\ntest number 0"), "{first}");
         assert_eq!((first.lines().count(), output.tail.lines().count()), (12, 60));
+        // Just above the tail: what that tells is not told twice.
+        let failure = "test users::are_listed ... FAILED".to_owned();
+        let near: Vec<String> =
+            [failure.clone(), "why".to_owned()].into_iter().chain(noise(60)).collect();
+        assert_eq!(read(&near).first_failure, Some(format!("{failure}\nwhy")));
     }
 
     #[test]

@@ -100,9 +100,9 @@ fn open(context: &Context) -> Result<(Repo, BTreeMap<String, Oid>)> {
     Ok((repo, refs))
 }
 
-fn no_remote(workflow: &Slug) -> Failure {
-    Failure::new(Code::Usage, format!("the plan of {workflow} names no remote to fetch from"))
-        .hint("put `remote: origin` into the plan and create again; or leave out --fetch")
+pub(crate) fn no_remote(workflow: &Slug) -> Failure {
+    Failure::new(Code::Usage, format!("the plan of {workflow} names no remote"))
+        .hint("put `remote: origin` into the plan and create again, or go on without --fetch and --push")
         .next(Next::Status(workflow))
 }
 

@@ -74,6 +74,8 @@ pub struct Context {
     pub(crate) command: String,
     /// Whether the plan's remote is asked first.
     pub(crate) fetch: bool,
+    /// Whether a view tells also what is as it should be.
+    pub(crate) is_whole: bool,
     format: Format,
 }
 
@@ -103,6 +105,7 @@ impl Context {
                 .collect::<Vec<_>>()
                 .join(" "),
             fetch: globals.fetch,
+            is_whole: globals.verbose,
             format: globals.format.unwrap_or_else(default_format),
         })
     }

@@ -30,8 +30,8 @@ pub fn taken_away(branch: &Branch) -> String {
     format!("{TRACKING}before/{branch}")
 }
 
-/// Returns whether a ref of the workflow is the same in all clones. Snapshots never leave the clone
-/// they were taken in: they may hold ignored files.
+/// Returns whether a ref of the workflow is the same in all clones. Snapshots stay in the clone
+/// they were taken in unless the user has one pushed: they may hold ignored files.
 pub fn travels(workflow: &Slug, name: &str) -> bool {
     let names = Refs(workflow);
     let own = name.strip_prefix("refs/pw/").and_then(|name| name.strip_prefix(workflow.as_str()));

@@ -12,7 +12,9 @@ use crate::operation::Operation;
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
 use crate::signal::Signal;
+use crate::text::counted;
 use crate::unstageable::Unstageable;
+use crate::worker::FileStat;
 
 /// What one commit of a worker takes in, and what it leaves.
 #[derive(Debug, PartialEq, Eq)]
@@ -230,6 +232,19 @@ pub fn overlooked(path: &RepoPath) -> String {
     format!(
         "git was told to overlook the change of `{path}`; git update-index --no-assume-unchanged, or --no-skip-worktree, takes that back"
     )
+}
+
+/// Says which file that only grows by the plan has fewer of its lines now; `None` if there is none.
+pub fn shrunk(plan: &Plan, changes: &[FileStat]) -> Option<String> {
+    let lost = |file: &&FileStat| {
+        plan.union.owns(&file.path) && file.deleted.is_some_and(|deleted| deleted > 0)
+    };
+    let FileStat { path, deleted, .. } = changes.iter().find(lost)?;
+    let lines = counted(deleted.unwrap_or_default().try_into().unwrap_or(usize::MAX), "line");
+    Some(format!(
+        "`{path}` only grows by the plan, and {lines} that were there when you began are taken out or changed: put \
+         them back, or tell the user why not"
+    ))
 }
 
 /// Says which file was taken out of the index and is still in the worktree, where a commit finds

@@ -206,7 +206,7 @@ impl GateStop {
             }
             (None, Some(Cause::Start)) => (
                 "correct what the output shows in the plan's `verify`, in what it needs or in the base, then test again",
-                Next::Continue { workflow, retest: true },
+                Next::Continue { workflow, add: false, retest: true },
             ),
             (None, _) => ("have it corrected, then continue", Next::go_on(workflow)),
         };

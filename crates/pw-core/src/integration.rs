@@ -16,7 +16,7 @@ use crate::moved_edit::MovedEdit;
 use crate::next::{CommandLine, Next, NextStep};
 use crate::path::RepoPath;
 use crate::plan::{Plan, Worker};
-use crate::report::{Report, leave_out, requires_nothing};
+use crate::report::{Report, leave_out, list, requires_nothing};
 use crate::status::{Reason, ReasonKind, SignalReport, State, WorkerStatus};
 
 /// The answer of `pw-integrate check`.
@@ -182,17 +182,19 @@ impl Report for Integrated {
         gate_report::shorten(data);
         // Where nothing stopped, why the order was this one is of no use.
         leave_out(data, &["turns"]);
+        list(data, "merged").iter_mut().for_each(|merged| leave_out(merged, &["tip"]));
     }
 }
 
 /// One merged worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = requires_nothing)]
 pub struct Merged {
     /// Who was merged.
     pub worker: WorkerId,
     /// The merge commit.
     pub commit: Oid,
-    /// The worker's commit that was merged.
+    /// The worker's commit that was merged; told with `--verbose`.
     pub tip: Oid,
     /// Files that git could not merge and mergiraf did: worth a look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

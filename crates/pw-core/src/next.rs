@@ -91,7 +91,7 @@ pub enum Next<'a> {
     /// `pw-integrate run`
     Run { workflow: &'a Slug, options: Options<'a> },
     /// `pw-integrate continue`
-    Continue { workflow: &'a Slug, retest: bool },
+    Continue { workflow: &'a Slug, add: bool, retest: bool },
     /// `pw-integrate abort`
     Abort(&'a Slug),
     /// `pw-integrate finish`
@@ -160,7 +160,7 @@ impl<'a> Next<'a> {
 
     /// `pw-integrate continue`, as it was begun.
     pub fn go_on(workflow: &'a Slug) -> Self {
-        Self::Continue { workflow, retest: false }
+        Self::Continue { workflow, add: false, retest: false }
     }
 
     /// Returns the command for any folder: it runs as if started in `directory`.
@@ -252,8 +252,10 @@ impl<'a> Next<'a> {
             Self::Check(workflow) => helper.and("check").word(workflow),
             Self::Preview(workflow) => helper.and("preview").word(workflow),
             Self::Run { workflow, options } => options.append(helper.and("run").word(workflow)),
-            Self::Continue { workflow, retest } => {
-                helper.and("continue").word(workflow).and_all(retest.then_some("--retest"))
+            Self::Continue { workflow, add, retest } => {
+                let options =
+                    add.then_some("--add").into_iter().chain(retest.then_some("--retest"));
+                helper.and("continue").word(workflow).and_all(options)
             }
             Self::Abort(workflow) => helper.and("abort").word(workflow),
             Self::Finish { workflow, way } => {

@@ -7,6 +7,7 @@ mod decode;
 mod machines;
 mod problem;
 mod read;
+mod reads;
 mod rules;
 
 use schemars::JsonSchema;
@@ -60,6 +61,9 @@ pub struct Plan {
     pub shared: Scope,
     /// Files that only grow, shared as well: where both sides added lines, a merge keeps both.
     pub union: Scope,
+    /// What all workers read besides their scopes: their worktrees are sparse, and have these folders
+    /// too. The whole checkout when absent.
+    pub reads: Option<Scope>,
     /// Ignored content, in any folder, that may be deleted with a worktree.
     pub disposable: Scope,
     /// The folder for worktrees, relative to the repository.
@@ -106,6 +110,8 @@ pub struct Worker {
     pub name: WorkerId,
     /// The paths that this worker alone may change.
     pub owns: Scope,
+    /// What this worker reads besides, as [`Plan::reads`].
+    pub reads: Option<Scope>,
     /// Workers that must be complete before this one starts.
     pub after: Vec<WorkerId>,
     /// What other workers may name in `[NEEDS:id/item]`.

@@ -233,6 +233,7 @@ pub fn warnings(plan: &Plan, files: &[RepoPath]) -> Vec<String> {
             }
         }
     }
+    warnings.extend(plan.whole_in_spite_of_reads());
     if plan.verify.is_empty() {
         warnings
             .push("the plan has no `verify` command, so nothing will test the result".to_owned());

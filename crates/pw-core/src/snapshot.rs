@@ -167,12 +167,27 @@ pub struct Restore {
     /// Absent when snapshots were only listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,
+    /// Absent unless it was pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<PushedSnapshot>,
     /// What to do next.
     pub next: Vec<NextStep>,
 }
 
 impl Report for Restore {
     const SCHEMA: &'static str = "pw-integrate.restore/1";
+}
+
+/// A snapshot that the plan's remote has.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PushedSnapshot {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// The remote of the plan.
+    pub remote: String,
+    /// The ref that it has there; another clone fetches it under the same name.
+    #[serde(rename = "ref")]
+    pub name: String,
 }
 
 /// Where a snapshot was brought back to: a worktree or a branch.

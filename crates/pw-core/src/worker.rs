@@ -55,6 +55,9 @@ pub struct Brief {
     /// Those of them in which merges keep what both sides add: files that only grow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub union: Vec<String>,
+    /// What its worktree has of the repository; absent where that is every file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout: Option<PartialCheckout>,
     /// What to do, in the user's words.
     pub tasks: Vec<String>,
     /// What the planner wants to see finished on the way.
@@ -94,6 +97,21 @@ pub struct Brief {
     pub unlisted: Option<usize>,
     /// What to do next, the usual thing first.
     pub next: Vec<NextStep>,
+}
+
+/// A worktree that the plan's `reads` made of some folders.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PartialCheckout {
+    /// These folders are there, with the files beside them and those at the top.
+    pub folders: Vec<RepoPath>,
+    /// The shell command that brings another folder, named in place of `FOLDER`.
+    pub more: String,
+}
+
+impl PartialCheckout {
+    fn of(folders: Vec<RepoPath>) -> Self {
+        Self { folders, more: "git sparse-checkout add FOLDER".to_owned() }
+    }
 }
 
 impl Report for Brief {
@@ -366,6 +384,7 @@ pub fn brief(
         owns: globs(&worker.owns),
         shared: globs(&plan.shared),
         union: globs(&plan.union),
+        checkout: plan.folders_of(worker).map(PartialCheckout::of),
         tasks: worker.tasks.clone(),
         checkpoints: worker.checkpoints.clone(),
         finished: status.checkpoints.clone(),
@@ -404,6 +423,11 @@ fn next(plan: &Plan, worker: &Worker, status: &WorkerStatus, asked: &[Asked]) ->
 pub fn taken_in(status: &WorkerStatus) -> Option<NextStep> {
     let waits_for = status.waits_for.as_ref().filter(|waits| waits.satisfied);
     waits_for.map(|_| NextStep::new("take in", Next::Sync))
+}
+
+/// Says of what was asked for that it is not in the other worker's finished work, all of which is here.
+pub fn has_to_go_on(provider: &WorkerId) -> String {
+    format!("you have all of {provider}'s work: it has to go on and complete again; tell the user")
 }
 
 /// Refuses to ask a worker for what it neither provides nor owns; one that lists nothing may be

@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use pw_core::scope::Scope;
 
@@ -52,7 +53,8 @@ impl Glance {
         let worktrees = through_links(std::iter::once(main).chain(linked).collect());
         let layout = Layout { root: root.clone(), common, is_bare: false };
         let git = Git::find(&root).ok()?;
-        let repo = Repo { git, here: dir.to_owned(), layout, worktrees, union: Scope::default() };
+        let (union, author) = (Scope::default(), OnceLock::new());
+        let repo = Repo { git, here: dir.to_owned(), layout, worktrees, union, author };
         let worktree = repo.worktree_at(dir)?.clone();
         let is_one =
             repo.worktrees().iter().filter(|other| other.path == worktree.path).count() == 1;
@@ -63,6 +65,22 @@ impl Glance {
             own,
         })
     }
+}
+
+/// Returns what seems to be the folder that all worktrees share, if workflows were there before. Who locks
+/// it has to see then that git says the same.
+pub(crate) fn common_of_workflows(dir: &Path) -> Option<PathBuf> {
+    let dir = dir.canonicalize().ok()?;
+    let link = dir.ancestors().map(|dir| dir.join(".git")).find(|link| link.exists())?;
+    let own = match fs::read(&link) {
+        Ok(text) => link.parent()?.join(path_of(text.strip_prefix(b"gitdir: ")?)),
+        Err(_) => link,
+    };
+    let common = match fs::read(own.join("commondir")) {
+        Ok(text) => own.join(path_of(&text)),
+        Err(_) => own,
+    };
+    common.canonicalize().ok().filter(|common| common.join("pw/lock").is_file())
 }
 
 /// Reads git's entry of a worktree; `None` unless it names a folder by its whole path.

@@ -37,6 +37,18 @@ impl MergeOutcome {
     pub fn by_union(&self) -> Vec<RepoPath> {
         self.united.iter().map(|united| united.path.clone()).collect()
     }
+
+    /// Returns the conflicts of a `git merge` of the same commits, which keeps both sides' added lines of no
+    /// file: none where ours is clean. Sorted by path.
+    pub fn of_git(&self) -> Vec<FileConflict> {
+        let mut conflicts = self.conflicts.clone();
+        if !conflicts.is_empty() {
+            let united = self.by_union().into_iter();
+            conflicts.extend(united.map(|path| FileConflict::new(path, ConflictKind::Content)));
+            conflicts.sort_by(|one, other| one.path.cmp(&other.path));
+        }
+        conflicts
+    }
 }
 
 /// Two commits to be merged.

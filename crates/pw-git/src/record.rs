@@ -216,7 +216,7 @@ impl Journal {
 
     /// Publishes on the remote first; returns what is to be changed here.
     fn send(&mut self, repo: &Repo, mut transaction: Transaction) -> Result<Transaction> {
-        for _ in 0..TRIES {
+        for tries in (1..=TRIES).rev() {
             let Some(channel) = &mut self.channel else { return Ok(transaction) };
             match channel.send(repo, &transaction, self.tip.as_ref())? {
                 Ok(Sent::Done) => return Ok(transaction),
@@ -227,6 +227,10 @@ impl Journal {
                     };
                 }
                 Err(error) if error.trouble == RemoteTrouble::Moved => channel.look_again(),
+                // Another clone's push is over in a moment; one that was killed stays.
+                Err(error) if error.trouble == RemoteTrouble::Locked && tries > 1 => {
+                    channel.look_again();
+                }
                 Err(error) => return self.later(error, transaction),
             }
         }

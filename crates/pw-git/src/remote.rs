@@ -11,7 +11,7 @@ use pw_core::channel::tracking;
 use pw_core::details::RemoteSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
-use pw_core::remote::{Pushed, RefChange, RemoteTrouble};
+use pw_core::remote::{Pushed, RefChange, RemoteTrouble, lock_in};
 use pw_core::text::bounded;
 
 use crate::Repo;
@@ -59,6 +59,9 @@ impl From<RemoteError> for Failure {
         let hint = match error.trouble {
             RemoteTrouble::TimedOut => {
                 "once it answers, run the same command again; `remote_limit` in the plan gives it more time"
+            }
+            RemoteTrouble::Locked => {
+                "nothing was changed: run the same command again; where it stays so while no push is under way, the user removes that file on the remote"
             }
             _ => {
                 "nothing was changed: once it answers, run the same command again; or take `remote` out of the plan and create again, to go on with this clone alone"
@@ -223,6 +226,7 @@ fn failed(remote: &Remote, output: &Output) -> Option<RemoteError> {
     let trouble = match output.code {
         0 => return None,
         -1 => RemoteTrouble::TimedOut,
+        1 if lock_in(&said).is_some() => RemoteTrouble::Locked,
         1 => rejected(&told),
         _ => RemoteTrouble::Unreachable,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use pw_core::branch::Branch;
@@ -28,6 +29,8 @@ pub struct Repo {
     pub(crate) worktrees: Vec<Worktree>,
     /// Files that only grow.
     pub(crate) union: Scope,
+    /// Who writes commits of ours, once git was asked.
+    pub(crate) author: OnceLock<Author>,
 }
 
 impl Repo {
@@ -64,6 +67,13 @@ impl Repo {
         command: &str,
         now: &str,
     ) -> Result<(Self, BTreeMap<String, Oid>, Lock)> {
+        if let Some(common) = crate::glance::common_of_workflows(dir) {
+            let lock = Lock::take(&common, command, now)?;
+            let (repo, refs) = Self::open_with_refs(dir, prefixes)?;
+            if repo.common() == common {
+                return Ok((repo, refs, lock));
+            }
+        }
         let lock = Lock::take(Self::open(dir)?.common(), command, now)?;
         let (repo, refs) = Self::open_with_refs(dir, prefixes)?;
         Ok((repo, refs, lock))
@@ -75,7 +85,8 @@ impl Repo {
         let is_linked = layout.root.join(".git").symlink_metadata().is_ok();
         let asked = git.at(if is_linked { &layout.root } else { &layout.common });
         let here = git.dir().to_owned();
-        let mut repo = Self { git: asked, here, layout, worktrees, union: Scope::default() };
+        let (union, author) = (Scope::default(), OnceLock::new());
+        let mut repo = Self { git: asked, here, layout, worktrees, union, author };
         repo.name_main();
         Ok(repo)
     }
@@ -197,9 +208,13 @@ impl Repo {
 
     /// Returns who writes commits of ours: the user, or a fixed name when git knows none.
     pub fn author(&self) -> Result<Author> {
+        if let Some(known) = self.author.get() {
+            return Ok(known.clone());
+        }
         let output = self.git.user(["var", "GIT_COMMITTER_IDENT"]).any_code().run()?;
         let known = Author::parse(&String::from_utf8_lossy(&output.stdout));
-        Ok(known.filter(|_| output.code == 0).unwrap_or_else(Author::fixed))
+        let author = known.filter(|_| output.code == 0).unwrap_or_else(Author::fixed);
+        Ok(self.author.get_or_init(|| author).clone())
     }
 }
 

@@ -136,9 +136,20 @@ impl Repo {
         git.user(hook).any_code().run().map(drop)
     }
 
-    /// Makes a worktree for a branch that exists, with its files.
-    pub fn attach_worktree(&self, path: &Path, branch: &Branch, reason: &str) -> Result<()> {
-        self.add(CACHE, path, &[], branch.as_str(), reason, Self::is_checked_out)
+    /// Makes a worktree for a branch that exists, with its files, or those of `folders` alone.
+    pub fn attach_worktree(
+        &self,
+        path: &Path,
+        branch: &Branch,
+        folders: Option<&[RepoPath]>,
+        reason: &str,
+    ) -> Result<()> {
+        let Some(folders) = folders else {
+            return self.add(CACHE, path, &[], branch.as_str(), reason, Self::is_checked_out);
+        };
+        self.add_without_files(path, branch, reason)?;
+        self.narrow(path, folders)?;
+        self.fill_worktree(path, &self.read_head(path)?.oid)
     }
 
     /// Makes a worktree for a branch that exists, without files and without an index.

@@ -185,7 +185,7 @@ impl<'a> Finish<'a> {
         let is_ahead = repo.is_ancestor(&self.before, &self.result)?;
         // The merge that the user is asked for where there is no fast-forward, too: resolved, it makes one.
         let can_merge = !is_ahead && self.options.mode != LandingMode::FastForward;
-        let conflicts = if can_merge { self.merge_result()?.conflicts } else { Vec::new() };
+        let conflicts = if can_merge { self.merge_result()?.of_git() } else { Vec::new() };
         let has_conflicts = !conflicts.is_empty();
         if has_conflicts {
             obstacles.0.push(finish::conflict(plan, &self.base, conflicts));
@@ -311,7 +311,7 @@ impl<'a> Finish<'a> {
         let union = integration::by_union(&outcome.by_union());
         self.keeper.notes.extend(union);
         if !outcome.conflicts.is_empty() {
-            return Err(finish::conflict(plan, &self.base, outcome.conflicts).into());
+            return Err(finish::conflict(plan, &self.base, outcome.of_git()).into());
         }
         self.note_moved_edits()?;
         repo.merged_tree(&outcome, None)

@@ -1,4 +1,4 @@
-//! `pw-integrate restore`: lists snapshots, or brings one back.
+//! `pw-integrate restore`: lists snapshots, or brings one back, or gives one to the remote.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,9 +10,13 @@ use pw_core::details::Files;
 use pw_core::failure::{Code, Failure};
 use pw_core::next::{CommandLine, NextStep};
 use pw_core::path::RepoPath;
-use pw_core::snapshot::{Kept, Restore, Restored, SnapshotId};
+use pw_core::record::Refs;
+use pw_core::remote::RefChange;
+use pw_core::snapshot::{Kept, PushedSnapshot, Restore, Restored, SnapshotId};
+use pw_core::text::counted;
 use pw_git::Transaction;
 
+use crate::remote;
 use crate::shell::{Answer, Context};
 use crate::snapshot::{described, require, restore_command, snapshots};
 use crate::view;
@@ -21,10 +25,11 @@ use crate::workflow::Workflow;
 /// How many entries of a folder that is in the way are named.
 const MAX_NAMED: usize = 20;
 
-/// Where a snapshot is to be brought back to.
+/// Where a snapshot is to be brought back to, or given to.
 pub(super) enum Target<'a> {
     Worktree(&'a Path),
     Branch(&'a Branch),
+    Remote { with_ignored: bool },
 }
 
 /// Lists the snapshots, or the named one; changes nothing.
@@ -45,6 +50,7 @@ pub(super) fn list(
     let answer = Restore {
         snapshots: described(context, &workflow, &kept),
         restored: None,
+        pushed: None,
         next: next.map(|command| NextStep::new("restore", command)).into_iter().collect(),
         workflow: workflow.plan.workflow,
     };
@@ -62,17 +68,61 @@ pub(super) fn restore(
     let commit = require(&workflow, id)?;
     let kept = workflow.repo.snapshots(&[(id.clone(), commit.clone())])?;
     let known = kept.first().context("a snapshot is there once")?;
-    let (restored, next) = match target {
-        Target::Worktree(path) => into_worktree(context, &workflow, known, path)?,
-        Target::Branch(branch) => onto_branch(&workflow, known, branch)?,
+    let ((restored, next), pushed) = match target {
+        Target::Worktree(path) => (some(into_worktree(context, &workflow, known, path)?), None),
+        Target::Branch(branch) => (some(onto_branch(&workflow, known, branch)?), None),
+        Target::Remote { with_ignored } => {
+            let (pushed, next) = push(&workflow, known, *with_ignored)?;
+            ((None, next), Some(pushed))
+        }
     };
     let answer = Restore {
         snapshots: described(context, &workflow, &kept),
-        restored: Some(restored),
+        restored,
+        pushed,
         next: vec![next],
         workflow: workflow.plan.workflow,
     };
     Answer::of(&answer, view::restore)
+}
+
+fn some((restored, next): (Restored, NextStep)) -> (Option<Restored>, NextStep) {
+    (Some(restored), next)
+}
+
+/// Pushes a snapshot, never over another one. What git ignores in the worktree is no one's to see
+/// unless the user says so.
+fn push(
+    workflow: &Workflow,
+    kept: &Kept,
+    with_ignored: bool,
+) -> Result<(PushedSnapshot, NextStep)> {
+    let Workflow { repo, plan, .. } = workflow;
+    let remote = remote::of(plan).ok_or_else(|| remote::no_remote(&plan.workflow))?;
+    let ignored = &kept.changes.ignored;
+    if let Some(first) = ignored.first().filter(|_| !with_ignored) {
+        let count = counted(ignored.len(), "ignored file or folder");
+        let message = format!("{} holds {count}, `{first}` first", kept.id);
+        let hint = "who can read the remote could read them, keys and passwords too: on the user's \
+                    word, say --with-ignored";
+        return Err(Failure::new(Code::Usage, message).hint(hint).into());
+    }
+    let name = Refs(&plan.workflow).snapshot(&kept.id);
+    let there = repo.remote_refs(&remote, std::slice::from_ref(&name))?.map_err(Failure::from)?;
+    let old = there.get(&name);
+    if let Some(other) = old.filter(|other| **other != kept.commit) {
+        let message = format!("{} has another {}: {}", remote.name, kept.id, other.short());
+        let hint = "bring this one back with --branch, and push that branch";
+        return Err(Failure::new(Code::RemoteMoved, message).hint(hint).into());
+    }
+    if old.is_none() {
+        let new = Some(kept.commit.clone());
+        let change = RefChange { name: name.clone(), new, old: None };
+        repo.push_refs(&remote, &[change])?.map_err(Failure::from)?;
+    }
+    let fetch = CommandLine::of("git fetch").word(&remote.name).word(format!("{name}:{name}"));
+    let pushed = PushedSnapshot { snapshot: kept.id.clone(), remote: remote.name, name };
+    Ok((pushed, NextStep::new("fetch", fetch)))
 }
 
 fn into_worktree(

@@ -83,7 +83,7 @@ fn to_resolve(
         format!("{} does not merge: conflicts in {files}", stopped.worker),
     )
     .hint(hint)
-    .next(Next::go_on(&workflow.plan.workflow))
+    .next(Next::Continue { workflow: &workflow.plan.workflow, add: true, retest: false })
     .details(details))
 }
 

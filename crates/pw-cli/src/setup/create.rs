@@ -109,7 +109,11 @@ pub(super) fn make(
     repair::write(&planned.repo, &planned.plan, &there)?;
     // A file that was named later is carried over to workers that are there.
     let files = prepare::files_to_copy(&planned.repo, &planned.plan)?;
+    let is_replanned = planned.is_replanned()?;
     for (worker, _) in there {
+        if is_replanned {
+            widen(&planned, worker)?;
+        }
         prepare::copy(&planned.repo, &planned.worktree(worker), &files)?;
     }
     planned.verify(&todo)?;
@@ -339,7 +343,8 @@ fn place(planned: &PlannedWorkflow, worker: &Worker, fork: &Oid) -> Result<()> {
     }
     if !there && planned.branch(worker).is_some_and(|tip| tip != fork) {
         repo.forget_missing_worktree(&path)?;
-        return repo.attach_worktree(&path, &branch, &plan.lock_reason(worker));
+        let folders = plan.folders_of(worker);
+        return repo.attach_worktree(&path, &branch, folders.as_deref(), &plan.lock_reason(worker));
     }
     if path.is_dir()
         && let Some(file) = repo.foreign_file(&path, fork)?
@@ -352,7 +357,11 @@ fn place(planned: &PlannedWorkflow, worker: &Worker, fork: &Oid) -> Result<()> {
     if there || planned.branch(worker).is_some() {
         repo.roll_back_worktree(&path, Some((&branch, fork)))?;
     }
-    repo.add_empty_worktree(&path, &branch, fork, &plan.lock_reason(worker))
+    repo.add_empty_worktree(&path, &branch, fork, &plan.lock_reason(worker))?;
+    match plan.folders_of(worker) {
+        Some(folders) => repo.narrow(&path, &folders),
+        None => Ok(()),
+    }
 }
 
 /// Makes the worktree of a worker again whose folder was removed while its branch stayed.
@@ -376,15 +385,20 @@ pub(super) fn attach(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
         return Err(in_the_way(vec![problem]).into());
     }
     repo.forget_missing_worktree(&path)?;
-    repo.attach_worktree(&path, &branch, &plan.lock_reason(worker))?;
+    let folders = plan.folders_of(worker);
+    repo.attach_worktree(&path, &branch, folders.as_deref(), &plan.lock_reason(worker))?;
     widen(planned, worker)
 }
 
-/// Sees to it that a worker has its files where the user's own checkout is sparse.
+/// Sees to it that a worker has its files where its worktree is sparse: the user's own checkout is,
+/// or the plan said something else of what it reads when it was made.
 fn widen(planned: &PlannedWorkflow, worker: &Worker) -> Result<()> {
     let PlannedWorkflow { repo, plan, .. } = planned;
-    let folders = worker.owns.folders().zip(plan.shared.folders());
-    let folders = folders.map(|(owned, shared)| [owned, shared].concat());
+    let owned = || {
+        let folders = worker.owns.folders().zip(plan.shared.folders());
+        folders.map(|(owned, shared)| [owned, shared].concat())
+    };
+    let folders = plan.folders_of(worker).or_else(owned);
     repo.widen(&planned.worktree(worker), folders.as_deref())
 }
 

@@ -54,7 +54,9 @@ pub(super) fn doctor(context: &Context, options: &Options) -> Result<Answer> {
         Err(error) if options.fix_permissions => return Err(error),
         Err(error) => findings.push(unopened(&error)),
     }
-    Answer::of(&doctor::report(findings, permissions), view::doctor)
+    Answer::of(&doctor::report(findings, permissions), |found| {
+        view::doctor(found, context.is_whole)
+    })
 }
 
 /// Says why there is no repository to look at.

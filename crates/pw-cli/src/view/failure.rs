@@ -11,15 +11,19 @@ use pw_core::plan::Problems;
 use pw_core::report::LISTED;
 use pw_core::stop::Stop;
 
-use super::table::plain;
+use super::table::{plain, prose};
 
 pub(crate) fn failure(failure: &Failure) -> String {
-    let mut out = format!("error: {}\n", plain(&failure.message));
+    let mut out = prose(&format!("error: {}", plain(&failure.message))) + "\n";
     let problems = failure.told::<Problems>().map(|told| told.problems).unwrap_or_default();
     for problem in problems.iter().take(LISTED) {
         let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let (message, hint) = (plain(&problem.message), plain(&problem.hint));
-        out += &format!("  {line}{message}\n    {hint}\n");
+        out += &format!(
+            "{}\n{}\n",
+            prose(&format!("  {line}{message}")),
+            prose(&format!("    {hint}"))
+        );
     }
     for (path, kind) in conflicts(failure).into_iter().take(LISTED) {
         out += &format!("  {} ({})\n", plain(&path.to_string()), kind.words());
@@ -31,7 +35,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
         out += &format!("  | {}\n", plain(line));
     }
     if !failure.hint.is_empty() {
-        out += &format!("hint: {}\n", plain(&as_shown(&failure.hint)));
+        out += &(prose(&format!("hint: {}", plain(&as_shown(&failure.hint)))) + "\n");
     }
     if let Some(next) = &failure.next {
         out += &format!("next: {}\n", plain(next));

@@ -12,7 +12,7 @@ use pw_core::text::counted;
 use pw_core::time::human;
 
 use super::condition::{age, condition, said};
-use super::table::{RED, YELLOW, cell, count, drawn, next, paths, plain, table, toned};
+use super::table::{RED, YELLOW, cell, count, drawn, next, paths, plain, prose, table, toned};
 
 pub(crate) fn status(status: &Status) -> String {
     let mut head =
@@ -46,7 +46,8 @@ pub(crate) fn status(status: &Status) -> String {
             [["all"; 1].map(cell).as_slice(), &[""; 7].map(cell), &[tokens, cost]].concat(),
         );
     }
-    let mut out = format!("{}: {}\n\n{}", status.workflow, status.summary, drawn(&rows));
+    let summary = prose(&format!("{}: {}", status.workflow, status.summary));
+    let mut out = format!("{summary}\n\n{}", drawn(&rows));
     out += &integration(&status.integration);
     for worker in &status.workers {
         out += &remarks(worker);
@@ -62,7 +63,7 @@ pub(crate) fn status(status: &Status) -> String {
         out += &format!("  {worker} will not merge after {after}: {}\n", paths(&files));
     }
     for edit in &status.trial.moved_edits {
-        out += &format!("  {}\n", plain(&edit.words()));
+        out += &(prose(&format!("  {}", plain(&edit.words()))) + "\n");
     }
     if let Some(used) = &status.budget {
         out += &format!("  all together have used {}\n", used.message);
@@ -74,7 +75,7 @@ pub(crate) fn status(status: &Status) -> String {
     out.extend(status.drift.iter().map(drift));
     let note = status.remote.as_ref().and_then(Channel::note);
     let notes = note.into_iter().chain(status.engines.iter().filter_map(EngineAnswer::note));
-    out.extend(notes.map(|note| format!("  {}\n", plain(&note))));
+    out.extend(notes.map(|note| prose(&format!("  {}", plain(&note))) + "\n"));
     if let Some(unseen) = status.unseen.as_ref().filter(|unseen| !unseen.is_empty()) {
         out += &format!("  not committed here, so no worker sees it: {}\n", paths(unseen));
     }

@@ -4,7 +4,7 @@ use pw_core::retro::hindsight::{Hindsight, NewGlobs};
 use pw_core::retro::{Retro, TimeKind};
 use pw_core::time::{Seconds, about};
 
-use super::table::{cell, count, drawn, plain, state, table};
+use super::table::{cell, count, drawn, plain, prose, state, table};
 
 /// What the first line of a file of ours holds: such a file may be written anew.
 pub(crate) const MARKER: &str = "<!-- parallel-workflows pw-retro -->";
@@ -32,8 +32,8 @@ pub(crate) fn retro(retro: &Retro) -> String {
             count(worker.stops as usize),
         ]);
     }
-    let mut out = format!("{}\n\n{}", plain(&retro.headline), drawn(&rows));
-    let mut line = |text: String| out += &format!("  {}\n", plain(&text.replace('\n', " ")));
+    let mut out = format!("{}\n\n{}", prose(&plain(&retro.headline)), drawn(&rows));
+    let mut line = |text: String| out += &(prose(&format!("  {}", plain(&text))) + "\n");
     for overlap in retro.overlaps.iter().take(LISTED) {
         let names: Vec<&str> = overlap.workers.iter().map(|id| id.as_str()).collect();
         line(format!("{} was changed by {}", overlap.path, names.join(", ")));
@@ -49,7 +49,7 @@ pub(crate) fn retro(retro: &Retro) -> String {
         out += "\nWhat would have helped\n";
         for one in &retro.recommendations {
             let text = format!("{}: {} ({})", one.key, one.change, one.evidence);
-            out += &format!("  {}\n", plain(&text.replace('\n', " ")));
+            out += &(prose(&format!("  {}", plain(&text))) + "\n");
         }
     }
     for file in &retro.written {

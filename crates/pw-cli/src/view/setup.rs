@@ -13,7 +13,7 @@ use pw_core::setup::{Check, Created, List, Setup, SetupStatus};
 use pw_core::text::counted;
 use pw_core::time::about;
 
-use super::table::{cell, drawn, next, plain, plain_lines, table};
+use super::table::{cell, drawn, next, plain, plain_lines, prose, table};
 
 /// Branch and worktree are called like the worker: that is said once.
 fn setup(setup: &Setup, done: bool) -> String {
@@ -200,19 +200,21 @@ pub(crate) fn explained(explained: &Explained) -> String {
     explained.rows.iter().map(row).collect()
 }
 
-/// A line for each thing that is not as it should be, the worst first; a command on a line of its own,
-/// so that it can be copied.
-pub(crate) fn doctor(doctor: &Doctor) -> String {
-    let mut out = format!("{}\n", doctor.summary);
+/// A line for each thing that is not as it should be, the worst first, and when asked for each that is; a command
+/// on a line of its own, so that it can be copied.
+pub(crate) fn doctor(doctor: &Doctor, is_whole: bool) -> String {
+    let mut out = prose(&doctor.summary) + "\n";
     for Diagnosis { about, level, message, remedy, command } in &doctor.findings {
         let mark = match level {
+            Level::Ok if is_whole => "ok",
             Level::Ok => continue,
             Level::Note => "note",
             Level::Warning => "warning",
             Level::Problem => "problem",
         };
         let helps = remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
-        out += &format!("\n{mark}, {}: {}{}\n", about.word(), plain(message), plain(&helps));
+        let told = format!("{mark}, {}: {}{}", about.word(), plain(message), plain(&helps));
+        out += &format!("\n{}\n", prose(&told));
         out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
     }
     let rules = |rules: &[String]| -> String {

@@ -2,7 +2,7 @@
 
 use pw_core::branch::Branch;
 use pw_core::cleanup::{Cleanup, Stays};
-use pw_core::snapshot::{Forgotten, Restore, Snapshot};
+use pw_core::snapshot::{Forgotten, PushedSnapshot, Restore, Snapshot};
 use pw_core::time::human;
 
 use super::table::{cell, drawn, next, plain, table};
@@ -46,6 +46,12 @@ pub(crate) fn restore(restore: &Restore) -> String {
             .unwrap_or_default();
         let files = pw_core::text::counted(restored.files, "file");
         return format!("{} is back in {}: {files}\n", restored.snapshot, plain(place))
+            + &next(&restore.next);
+    }
+    if let Some(pushed) = &restore.pushed {
+        let PushedSnapshot { snapshot, remote, name } = pushed;
+        let remote = plain(remote);
+        return format!("{remote} has {snapshot} as {name}; in another clone:\n")
             + &next(&restore.next);
     }
     if restore.snapshots.is_empty() {

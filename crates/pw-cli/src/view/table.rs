@@ -42,14 +42,33 @@ pub(super) fn table(head: &[&str]) -> Table {
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(head.iter().map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if let Some(width) = table.width() {
-        // A terminal that does not tell how wide it is says 0.
-        table.set_width(if width == 0 { USUAL_WIDTH } else { width });
+    if let Some(width) = width() {
+        table.set_width(width);
     }
     if is_set("NO_COLOR") || std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
         table.force_no_tty();
     }
     table
+}
+
+/// Returns how wide the terminal is; nothing when stdout is none.
+fn width() -> Option<u16> {
+    // One that does not tell says 0.
+    Table::new().width().map(|width| if width == 0 { USUAL_WIDTH } else { width })
+}
+
+/// Returns a sentence as lines that the terminal has room for, which would break it within words. Not for
+/// commands: they stay on one line, to be copied.
+pub(super) fn prose(text: &str) -> String {
+    let Some(width) = width() else { return text.to_owned() };
+    folded(text, usize::from(width))
+}
+
+fn folded(text: &str, width: usize) -> String {
+    let indent = text.len() - text.trim_start_matches(' ').len();
+    let deeper = " ".repeat(indent + 2);
+    let options = Options::new(width).break_words(false).subsequent_indent(&deeper);
+    fill(text, options.word_splitter(WordSplitter::NoHyphenation))
 }
 
 pub(super) fn cell(text: impl ToString) -> Cell {
@@ -178,4 +197,18 @@ pub(super) fn next(steps: &[NextStep]) -> String {
 
 pub(super) fn count(number: usize) -> Cell {
     if number == 0 { Cell::new("") } else { Cell::new(number) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn a_sentence_is_folded_between_words() {
+        let told = "  workers: Split into fewer workers, or run pw-setup check";
+        let lines = "  workers: Split into fewer\n    workers, or run pw-setup\n    check";
+        assert_eq!(folded(told, 28), lines);
+        let path = "task-1 owns a-very-long/path/that-has-no-room/at-all";
+        assert_eq!(folded(path, 20), "task-1 owns\n  a-very-long/path/that-has-no-room/at-all");
+    }
 }

@@ -1,5 +1,6 @@
 //! What a worker is told.
 
+use pw_core::path::RepoPath;
 use pw_core::text::counted;
 use pw_core::worker::{Brief, Committed, Passed, Ran, Synced, Undone};
 
@@ -27,6 +28,11 @@ pub(crate) fn brief(brief: &Brief) -> String {
     out += &list("You own", &brief.owns);
     out += &list("Every worker may change", &brief.shared);
     out += &list("Of these, add lines and change none", &brief.union);
+    if let Some(checkout) = &brief.checkout {
+        let folders: Vec<String> = checkout.folders.iter().map(RepoPath::to_string).collect();
+        out += &list("Checked out are the files at the top and", &folders);
+        out += &format!("  more: {}\n", checkout.more);
+    }
     out += &list("Tasks", &brief.tasks);
     out += &list("Checkpoints", &brief.checkpoints);
     if !brief.finished.is_empty() {

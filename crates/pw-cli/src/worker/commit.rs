@@ -17,7 +17,7 @@ use pw_core::signal::Signal;
 use pw_core::unstageable::{self, Unstageable};
 use pw_core::worker;
 
-use super::own_worktree::{OwnWorktree, is_signal};
+use super::own_worktree::{Finished, OwnWorktree, is_signal};
 use super::surroundings;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
@@ -85,13 +85,15 @@ pub(super) fn commit(
     notes.extend(note);
     let is_undoable = !checkpoint::undoable(&own.workflow.plan, own.worker, &tree).is_empty();
     let undo = is_undoable.then(|| NextStep::new("undo", Next::Undo));
-    // What it asks for can be there already.
-    let sync = match signal {
-        Signal::Needs { worker, .. } if own.is_done(worker)? => {
-            Some(NextStep::new("take in", Next::Sync))
+    // What it asks for can be there already, and it can be in what was taken in that it is not.
+    let mut sync = None;
+    if let Signal::Needs { worker: other, .. } = signal {
+        match own.finished_by(other)? {
+            Some(Finished::TakenIn) => notes.push(worker::has_to_go_on(other)),
+            Some(Finished::ToTakeIn) => sync = Some(NextStep::new("take in", Next::Sync)),
+            None => {}
         }
-        _ => None,
-    };
+    }
     let steps = again.into_iter().chain(undo).chain(sync).collect();
     own.announce(&path, signal, &message, tree.uncommitted(), notes, steps)
 }
@@ -212,6 +214,7 @@ impl Draft<'_> {
         if *self.signal == Signal::Checkpoint {
             notes.extend(self.own.unseen()?.1);
         }
+        notes.extend(self.own.shrunk(self.path, &take)?);
         Ok(notes)
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
-use pw_core::checkpoint::OwnBranch;
+use pw_core::checkpoint::{self, OwnBranch};
 use pw_core::details::HookSaid;
 use pw_core::details::LostSignal;
 use pw_core::facts::{TreeState, WorktreeFacts};
@@ -47,6 +47,14 @@ pub(super) struct OwnWorktree<'a> {
     pub(super) repairs: OnceCell<Repairs>,
 }
 
+/// What another worker finished, as seen from a worker's branch.
+pub(super) enum Finished {
+    /// The branch has all of it.
+    TakenIn,
+    /// It can be taken in.
+    ToTakeIn,
+}
+
 impl OwnWorktree<'_> {
     pub(super) fn require_other(&self, provider: &WorkerId) -> Result<()> {
         if *provider == self.worker.id {
@@ -65,11 +73,36 @@ impl OwnWorktree<'_> {
         Ok(states.into_iter().find(|status| status.id == self.worker.id))
     }
 
-    /// Returns whether another worker has all it was asked for.
-    pub(super) fn is_done(&self, other: &WorkerId) -> Result<bool> {
+    /// Returns what another worker finished, as seen from here; `None` while it is at work.
+    pub(super) fn finished_by(&self, other: &WorkerId) -> Result<Option<Finished>> {
         let facts = self.workflow.facts(self.shell.now, Worktrees::None)?;
         let states = self.workflow.board(&facts).states;
-        Ok(states.iter().any(|status| status.id == *other && status.state.is_done()))
+        let done = states.iter().find(|status| status.id == *other && status.state.is_done());
+        let Some(done) = done else { return Ok(None) };
+        let repo = &self.workflow.repo;
+        let head = repo.read_head(&self.workflow.worktree(self.worker))?.oid;
+        let is_here = done.tip.as_ref().map_or(Ok(false), |tip| repo.is_ancestor(tip, &head))?;
+        Ok(Some(if is_here { Finished::TakenIn } else { Finished::ToTakeIn }))
+    }
+
+    /// Returns a note on a file that only grows by the plan, of which the newest commit takes lines out that
+    /// the worker began with.
+    pub(super) fn shrunk(&self, path: &Path, taken: &BTreeSet<RepoPath>) -> Result<Option<String>> {
+        let Workflow { repo, plan, record, .. } = self.workflow;
+        if !taken.iter().any(|path| plan.union.owns(path)) {
+            return Ok(None);
+        }
+        let head = repo.read_head(path)?;
+        let placement = record.placements.get(&self.worker.id);
+        let (Some(before), Some(placement)) = (head.parents.first(), placement) else {
+            return Ok(None);
+        };
+        // Lines of its own a worker may take out again.
+        let now = repo.stat(before, &head.oid)?;
+        if checkpoint::shrunk(plan, &now).is_none() {
+            return Ok(None);
+        }
+        Ok(checkpoint::shrunk(plan, &repo.stat(&placement.fork, &head.oid)?))
     }
 
     /// Returns the worker's own files that git was told to overlook and that have changed.

@@ -18,12 +18,15 @@ fn a_need_that_the_providers_finished_work_does_not_meet_reopens_the_provider() 
     users.write("api/users.py", "1\n").commit("[COMPLETE] users");
     posts.write("api/posts.py", "1\n").commit("[CHECKPOINT] posts");
     // The first time it is there to be taken in.
-    posts.pw(&["needs", "task-1", "UserModel", "authors"]).data();
+    let said = posts.pw(&["needs", "task-1", "UserModel", "authors"]).data();
     assert_eq!(status(&repo)["waiting"][0]["outlook"], "satisfied");
+    assert_eq!(said["next"][0]["command"], "pw-worker sync");
     posts.pw(&["sync"]).data();
 
     // The second time it is not in what the provider finished.
-    posts.pw(&["needs", "task-1", "UserModel", "a field for the avatar"]).data();
+    let said = posts.pw(&["needs", "task-1", "UserModel", "a field for the avatar"]).data();
+    assert_eq!(said["next"], json!([]), "there is nothing to take in");
+    assert!(said["notes"][0].as_str().unwrap().contains("it has to go on"), "{said}");
     let now = status(&repo);
     let waits =
         json!({"worker": "task-1", "item": "UserModel", "satisfied": false, "reopen": true});

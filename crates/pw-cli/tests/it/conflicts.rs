@@ -236,7 +236,8 @@ fn the_same_hunks_are_resolved_once_and_looked_at_each_time() {
     assert_eq!(error["details"]["conflicts"][0].get("hunks"), None, "told before: {error:#}");
     let error = repo.pw("pw-integrate continue").error(4, "unresolved");
     assert_eq!(error["details"]["conflicts"][0]["remembered"], true);
-    repo.pw("pw-integrate continue --add").data();
+    let stopped = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    repo.follow(&stopped["next"]);
     assert_eq!(repo.git(&["show", "integration/rest-api:shared.txt"]).lines().nth(2), Some("both"));
 }
 

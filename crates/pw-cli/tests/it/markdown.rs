@@ -111,8 +111,10 @@ fn every_skill_and_agent_keeps_the_form() {
     ] {
         let page = Page::read(&format!("agents/{name}.md"));
         let example = format!("Use the {name} agent {words}");
-        page.require_head(&["name", "description", "tools", "color"], name, &[&example], 120);
-        assert_eq!(page.head()["tools"], tools, "{name}");
+        let keys = ["name", "description", "tools", "model", "color"];
+        page.require_head(&keys, name, &[&example], 120);
+        // Said, since clients differ in what they take where nothing is; a smaller one was not tried.
+        assert_eq!((page.head()["tools"], page.head()["model"]), (tools, "inherit"), "{name}");
     }
     let command = Page::read("commands/status.md");
     assert_eq!(command.head()["disable-model-invocation"], "true", "always-on text");

@@ -57,7 +57,7 @@ fn commands<'a>(
         Next::Run { workflow, options },
         Next::Run { workflow, options: ungated },
         Next::go_on(workflow),
-        Next::Continue { workflow, retest: true },
+        Next::Continue { workflow, add: true, retest: true },
         Next::Abort(workflow),
         Next::Finish { workflow, way: None },
         Next::Finish { workflow, way: Some(Way::Merge) },

@@ -157,6 +157,34 @@ fn what_is_no_helper_is_not_packaged() {
     );
 }
 
+/// What was built before the version went up, and lies there still.
+#[test]
+fn a_helper_of_another_version_is_not_packaged() {
+    let Some(source) = Source::new() else { return };
+    if cfg!(target_os = "macos") {
+        return; // The signature of a program that was changed does not fit, and macOS ends it.
+    }
+    let program = fs::read(env!("CARGO_BIN_EXE_pw")).unwrap();
+    let other = "9".repeat(env!("CARGO_PKG_VERSION").len());
+    fs::write(source.path("old"), replaced(program, env!("CARGO_PKG_VERSION"), &other)).unwrap();
+    let mode = fs::metadata(env!("CARGO_BIN_EXE_pw")).unwrap().permissions();
+    fs::set_permissions(source.path("old"), mode).unwrap();
+    let said = refused(&source.release(&["--helper", "old", "--to", "tree"]));
+    assert!(said.contains(&format!("says pw-setup {other}, plugin.json")), "{said}");
+    assert!(!source.path("tree").exists());
+}
+
+/// Puts one text in the place of another of its length, wherever that stands.
+fn replaced(mut bytes: Vec<u8>, old: &str, new: &str) -> Vec<u8> {
+    let first = old.as_bytes()[0];
+    for at in 0..bytes.len() - old.len() {
+        if bytes[at] == first && bytes[at..].starts_with(old.as_bytes()) {
+            bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
+        }
+    }
+    bytes
+}
+
 #[test]
 fn releases_follow_each_other_on_the_branch_that_users_install() {
     let Some(source) = Source::new() else { return };

@@ -412,3 +412,104 @@ fn a_worker_takes_in_what_another_clone_finished_and_joins_a_clone_without_conte
     run(&repo, &later, "pw-setup join task-2").data();
     assert!(later.join("worktrees/task-2-posts/api/users.py").is_file());
 }
+
+/// Ends a helper, its git and the remote's at the moment when the remote has all and moved nothing,
+/// as a machine that loses its power. The remote keeps what git there had begun: its lock of the ref.
+const POWER_CUT: &str = r#"#!/bin/sh
+read old new ref
+touch "$PWD/$ref.lock"
+pid=$$
+while read comm < /proc/$pid/comm && [ "$comm" != pw-worker ]; do
+    pid=$(sed 's/.*) . //; s/ .*//' /proc/$pid/stat); [ "$pid" -gt 1 ] || exit 1; all="$pid $all"
+done
+rm "$0"; kill -9 $all
+"#;
+
+#[test]
+fn a_node_that_dies_while_it_pushes_loses_nothing_that_it_committed() {
+    let repo = led(THREE);
+    let (node, remote) = (clone(&repo, "node"), repo.beside("remote.git"));
+    run(&repo, &node, "pw-setup join task-1").data();
+    let worktree = node.join("worktrees/task-1-users");
+    std::fs::create_dir_all(worktree.join("api")).unwrap();
+    std::fs::write(worktree.join("api/users.py"), "half\n").unwrap();
+    std::fs::create_dir_all(remote.join("hooks")).unwrap();
+    pw_testkit::repo::write_program(&remote.join("hooks/pre-receive"), POWER_CUT);
+    let cut = repo.helper(&worktree, &["pw-worker", "checkpoint", "half"]).output().unwrap();
+    assert_eq!((cut.status.code(), cut.stdout.len()), (None, 0), "{cut:?}");
+    let pushed = |of: &Path| repo.git_in(of, &["rev-parse", "work/task-1-users"]);
+    let kept = pushed(&node);
+    assert_ne!(pushed(&remote), kept);
+
+    // Elsewhere it begins where the remote is, which nothing half-made has changed; the lock that is
+    // left there is told as what it is, to whoever pushes.
+    let other = clone(&repo, "other");
+    run(&repo, &other, "pw-setup join task-1").data();
+    assert_eq!(pushed(&other), pushed(&remote));
+    let again = run(&repo, &worktree, "pw-worker blocked question").data();
+    assert_eq!(again["pushed"]["trouble"], "locked", "{again:#}");
+    let lock = remote.join("refs/heads/work/task-1-users.lock");
+    let note = again["notes"].to_string();
+    assert!(
+        note.contains("refs/heads/work/task-1-users.lock") && !note.contains("another clone"),
+        "{note}"
+    );
+    std::fs::remove_file(lock).unwrap();
+
+    // The machine is up again: its job goes on with what it had committed, and all of it arrives.
+    run(&repo, &node, "pw-setup join task-1").data();
+    std::fs::write(worktree.join("api/users.py"), "whole\n").unwrap();
+    let whole = run(&repo, &worktree, "pw-worker checkpoint whole").data();
+    assert_eq!(whole["pushed"]["ok"], true, "{whole:#}");
+    assert_eq!(pushed(&remote), pushed(&node));
+    repo.git_in(&remote, &["merge-base", "--is-ancestor", &kept, "work/task-1-users"]);
+    let status = repo.pw("pw-monitor status --fetch --verbose").data();
+    assert_eq!(worker(&status, "task-1")["tip"], pushed(&node));
+}
+
+#[test]
+fn a_lock_that_a_killed_push_left_on_the_record_is_named() {
+    let repo = led(THREE);
+    crate::complete_all(&repo);
+    let remote = repo.beside("remote.git");
+    let lock = remote.join("refs/pw/rest-api/record.lock");
+    std::fs::write(&lock, "").unwrap();
+    let before = refs(&repo, &repo.root());
+    let error = repo.pw("pw-integrate run").error(3, "remote_failed");
+    assert_eq!(error["details"]["trouble"], "locked", "{error:#}");
+    assert!(error["message"].as_str().unwrap().contains("record.lock"), "{error:#}");
+    assert_eq!(refs(&repo, &repo.root()), before);
+    std::fs::remove_file(&lock).unwrap();
+    repo.pw("pw-integrate run").data();
+}
+
+#[test]
+fn a_snapshot_leaves_its_clone_on_request_and_with_ignored_files_only_on_the_users_word() {
+    let repo = led(THREE);
+    let users = repo.worker("task-1-users");
+    repo.write(".git/info/exclude", ".env\nworktrees\n");
+    for label in ["task-1-users", "task-2-posts", "task-3-docs"] {
+        repo.worker(label).commit("[COMPLETE]");
+    }
+    repo.pw("pw-integrate run").data();
+    users.write(".env", "KEY=1").write("api/users.py", "draft\n");
+    repo.pw("pw-integrate cleanup --snapshot").data();
+
+    let error = repo.pw("pw-integrate restore --snapshot task-1/1 --push").error(2, "usage");
+    assert!(error["message"].as_str().unwrap().contains("`.env`"), "{error:#}");
+    assert!(!there(&repo).contains("snapshot"));
+    let data = repo.pw("pw-integrate restore --snapshot task-1/1 --push --with-ignored").data();
+    assert!(there(&repo).contains("refs/pw/rest-api/snapshot/task-1/1"), "{data:#}");
+    repo.pw("pw-integrate restore --snapshot task-1/1 --push --with-ignored").data();
+
+    let other = clone(&repo, "other");
+    run(&repo, &other, "pw-monitor status --fetch").data();
+    let words: Vec<&str> =
+        data["next"][0]["command"].as_str().unwrap().split(' ').skip(1).collect();
+    repo.git_in(&other, &words);
+    let back = repo.beside("back");
+    let restore = ["pw-integrate", "restore", "--snapshot", "task-1/1", "--into"];
+    repo.pw_in(&other, &[&restore[..], &[&*back.to_string_lossy()]].concat()).data();
+    let read = |path: &str| std::fs::read_to_string(back.join(path)).unwrap();
+    assert_eq!(read(".env") + &read("api/users.py"), "KEY=1draft\n");
+}

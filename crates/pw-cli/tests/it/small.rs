@@ -242,3 +242,25 @@ fn a_word_of_an_answer_is_explained_alone() {
     let shown = repo.pw("pw-setup explain blocked --format human").stdout;
     assert!(shown.starts_with("blocked (the state of a worker)\n"), "{shown}");
 }
+
+#[test]
+fn what_a_wait_told_once_is_not_among_its_next_steps_again() {
+    let repo = at_work(2);
+    repo.worker("task-1-part-1").commit("[BLOCKED:key] which?");
+    let first = repo.pw("pw-monitor wait --timeout 0s").data();
+    assert!(first["changes"][0]["command"].as_str().unwrap().starts_with("git log"), "{first}");
+    let actions = |waited: &Value| {
+        let steps = waited["next"].as_array().unwrap();
+        steps.iter().map(|step| step["action"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(actions(&first), [json!("wait")]);
+    repo.worker("task-2-part-2").commit("[COMPLETE] all");
+    let since = first["cursor"].as_str().unwrap();
+    let then = repo.pw(&format!("pw-monitor wait --timeout 0s --since {since}")).data();
+    assert_eq!(
+        (actions(&then), &then["changes"][0]["worker"]),
+        (vec![json!("wait")], &json!("task-2"))
+    );
+    let all = repo.pw("pw-monitor wait --timeout 0s --verbose").data();
+    assert!(actions(&all).contains(&json!("read")), "{all}");
+}

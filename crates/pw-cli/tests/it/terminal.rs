@@ -84,6 +84,27 @@ fn no_width_breaks_a_word_of_a_table() {
     assert!(!table[0].contains("outside") && !table[0].contains("open"), "{status}");
 }
 
+/// A terminal would break a longer line wherever it ends; a command stays whole, to be copied.
+#[test]
+fn a_sentence_is_folded_between_words_and_a_command_is_not() {
+    let repo = story();
+    repo.git(&["config", "gc.pruneExpire", "now"]);
+    let doctor = "pw-setup doctor --no-trial --verbose";
+    for line in ["pw-retro report", doctor, "pw-integrate run", "pw-integrate check nothing"] {
+        let shown = plain(&shown(&repo, 60, &[], line));
+        let is_command = |line: &str| {
+            let starts = ["  pw-", "  git ", "  npm ", "next: ", "    Bash("];
+            starts.iter().any(|start| line.starts_with(start)) || !line.trim().contains(' ')
+        };
+        let next = shown.split("\nNext\n").next().unwrap();
+        let mut prose = next.lines().filter(|line| !is_command(line));
+        assert!(prose.all(|line| line.chars().count() <= 60), "{line}\n{shown}");
+    }
+    // All of it was asked for.
+    let healthy = |line: &str| shown(&repo, 60, &[], line).contains("\nok, ");
+    assert!(healthy(doctor) && !healthy("pw-setup doctor --no-trial"));
+}
+
 #[test]
 fn colours_are_those_of_the_terminal_and_none_where_there_should_be_none() {
     let repo = story();

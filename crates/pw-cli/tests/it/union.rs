@@ -186,3 +186,46 @@ fn a_merge_of_culprits_unites_as_the_real_one_does() {
     repo.pw("pw-integrate run --without task-2").data();
     assert_eq!(shown(&repo, "integration/rest-api"), with(&["task-1-users", "task-3-docs"]));
 }
+
+#[test]
+fn a_tool_that_takes_lines_out_is_told_of_and_a_worker_may_take_its_own_out() {
+    let repo = growing(THREE, "");
+    let users = repo.worker("task-1-users");
+    let checkpoint = |text: &str| {
+        users.write(LOG, text);
+        users.pw(&["checkpoint", "changes"]).data()["notes"].to_string()
+    };
+    assert_eq!(checkpoint(&with(&["users", "a typo"])), "null");
+    assert_eq!(checkpoint(&with(&["users", "no typo"])), "null");
+    // What was there before is another's, also when the worker goes on with the rest.
+    let noted = checkpoint("- users\n");
+    assert!(noted.contains(LOG) && noted.contains("3 lines that were there"), "{noted}");
+    users.write("api/users.py", "1");
+    assert_eq!(users.pw(&["checkpoint", "more"]).data().get("notes"), None, "told once");
+    assert_eq!(checkpoint(&with(&["users"])), "null");
+}
+
+#[test]
+fn a_landing_that_conflicts_names_what_the_users_merge_will_find() {
+    let repo = growing(THREE, "");
+    let users = repo.worker("task-1-users");
+    users.write(LOG, &with(&["users"])).write("shared.txt", "users\n").commit("[COMPLETE] users");
+    repo.pw("pw-integrate run --without task-2 --without task-3").data();
+    repo.write(LOG, &with(&["theirs"]));
+    repo.write("shared.txt", "theirs\n");
+    repo.commit("theirs");
+    let error = repo
+        .pw("pw-integrate finish --merge --without task-2 --without task-3")
+        .error(3, "base_conflict");
+    let details = &error["details"];
+    let named: Vec<&Value> =
+        details["conflicts"].as_array().unwrap().iter().map(|file| &file["path"]).collect();
+    let commands: Vec<&str> =
+        details["commands"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+    repo.follow(&details["commands"][0]);
+    assert!(!repo.shell(commands[1]).output().unwrap().status.success());
+    let place = repo.root().join("worktrees/_landing");
+    let found = repo.git_in(&place, &["diff", "--name-only", "--diff-filter=U"]);
+    assert_eq!(named, found.lines().collect::<Vec<_>>());
+    assert!(error["message"].as_str().unwrap().contains("2 files"), "{error}");
+}

@@ -18,12 +18,17 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod packaged;
+mod unbuilt;
 
 /// Builds helpers that show what reached them. Beside it, `compiled` gets a line per compilation, `calls` one per
-/// call and `environment` its environment; the file `broken` fails it, and while there is a file `hold` it does
-/// not end.
+/// call and `environment` its environment; the file `broken` fails it with what it says, and while there is a file
+/// `hold` it does not end. The file `version` is what it says of itself.
 const CARGO: &str = r#"#!/bin/sh
 here=${0%/*}
+if [ "$1" = --version ]; then
+  if [ -e "$here/version" ]; then cat "$here/version" && exit; fi
+  echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)' && exit
+fi
 echo "$PWD $*" >>"$here/calls"
 env >"$here/environment"
 while [ $# -gt 0 ]; do
@@ -36,7 +41,7 @@ mkdir -p "$target/plugin"
 until mkdir "$target/lock" 2>/dev/null; do sleep 0.05; done
 trap 'rmdir "$target/lock"' EXIT
 if [ -e "$here/broken" ]; then
-  printf 'error: a "quoted" \\ thing\tin \033[1mbold\033[0m\nerror: could not compile\n' >&2
+  cat "$here/broken" >&2
   exit 101
 fi
 newer=$(find "${manifest%/*}/crates" -newer "$target/built" 2>&1)
@@ -85,7 +90,9 @@ impl Plugin {
             let wrapper = fs::read_to_string(repository.join("bin").join(helper)).unwrap();
             write_program(&root.join("bin").join(helper), &wrapper);
         }
-        for file in ["scripts/helper.sh", "scripts/provide.sh", ".claude-plugin/plugin.json"] {
+        for file in
+            ["scripts/helper.sh", "scripts/provide.sh", ".claude-plugin/plugin.json", "Cargo.toml"]
+        {
             fs::copy(repository.join(file), root.join(file)).unwrap();
         }
         for source in
@@ -303,11 +310,11 @@ fn without_cargo_the_answer_says_what_to_install() {
 #[test]
 fn a_failed_build_shows_the_end_of_its_log() {
     let plugin = Plugin::new();
-    plugin.write("tools/broken", "");
+    let last = "error: a \"quoted\" \\ thing\tin \u{1b}[1mbold\u{1b}[0m\nerror: could not compile";
+    plugin.write("tools/broken", last);
     let error = refusal(&plugin.wrapper("pw-retro").args(["report", "a b"]).output().unwrap());
     assert_eq!((&error["code"], &error["next"]), (&json!("helper_not_built"), &json!("pw-retro")));
-    let tail = "error: a \"quoted\" \\ thing\tin \u{1b}[1mbold\u{1b}[0m\nerror: could not compile";
-    assert_eq!(error["details"]["log_tail"], tail);
+    assert_eq!(error["details"]["log_tail"], last);
     assert!(Path::new(error["details"]["log"].as_str().unwrap()).is_file());
 
     fs::remove_file(plugin.path("tools/broken")).unwrap();

@@ -67,8 +67,17 @@ pub(super) fn change(
     if is_own || is_scratch(plan, around, &scratch) {
         return None;
     }
-    Some(match path.as_bytes().is_empty() {
-        true => "this changes the files of all workers: name your own files".to_owned(),
+    if path.as_bytes().is_empty() {
+        return Some("this changes the files of all workers: name your own files".to_owned());
+    }
+    let is_folder = matches!(change, Change::Deep | Change::Removal)
+        && owner(plan, path).is_none()
+        && around.is_folder(&format!("{}/{path}", around.worktree()));
+    Some(match is_folder {
+        true if reaches(plan, worker, path) => {
+            format!("not all that is in {path} is yours: name your own files")
+        }
+        true => format!("nothing in {path} is yours: name your own files"),
         false => foreign(plan, worker, path),
     })
 }

@@ -133,6 +133,33 @@ const FORMATTERS: &[(&str, &[&str], &[&str])] = &[
     ("yapf", &["-i", "--in-place"], &[]),
 ];
 
+/// Options of theirs with a value, which is no file to be rewritten; none of them has another meaning to any.
+const VALUED: &[&str] = &[
+    "--config",
+    "--exclude",
+    "--ext",
+    "--extend-exclude",
+    "--extend-ignore",
+    "--extend-select",
+    "--fixable",
+    "--ignore",
+    "--ignore-path",
+    "--ignore-pattern",
+    "--include",
+    "--line-length",
+    "--max-line-length",
+    "--parser",
+    "--plugin",
+    "--print-width",
+    "--profile",
+    "--rule",
+    "--select",
+    "--style",
+    "--tab-width",
+    "--target-version",
+    "--unfixable",
+];
+
 /// Returns whether a program of this name changes the files it is given.
 pub(super) fn is_known(name: &str) -> bool {
     PROGRAMS.iter().any(|(known, ..)| *known == name)
@@ -367,7 +394,16 @@ fn formatter(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     if has(looking) || (!writing.is_empty() && !has(writing)) {
         return;
     }
-    let files: Vec<&Word> = words.iter().filter(|word| !word.text.starts_with('-')).collect();
+    let mut files: Vec<&Word> = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.text.as_str() {
+            option if VALUED.contains(&option) => drop(rest.next()),
+            "-l" | "-t" if matches!(*known, "black" | "isort") => drop(rest.next()),
+            option if option.starts_with('-') => {}
+            _ => files.push(word),
+        }
+    }
     let is_filter = files.is_empty() && !writing.is_empty();
     if files.is_empty() && !is_filter && name != "rustfmt" {
         judge.changes(Deep, &Word::new("."));

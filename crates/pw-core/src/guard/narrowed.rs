@@ -156,12 +156,22 @@ fn is_step(judge: &Judge<'_>, words: &[String]) -> bool {
             matches!(judge.around.target(folder), Target::Inside(_))
                 && judge.around.is_folder(folder)
         }
+        // It prints what the script says anyway; a redirection is no word.
+        ["echo", ..] => true,
+        ["set", ref options @ ..] if !options.is_empty() => {
+            options.iter().all(|word| is_strict(word))
+        }
         ["pw-worker", "run", "--", script] if script.contains(' ') => {
             needs_no_question(judge, script).is_some()
         }
         ["pw-worker", "run", "--", ..] => is_narrowed(judge, &rest[3..]),
         _ => helper::is_harmless(judge, &plain) || is_narrowed(judge, words),
     }
+}
+
+/// Returns whether a word of `set` only makes a script end earlier.
+fn is_strict(word: &str) -> bool {
+    word == "pipefail" || word.strip_prefix('-').is_some_and(|letters| is_made_of(letters, "euo"))
 }
 
 /// Returns whether a command is one of the plan's gates or of their commands, or selects of it.
@@ -352,7 +362,9 @@ fn words(judge: &Judge<'_>, command: &ast::Command) -> Option<Vec<String>> {
         match item {
             ast::CommandPrefixOrSuffixItem::Word(word)
             | ast::CommandPrefixOrSuffixItem::AssignmentWord(_, word) => {
-                words.push(expansion::literal(&word.value, &judge.options)?);
+                // How the last command ended is a number.
+                let known = word.value.replace("$?", "0");
+                words.push(expansion::literal(&known, &judge.options)?);
             }
             ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) if is_of_errors(redirect) => {}
             _ => return None,

@@ -1,5 +1,7 @@
 //! The rules of the guard as tables: a command, and what is said to it.
 
+mod typed;
+
 use super::*;
 
 /// A worktree at `/r/worktrees/task-1-a` of the repository `/r`, written down.
@@ -448,140 +450,30 @@ fn commits_and_messages_are_refused_with_the_fix() {
     assert!(message(&plan, worker, "a plain subject").is_none());
 }
 
-fn is_allowed(gate: &str, command: &str) -> bool {
-    let plan = format!(
-        "workflow: w\nverify: {}\nworkers:\n  - {{id: task-1, name: a, owns: [a]}}\n  - {{id: task-2, name: b, owns: [b]}}\n",
-        serde_json::json!(gate),
-    );
-    let plan = Plan::parse(&plan).unwrap();
-    matches!(shell(&plan, &plan.workers[0], command, &Drawn), Decision::Allow(_))
-}
-
 #[test]
-fn what_narrows_a_gate_needs_no_question() {
-    for (gate, commands) in [
-        (
-            "python -m pytest -q tests",
-            &[
-                "python -m pytest -q tests | tail -50",
-                "python -m pytest -q tests 2>&1 | tail",
-                "python -m pytest -q a/x 2>&1 | tail -n 20",
-                "python -m pytest a/x::test_one -xvs",
-                "python -m pytest -k 'one and two' --maxfail=1 --tb=short | grep -E 'FAILED|error' | head -5",
-                "pw-worker run -- python -m pytest -q a/x",
-                "pw-worker run -- python -m pytest -q a/x 2>&1 | tail -5",
-                "pw-worker run -- 'python -m pytest a/x | tail -5'",
-                "cd a && python -m pytest x",
-                "cd /r/worktrees/task-1-a && python -m pytest -q a/x",
-                "python -m pytest -q tests; git status --short",
-                "pw-worker run | tail -3",
-                "git diff --stat | cat",
-            ][..],
-        ),
-        (
-            "cargo test --workspace",
-            &["cargo test -p users --test it login -- --nocapture", "cargo test users 2>/dev/null"],
-        ),
-        (
-            "PYTHONPATH=src python -m pytest -q --strict-markers",
-            &[
-                "PYTHONPATH=src python -m pytest -q --strict-markers 2>&1 | tail -20",
-                "PYTHONPATH=src python -m pytest -q a/x --strict-markers",
-                "python -m pytest --strict-markers a/x",
-                "PYTHONPATH=src python3 -m pytest --strict-markers a/x -rf --co",
-                "PYTHONPATH=src pytest --strict-markers a/x | tail -5",
-                "env PYTHONPATH=src python3.11 -m pytest --strict-markers a/x",
-                "timeout 60 python -m pytest --strict-markers a/x",
-                "timeout 2m pw-worker run | tail -3",
-                "PYTHONPATH=src:a NO_COLOR=1 python -m pytest --strict-markers a/x",
-                "pw-worker run -- PYTHONPATH=src python -m pytest a/x --strict-markers",
-                "NO_COLOR=1 pw-worker run -- PYTHONPATH=src python -m pytest --strict-markers | tail",
-                "pw-worker brief | jq .data.notes",
-                "pw-worker brief --only notes,owns | jq -r '.data.owns[]' | head -3",
-                "pw-monitor status | python3 -m json.tool | head -40",
-                "cd a && pw-worker brief",
-                "git restore --source work/task-2-b -- a/x",
-                "git restore --source=work/task-2-b a/x",
-            ],
-        ),
-        ("npm test", &["npm test | tail -20"]),
-        ("npm test -- --bail", &["npm test -- a/x -t login"]),
-        ("uv run pytest", &["uv run pytest a/x -q | sed -n 1,20p"]),
-        (
-            "make lint && make test",
-            &["make lint", "make test 2>&1 | tail -5", "make lint; make test"],
-        ),
-        ("cargo nextest run", &["cargo nextest run users | wc -l"]),
-        ("black --check . && pytest", &["black --check .", "pytest a/x"]),
-        ("ruff check --no-fix .", &["ruff check --no-fix a/x"]),
+fn what_rewrites_a_folder_is_told_whose_it_is() {
+    let plan = Plan::parse(
+        "workflow: w\nworkers:\n  - {id: task-1, name: a, owns: [a/x, a/z]}\n  - {id: task-2, name: b, owns: [b]}\n",
+    )
+    .unwrap();
+    for (command, told) in [
+        ("ruff format a", "not all that is in a is yours"),
+        ("black --line-length 100 a", "not all that is in a is yours"),
+        ("rm -r a", "not all that is in a is yours"),
+        ("ruff format b", "owned by task-2"),
+        ("ruff check --fix --select I,F a/x", ""),
+        ("ruff check --fix --select=I,F --exclude b a/x", ""),
+        ("black -l 100 -t py310 a/x", ""),
+        ("isort --profile black a/x", ""),
+        ("prettier --write --parser babel a/x --config b/y", ""),
+        ("prettier -l --write b/y", "owned by task-2"),
+        ("ruff check --select I --fix .", "files of all workers"),
+        ("eslint --fix --rule semi:2 b/y", "owned by task-2"),
     ] {
-        for command in commands {
-            assert!(is_allowed(gate, command), "{gate}: {command}");
-        }
-    }
-}
-
-#[test]
-fn what_does_something_else_is_left_to_the_client() {
-    for (gate, commands) in [
-        (
-            "python -m pytest -q tests",
-            &[
-                "python -m pip install x",
-                "python a/x",
-                "python -m pytest -q ../task-2-b/b",
-                "python -m pytest /etc",
-                "python -m pytest -p evil --rootdir=/x",
-                "python -m pytest --junitxml=a/x",
-                "python -m pytest -o cache_dir=b",
-                "python -m pytest a/x > out.txt",
-                "python -m pytest a/x | tee b/y",
-                "python -m pytest a/x | tail -5 /etc/passwd",
-                "python -m pytest a/x | grep x /etc/passwd",
-                "python -m pytest a/x | sed -n 1,2w/x",
-                "python -m pytest a/x | sort -o b/y",
-                "python -m pytest a/x | sh",
-                "python -m pytest $X",
-                "python -m pytest a/x & id",
-                "A=1 python -m pytest a/x",
-                "cd ../task-2-b && python -m pytest x",
-                "pw-worker run -- rm -rf a",
-                "pw-worker run -- 'python -m pytest a/x; id'",
-            ][..],
-        ),
-        (
-            "PYTHONPATH=src python -m pytest -q",
-            &[
-                "PYTHONPATH=/x python -m pytest -q",
-                "env PYTHONPATH=/x python -m pytest -q",
-                "env -i python -m pytest -q",
-                "timeout -k 1 60 python -m pytest -q",
-                "timeout 60 rm -rf a",
-                "python-evil -m pytest -q",
-                "./pytest -q",
-                "python -m pytest -q -rf/x",
-                "PYTHONPATH=../task-2-b python -m pytest -q a/x",
-                "PYTEST_ADDOPTS=--rootdir=/x python -m pytest -q",
-                "LD_PRELOAD=/x python -m pytest -q",
-                "NO_COLOR=1",
-                "NO_COLOR=1 rm -rf a",
-                "NO_COLOR=1 pw-worker run -- PYTHONPATH=/x python -m pytest",
-                "pw-worker brief | jq .data /etc/passwd",
-                "pw-worker brief | jq -f /x",
-                "pw-worker brief | python3 -c 1",
-                "git restore --source work/task-2-b -- b/y",
-            ],
-        ),
-        ("make check", &["make deploy", "make check deploy", "make -f x check", "make"]),
-        ("cargo test", &["cargo run", "cargo test --config x", "cargo test --target-dir /x"]),
-        ("cargo test --config x", &["cargo test users"]),
-        ("npm test", &["npm run deploy", "npm test -- a/x", "npm install"]),
-        ("ruff check --no-fix .", &["ruff check a/x", "ruff check --no-fix --fix a/x"]),
-        ("black --check .", &["black a/x", "black ."]),
-        ("echo \"$X\" && pytest", &["pytest a/x"]),
-    ] {
-        for command in commands {
-            assert!(!is_allowed(gate, command), "{gate}: {command}");
-        }
+        let said = match shell(&plan, &plan.workers[0], command, &Drawn) {
+            Decision::Deny(reason) => reason,
+            _ => String::new(),
+        };
+        assert!(said.contains(told) && said.is_empty() == told.is_empty(), "{command}: {said}");
     }
 }

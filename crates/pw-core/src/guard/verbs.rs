@@ -137,6 +137,8 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
             !plain.has(&["-d", "--delete"]) && read(args, "m", &[]).operands.len() < 2,
             "refs belong to the workflow",
         ),
+        // What it adds, this worktree alone has; anything else takes files away.
+        "sparse-checkout" if first == Some("add") => Own,
         "sparse-checkout" => {
             reads_if(first == Some("list"), "which files a worktree has is decided by the user")
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
-use crate::scope::{MAX_GLOBS, Scope};
+use crate::scope::Scope;
 use crate::signal::{Carrier, Template};
 use crate::time::Seconds;
 use crate::yaml::{Node, Value};
@@ -28,6 +28,7 @@ pub(super) struct Draft {
     copy: Scope,
     shared: Scope,
     union: Scope,
+    reads: Option<Scope>,
     disposable: Scope,
     worktrees: Option<String>,
     git_hooks: Option<bool>,
@@ -54,6 +55,7 @@ pub(super) struct DraftWorker {
     name: Option<WorkerId>,
     pub(super) owns: Scope,
     pub(super) owns_lines: Vec<(String, u32)>,
+    reads: Option<Scope>,
     pub(super) after: Vec<(String, u32)>,
     provides: Vec<String>,
     size: Option<Size>,
@@ -79,6 +81,7 @@ impl Draft {
             // Files that only grow are for all to change.
             shared: self.shared.and(&self.union),
             union: self.union,
+            reads: self.reads,
             disposable: self.disposable,
             worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
             git_hooks: self.git_hooks.unwrap_or(true),
@@ -112,6 +115,7 @@ impl DraftWorker {
             id: self.id?,
             name: self.name?,
             owns: self.owns,
+            reads: self.reads,
             after: after?,
             provides: self.provides,
             size: self.size,
@@ -134,6 +138,7 @@ const PLAN_KEYS: &[&str] = &[
     "copy",
     "shared",
     "union",
+    "reads",
     "disposable",
     "worktrees",
     "git_hooks",
@@ -152,8 +157,19 @@ const PLAN_KEYS: &[&str] = &[
     "workers",
 ];
 const GATE_KEYS: &[&str] = &["name", "run", "timeout"];
-const WORKER_KEYS: &[&str] =
-    &["id", "name", "owns", "after", "provides", "size", "tasks", "checkpoints", "notes", "budget"];
+const WORKER_KEYS: &[&str] = &[
+    "id",
+    "name",
+    "owns",
+    "reads",
+    "after",
+    "provides",
+    "size",
+    "tasks",
+    "checkpoints",
+    "notes",
+    "budget",
+];
 
 /// Reads the whole document.
 pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
@@ -170,6 +186,7 @@ pub(super) fn draft(root: &Node, problems: &mut Vec<Problem>) -> Draft {
         copy: reader.scope(&fields, "copy").0,
         shared: reader.scope(&fields, "shared").0,
         union: reader.scope(&fields, "union").0,
+        reads: reader.reads(&fields),
         disposable: reader.scope(&fields, "disposable").0.anywhere(),
         worktrees: reader.folder(&fields, "worktrees"),
         git_hooks: reader.flag(&fields, "git_hooks"),
@@ -424,29 +441,6 @@ impl Reader<'_> {
         name
     }
 
-    fn scope(&mut self, fields: &Fields<'_>, key: &str) -> (Scope, Vec<(String, u32)>) {
-        let globs = self.texts(fields, key);
-        if globs.len() > MAX_GLOBS {
-            let message = format!("`{key}` has {} globs, more than {MAX_GLOBS}", globs.len());
-            self.report(globs[0].1, ProblemCode::BadGlob, message, "own folders instead of files");
-            return (Scope::default(), globs);
-        }
-        let texts: Vec<&str> = globs.iter().map(|(text, _)| text.as_str()).collect();
-        let scope = Scope::parse(&texts).unwrap_or_else(|bad| {
-            for (index, error) in bad {
-                let line = globs[index].1;
-                self.report(
-                    line,
-                    ProblemCode::BadGlob,
-                    format!("`{key}`: {}", error.message),
-                    error.hint,
-                );
-            }
-            Scope::default()
-        });
-        (scope, globs)
-    }
-
     /// Returns a folder inside the repository.
     fn folder(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
         let text = self.text(fields, key)?;
@@ -522,6 +516,7 @@ impl Reader<'_> {
                 name: name.and_then(|node| self.name(node, "name", id::NAME_RULE)),
                 owns,
                 owns_lines,
+                reads: self.reads(&fields),
                 after: self.texts(&fields, "after"),
                 provides: self.items(&fields, "provides"),
                 size: self.size(&fields),

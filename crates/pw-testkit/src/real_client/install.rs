@@ -80,8 +80,8 @@ impl RealClient<'_> {
         self.installed(&name, market_name)
     }
 
-    /// Publishes the plugin once more under another version, and updates it as users do; returns what new sessions
-    /// run.
+    /// Publishes the plugin once more under another version of the same length, which packaged helpers then say of
+    /// themselves, too, and updates it as users do; returns what new sessions run.
     #[track_caller]
     pub fn update(&self, plugin: &Plugin, version: &str) -> Plugin {
         let source = self.path("published");
@@ -90,6 +90,9 @@ impl RealClient<'_> {
         let old = read_json(&manifest)["version"].as_str().unwrap().to_owned();
         let new = text.replacen(&format!("\"{old}\""), &format!("\"{version}\""), 1);
         fs::write(&manifest, new).unwrap();
+        if source.join("helpers").exists() {
+            self.repackage(&source.join("helpers"), &old, version);
+        }
         self.git_in(&source, ["commit", "--quiet", "--all", "--message", version]);
         let remote = self.path("remote.git");
         self.git_in(&source, ["push", "--quiet", remote.to_str().unwrap(), "HEAD"]);
@@ -98,6 +101,18 @@ impl RealClient<'_> {
         self.claude(&["plugin", "marketplace", "update", market_name]);
         self.claude(&["plugin", "update", &format!("{}@{market_name}", plugin.name)]);
         self.installed(&plugin.name, market_name)
+    }
+
+    /// Makes packaged helpers those of another version, as a build of that would be, and lists them.
+    fn repackage(&self, helpers: &Path, old: &str, version: &str) {
+        assert_eq!(old.len(), version.len(), "a program has no room for a longer version");
+        let script = "set -e; cd \"$1\"; for pw in */pw; do \
+            LC_ALL=C sed -i \"s/$(echo \"$2\" | sed 's/[.]/\\\\./g')/$3/g\" \"$pw\"; done; \
+            sha256sum -- */pw >SHA256SUMS";
+        let mut command = self.command("sh");
+        command.args(["-c", script, "sh"]).arg(helpers).args([old, version]);
+        let finished = self.finish(command, Duration::from_secs(60));
+        assert!(finished.status.success(), "{}", finished.stderr);
     }
 
     fn installed(&self, name: &str, market_name: &str) -> Plugin {

@@ -163,6 +163,7 @@ fn real_client_updates_the_plugin_while_a_worker_runs() {
             .tool("Bash", json!({"command": "pw-worker blocked \"after the update\""}))
             .sees_ok()
             .say("Half of it."),
+        Track::when_user_says("hello").say("Hello."),
     ]);
     let client = RealClient::new(bin(), &api);
     fs::write(client.project().join("plan.yaml"), PLAN).unwrap();
@@ -177,8 +178,15 @@ fn real_client_updates_the_plugin_while_a_worker_runs() {
 
     let session = client.begin(&worktree, "begin", &["--permission-mode", "acceptEdits"]);
     until(|| says("before the update"));
-    let new = client.update(&old, "99.0.0");
+    let version = "9".repeat(env!("CARGO_PKG_VERSION").len());
+    let new = client.update(&old, &version);
     assert_ne!(new.root(), old.root());
+    // What a new session gets are the packaged helpers of the new version, at once and without a word.
+    let said: String =
+        client.prompt("hello", &[]).hooks().iter().map(|hook| &*hook.output).collect();
+    assert!(!said.contains("helpers"), "{said}");
+    let answer = client.helper_output(&new, "pw-setup", &["--version"]);
+    assert_eq!(answer, format!("pw-setup {version}\n"));
     fs::write(&flag, "").unwrap();
     until(|| says("after the update"));
     drop(session);

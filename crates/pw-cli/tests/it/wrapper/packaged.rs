@@ -102,7 +102,7 @@ const WORSE: [(&str, Break, &str); 8] = [
     (
         "of another version",
         |plugin| package(plugin, &HELPER.replace("VERSION", "0.0.1")),
-        "do not start",
+        "of version 0.0.1, and the plugin of version",
     ),
     (
         "listed by nobody",

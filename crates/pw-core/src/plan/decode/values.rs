@@ -1,7 +1,8 @@
-//! Numbers, times and templates of the plan.
+//! Scopes, numbers, times and templates of the plan.
 
 use super::{Fields, Reader, field};
 use crate::plan::{Budget, MAX_HEAVY, NOTIFY, ProblemCode};
+use crate::scope::{MAX_GLOBS, Scope};
 use crate::template;
 use crate::time::{Seconds, parse_human};
 use crate::yaml::Value;
@@ -13,6 +14,34 @@ const MAX_TOKENS: u64 = 1_000_000_000_000;
 const MAX_COST: f64 = 1_000_000.0;
 
 impl Reader<'_> {
+    /// Returns what is read besides scopes; an empty list, too, says that nothing else is.
+    pub(super) fn reads(&mut self, fields: &Fields<'_>) -> Option<Scope> {
+        field(fields, "reads").map(|_| self.scope(fields, "reads").0)
+    }
+
+    pub(super) fn scope(&mut self, fields: &Fields<'_>, key: &str) -> (Scope, Vec<(String, u32)>) {
+        let globs = self.texts(fields, key);
+        if globs.len() > MAX_GLOBS {
+            let message = format!("`{key}` has {} globs, more than {MAX_GLOBS}", globs.len());
+            self.report(globs[0].1, ProblemCode::BadGlob, message, "own folders instead of files");
+            return (Scope::default(), globs);
+        }
+        let texts: Vec<&str> = globs.iter().map(|(text, _)| text.as_str()).collect();
+        let scope = Scope::parse(&texts).unwrap_or_else(|bad| {
+            for (index, error) in bad {
+                let line = globs[index].1;
+                self.report(
+                    line,
+                    ProblemCode::BadGlob,
+                    format!("`{key}`: {}", error.message),
+                    error.hint,
+                );
+            }
+            Scope::default()
+        });
+        (scope, globs)
+    }
+
     pub(super) fn heavy(&mut self, fields: &Fields<'_>) -> Option<u16> {
         self.count(fields, "heavy", MAX_HEAVY)
     }
