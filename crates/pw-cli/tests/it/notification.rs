@@ -60,6 +60,16 @@ fn each_event_is_told_once_whoever_looks_and_however_often() {
     worker.commit("[BLOCKED:key] which?");
     look("");
     assert_eq!(told(&repo), ["blocked|a|a is blocked: key: which?|two"]);
+    // A name that a shell would read more into.
+    worker.commit("[NEEDS:b/src/$(touch \"$HOME/x\")/it's -n\\%s `id`.py] now & then");
+    look("");
+    assert_eq!(
+        told(&repo),
+        [
+            "satisfied|a|a can go on, what it needs is there: src/$(touch \"$HOME/x\")/it's -n\\%s `id`.py of b: now & then|two"
+        ]
+    );
+    assert!(!repo.shell("test -e \"$HOME/x\"").status().unwrap().success());
 }
 
 #[test]

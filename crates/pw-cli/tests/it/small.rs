@@ -1,6 +1,6 @@
 //! An agent pays for every byte it reads: the answers it reads most often have a size.
 
-use pw_testkit::repo::TestRepo;
+use pw_testkit::repo::{Answer, TestRepo};
 use serde_json::{Value, json};
 
 use crate::{created, repo};
@@ -263,4 +263,29 @@ fn what_a_wait_told_once_is_not_among_its_next_steps_again() {
     );
     let all = repo.pw("pw-monitor wait --timeout 0s --verbose").data();
     assert!(actions(&all).contains(&json!("read")), "{all}");
+}
+
+#[test]
+fn each_answer_on_the_way_of_four_workers_has_a_budget() {
+    let repo = repo(&plan(4));
+    let told = |answer: &Answer, what: &str, limit: usize| {
+        answer.data();
+        let size = answer.stdout.len();
+        assert!(size < limit, "{what}: {size} bytes: {}", answer.stdout);
+    };
+    let runs = |command: &str, limit| told(&repo.pw(command), command, limit);
+    runs("pw-setup create plan.yaml --only notes,warnings", 100);
+    for nth in 1..=4 {
+        let worker = repo.worker(&format!("task-{nth}-part-{nth}"));
+        let says = |words: &[&str], limit| told(&worker.pw(words), words[0], limit);
+        worker.write(&format!("src/part{nth}/model.py"), "class Model: pass\n");
+        says(&["checkpoint", "the model and its tests, both pages to come"], 360);
+        says(&["run", "--", "true"], 150);
+        says(&["complete", "--run", "model, pages, tests"], 240);
+    }
+    runs("pw-monitor wait --timeout 0s", 1_400);
+    runs("pw-integrate run", 1_200);
+    runs("pw-integrate finish", 950);
+    runs("pw-integrate cleanup --dry-run", 700);
+    runs("pw-integrate cleanup", 2_200);
 }

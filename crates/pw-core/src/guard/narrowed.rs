@@ -386,3 +386,6 @@ fn is_of_errors(redirect: &ast::IoRedirect) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

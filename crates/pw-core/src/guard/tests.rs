@@ -1,11 +1,9 @@
 //! The rules of the guard as tables: a command, and what is said to it.
 
-mod typed;
-
 use super::*;
 
 /// A worktree at `/r/worktrees/task-1-a` of the repository `/r`, written down.
-struct Drawn;
+pub(super) struct Drawn;
 
 const HERE: &str = "/r/worktrees/task-1-a";
 const TRACKED: &[&str] = &["a/x", "b/y", "README.md"];

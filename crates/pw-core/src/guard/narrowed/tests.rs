@@ -1,6 +1,8 @@
 //! What sessions type: what needs no question, what the client asks about, what is refused.
 
-use super::*;
+use crate::guard::tests::Drawn;
+use crate::guard::{Decision, shell};
+use crate::plan::Plan;
 
 fn is_allowed(gate: &str, command: &str) -> bool {
     let plan = format!(
