@@ -14,6 +14,7 @@ use pw_core::launcher::NESTED;
 use pw_core::session::environment::ENVIRONMENT;
 use pw_core::time::Seconds;
 use pw_git::{is_stopped, process_id};
+use rustix::process::{Signal, kill_process_group};
 
 /// What asks programs not to colour what they print, which is kept in a file.
 const PLAIN: [(&str, &str); 5] = [
@@ -43,7 +44,8 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
 }
 
 /// Runs a command of the plan in a folder, its output kept in a file; returns its exit code,
-/// `None` when a signal ended it.
+/// `None` when a signal ended it. What it started and left running goes on when it has ended well,
+/// such as a database that the worktree needs.
 pub(crate) fn run(
     command: &str,
     folder: &Path,
@@ -51,7 +53,18 @@ pub(crate) fn run(
     environment: impl IntoIterator<Item = (&'static str, String)>,
 ) -> Result<Option<i32>> {
     let (mut shell, _) = shell(command, folder, log, environment)?;
-    Ok(shell.status().with_context(|| format!("starting sh for `{command}`"))?.code())
+    let starting = || format!("starting sh for `{command}`");
+    let leash = ProcessGroup::new().with_context(starting)?;
+    let mut child = shell.process_group(leash.group()?).spawn().with_context(starting)?;
+    match watched(&mut child, None, &mut || ())? {
+        Watched::Ended(status) if status.success() => leash.release(),
+        Watched::Ended(_) | Watched::Late => drop(leash),
+        Watched::Stopped => {
+            drop(leash);
+            tell_of_terminal(log)?;
+        }
+    }
+    Ok(child.wait()?.code())
 }
 
 /// Opens a file in the user's editor, a shell command, and waits until that is closed; returns
@@ -82,28 +95,53 @@ pub(crate) fn run_gate(
     let starting = || format!("starting sh for `{}`", gate.command);
     let leash = ProcessGroup::new().with_context(starting)?;
     let mut child = shell.process_group(leash.group()?).spawn().with_context(starting)?;
-    let mut pause = Duration::from_millis(1);
     let mut unfinished = Vec::new();
-    let (ended, was_stopped) = loop {
+    let mut tell = || follow_lines(&mut output, &mut unfinished, follow);
+    let watched = watched(&mut child, Some(limit), &mut tell)?;
+    drop(leash);
+    let status = child.wait()?;
+    let end = match watched {
+        Watched::Ended(status) => status.code().map_or(End::Signal, End::Exit),
+        Watched::Late => End::Timeout,
+        Watched::Stopped => {
+            tell_of_terminal(log)?;
+            status.code().map_or(End::Signal, End::Exit)
+        }
+    };
+    Ok((end, Seconds::try_from(began.elapsed().as_secs()).unwrap_or(Seconds::MAX)))
+}
+
+/// What a program that runs came to.
+enum Watched {
+    Ended(ExitStatus),
+    /// It asks at the terminal, and would wait there for ever.
+    Stopped,
+    /// Its time is over.
+    Late,
+}
+
+/// Waits until a program ends, or has to be ended; `tell` is called now and then.
+fn watched(child: &mut Child, limit: Option<Duration>, tell: &mut dyn FnMut()) -> Result<Watched> {
+    let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+    loop {
         let ended = child.try_wait()?;
-        follow_lines(&mut output, &mut unfinished, follow);
-        let was_stopped = ended.is_none() && process_id(&child).is_some_and(is_stopped);
-        if ended.is_some() || was_stopped || began.elapsed() >= limit {
-            break (ended, was_stopped);
+        tell();
+        if let Some(status) = ended {
+            return Ok(Watched::Ended(status));
+        } else if process_id(child).is_some_and(is_stopped) {
+            return Ok(Watched::Stopped);
+        } else if limit.is_some_and(|limit| began.elapsed() >= limit) {
+            return Ok(Watched::Late);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
-    };
-    drop(leash);
-    let last = child.wait()?;
-    if was_stopped {
-        let mut log = File::options().append(true).open(log).context("writing the log")?;
-        writeln!(log, "ended: it asks at the terminal, where nothing may be asked")?;
     }
-    let status = ended.or(was_stopped.then_some(last));
-    let seconds = Seconds::try_from(began.elapsed().as_secs()).unwrap_or(Seconds::MAX);
-    let end = |status: ExitStatus| status.code().map_or(End::Signal, End::Exit);
-    Ok((status.map_or(End::Timeout, end), seconds))
+}
+
+fn tell_of_terminal(log: &Path) -> Result<()> {
+    let mut log = File::options().append(true).open(log).context("writing the log")?;
+    writeln!(log, "ended: it asks at the terminal, where nothing may be asked")?;
+    Ok(())
 }
 
 /// Returns a shell about to be run with its output in a file, and that file for reading.
@@ -137,17 +175,24 @@ fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn Fn
 }
 
 /// The first process of a group, which ends the whole group once our end of its pipe is closed:
-/// when this is dropped, or when we are killed.
-struct ProcessGroup(Child);
+/// when this is dropped, or when we are killed. Whether it was told to let the others go on.
+struct ProcessGroup(Child, bool);
 
 impl ProcessGroup {
     /// A process group of its own: a Ctrl-C at the terminal ends this helper, which then ends the
     /// programs it started.
     fn new() -> std::io::Result<Self> {
         let mut keeper = program("sh");
-        keeper.args(["-c", "trap '' HUP INT TERM; read -r _; kill -s KILL 0"]);
+        keeper.args(["-c", "trap '' HUP INT TERM; read -r _ || kill -s KILL 0"]);
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        keeper.process_group(0).spawn().map(Self)
+        Ok(Self(keeper.process_group(0).spawn()?, false))
+    }
+
+    /// Lets the others of the group go on.
+    fn release(mut self) {
+        if let Some(pipe) = &mut self.0.stdin {
+            self.1 = pipe.write_all(b"\n").is_ok();
+        }
     }
 
     fn group(&self) -> Result<i32> {
@@ -158,6 +203,11 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
+        // The kernel stops a whole group of which one reads from the terminal: also the process
+        // that is to end it.
+        if let Some(group) = process_id(&self.0).filter(|_| !self.1) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.0.wait();
     }
 }

@@ -104,10 +104,13 @@ fn script(repo: &Repo, plan: &Plan, worker: &Worker, port: Option<u16>) -> Resul
     Ok(launcher(plan, worker, &way.to_string_lossy(), port))
 }
 
-/// Returns the program that hooks and launchers ask: the one beside us.
+/// Returns the program that hooks and launchers ask: the one beside us, or where there is none, since
+/// the user has put links to us elsewhere, ourselves: a link of that name makes us that helper.
 fn helper() -> Result<PathBuf> {
     let here = std::env::current_exe().context("finding our own program")?;
-    Ok(here.with_file_name(HELPER))
+    let beside = here.with_file_name(HELPER);
+    let is_one_of_five = here.file_stem().is_some_and(|name| *name == *crate::called());
+    Ok(if is_one_of_five || beside.exists() { beside } else { here })
 }
 
 /// Writes a file whole or not at all: a launcher may be read while it is written anew.

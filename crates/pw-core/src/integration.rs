@@ -225,7 +225,8 @@ impl Report for Aborted {
     const SCHEMA: &'static str = "pw-integrate.abort/1";
 }
 
-/// Refuses unless every worker to be merged is ready.
+/// Refuses unless every worker to be merged is ready. `made` are merges that are made already, and
+/// not published yet.
 ///
 /// With `allow_out_of_scope`, changes outside the scope are no obstacle; the merge records them.
 ///
@@ -236,6 +237,7 @@ pub fn require_ready(
     plan: &Plan,
     workers: &[WorkerStatus],
     order: &[WorkerId],
+    made: &[Merged],
     allow_out_of_scope: bool,
 ) -> Result<(), Failure> {
     // Whether older versions come back is seen when they are merged: most often they conflict.
@@ -249,7 +251,9 @@ pub fn require_ready(
     };
     let waiting: Vec<Readiness> =
         workers.iter().filter(stands_in_the_way).map(Readiness::from).collect();
-    let Some(first) = waiting.first() else { return require_dependencies(plan, workers, order) };
+    let Some(first) = waiting.first() else {
+        return require_dependencies(plan, workers, order, made);
+    };
     let why: Vec<&str> = first.reasons.iter().map(|reason| reason.message.as_str()).collect();
     let why = if why.is_empty() { first.state.word().to_owned() } else { why.join(", ") };
     let more = match waiting.len() {
@@ -304,9 +308,12 @@ fn require_dependencies(
     plan: &Plan,
     workers: &[WorkerStatus],
     order: &[WorkerId],
+    made: &[Merged],
 ) -> Result<(), Failure> {
-    let merged =
-        |id: &WorkerId| workers.iter().any(|w| w.id == *id && w.state == State::Integrated);
+    let merged = |id: &WorkerId| {
+        made.iter().any(|merge| merge.worker == *id)
+            || workers.iter().any(|w| w.id == *id && w.state == State::Integrated)
+    };
     for id in order {
         let lacking = |dependency: &&WorkerId| !order.contains(dependency) && !merged(dependency);
         if let Some(dependency) = plan.dependencies(id).into_iter().find(lacking) {

@@ -267,7 +267,7 @@ impl Repo {
             self.write_index_of(worktree, only, &index)?;
             call = call.env("GIT_INDEX_FILE", &index);
         }
-        hook_trace::run(call)
+        hook_trace::run(self, call)
     }
 
     /// Takes HEAD, which is `commit` and on `branch`, back to its parent; files and index stay.

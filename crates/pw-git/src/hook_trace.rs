@@ -9,6 +9,7 @@ use pw_core::next::Next;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::Repo;
 use crate::process::{Call, GitError};
 
 /// How much of what a hook printed an answer repeats, in bytes: the end, where it says why.
@@ -19,7 +20,7 @@ const MAX_OUTPUT: usize = 4000;
 /// # Errors
 ///
 /// `hook_refused`, which says which hook it was.
-pub(crate) fn run(call: Call) -> Result<()> {
+pub(crate) fn run(repo: &Repo, call: Call) -> Result<()> {
     let folder = TempDir::with_prefix("pw-trace-").context("making a temporary folder")?;
     let trace = folder.path().join("trace");
     // The user's hooks may rely on pathspec globs.
@@ -27,22 +28,27 @@ pub(crate) fn run(call: Call) -> Result<()> {
     let Err(error) = call.run() else { return Ok(()) };
     let hooks = hooks(&std::fs::read(&trace).unwrap_or_default());
     let Some(git) = error.downcast_ref::<GitError>() else { return Err(error) };
-    match at_fault(&hooks, git) {
+    let is_users = |name: &str| {
+        repo.hooks_folder().is_ok_and(|folder| repo.place().join(folder).join(name).exists())
+    };
+    match at_fault(&hooks, git, &is_users) {
         Some(hook) => Err(refused(&hook, &git.stderr).into()),
         None => Err(error),
     }
 }
 
 /// Returns the hook because of which git failed: one that failed itself, waited for a terminal until
-/// git was ended, or left nothing of the message.
-fn at_fault(hooks: &[Hook], git: &GitError) -> Option<String> {
+/// git was ended, or left nothing of the message. `is_users` says whether the user has a hook of this
+/// name: ours are there for every name.
+fn at_fault(hooks: &[Hook], git: &GitError, is_users: &dyn Fn(&str) -> bool) -> Option<String> {
     let name = |(name, _): &Hook| name.clone();
     let failed = hooks.iter().find(|(_, code)| code.is_some_and(|code| code != 0));
     let unfinished = || hooks.iter().rev().find(|(_, code)| code.is_none());
     let emptied = || {
         let is_about_message = |(name, _): &&Hook| name.ends_with("commit-msg");
         let is_empty = git.stderr.contains("empty commit message");
-        hooks.iter().rev().find(is_about_message).filter(|_| is_empty)
+        let mut last = hooks.iter().rev().filter(is_about_message).filter(|_| is_empty);
+        last.clone().find(|(name, _)| is_users(name)).or_else(|| last.next())
     };
     failed.or_else(unfinished).or_else(emptied).map(name)
 }
@@ -117,7 +123,7 @@ mod tests {
         ];
         let fault = |lines: usize, stderr: &str| {
             let git = GitError { command: String::new(), code: 1, stderr: stderr.to_owned() };
-            at_fault(&hooks(trace[..lines].concat().as_bytes()), &git)
+            at_fault(&hooks(trace[..lines].concat().as_bytes()), &git, &|_| false)
         };
         assert_eq!(fault(trace.len(), "").as_deref(), Some("commit-msg"));
         assert_eq!(fault(4, ""), None);

@@ -241,7 +241,7 @@ impl Repo {
         // What the user's rerere would do here is neither tried nor wanted.
         let settings = ["-c", "merge.conflictStyle=merge", "-c", "rerere.enabled=false"];
         let merge = git.user(settings.into_iter().chain(args));
-        let merged = match hook_trace::run(merge) {
+        let merged = match hook_trace::run(self, merge) {
             Err(_) if !united.is_empty() && self.merge_head(worktree)?.as_ref() == Some(tip) => {
                 self.conclude(worktree, &united, message)
             }
@@ -267,7 +267,7 @@ impl Repo {
             self.settle(worktree, path, blob)?;
         }
         let args = ["commit", "--quiet", "--cleanup=whitespace", "-m", message];
-        hook_trace::run(self.git.at(worktree).user(args))
+        hook_trace::run(self, self.git.at(worktree).user(args))
     }
 
     /// Returns the first of these commits whose tree a merge of `tip` would leave as it is.

@@ -20,7 +20,7 @@ use pw_core::snapshot::Changes;
 use crate::Repo;
 use crate::changes::{EACH_UNTRACKED, STATUS, operation};
 use crate::process::{Git, records};
-use crate::walk::{FileEntry, Walk, is_there};
+use crate::walk::{FileEntry, Walk, below, is_same, is_there};
 
 /// What a worktree holds.
 #[derive(Clone, Debug)]
@@ -74,6 +74,12 @@ impl Survey {
             && self.files == other.files
             && self.index == other.index
             && self.operation == other.operation
+    }
+
+    /// Returns whether all that is at a path, a file or a folder, is the same in another checkout.
+    pub fn is_same_in(&self, worktree: &Path, other: &Path, path: &RepoPath) -> bool {
+        let mut files = below(&self.files, path).peekable();
+        files.peek().is_some() && files.all(|file| is_same(file, [worktree, other]))
     }
 
     /// Returns whether a path is tracked and its file is, for all git knows, as in the index.

@@ -2,6 +2,7 @@
 //! see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -102,7 +103,28 @@ impl FileEntry {
 
 /// Returns whether a file has this path or lies below it.
 pub(crate) fn is_there(files: &BTreeMap<RepoPath, FileEntry>, path: &RepoPath) -> bool {
-    let below = RepoPath::new([path.as_bytes(), b"/"].concat());
-    let first = files.range(below..).next();
-    files.contains_key(path) || first.is_some_and(|(found, _)| path.contains(found))
+    below(files, path).next().is_some()
+}
+
+/// Returns the files that have this path or lie below it.
+pub(crate) fn below<'a>(
+    files: &'a BTreeMap<RepoPath, FileEntry>,
+    path: &'a RepoPath,
+) -> impl Iterator<Item = &'a RepoPath> {
+    let folder = RepoPath::new([path.as_bytes(), b"/"].concat());
+    let inside = files.range(folder..).map(|(file, _)| file).take_while(|file| path.contains(file));
+    files.get_key_value(path).into_iter().map(|(file, _)| file).chain(inside)
+}
+
+/// Returns whether a file, or where a link leads, is the same below two folders.
+pub(crate) fn is_same(path: &RepoPath, folders: [&Path; 2]) -> bool {
+    let [one, other] = folders.map(|folder| folder.join(path.to_path()));
+    let (Ok(about), Ok(others)) = (one.symlink_metadata(), other.symlink_metadata()) else {
+        return false;
+    };
+    if about.is_symlink() {
+        return fs::read_link(one).is_ok_and(|to| fs::read_link(other).is_ok_and(|too| to == too));
+    }
+    let may_be = about.is_file() && others.is_file() && about.len() == others.len();
+    may_be && fs::read(one).is_ok_and(|text| fs::read(other).is_ok_and(|too| text == too))
 }

@@ -46,8 +46,8 @@ impl<'a> MergeChain<'a> {
         require_own_branch(workflow)?;
         let allow = options.allow_out_of_scope;
         let chain = Self::begin(workflow, context, options, commit)?;
-        let ready =
-            integration::require_ready(&workflow.plan, &chain.states, &chain.order(), allow);
+        let (order, made) = (chain.order(), &chain.merged);
+        let ready = integration::require_ready(&workflow.plan, &chain.states, &order, made, allow);
         let is_cut = workflow.repo.is_shallow() && chain.is_rewritten();
         ready.map_err(|failure| if is_cut { unshallow(failure) } else { failure })?;
         Ok(chain)

@@ -17,7 +17,7 @@ pub(super) fn check(context: &Context, name: Option<&str>) -> Result<Answer> {
     let turns = board.turns(&[]);
     let order: Vec<WorkerId> = turns.iter().map(|turn| turn.worker.clone()).collect();
     let ready = !order.is_empty()
-        && integration::require_ready(&workflow.plan, &board.states, &order, false).is_ok();
+        && integration::require_ready(&workflow.plan, &board.states, &order, &[], false).is_ok();
     let command = match ready {
         true => Next::Preview(&workflow.plan.workflow),
         false => Next::Status(&workflow.plan.workflow),

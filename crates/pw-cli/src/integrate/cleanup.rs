@@ -278,14 +278,12 @@ impl<'a> CleanupCandidate<'a> {
                 return Ok(());
             }
         };
-        let is_copy = |path: &RepoPath| {
-            let content = |folder: &Path| std::fs::read(folder.join(path.to_path())).ok();
-            let checkout = repo.checkout().map_or(repo.root(), |checkout| &checkout.path);
-            content(&self.path).is_some_and(|copy| content(checkout) == Some(copy))
-        };
+        let checkout = repo.checkout().map_or(repo.root(), |checkout| &checkout.path);
         let all = survey.changes.clone();
-        // An ignored file that is the same in the main checkout is not lost.
-        survey.changes.ignored.retain(|path| !is_copy(path));
+        // What is ignored and the same in the main checkout is not lost: `copy` brought it, as a rule.
+        let (worktree, ignored) = (&self.path, std::mem::take(&mut survey.changes.ignored));
+        let is_lost = |path: &RepoPath| !survey.is_same_in(worktree, checkout, path);
+        survey.changes.ignored = ignored.into_iter().filter(is_lost).collect();
         let found = Findings {
             changes: &survey.changes,
             operation: survey.operation,

@@ -129,7 +129,7 @@ fn who_can_go_on_and_lives_is_attached_to_and_not_started() {
     let client = Client::of(&repo, "task-1-users");
     let next = |action: &str| {
         let status = repo.pw("pw-monitor status").data();
-        let waited = repo.pw("pw-monitor wait --timeout 0s").data();
+        let waited = repo.pw("pw-monitor wait --timeout 0s --verbose").data();
         let steps = status["next"].as_array().unwrap();
         assert!(steps.iter().all(|step| waited["next"].as_array().unwrap().contains(step)));
         let mine = |step: &&Value| step["worker"] == "task-1" && step["action"] == action;

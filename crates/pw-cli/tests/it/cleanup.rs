@@ -7,7 +7,7 @@ use pw_testkit::repo::{TestRepo, Worker};
 use pw_testkit::rows::rows;
 use serde_json::{Value, json};
 
-use crate::created;
+use crate::{created, repo};
 
 /// A workflow whose three workers are integrated.
 fn integrated() -> TestRepo {
@@ -362,4 +362,29 @@ fn caches_that_git_ignores_keep_no_worktree_and_fill_no_snapshot() {
     assert_eq!(workers(&data["removed"]), ["task-3"], "{data:#}");
     assert_eq!(data["kept"][0]["reasons"][0]["paths"], json!(["bare"]), "{data:#}");
     assert_eq!(data["kept"][1]["reasons"][0]["paths"], json!([".env"]), "{data:#}");
+}
+
+#[test]
+fn what_copy_brought_keeps_no_worktree_in_a_folder_either_as_long_as_it_is_the_same() {
+    let plan = format!("{THREE}copy: [.env, 'gen/**']\n");
+    let repo = repo(&plan);
+    repo.write(".git/info/exclude", "/worktrees/\n.env\ngen\n");
+    for path in [".env", "gen/port.h", "gen/deep/a.h"] {
+        repo.write(path, "made\n");
+    }
+    symlink("port.h", repo.root().join("gen/link.h")).unwrap();
+    repo.pw("pw-setup create plan.yaml").data();
+    crate::complete_all(&repo);
+    repo.pw("pw-integrate run").data();
+    let [users, posts] = ["task-1-users", "task-2-posts"].map(|label| repo.worker(label));
+    assert!(users.path.join("gen/deep/a.h").exists());
+    users.write("gen/port.h", "mine\n");
+    posts.write("gen/more.h", "made\n");
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(workers(&data["removed"]), ["task-3"], "{data:#}");
+    assert_eq!(data["kept"][0]["reasons"][0]["paths"], json!(["gen"]), "{data:#}");
+    users.write("gen/port.h", "made\n");
+    std::fs::remove_file(posts.path.join("gen/more.h")).unwrap();
+    let data = repo.pw("pw-integrate cleanup").data();
+    assert_eq!(workers(&data["removed"]), ["task-1", "task-2"], "{data:#}");
 }

@@ -181,6 +181,31 @@ fn a_resolution_is_kept_while_a_later_worker_is_not_ready() {
     assert!(!exists(&repo, "refs/pw/rest-api/candidate"));
 }
 
+/// Both were merged before and have gone on: the one that comes after is merged upon the resolution.
+#[test]
+fn what_builds_upon_a_resolved_worker_is_merged_with_it() {
+    let repo = crate::created(
+        "workflow: two\ngoal: g\nshared: [shared.txt]\nworkers:\n  - {id: a, name: x, owns: [a]}\n  \
+         - {id: b, name: y, owns: [b]}\n  - {id: c, name: z, owns: [c], after: [a]}\n",
+    );
+    repo.worker("a-x").write("a", "1\n").commit("[COMPLETE] a");
+    repo.worker("b-y").write("shared.txt", "b\n").commit("[COMPLETE] b");
+    repo.pw("pw-setup advance").data();
+    repo.worker("c-z").write("c", "1\n").commit("[COMPLETE] c");
+    repo.pw("pw-integrate run").data();
+    repo.worker("a-x").write("shared.txt", "a\n").commit("[COMPLETE] again");
+    repo.worker("c-z").write("c", "2\n").commit("[COMPLETE] again");
+    let stop = repo.pw("pw-integrate run").error(4, "merge_conflict");
+    let folder = stop["details"]["worktree"].as_str().unwrap();
+    repo.write(&format!("{folder}/shared.txt"), "both\n");
+    repo.pw("pw-integrate continue --add").data();
+    let held = repo.git(&["grep", "-h", "", "integration/two", "--", "c", "shared.txt"]);
+    assert_eq!(held, "2\nboth");
+    let state = repo.pw("pw-monitor status").data();
+    let states: Vec<_> = state["workers"].as_array().unwrap().iter().map(|w| &w["state"]).collect();
+    assert_eq!(states, ["integrated"; 3]);
+}
+
 #[test]
 fn a_kept_resolution_can_be_given_up_and_is_brought_back() {
     let repo = colliding_with_a_late_one();

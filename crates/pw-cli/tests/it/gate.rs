@@ -51,6 +51,20 @@ fn verify(repo: &TestRepo, command: &str, more: &[&str]) -> Answer {
     repo.pw_in(&repo.root(), &words.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
+/// What runs nothing would pass whatever was merged.
+#[test]
+fn a_gate_without_a_command_is_not_taken_for_one() {
+    let repo = finished("verify: \"false\"\n");
+    for nothing in ["", "  ", "# later", "\n# one\n\n# two\n"] {
+        let error = verify(&repo, nothing, &[]).error(2, "usage");
+        let text = error.to_string();
+        assert!(text.contains("no command") && text.contains("--no-gate"), "{nothing:?}: {error}");
+        let words = ["pw-integrate", "continue", "--verify", nothing];
+        repo.pw_in(&repo.root(), &words).error(2, "usage");
+    }
+    assert!(!has_integration(&repo));
+}
+
 #[test]
 fn the_gate_sees_exactly_the_candidate_in_a_clean_environment() {
     let plan = "verify:\n  - {name: files, run: test -f docs/a.md && test -f api/users.py}\n  \

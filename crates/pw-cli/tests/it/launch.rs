@@ -410,3 +410,33 @@ fn tmux_has_a_window_for_each_worker_and_one_for_the_monitor() {
     assert_eq!((windows().lines().count(), record(&repo)), (4, before));
     assert!(!repo.fingerprint().keys().any(|path| path.ends_with("hacked")));
 }
+
+/// One program for all helpers lies where its package put it, links to it where the user's `PATH`
+/// leads: a worker's hooks ask it, too.
+#[test]
+fn links_to_the_one_program_may_lie_anywhere() {
+    let repo = crate::repo(THREE);
+    let [package, links] = ["package", "links"].map(|name| repo.beside(name));
+    std::fs::create_dir(&package).unwrap();
+    std::fs::create_dir(&links).unwrap();
+    let program = package.join("pw-1.2");
+    std::fs::copy(env!("CARGO_BIN_EXE_pw"), &program).unwrap();
+    for name in ["pw-setup", "pw-monitor", "pw-worker"] {
+        std::os::unix::fs::symlink(&program, links.join(name)).unwrap();
+    }
+    let run =
+        |line: &str| repo.sh(&repo.root(), &format!("PATH={}:$PATH; {line}", links.display()));
+    run("pw-setup create plan.yaml --no-trial");
+    run("pw-monitor status | grep -q '\"gaps\"' && exit 1; true");
+    let worker = repo.worker("task-1-users");
+    worker.write("docs/a.md", "another worker's");
+    let commit = ["commit", "-q", "-m", "[CHECKPOINT] docs"];
+    worker.git(&["add", "docs/a.md"]);
+    let refused = repo.try_git(&worker.path, &commit);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("docs/a.md"), "{said}");
+    assert!(!said.contains("is gone"), "{said}");
+    worker.git(&["rm", "-q", "--cached", "docs/a.md"]);
+    worker.write("api/users.py", "1").git(&["add", "api/users.py"]);
+    assert!(repo.try_git(&worker.path, &commit).status.success());
+}

@@ -192,6 +192,30 @@ fn a_worker_whose_message_is_refused_or_changed_hears_of_the_other_place_for_sig
     assert_eq!(repo.pw("pw-retro report").data()["workers"][0]["checkpoints"], 2);
 }
 
+/// Git says only that the message is empty: nobody looks for a hook then.
+#[test]
+fn a_hook_that_leaves_nothing_of_a_message_is_named() {
+    for (name, script) in [
+        ("commit-msg", ": > \"$1\""),
+        ("prepare-commit-msg", "printf '\\n \\n' > \"$1\""),
+        ("commit-msg", "printf 'Signed-off-by: A <a@example.invalid>\\n' > \"$1\""),
+    ] {
+        let repo = with_hook(name, script, "");
+        let tried = repo.pw("pw-setup check plan.yaml").data()["message_hooks"].clone();
+        let verdict = tried["verdict"].as_str().unwrap();
+        assert!(["refused", "changed"].contains(&verdict), "{name} {script}: {tried}");
+        repo.pw("pw-setup create plan.yaml --no-trial").data();
+        let worker = repo.worker("a-x");
+        worker.write("a", "1");
+        let error = worker.pw(&["checkpoint", "one"]).error(1, "hook_refused");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(name), "{script}: {error}");
+        assert_eq!(worker.git(&["rev-list", "--count", "main..HEAD"]), "0");
+        // A question gets out all the same.
+        worker.pw(&["blocked", "no key"]).data();
+    }
+}
+
 #[test]
 fn hooks_are_left_alone_where_the_user_wants_no_trial() {
     let repo = repo(TWO);

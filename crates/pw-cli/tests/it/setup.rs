@@ -465,8 +465,22 @@ fn a_folder_for_worktrees_holds_nothing_else() {
     let error = repo.pw("pw-setup create plan.yaml").error(3, "in_the_way");
     assert_eq!(error["details"]["problems"][0]["code"], "folder_exists");
     repo.write("plan.yaml", &format!("{THREE}worktrees: link\n"));
-    std::os::unix::fs::symlink("/tmp", repo.root().join("link")).unwrap();
-    repo.pw("pw-setup check plan.yaml").error(3, "in_the_way");
+    let elsewhere = repo.beside("elsewhere");
+    std::fs::create_dir_all(elsewhere.join("deep/er")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, repo.root().join("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", repo.root().join("dangling")).unwrap();
+    std::os::unix::fs::symlink("link/deep", repo.root().join("twice")).unwrap();
+    // The link itself, and one above the folder: the worktrees would be where it leads.
+    for folder in ["link", "link/new", "link/deep/er", "twice/er/new", "dangling/new"] {
+        repo.write("plan.yaml", &format!("{THREE}worktrees: {folder}\n"));
+        for verb in ["check", "create"] {
+            let error = repo.pw(&format!("pw-setup {verb} plan.yaml")).error(3, "in_the_way");
+            let problem = &error["details"]["problems"][0];
+            assert_eq!(problem["code"], "folder_exists", "{folder}: {error}");
+        }
+    }
+    assert_eq!(repo.git(&["for-each-ref", "refs/heads/work", "refs/pw"]), "");
+    assert_eq!(std::fs::read_dir(elsewhere.join("deep/er")).unwrap().count(), 0);
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn a_word_of_an_answer_is_explained_alone() {
 }
 
 #[test]
-fn what_a_wait_told_once_is_not_among_its_next_steps_again() {
+fn what_a_wait_tells_as_a_change_is_not_among_its_next_steps_again() {
     let repo = at_work(2);
     repo.worker("task-1-part-1").commit("[BLOCKED:key] which?");
     let first = repo.pw("pw-monitor wait --timeout 0s").data();
@@ -259,7 +259,7 @@ fn what_a_wait_told_once_is_not_among_its_next_steps_again() {
     let then = repo.pw(&format!("pw-monitor wait --timeout 0s --since {since}")).data();
     assert_eq!(
         (actions(&then), &then["changes"][0]["worker"]),
-        (vec![json!("wait")], &json!("task-2"))
+        (vec![json!("read"), json!("wait")], &json!("task-2"))
     );
     let all = repo.pw("pw-monitor wait --timeout 0s --verbose").data();
     assert!(actions(&all).contains(&json!("read")), "{all}");

@@ -148,6 +148,31 @@ fn the_wrapper_tells_a_person_in_words_why_there_are_no_helpers() {
     assert!(shown.contains("rustup.rs") && !shown.contains("\"schema\""), "{shown}");
 }
 
+/// What asks at the terminal gets no answer there, and waits for its time to be over: `setup` has
+/// none.
+#[test]
+fn a_command_of_the_plan_that_asks_at_the_terminal_is_ended_and_named() {
+    let asks = "read -r answer < /dev/tty";
+    let gates = format!("verify: [{{name: asks, run: \"{asks}\", timeout: 5s}}]\n");
+    let repo = repo(&format!("{THREE}{gates}"));
+    repo.pw("pw-setup create plan.yaml --no-trial").data();
+    let worker = repo.worker("task-1-users");
+    worker.write("api/users.py", "1").pw(&["checkpoint", "one"]).data();
+    worker.pw(&["complete", "all"]).data();
+    for line in [
+        "pw-integrate run --without task-2 --without task-3",
+        "pw-worker -C worktrees/task-1-users run",
+        "pw-worker -C worktrees/task-1-users complete --run again",
+    ] {
+        let said = shown(&repo, 80, &[], &format!("{line} --format json"));
+        assert!(said.contains("ended: it asks at the terminal"), "{line}: {said}");
+    }
+    let setup = format!("setup: \"echo Password; {asks}\"\n");
+    let repo = crate::repo(&format!("{THREE}{setup}"));
+    let said = shown(&repo, 80, &[], "pw-setup create plan.yaml --no-trial --format json");
+    assert!(said.contains("setup_failed") && said.contains("asks at the terminal"), "{said}");
+}
+
 #[test]
 fn a_hook_that_asks_at_the_terminal_is_ended_and_named() {
     let repo = repo(THREE);

@@ -42,17 +42,13 @@ pub struct Waited {
 impl Report for Waited {
     const SCHEMA: &'static str = "pw-monitor.wait/1";
 
-    /// A step that a change names is not told again, unless it opens the next part of the work; and what a
-    /// worker said was told when it said it.
+    /// A step about a worker that a change of this answer names is not told again.
     fn shorten(data: &mut serde_json::Value) {
         next::one_for_many_launches(data);
         let told: Vec<_> =
             list(data, "changes").iter().map(|change| change["command"].clone()).collect();
         if let Some(steps) = data.get_mut("next").and_then(serde_json::Value::as_array_mut) {
-            steps.retain(|step| {
-                step["worker"].is_null()
-                    || step["action"] != "read" && !told.contains(&step["command"])
-            });
+            steps.retain(|step| step["worker"].is_null() || !told.contains(&step["command"]));
         }
     }
 }

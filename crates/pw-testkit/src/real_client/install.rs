@@ -59,6 +59,8 @@ impl RealClient<'_> {
         let market = read_json(&checkout.join(".claude-plugin/marketplace.json"));
         let name = market["plugins"][0]["name"].as_str().unwrap();
         let remote = self.publish(checkout);
+        // What users install from, as the README has it.
+        self.git_in(Path::new(&remote), ["branch", "release", "HEAD"]);
         let mut config =
             OpenOptions::new().append(true).open(self.home().join(".gitconfig")).unwrap();
         let (https, ssh) =
@@ -78,6 +80,19 @@ impl RealClient<'_> {
         let id = format!("{name}@{market_name}");
         self.claude(&["plugin", "install", &id]);
         self.installed(&name, market_name)
+    }
+
+    /// Runs a line that a user types into a session, `/plugin install …`, from the command line.
+    #[track_caller]
+    pub fn plugin(&self, line: &str) {
+        let words: Vec<&str> = line.trim_start_matches('/').split(' ').collect();
+        self.claude(&words);
+    }
+
+    /// Returns the plugins that are installed, by `name@marketplace`.
+    pub fn installed_plugins(&self) -> Vec<String> {
+        let known = read_json(&self.home().join(".claude/plugins/installed_plugins.json"));
+        known["plugins"].as_object().into_iter().flatten().map(|(id, _)| id.clone()).collect()
     }
 
     /// Publishes the plugin once more under another version of the same length, which packaged helpers then say of

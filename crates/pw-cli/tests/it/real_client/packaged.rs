@@ -56,6 +56,36 @@ fn real_client_has_helpers_without_rust_in_ten_seconds() {
     assert_eq!(client.helper_output(&copy.plugin, "pw-setup", &["--version"]), version);
 }
 
+#[test]
+#[ignore = "needs the real client and a release; .ci/run runs it"]
+fn real_client_takes_every_line_of_the_readme() {
+    let api = ScriptedApi::start([Track::when_user_says("never asked").say("")]);
+    let client = RealClient::new(bin(), &api);
+    client.publish_on_github(&release());
+    let readme = fs::read_to_string(super::root().join("README.md")).unwrap();
+    let lines = readme.lines().filter(|line| line.starts_with("/plugin "));
+    let lines: Vec<String> = lines.map(|line| line.replace("<owner>", "owner")).collect();
+    let line = |words: &str| lines.iter().find(|line| line.contains(words)).expect(words).as_str();
+    let (update, gone) =
+        (["marketplace update", "plugin update"], ["uninstall", "marketplace remove"]);
+    let (two, one) = (["marketplace add", "install parallel-workflows@"], ["--marketplace"]);
+    let ways = [[&two[..], &update, &gone], [&one[..], &[], &gone]];
+    let mut left: Vec<&str> = lines.iter().map(String::as_str).collect();
+    for [install, update, gone] in ways {
+        for words in install.iter().chain(update) {
+            client.plugin(line(words));
+            left.retain(|other| *other != line(words));
+        }
+        assert_eq!(client.installed_plugins().len(), 1, "{install:?}");
+        for words in gone {
+            client.plugin(line(words));
+            left.retain(|other| *other != line(words));
+        }
+        assert_eq!(client.installed_plugins(), [""; 0], "{gone:?}");
+    }
+    assert_eq!(left, [""; 0], "lines of the README that nothing runs");
+}
+
 /// The installed plugin once more, with a cache of its own.
 struct Copy {
     root: PathBuf,
