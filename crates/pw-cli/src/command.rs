@@ -175,8 +175,12 @@ fn follow_lines(output: &mut File, unfinished: &mut Vec<u8>, follow: &mut dyn Fn
 }
 
 /// The first process of a group, which ends the whole group once our end of its pipe is closed:
-/// when this is dropped, or when we are killed. Whether it was told to let the others go on.
-struct ProcessGroup(Child, bool);
+/// when this is dropped, or when we are killed.
+struct ProcessGroup {
+    keeper: Child,
+    /// It was told to let the others go on.
+    is_released: bool,
+}
 
 impl ProcessGroup {
     /// A process group of its own: a Ctrl-C at the terminal ends this helper, which then ends the
@@ -185,29 +189,29 @@ impl ProcessGroup {
         let mut keeper = program("sh");
         keeper.args(["-c", "trap '' HUP INT TERM; read -r _ || kill -s KILL 0"]);
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self(keeper.process_group(0).spawn()?, false))
+        Ok(Self { keeper: keeper.process_group(0).spawn()?, is_released: false })
     }
 
     /// Lets the others of the group go on.
     fn release(mut self) {
-        if let Some(pipe) = &mut self.0.stdin {
-            self.1 = pipe.write_all(b"\n").is_ok();
+        if let Some(pipe) = &mut self.keeper.stdin {
+            self.is_released = pipe.write_all(b"\n").is_ok();
         }
     }
 
     fn group(&self) -> Result<i32> {
-        self.0.id().try_into().context("a process number above all there are")
+        self.keeper.id().try_into().context("a process number above all there are")
     }
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        drop(self.keeper.stdin.take());
         // The kernel stops a whole group of which one reads from the terminal: also the process
         // that is to end it.
-        if let Some(group) = process_id(&self.0).filter(|_| !self.1) {
+        if let Some(group) = process_id(&self.keeper).filter(|_| !self.is_released) {
             let _ = kill_process_group(group, Signal::KILL);
         }
-        let _ = self.0.wait();
+        let _ = self.keeper.wait();
     }
 }

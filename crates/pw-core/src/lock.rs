@@ -1,5 +1,5 @@
 //! Who holds the lock of a repository, as it is written into the lock file and told to helpers that
-//! wait.
+//! wait; and git's own locks.
 
 use std::fmt;
 
@@ -7,6 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Details, Failure};
+
+/// Returns the file that locks what git wanted to write, by what it said in the C locale.
+pub fn of_git(said: &str) -> Option<String> {
+    let between =
+        |start: &str, end: &str| Some(said.split_once(start)?.1.split_once(end)?.0.to_owned());
+    between("Unable to create '", "': File exists")
+        .or_else(|| Some(between("could not lock config file ", ": File exists")? + ".lock"))
+}
 
 /// The details of `locked`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::branch::Branch;
 use crate::id::Oid;
+use crate::lock;
 
 /// Why a remote did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,7 +19,7 @@ pub enum RemoteTrouble {
     Refused,
     /// It has commits of the branch, or a record, that are not here: pushing would take them away.
     Moved,
-    /// A file there locks the ref: another push is under way, or was killed with its machine.
+    /// A file locks a ref, there or in this clone: another git is at work, or was killed with its machine.
     Locked,
 }
 
@@ -30,7 +31,9 @@ impl RemoteTrouble {
             Self::TimedOut => "did not answer in time",
             Self::Refused => "does not take what is pushed",
             Self::Moved => "has commits that are not here",
-            Self::Locked => "is locked by another push, or by one that was killed",
+            Self::Locked => {
+                "is held up by a lock that another git holds, or left when it was killed"
+            }
         }
     }
 }
@@ -58,9 +61,9 @@ impl Pushed {
                 "{remote} has commits of {branch} that are not here, from another clone: nothing was overwritten; tell the user, who decides with git log {branch}...FETCH_HEAD after git fetch {remote} {branch}"
             ),
             RemoteTrouble::Locked => format!(
-                "{remote} {}: the commit is kept here, and the next signal pushes it. Where that stays so while no push is under way, the user removes the file there{}",
+                "{remote} {}: the commit is kept here, and the next signal pushes it. Where it stays so while no git is at work there, the user removes that file{}",
                 RemoteTrouble::Locked.words(),
-                lock_in(&self.message).map(|file| format!(": {file}")).unwrap_or_default()
+                lock::of_git(&self.message).map(|file| format!(": {file}")).unwrap_or_default()
             ),
             trouble => format!(
                 "{remote} {}: the commit is kept here, and the next signal pushes it",
@@ -69,13 +72,6 @@ impl Pushed {
         };
         Some(note)
     }
-}
-
-/// Returns the file of git's that locks a ref of a remote, by what git there said.
-pub fn lock_in(said: &str) -> Option<&str> {
-    let (_, rest) = said.split_once("Unable to create '")?;
-    let (file, rest) = rest.split_once('\'')?;
-    (file.ends_with(".lock") && rest.starts_with(": File exists")).then_some(file)
 }
 
 /// A change of one ref, on a remote or here.

@@ -2,17 +2,14 @@
 
 use crate::details::LockFile;
 use crate::failure::{Code, Failure};
+use crate::lock;
 use crate::next::CommandLine;
 
 /// Returns what an error of git or of the system is about, when that has a name.
 pub fn failure(text: &str) -> Option<Failure> {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let again = "then run the same command again: it goes on where it was";
-    let between =
-        |start: &str, end: &str| Some(text.split_once(start)?.1.split_once(end)?.0.to_owned());
-    let lock = between("Unable to create '", "': File exists")
-        .or_else(|| Some(between("could not lock config file ", ": File exists")? + ".lock"));
-    if let Some(lock) = lock {
+    if let Some(lock) = lock::of_git(text) {
         let hint = format!(
             "wait for the git that holds it; if none runs here, a killed one left it: remove \
              that file, {again}"

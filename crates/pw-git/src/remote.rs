@@ -11,7 +11,8 @@ use pw_core::channel::tracking;
 use pw_core::details::RemoteSaid;
 use pw_core::failure::{Code, Failure};
 use pw_core::id::Oid;
-use pw_core::remote::{Pushed, RefChange, RemoteTrouble, lock_in};
+use pw_core::lock;
+use pw_core::remote::{Pushed, RefChange, RemoteTrouble};
 use pw_core::text::bounded;
 
 use crate::Repo;
@@ -61,7 +62,7 @@ impl From<RemoteError> for Failure {
                 "once it answers, run the same command again; `remote_limit` in the plan gives it more time"
             }
             RemoteTrouble::Locked => {
-                "nothing was changed: run the same command again; where it stays so while no push is under way, the user removes that file on the remote"
+                "nothing was changed: run the same command again; where it stays so while no git is at work there, the user removes that file"
             }
             _ => {
                 "nothing was changed: once it answers, run the same command again; or take `remote` out of the plan and create again, to go on with this clone alone"
@@ -226,7 +227,7 @@ fn failed(remote: &Remote, output: &Output) -> Option<RemoteError> {
     let trouble = match output.code {
         0 => return None,
         -1 => RemoteTrouble::TimedOut,
-        1 if lock_in(&said).is_some() => RemoteTrouble::Locked,
+        1 if lock::of_git(&said).is_some() => RemoteTrouble::Locked,
         1 => rejected(&told),
         _ => RemoteTrouble::Unreachable,
     };

@@ -281,9 +281,8 @@ impl<'a> CleanupCandidate<'a> {
         let checkout = repo.checkout().map_or(repo.root(), |checkout| &checkout.path);
         let all = survey.changes.clone();
         // What is ignored and the same in the main checkout is not lost: `copy` brought it, as a rule.
-        let (worktree, ignored) = (&self.path, std::mem::take(&mut survey.changes.ignored));
-        let is_lost = |path: &RepoPath| !survey.is_same_in(worktree, checkout, path);
-        survey.changes.ignored = ignored.into_iter().filter(is_lost).collect();
+        let is_lost = |path: &&RepoPath| !survey.is_same_in(&self.path, checkout, path);
+        survey.changes.ignored = all.ignored.iter().filter(is_lost).cloned().collect();
         let found = Findings {
             changes: &survey.changes,
             operation: survey.operation,

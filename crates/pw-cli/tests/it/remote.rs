@@ -468,7 +468,7 @@ fn a_node_that_dies_while_it_pushes_loses_nothing_that_it_committed() {
 }
 
 #[test]
-fn a_lock_that_a_killed_push_left_on_the_record_is_named() {
+fn a_lock_that_a_killed_git_left_on_the_record_is_named() {
     let repo = led(THREE);
     crate::complete_all(&repo);
     let remote = repo.beside("remote.git");
@@ -481,6 +481,18 @@ fn a_lock_that_a_killed_push_left_on_the_record_is_named() {
     assert_eq!(refs(&repo, &repo.root()), before);
     std::fs::remove_file(&lock).unwrap();
     repo.pw("pw-integrate run").data();
+
+    // One that a killed fetch left in a clone is named as well.
+    let other = clone(&repo, "other");
+    let here = other.join(".git/refs/pw-remote/pw/rest-api/record.lock");
+    std::fs::create_dir_all(here.parent().unwrap()).unwrap();
+    std::fs::write(&here, "").unwrap();
+    let error = run(&repo, &other, "pw-setup join task-1").error(3, "remote_failed");
+    assert_eq!(error["details"]["trouble"], "locked", "{error:#}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(&*here.to_string_lossy()) && !message.contains("push"), "{message}");
+    std::fs::remove_file(&here).unwrap();
+    run(&repo, &other, "pw-monitor status --fetch").data();
 }
 
 #[test]
