@@ -139,7 +139,7 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct RunArgs {
     /// Leave this worker out; may be repeated
-    #[arg(long, value_name = "WORKER")]
+    #[arg(long, value_delimiter = ',', value_name = "WORKER")]
     without: Vec<WorkerId>,
     /// Merge changes outside a worker's scope, too; the merge commit lists them
     #[arg(long)]
@@ -180,7 +180,7 @@ struct LandingArgs {
     #[arg(long)]
     no_gate: bool,
     /// Land without this worker's work, which was never merged; may be repeated
-    #[arg(long, value_name = "WORKER")]
+    #[arg(long, value_delimiter = ',', value_name = "WORKER")]
     without: Vec<WorkerId>,
 }
 

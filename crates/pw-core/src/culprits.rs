@@ -88,7 +88,11 @@ pub fn find_culprits<E>(
     let (mut gate, mut seen) = (gate, seen);
     let mut left_out = Set::new();
     loop {
-        if seen.passes.is_none() && search.fails(&Set::new(), gate)? == Some(true) {
+        let start = Set::new();
+        if seen.passes.is_none()
+            && search.fails(&start, gate)? == Some(true)
+            && search.fails_again(&start, gate)?
+        {
             found.start = Some(gate);
             return Ok(found);
         }
@@ -98,6 +102,7 @@ pub fn find_culprits<E>(
                 break fault;
             }
         };
+        let fault = search.with_inseparable(fault);
         left_out.extend(search.cheapest(&fault.workers, &members));
         found.faults.push(fault);
         members.retain(|worker| !left_out.contains(worker));
@@ -229,6 +234,21 @@ impl<E, F: FnMut(&Set, Option<usize>, bool) -> Result<GateOutcome, E>> Search<'_
             }
         }
         Ok(Fault { gate, workers, alone, certain })
+    }
+
+    /// Adds the workers that hold commits of a named one and whose commits that one holds: neither
+    /// is ever merged without the other, so no run tells which of them it is.
+    fn with_inseparable(&self, fault: Fault) -> Fault {
+        let is_mutual = |worker: usize, other: usize| self.after[other].contains(&worker);
+        let mut all: Set = fault.workers.iter().copied().collect();
+        for worker in &fault.workers {
+            let others = self.after[*worker].iter().copied();
+            all.extend(others.filter(|other| is_mutual(*worker, *other)));
+        }
+        if all.len() == fault.workers.len() {
+            return fault;
+        }
+        Fault { workers: all.into_iter().collect(), alone: false, certain: false, ..fault }
     }
 
     /// Bisects `added` for the first worker with which the gate fails, when it and those before it
@@ -420,6 +440,23 @@ mod tests {
     }
 
     #[test]
+    fn who_cannot_be_merged_without_the_other_is_never_named_alone() {
+        // Each holds the commits of the other, or all three do; the last is merged by itself.
+        let pair = [Set::from([1]), Set::from([0]), Set::new()];
+        let ring = [Set::from([1]), Set::from([2]), Set::from([0]), Set::new()];
+        for (after, together) in [(&pair[..], &[0, 1][..]), (&ring, &[0, 1, 2])] {
+            let after = closed(after.to_vec());
+            for culprit in together {
+                let (found, _) = search(&after, &fails_with(&Set::from([*culprit])));
+                let fault =
+                    Fault { gate: 0, workers: together.to_vec(), alone: false, certain: false };
+                assert_eq!(found.faults, [fault]);
+                assert_eq!(found.without, Some(together.iter().copied().collect()));
+            }
+        }
+    }
+
+    #[test]
     fn nobody_is_blamed_for_a_red_start() {
         let (found, asked) = search(&independent(8), &|_| GateOutcome::Fails(0));
         assert_eq!((found.start, found.faults.len(), asked), (Some(0), 0, 1));
@@ -449,9 +486,8 @@ mod tests {
                 let found =
                     find_culprits::<Infallible>(&independent(7), 0, seen, |set, gate, again| {
                         asked += 1;
-                        // A failure at the start has no culprit, and all gates together are asked
-                        // twice anyway.
-                        let is_whim = asked > 1 && asked == whim + 1 && gate.is_some() && !again;
+                        // All gates together are asked twice anyway.
+                        let is_whim = asked == whim + 1 && gate.is_some() && !again;
                         failed.extend(is_whim.then(|| set.clone()));
                         Ok(if is_whim { GateOutcome::Fails(0) } else { truth(set) })
                     });

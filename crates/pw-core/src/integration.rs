@@ -303,7 +303,7 @@ pub fn require_no_return(
 ///
 /// # Errors
 ///
-/// `not_ready`, with the first such pair.
+/// `not_ready`, with the first such pair, and in the hint all workers that cannot be merged so.
 fn require_dependencies(
     plan: &Plan,
     workers: &[WorkerStatus],
@@ -314,21 +314,24 @@ fn require_dependencies(
         made.iter().any(|merge| merge.worker == *id)
             || workers.iter().any(|w| w.id == *id && w.state == State::Integrated)
     };
-    for id in order {
-        let lacking = |dependency: &&WorkerId| !order.contains(dependency) && !merged(dependency);
-        if let Some(dependency) = plan.dependencies(id).into_iter().find(lacking) {
-            let message = format!("{id} builds upon {dependency}, which is left out");
-            return Err(Failure::new(Code::NotReady, message)
-                .hint(format!("leave {id} out, too: --without {id}")));
+    let mut left: Vec<&WorkerId> = order.iter().collect();
+    let mut out: Vec<(&WorkerId, String)> = Vec::new();
+    while let Some((at, why)) = left.iter().enumerate().find_map(|(at, id)| {
+        let lacking = |other: &&WorkerId| !left.contains(other) && !merged(other);
+        if let Some(other) = plan.dependencies(id).into_iter().find(lacking) {
+            return Some((at, format!("{id} builds upon {other}, which is left out")));
         }
-        let held = workers.iter().filter(|worker| worker.id == *id).flat_map(|w| &w.holds);
-        if let Some(other) = held.into_iter().find(lacking) {
-            let message = format!("{id} holds commits of {other}, which is left out");
-            return Err(Failure::new(Code::NotReady, message)
-                .hint(format!("they would land with it; leave {id} out, too: --without {id}")));
-        }
+        let mut held = workers.iter().filter(|w| w.id == **id).flat_map(|w| &w.holds);
+        held.find(lacking)
+            .map(|other| (at, format!("{id} holds commits of {other}, which is left out")))
+    }) {
+        out.push((left.remove(at), why));
     }
-    Ok(())
+    let Some((_, first)) = out.first() else { return Ok(()) };
+    let whom: Vec<String> = out.iter().map(|(id, _)| format!("--without {id}")).collect();
+    let whom = whom.join(" ");
+    let hint = format!("what they hold would land with them: leave out, too: {whom}");
+    Err(Failure::new(Code::NotReady, first.clone()).hint(hint))
 }
 
 /// Returns what a preview finds in a worker by itself: entries whose content no commit holds.

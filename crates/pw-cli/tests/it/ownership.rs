@@ -100,6 +100,27 @@ fn nobody_inherits_a_complete_from_the_branch_it_went_forward_to() {
 }
 
 #[test]
+fn all_that_hold_the_commits_of_one_left_out_are_told_at_once() {
+    let repo = created(
+        "workflow: chain\nworkers:\n  - {id: a, name: x, owns: [a]}\n  - {id: b, name: y, owns: [b]}\n  - {id: c, name: z, owns: [c]}\n",
+    );
+    for (label, from) in [("a-x", None), ("b-y", Some("work/a-x")), ("c-z", Some("work/b-y"))] {
+        let worker = repo.worker(label);
+        if let Some(from) = from {
+            worker.git(&["merge", "-q", from]);
+        }
+        worker.write(&label[..1], "1").commit("[COMPLETE] done");
+    }
+    let error = repo.pw("pw-integrate run --without a").error(3, "not_ready");
+    assert_eq!(error["message"], "b holds commits of a, which is left out");
+    let hint = "what they hold would land with them: leave out, too: --without b --without c";
+    assert_eq!(error["hint"], hint);
+    let run = repo.pw("pw-integrate run --without b,c").data();
+    assert_eq!(run["merged"][0]["worker"], "a");
+    assert_eq!(run["without"], json!(["b", "c"]));
+}
+
+#[test]
 fn commits_of_another_worker_are_known_wherever_they_matter() {
     let repo = created(TWO);
     let (a, b) = (repo.worker("a-x"), repo.worker("b-y"));
