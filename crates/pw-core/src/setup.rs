@@ -241,20 +241,54 @@ pub fn warnings(plan: &Plan, files: &[RepoPath]) -> Vec<String> {
     warnings
 }
 
+/// Who of a workflow may change which files: its workers what they own, and all of them what is
+/// shared.
+#[derive(Clone, Copy, Debug)]
+pub struct Claims<'a> {
+    /// Those whose work is still to come, or to land.
+    pub workers: &'a [&'a Worker],
+    /// What every one of them may change.
+    pub shared: &'a Scope,
+}
+
+impl<'a> Claims<'a> {
+    /// Returns the scopes, the shared one last.
+    fn scopes(&self) -> Vec<&'a Scope> {
+        self.workers.iter().map(|worker| &worker.owns).chain([self.shared]).collect()
+    }
+
+    fn name(&self, at: usize) -> &'a str {
+        self.workers.get(at).map_or("a shared file", |worker| worker.id.as_str())
+    }
+}
+
 /// Says where a worker could change the same file as one of another workflow that is still open.
-pub fn claims(mine: &[&Worker], workflow: &Slug, theirs: &[&Worker]) -> Option<String> {
-    let all: Vec<&Scope> = mine.iter().chain(theirs).map(|worker| &worker.owns).collect();
-    let meets = |meeting: &Meeting| meeting.scopes.0 < mine.len() && mine.len() <= meeting.scopes.1;
+/// What both workflows share is left out: that is for all to change.
+pub fn claims(mine: Claims<'_>, workflow: &Slug, theirs: Claims<'_>) -> Option<String> {
+    if mine.workers.is_empty() || theirs.workers.is_empty() {
+        return None;
+    }
+    let (own, other) = (mine.scopes(), theirs.scopes());
+    let all: Vec<&Scope> = own.iter().chain(&other).copied().collect();
+    let meets = |meeting: &Meeting| {
+        let (one, two) = meeting.scopes;
+        let are_shared = one == own.len() - 1 && two == all.len() - 1;
+        one < own.len() && own.len() <= two && !are_shared
+    };
     let meetings: Vec<Meeting> = overlaps(&all).into_iter().filter(meets).collect();
-    let Meeting { scopes, witness, .. } = meetings.first()?;
-    let (one, other) = (&mine[scopes.0].id, &theirs[scopes.1 - mine.len()].id);
+    let Meeting { scopes: (one, two), witness, .. } = meetings.first()?;
+    let both = match *one == own.len() - 1 || *two == all.len() - 1 {
+        true => "both may change",
+        false => "both own",
+    };
     let more = match meetings.len() - 1 {
         0 => String::new(),
         more => format!(", and {} meet", counted(more, "more pair")),
     };
+    let (one, two) = (mine.name(*one), theirs.name(two - own.len()));
     Some(format!(
-        "{one} and {other} of the workflow {workflow}, which is open, both own `{witness}`{more}: \
-         they may conflict when both land"
+        "{one} and {two} of the workflow {workflow}, which is open, {both} `{witness}`{more}: they \
+         may conflict when both land"
     ))
 }
 

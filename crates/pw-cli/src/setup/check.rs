@@ -77,11 +77,23 @@ fn claims(planned: &PlannedWorkflow) -> Vec<String> {
     for (name, tip) in recorded(refs).into_iter().filter(is_other).take(OTHERS) {
         let Ok((text, record)) = repo.record(&tip) else { continue };
         let Ok(other) = Plan::recorded(&text) else { continue };
-        let is_at_work = |worker: &&Worker| {
-            !record.cleaned.contains(&worker.id) && !record.merged.contains_key(&worker.id)
+        // What is merged has not landed yet: the base may still change under the new workers.
+        let base = &planned.record.base;
+        let has_landed = record.landed.is_some()
+            || record.integration.as_ref().is_some_and(|tip| {
+                !record.merged.is_empty() && repo.is_ancestor(tip, base).unwrap_or(false)
+            });
+        let is_open = |worker: &&Worker| {
+            !record.cleaned.contains(&worker.id)
+                && !(has_landed && record.merged.contains_key(&worker.id))
         };
-        let theirs: Vec<&Worker> = other.workers.iter().filter(is_at_work).collect();
-        warnings.extend(setup::claims(&mine, &name, &theirs));
+        let theirs: Vec<&Worker> = other.workers.iter().filter(is_open).collect();
+        let claims = |workers, shared| setup::Claims { workers, shared };
+        warnings.extend(setup::claims(
+            claims(&mine, &plan.shared),
+            &name,
+            claims(&theirs, &other.shared),
+        ));
     }
     warnings
 }
@@ -97,8 +109,18 @@ fn base_warning(planned: &PlannedWorkflow) -> Option<String> {
         );
     };
     let (main, here) = (repo.worktrees().first()?, repo.checkout()?);
+    if plan.base.is_some() {
+        return None;
+    }
+    // In a worker's worktree that is its workflow's base.
+    if let Some(branch) = here.branch.as_ref().filter(|branch| *branch != base) {
+        return Some(format!(
+            "it forks from {base}, and will land there; this worktree, {}, is on {branch}",
+            here.path.display()
+        ));
+    }
     let on_main = main.branch.as_ref().filter(|_| !main.bare && main.path != here.path);
-    on_main.filter(|_| plan.base.is_none()).map(|on_main| {
+    on_main.map(|on_main| {
         format!(
             "it forks from {base}, the branch of the worktree {}, and will land there; the main \
              checkout is on {on_main}",

@@ -228,6 +228,19 @@ fn a_setup_that_tests_nothing_of_the_workers_is_told() {
 }
 
 #[test]
+fn a_plan_made_in_a_workers_worktree_says_from_which_branch_it_forks() {
+    let repo = repo(TWO);
+    repo.pw("pw-setup create plan.yaml").data();
+    let a = repo.worker("a-x");
+    let plan = "workflow: sub\nverify: 'true'\nworkers:\n  - {id: c, name: z, owns: [c]}\n";
+    a.write("sub.yaml", plan);
+    let check = || repo.pw_in(&a.root(), &["pw-setup", "check", "sub.yaml"]).data();
+    assert!(warned(&check(), "it forks from main, and will land there; this worktree"));
+    a.write("sub.yaml", &format!("base: main\n{plan}"));
+    assert!(!warned(&check(), "it forks from"));
+}
+
+#[test]
 fn files_that_an_open_workflow_owns_too_are_told() {
     let repo = repo(&TWO.replace("workflow: two", "workflow: one"));
     repo.pw("pw-setup create plan.yaml").data();
@@ -236,11 +249,25 @@ fn files_that_an_open_workflow_owns_too_are_told() {
     repo.write("plan.yaml", plan);
     let data = repo.pw("pw-setup check plan.yaml").data();
     assert!(warned(&data, "c and a of the workflow one, which is open, both own `a/"), "{data:#}");
-    // What is merged, no worker changes any more.
+    // What all workers of one workflow may change, too.
+    for (mine, theirs) in [("owns: [c]}\nshared: [a]", "owns: [a"), ("owns: [c]}\nshared: [q]", "")]
+    {
+        let plan =
+            format!("workflow: two\nverify: 'true'\nworkers:\n  - {{id: c, name: z, {mine}\n");
+        repo.write("plan.yaml", &plan);
+        let data = repo.pw("pw-setup check plan.yaml").data();
+        let said = "a shared file and a of the workflow one, which is open, both may change `a";
+        assert_eq!(warned(&data, said), !theirs.is_empty(), "{data:#}");
+    }
+    repo.write("plan.yaml", plan);
+    // What is merged and did not land may still conflict.
     for (label, file) in [("a-x", "a/1"), ("b-y", "b")] {
         repo.worker(label).write(file, "1").commit("[COMPLETE] done");
     }
     repo.pw("pw-integrate run one").data();
+    let data = repo.pw("pw-setup check plan.yaml").data();
+    assert!(warned(&data, "of the workflow one"), "{data:#}");
+    repo.pw("pw-integrate finish one").data();
     let data = repo.pw("pw-setup check plan.yaml").data();
     assert!(!warned(&data, "workflow one"), "{data:#}");
 }

@@ -63,9 +63,12 @@ impl<'a> Tree<'a> {
         if let Some((spelled, file)) = self.taken_literally(glob)
             && found != Some(file)
         {
+            let pattern = match glob.contains(['[', '?']) {
+                true => "brackets stand for one letter",
+                false => "braces hold a choice",
+            };
             return Some(format!(
-                "in which brackets stand for one letter, and a file is called `{file}`: write \
-                 `{spelled}` for that"
+                "in which {pattern}, and a file is called `{file}`: write `{spelled}` for that"
             ));
         }
         if found.is_some() {
@@ -125,17 +128,32 @@ impl<'a> Tree<'a> {
     /// no worker has.
     fn misspelt(&self, glob: &str, is_taken: &dyn Fn(&RepoPath) -> bool) -> Option<String> {
         let parts: Vec<&str> = glob.split('/').collect();
-        let known = |upto: &usize| self.folders.contains(parts[..*upto].join("/").as_bytes());
-        let at = (1..=parts.len()).find(|upto| !known(upto))? - 1;
-        let parent = parts[..at].join("/");
-        let names = self.folders.iter().filter_map(|folder| {
-            let folder = std::str::from_utf8(folder).ok()?;
-            let (above, name) = folder.rsplit_once('/').unwrap_or(("", folder));
-            (above == parent).then_some(name)
-        });
+        let is_known = |upto: usize| self.folders.contains(parts[..upto].join("/").as_bytes());
+        // Behind `**/` any folder may have the name.
+        let (at, parent) = match parts[0] {
+            "**" => (1, None),
+            _ => {
+                let at = (1..=parts.len()).find(|upto| !is_known(*upto))? - 1;
+                (at, Some(parts[..at].join("/")))
+            }
+        };
+        let wanted = parts.get(at).filter(|name| !name.contains(['*', '?', '[', '{']))?;
+        let names: BTreeSet<&str> = self
+            .folders
+            .iter()
+            .filter_map(|folder| {
+                let folder = std::str::from_utf8(folder).ok()?;
+                let (above, name) = folder.rsplit_once('/').unwrap_or(("", folder));
+                parent.as_deref().is_none_or(|parent| parent == above).then_some(name)
+            })
+            .collect();
+        if parent.is_none() && names.contains(wanted) {
+            return None;
+        }
         // Names of three letters differ in one letter all the time.
-        let limit = (parts[at].chars().count() / 3).min(2);
-        let near = names.filter(|name| (1..=limit).contains(&osa_distance(name, parts[at])));
+        let limit = (wanted.chars().count() / 3).min(2);
+        let near =
+            names.into_iter().filter(|name| (1..=limit).contains(&osa_distance(name, wanted)));
         let spelled = near.map(|name| {
             let mut parts = parts.clone();
             parts[at] = name;
@@ -228,13 +246,18 @@ mod tests {
             ("\"cafe\u{301}\"", "`caf\u{e9}`"),
             ("web/scr/**", "`web/src/**`"),
             ("user/**", "`users/**`"),
+            ("\"**/user/*\"", "`**/users/*`"),
+            ("\"**/depe/**\"", "`**/deep/**`"),
             ("\"web/src /**\"", "`web/src/**`"),
             ("\"app/[id]/page.tsx\"", "`app/[[]id]/page.tsx`"),
             ("\"app/[id]\"", "`app/[[]id]`"),
             ("\"app/[id]/**\"", "`app/[[]id]/**`"),
             ("\"app/[...all]/**\"", "`app/[[]...all]/**`"),
             ("\"app/[[...slug]]/page.tsx\"", "`app/[[][[]...slug]]/page.tsx`"),
-            ("\"templates/{{name}}/**\"", "`templates/??name??/**`"),
+            (
+                "\"templates/{{name}}/**\"",
+                "braces hold a choice, and a file is called `templates/{{name}}/x.py`: write `templates/??name??/**`",
+            ),
         ] {
             let said = advice(glob);
             assert!(said.len() == 1 && said[0].contains(expected), "{glob}: {said:?}");
@@ -258,6 +281,8 @@ mod tests {
             "\"app/[[]id]/**\"",
             "\"web/src/{a,b}.ts\"",
             "\"**/*.rs\"",
+            "\"**/src/*.py\"",
+            "\"**/use*/**\"",
             "web/src/c.ts",
             "api/orders/**",
             "CHANGELOG.md",
