@@ -112,13 +112,6 @@ fn base_warning(planned: &PlannedWorkflow) -> Option<String> {
     if plan.base.is_some() {
         return None;
     }
-    // In a worker's worktree that is its workflow's base.
-    if let Some(branch) = here.branch.as_ref().filter(|branch| *branch != base) {
-        return Some(format!(
-            "it forks from {base}, and will land there; this worktree, {}, is on {branch}",
-            here.path.display()
-        ));
-    }
     let on_main = main.branch.as_ref().filter(|_| !main.bare && main.path != here.path);
     on_main.map(|on_main| {
         format!(

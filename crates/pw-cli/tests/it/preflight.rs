@@ -228,19 +228,6 @@ fn a_setup_that_tests_nothing_of_the_workers_is_told() {
 }
 
 #[test]
-fn a_plan_made_in_a_workers_worktree_says_from_which_branch_it_forks() {
-    let repo = repo(TWO);
-    repo.pw("pw-setup create plan.yaml").data();
-    let a = repo.worker("a-x");
-    let plan = "workflow: sub\nverify: 'true'\nworkers:\n  - {id: c, name: z, owns: [c]}\n";
-    a.write("sub.yaml", plan);
-    let check = || repo.pw_in(&a.root(), &["pw-setup", "check", "sub.yaml"]).data();
-    assert!(warned(&check(), "it forks from main, and will land there; this worktree"));
-    a.write("sub.yaml", &format!("base: main\n{plan}"));
-    assert!(!warned(&check(), "it forks from"));
-}
-
-#[test]
 fn files_that_an_open_workflow_owns_too_are_told() {
     let repo = repo(&TWO.replace("workflow: two", "workflow: one"));
     repo.pw("pw-setup create plan.yaml").data();
