@@ -23,6 +23,15 @@ const NAMES: &[&str] = &[
     "zig-cache",
 ];
 
+/// Folders that a package manager fills; no worker owns them on purpose. A plan's `setup` fills them
+/// again, so that with one they are as disposable as a cache.
+pub const INSTALLED: &[&str] = &["node_modules", ".venv", "venv"];
+
+/// Returns whether a path is, or lies in, such a folder.
+pub fn is_installed(path: &RepoPath) -> bool {
+    path.segments().any(|name| INSTALLED.iter().any(|known| known.as_bytes() == name))
+}
+
 /// Returns whether a path is, or lies in, what a program is known to keep for itself.
 pub fn is_cache(path: &RepoPath) -> bool {
     let is_known =

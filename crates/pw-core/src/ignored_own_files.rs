@@ -27,9 +27,6 @@ pub struct Example<'a> {
     pub path: RepoPath,
 }
 
-/// Folders that a command fills; no worker owns them on purpose.
-const INSTALLED: &[&[u8]] = &[b"node_modules", b".venv", b"venv"];
-
 /// Returns a path or two for every glob of every worker.
 pub fn examples<'a>(plan: &'a Plan) -> Vec<Example<'a>> {
     let of = |worker: &'a Worker| {
@@ -58,9 +55,7 @@ pub fn warnings(examples: &[Example<'_>], patterns: &[Option<Pattern>]) -> Vec<S
 /// everything in it.
 pub fn own(plan: &Plan, worker: &Worker, ignored: &[RepoPath]) -> Vec<RepoPath> {
     let folders = worker.owns.folders().unwrap_or_default();
-    let is_cache = |path: &RepoPath| {
-        cache::is_cache(path) || path.segments().any(|name| INSTALLED.contains(&name))
-    };
+    let is_cache = |path: &RepoPath| cache::is_cache(path) || cache::is_installed(path);
     // git names a folder, too, when all that is in it is ignored, and then what is in it.
     let is_above = |path: &RepoPath| {
         ignored.iter().any(|other| path.contains(other) && other.without_slash() != *path)

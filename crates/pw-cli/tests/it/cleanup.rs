@@ -365,6 +365,33 @@ fn caches_that_git_ignores_keep_no_worktree_and_fill_no_snapshot() {
 }
 
 #[test]
+fn what_setup_installs_keeps_no_worktree_unless_the_plan_says_so() {
+    for (keys, removed) in [
+        ("setup: sh install.sh\n", &["task-1", "task-2", "task-3"][..]),
+        ("setup: sh install.sh\ndisposable: [\"!.venv\"]\n", &[]),
+        ("", &[]),
+    ] {
+        let repo = repo(&format!("{THREE}{keys}"));
+        repo.write(".git/info/exclude", "/worktrees/\nnode_modules\n.venv\n");
+        let install = "mkdir -p web/node_modules/x .venv; echo 1 >web/node_modules/x/i.js; echo 1 >.venv/pyvenv.cfg\n";
+        repo.write("install.sh", install);
+        repo.git(&["add", "install.sh"]);
+        repo.git(&["commit", "-qm", "install"]);
+        repo.pw("pw-setup create plan.yaml").data();
+        if keys.is_empty() {
+            // Here the workers installed it themselves, and no command is known to do so again.
+            for label in ["task-1-users", "task-2-posts", "task-3-docs"] {
+                repo.worker(label).write(".venv/pyvenv.cfg", "1\n");
+            }
+        }
+        crate::complete_all(&repo);
+        repo.pw("pw-integrate run").data();
+        let data = repo.pw("pw-integrate cleanup").data();
+        assert_eq!(workers(&data["removed"]), removed, "{keys}: {data:#}");
+    }
+}
+
+#[test]
 fn what_copy_brought_keeps_no_worktree_in_a_folder_either_as_long_as_it_is_the_same() {
     let plan = format!("{THREE}copy: [.env, 'gen/**']\n");
     let repo = repo(&plan);

@@ -9,6 +9,7 @@ use super::{
     Budget, DEFAULT_WORKTREES, EngineSettings, MERGIRAF, Plan, Problem, ProblemCode,
     SKIP_PERMISSIONS, Size, Worker,
 };
+use crate::cache;
 use crate::gate::{self, Gate};
 use crate::id::{self, Slug, WorkerId};
 use crate::scope::Scope;
@@ -70,6 +71,9 @@ impl Draft {
     pub(super) fn finish(self) -> Option<Plan> {
         let workers: Option<Vec<Worker>> =
             self.workers.into_iter().map(DraftWorker::finish).collect();
+        // What `setup` installs in one worktree, it installs in the next one, too.
+        let installed: &[&str] = if self.setup.is_some() { cache::INSTALLED } else { &[] };
+        let installed = Scope::parse(installed).unwrap_or_default().anywhere();
         Some(Plan {
             workflow: self.workflow?,
             goal: self.goal,
@@ -82,7 +86,7 @@ impl Draft {
             shared: self.shared.and(&self.union),
             union: self.union,
             reads: self.reads,
-            disposable: self.disposable,
+            disposable: self.disposable.and(&installed),
             worktrees: self.worktrees.unwrap_or_else(|| DEFAULT_WORKTREES.to_owned()),
             git_hooks: self.git_hooks.unwrap_or(true),
             verify_on_complete: self.verify_on_complete.unwrap_or(false),
