@@ -229,14 +229,30 @@ fn globs(files: &[RepoPath]) -> Vec<String> {
 /// How much of what a command said last is told, in characters.
 const MAX_SAID: usize = 120;
 
-/// Returns the last line that says what went wrong; where none is seen to, the last one.
+/// Returns the last line that says what went wrong, or else one that counts it; where none is seen
+/// to, the last one.
 fn reason(output: &str) -> Option<String> {
+    let words = ["error", "fail", "not found", "no such", "cannot"];
     let is_telling = |line: &&str| {
         let line = line.to_lowercase();
-        ["error", "fail", "not found", "no such", "cannot"].iter().any(|word| line.contains(word))
+        words.iter().any(|word| line.contains(word))
+    };
+    // `2 failed, 199 passed in 0.67s`
+    let counts = |line: &str| {
+        let line = line.to_lowercase();
+        let words =
+            line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<&str> = words.collect();
+        words.windows(2).any(|pair| {
+            let is_number = pair[0].bytes().all(|byte| byte.is_ascii_digit());
+            is_number && ["fail", "error", "pass"].iter().any(|word| pair[1].starts_with(word))
+        })
     };
     let lines = || output.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines().rfind(is_telling).or_else(|| lines().next_back())?;
+    let line = lines()
+        .rfind(|line| is_telling(line) && !counts(line))
+        .or_else(|| lines().rfind(is_telling))
+        .or_else(|| lines().next_back())?;
     Some(line.chars().take(MAX_SAID).collect())
 }
 
@@ -282,6 +298,25 @@ pub fn warning(trial: &Trial) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_that_says_why_is_told_rather_than_the_one_that_counts() {
+        for (output, said) in [
+            (
+                "FAILED tests/test_x.py::test_y - AssertionError\n1 failed, 199 passed in 0.67s\n",
+                "FAILED tests",
+            ),
+            (
+                "Error: Failed to load url x\n\n Test Files  2 failed | 16 passed (18)\n",
+                "Error: Failed",
+            ),
+            ("ran 3\n2 errors\ndone\n", "2 errors"),
+            ("sh: 1: pnpm: not found\n", "sh: 1: pnpm"),
+            ("one\ntwo\n", "two"),
+        ] {
+            assert!(reason(output).unwrap().starts_with(said), "{output}: {:?}", reason(output));
+        }
+    }
 
     #[test]
     fn ignored_files_are_tried_unless_a_command_makes_them() {
