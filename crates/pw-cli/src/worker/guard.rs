@@ -37,6 +37,9 @@ const SILENT: Answer = Answer::Hook { stdout: String::new(), refusal: None };
 /// The longest input that is read; what is longer cannot be judged.
 const MAX_INPUT: u64 = 32 << 20;
 
+/// Why a worker's session runs nothing there: no file that it writes could be told.
+const NO_POWERSHELL: &str = "the guard reads what Bash runs, not PowerShell: use Bash";
+
 /// How long judging may take. The client waits ten seconds, then refuses without a reason.
 const PATIENCE: Duration = Duration::from_secs(7);
 
@@ -210,14 +213,20 @@ fn tool_use(shell: &Shell, ground: &Ground, input: &Input) -> Result<Option<Valu
     let tool = input.tool_name.as_deref().context("it does not say which tool is used")?;
     let asked = input.tool_input.as_ref().context("it does not say what the tool is given")?;
     let around = Around::new(ground, &shell.directory);
-    let decision = if tool == "Bash" {
-        let command = asked.command.as_deref().context("it does not say which command is run")?;
-        guard::shell(plan, worker, command, &around)
-    } else {
-        let mut paths = [&asked.file_path, &asked.notebook_path].into_iter().flatten();
-        let path = paths.find(|path| !path.is_empty());
-        let path = path.context("it does not say which file is written")?;
-        guard::write(plan, worker, path, &around)
+    let decision = match tool {
+        // Monitor's commands, too: the client asks for them as Bash.
+        "Bash" => {
+            let command =
+                asked.command.as_deref().context("it does not say which command is run")?;
+            guard::shell(plan, worker, command, &around)
+        }
+        "PowerShell" => Decision::Deny(NO_POWERSHELL.to_owned()),
+        _ => {
+            let mut paths = [&asked.file_path, &asked.notebook_path].into_iter().flatten();
+            let path = paths.find(|path| !path.is_empty());
+            let path = path.context("it does not say which file is written")?;
+            guard::write(plan, worker, path, &around)
+        }
     };
     let over = budget::over(ground, shell.now);
     let asked = over.as_ref().and_then(|over| spent::asked(&worker.id, &over.used));

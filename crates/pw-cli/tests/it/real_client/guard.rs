@@ -111,6 +111,11 @@ fn bash(command: &str) -> Value {
     json!({"command": command})
 }
 
+/// A command that runs beside the session, which is told its lines.
+fn monitor(command: &str) -> Value {
+    json!({"command": command, "description": "watch", "timeout_ms": 5000})
+}
+
 /// Returns whether a tool call was refused with these words.
 fn refused(words: &'static str) -> impl Fn(&Turn) -> bool + Send + Sync {
     move |turn| turn.tool_failed() && turn.tool_result().contains(words)
@@ -186,6 +191,10 @@ fn users() -> Track {
         .tool("Write", write("orders/new.txt", "mine\n"))
         .sees(refused("orders/new.txt is owned by task-2"))
         .tool("Bash", bash("echo mine > orders/list.txt"))
+        .sees(refused("orders/list.txt is owned by task-2"))
+        .tool("ToolSearch", json!({"query": "select:Monitor"}))
+        .sees(done)
+        .tool("Monitor", monitor("echo mine > orders/list.txt"))
         .sees(refused("orders/list.txt is owned by task-2"))
         .tool("Bash", bash("git stash"))
         .sees(refused("pw-worker checkpoint"))
