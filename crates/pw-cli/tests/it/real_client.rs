@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 mod conflict;
 mod evals;
 mod guard;
+mod launched;
 mod packaged;
+mod scene;
 mod size;
 mod stall;
 
