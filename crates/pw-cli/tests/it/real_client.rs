@@ -17,6 +17,7 @@ mod evals;
 mod guard;
 mod launched;
 mod packaged;
+mod prompts;
 mod scene;
 mod size;
 mod stall;
