@@ -121,7 +121,8 @@ def measure(place, helper, asked):
     settings = dict.fromkeys(sum((question.settings for question in wanted), []) + weighed)
     found = page.Found({}, {})
     if asked.at:
-        settings = [setting for setting in settings if str(setting) in asked.at.split(",")]
+        chosen = set(asked.at.split(","))
+        settings = [setting for setting in settings if chosen & {str(setting), setting.name}]
     for setting in [tiny] if asked.quick else settings:
         log(f"{setting}: is made")
         repo = Repository(place.folder / setting.folder, setting, place.env, place.folder / "bases").create()

@@ -24,9 +24,14 @@ class Setting:
     # Files, commits of the base, and the most bytes in a file.
     SIZES = {"T": (60, 20, 300), "S": (200, 200, 3000), "M": (5_000, 3_000, 2500), "L": (60_000, 10_000, 900)}
 
+    @property
+    def name(self):
+        """What it is chosen by, `L/64`."""
+        return f"{self.size}/{self.workers}"
+
     def __str__(self):
         more = f", {self.commits} commits each" if self.commits != COMMITS_OF_A_WORKER else ""
-        return f"{self.size}/{self.workers}{more}{', sparse' if self.is_sparse else ''}"
+        return f"{self.name}{more}{', sparse' if self.is_sparse else ''}"
 
     @property
     def folder(self):

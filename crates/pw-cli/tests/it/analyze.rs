@@ -242,6 +242,7 @@ fn check_counts_merges_where_work_lands_by_merges() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn status_tells_on_request_what_history_says_is_left_behind() {
     let repo = features();
     repo.write(

@@ -215,6 +215,7 @@ fn a_session_in_another_container_is_seen_by_the_lock_it_holds() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn of_a_session_on_another_machine_the_user_has_to_say_that_it_is_over() {
     let mut repo = created(THREE);
     repo.shim("claude", "echo x > \"$HOME/began\"");

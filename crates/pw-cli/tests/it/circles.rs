@@ -12,6 +12,7 @@ fn status(repo: &TestRepo) -> Value {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_need_that_the_providers_finished_work_does_not_meet_reopens_the_provider() {
     let repo = created(THREE);
     let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
@@ -88,6 +89,7 @@ fn an_item_that_nobody_provides_is_refused_with_those_that_are() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_checkpoint_says_which_question_it_takes_back_and_how_to_ask_it_again() {
     let repo = created(THREE);
     let posts = repo.worker("task-2-posts");
@@ -254,6 +256,7 @@ fn what_a_formatter_did_to_files_of_others_is_taken_back_in_one_step() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_is_undone_is_kept_whole_however_much_it_is_and_what_was_staged_too() {
     let mut repo = crate::repo(THREE);
     // More than fits on a command line.

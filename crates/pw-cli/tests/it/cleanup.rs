@@ -276,6 +276,7 @@ fn a_program_at_work_in_a_worktree_and_a_late_change_keep_it() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_removal_that_was_given_up_vouches_for_nothing_later() {
     let mut repo = integrated();
     repo.worker("task-3-docs").write("note", "mine");

@@ -129,6 +129,7 @@ printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nx\\n-----END PGP SIGNATURE-----\\n
 const HOOKS: [&str; 4] = ["post-checkout", "post-commit", "post-index-change", "post-merge"];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn no_configuration_changes_what_happens() {
     let plan = format!("{TWO}  - {{id: c, name: z, owns: [ü c]}}\n");
     let repo = repo(&format!("{plan}verify: test -f a && grep -q one shared.txt\n"));

@@ -122,6 +122,7 @@ fn a_side_without_the_file_is_null_and_a_commit_by_hand_is_nobodys() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn text_about_markers_is_no_marker_and_markers_of_any_length_are() {
     let text = "how to\n<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> main\nthree\n";
     let repo = colliding_on(text, "shared.txt");
@@ -219,6 +220,7 @@ fn a_kept_resolution_can_be_given_up_and_is_brought_back() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn the_same_hunks_are_resolved_once_and_looked_at_each_time() {
     let repo = colliding();
     repo.pw("pw-integrate run").error(4, "merge_conflict");
@@ -242,6 +244,7 @@ fn the_same_hunks_are_resolved_once_and_looked_at_each_time() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn the_newest_resolution_of_the_same_hunks_counts() {
     let repo = colliding();
     for text in ["first", "second"] {
@@ -338,6 +341,7 @@ fn leave_over(repo: &TestRepo) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_is_left_over_where_a_merge_stops_is_kept_and_in_nobodys_way() {
     let repo = colliding_with_a_late_one();
     leave_over(&repo);
@@ -365,6 +369,7 @@ fn what_is_left_over_where_a_merge_stops_is_kept_and_in_nobodys_way() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_resolution_has_to_pass_the_gate_too() {
     let repo = colliding();
     repo.write("plan.yaml", &(repo.read("plan.yaml") + "verify: grep -q users shared.txt\n"));

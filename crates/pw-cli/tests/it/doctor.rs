@@ -156,6 +156,7 @@ fn what_only_a_person_can_put_right_is_said_in_words() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_a_workflow_left_behind_is_found() {
     let repo = created(pw_testkit::plans::THREE);
     let about = |about: &str| -> Vec<Value> {

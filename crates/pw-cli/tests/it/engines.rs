@@ -140,6 +140,7 @@ fn a_dry_run_prints_exactly_what_is_submitted_then() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_killed_job_goes_on_where_its_branch_is_and_no_secret_goes_anywhere() {
     let repo = led("");
     assert_eq!(with_secret(&repo, "pw-setup launch --with slurm").code, Some(0));
@@ -170,6 +171,7 @@ fn a_killed_job_goes_on_where_its_branch_is_and_no_secret_goes_anywhere() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn whoever_has_a_job_gets_no_second_one() {
     let repo = led("");
     say(&repo, "sbatch.fails", "sbatch: error: QOSMaxSubmitJobPerUserLimit");
@@ -198,6 +200,7 @@ fn whoever_has_a_job_gets_no_second_one() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_an_engine_cannot_say_clearly_is_named_and_nothing_is_submitted_twice() {
     let settings = "engine: {hosts: [one, two], image: pw/worker, advance: false}\n";
     // How the command fails, and with which words the refusal names that.
@@ -310,6 +313,7 @@ fn ssh_takes_the_hosts_in_turn_and_starts_each_worker_in_tmux() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_cluster_is_given_one_indexed_job_with_its_secret_by_reference() {
     let repo =
         led("engine: {image: example.com/pw:1, namespace: agents, secret: claude, time: 2h}\n");
@@ -395,6 +399,7 @@ fn the_cloud_is_for_the_users_terminal() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn no_engine_is_told_a_secret() {
     let repo = led("base: main\nengine: {hosts: [one], image: pw/worker}\n");
     let error = repo.pw("pw-setup launch --with github").error(3, "engine_file_missing");
@@ -421,6 +426,7 @@ fn no_engine_is_told_a_secret() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn two_waves_go_through_without_the_user() {
     let repo = prepared(&format!("{WAVES}remote: origin\n"));
     let dry = repo.pw("pw-setup launch --with slurm --dry-run").data();

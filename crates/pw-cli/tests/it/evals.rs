@@ -29,6 +29,7 @@ fn each_case_is_about_triggering_or_judgement_and_named_as_its_folder() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn scaffolds_make_what_the_cases_are_about() {
     let scaffolded = |case: &str| {
         let made = repo("");

@@ -30,6 +30,7 @@ fn tried(repo: &TestRepo, command: &str) -> pw_testkit::repo::Answer {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn everybody_sees_what_is_checked_out_and_a_filter_that_fails_leaves_nothing_half_done() {
     let repo = repo(&format!("{TWO}verify: 'grep -q ^disk: shared.txt'\n"));
     smudge(&repo, true);

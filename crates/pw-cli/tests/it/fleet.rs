@@ -31,6 +31,7 @@ fn script(workers: impl Iterator<Item = usize>) -> String {
 
 /// `PW_FLEET=200` for the real size, which takes minutes.
 #[test]
+#[ignore = "long; .ci/run runs it"]
 #[expect(clippy::print_stderr, reason = "the times are what a run of the real size is for")]
 fn many_workers_over_one_remote_lose_no_signal() {
     let count = std::env::var("PW_FLEET").ok().and_then(|count| count.parse().ok()).unwrap_or(12);

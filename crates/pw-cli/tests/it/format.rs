@@ -7,6 +7,7 @@ use crate::{repo, wait};
 const PLACE: &str = "worktrees/_integration-b-y";
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn refs_in_tables_and_names_of_sha_256_change_nothing() {
     let plan = TWO.replace("owns: [b]", "owns: [b], after: [a]");
     let mut repo = repo(&format!("{plan}verify: 'true'\n"));

@@ -40,6 +40,7 @@ fn tried(repo: &TestRepo, folder: &str, command: &str) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_full_disk_is_named_and_the_same_command_later_reaches_the_goal() {
     let repo = repo(&format!("{TWO}verify: 'true'\n"));
     repo.write("big", &large(1));

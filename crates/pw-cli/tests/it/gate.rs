@@ -280,6 +280,7 @@ fn eight(verify: &str) -> TestRepo {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn two_workers_that_fail_only_together_are_named_in_few_runs() {
     let repo = eight("");
     let command = counted(&repo, "test ! -e w2/file || test ! -e w6/file");
@@ -309,6 +310,7 @@ fn two_workers_that_fail_only_together_are_named_in_few_runs() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn one_worker_at_fault_is_named_in_few_runs_and_several_one_by_one() {
     let repo = eight(
         "verify:\n  - {name: lint, run: test ! -e w7/file}\n  - {name: test, run: test ! -e w3/file}\n",
@@ -357,6 +359,7 @@ fn nobody_is_blamed_for_a_start_that_fails() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_gate_after_each_merge_names_the_last_one() {
     let repo = eight("");
     let command = counted(&repo, "test ! -e w3/file");
@@ -371,6 +374,7 @@ fn a_gate_after_each_merge_names_the_last_one() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn workers_that_do_not_merge_without_another_are_no_proof_against_anybody() {
     let repo = created(THREE);
     repo.worker("task-1-users").write("shared.txt", "1\n").commit("[COMPLETE] users");
@@ -397,6 +401,7 @@ fn workers_that_do_not_merge_without_another_are_no_proof_against_anybody() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_search_that_was_killed_asks_only_what_was_not_answered() {
     let repo = eight("");
     let (trees, once) = (repo.beside("runs"), repo.beside("once"));

@@ -82,6 +82,7 @@ fn the_agent_that_merges_edits_only_where_a_merge_is_resolved() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_session_signals_commits_and_syncs_as_itself_alone() {
     let repo = created(THREE);
     let posts = repo.worker("task-2-posts");
@@ -158,6 +159,7 @@ const MOVING: &[&str] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_branch_is_moved_by_its_own_session_and_by_people_alone() {
     let repo = created(THREE);
     let posts = repo.worker("task-2-posts");
@@ -367,6 +369,7 @@ fn odd_input(cwd: &Path) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_cannot_be_judged_is_denied_to_a_worker_and_let_pass_for_others() {
     let repo = created(THREE);
     repo.git(&["worktree", "add", "-q", "../mine", "HEAD"]);

@@ -21,6 +21,7 @@ fn shallow() -> (TestRepo, String) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_shallow_clone_merges_unless_it_cannot_know_the_merge_base() {
     let (repo, upstream) = shallow();
     let [a, b] = ["a-x", "b-y"].map(|label| repo.worker(label));

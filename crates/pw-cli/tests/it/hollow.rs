@@ -41,6 +41,7 @@ const HOLLOW: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn no_commit_without_its_content() {
     let repo = repo(TWO);
     repo.write("a/f", "f");
@@ -125,6 +126,7 @@ fn what_a_branch_holds_already_does_not_land_unseen() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_submodule_needs_its_line_in_gitmodules() {
     let repo = created(TWO);
     let lib = repo.beside("lib");
@@ -218,6 +220,7 @@ const THROUGH: &[&str] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_link_that_leads_out_through_others_is_seen_before_and_after_its_commit() {
     let repo = repo(TWO);
     repo.sh(

@@ -11,6 +11,7 @@ fn hook(repo: &TestRepo, name: &str, script: &str) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_hook_that_refuses_is_named_with_what_it_said() {
     let repo = created(TWO);
     let worker = repo.worker("a-x");
@@ -99,6 +100,7 @@ fn a_hook_that_takes_the_change_back_leaves_no_empty_commit() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_a_hook_adds_outside_the_scope_is_taken_out_again_and_the_hook_is_named() {
     let repo = repo(TWO);
     repo.write("tracked", "0\n");

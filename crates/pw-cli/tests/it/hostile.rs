@@ -181,6 +181,7 @@ fn a_hook_with_any_input_says_what_the_client_can_read() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn files_of_any_name_are_told_and_committed_or_refused() {
     let repo = created(THREE);
     let users = repo.worker("task-1-users");
@@ -236,6 +237,7 @@ fn file_name(seed: u64) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_record_of_any_bytes_is_no_defect_of_ours() {
     let repo = created(THREE);
     let record = "refs/pw/rest-api/record";

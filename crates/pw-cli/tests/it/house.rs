@@ -202,3 +202,27 @@ fn every_file_stands_once_on_the_map() {
         assert_eq!(named, Vec::from_iter(there), "{name}");
     }
 }
+
+/// Why a test is left out of `cargo test`, and the step of `.ci/run` that runs it.
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("long; .ci/run runs it", "step 'long stories'"),
+    ("needs the real client; .ci/run runs it", "step 'real client'"),
+    ("needs the real client and a release; .ci/run runs it", "step 'first command'"),
+    ("needs hook managers; .ci/run brings them", "step 'hook managers'"),
+    ("a minute of measuring; .ci/run asks for it", "step 'benchmarks'"),
+    ("as long as one likes: PW_SOAK=300 PW_SOAK_WORKERS=64", ""),
+];
+
+#[test]
+fn what_cargo_test_leaves_out_is_run_by_a_step() {
+    let steps = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let stories = modules_below(&root().join("crates/pw-cli/tests/it"));
+    let mark = ["#[ignore", " = \""].concat();
+    for (module, text) in &stories {
+        for reason in text.split(&mark).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            let known = LEFT_OUT.iter().find(|(known, _)| *known == reason);
+            let (_, step) = known.unwrap_or_else(|| panic!("{module:?} is left out: {reason}"));
+            assert!(steps.contains(step), "no {step}");
+        }
+    }
+}

@@ -36,6 +36,7 @@ fn state(repo: &TestRepo, workflow: &str) -> Value {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_name_that_was_cleaned_up_is_the_next_workflows() {
     let repo = second();
     let users = repo.worker("task-1-users");

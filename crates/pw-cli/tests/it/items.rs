@@ -31,6 +31,7 @@ fn analyzed(repo: &TestRepo, document: &str, more: &str) -> Value {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn items_of_a_document_become_workers_that_are_run_to_the_end() {
     let repo = service();
     let data = analyzed(&repo, THREE_PARTS, " --emit-plan split.yaml");
@@ -131,6 +132,7 @@ fn parts_that_history_never_changed_alone_are_for_one_session() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn of_a_document_that_cannot_be_read_whole_the_rest_is_used() {
     let repo = service();
     let notes = |data: &Value| data["notes"].to_string();

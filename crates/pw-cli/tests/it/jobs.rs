@@ -21,6 +21,7 @@ fn launched() -> TestRepo {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn every_end_of_a_job_is_a_cause_with_a_command() {
     let repo = launched();
     let relaunch = "pw-setup launch task-1 --workflow rest-api --with slurm";
@@ -72,6 +73,7 @@ fn every_end_of_a_job_is_a_cause_with_a_command() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn an_engine_that_does_not_tell_leaves_it_to_the_last_push() {
     let repo = launched();
     // A client keeps its registry here, and knows nothing of sessions elsewhere.

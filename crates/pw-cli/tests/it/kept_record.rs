@@ -91,6 +91,7 @@ fn change(repo: &TestRepo, dice: &mut Dice) -> String {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_is_kept_never_answers_otherwise_than_git_would() {
     let cases = std::env::var("PW_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(1);
     for case in 0..cases {

@@ -74,6 +74,7 @@ fn take(repo: &TestRepo, how: &str) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_result_that_is_in_the_base_is_landed_and_never_lands_twice() {
     for how in rows(&[
         "squash",
@@ -152,6 +153,7 @@ fn a_worker_whose_branch_the_user_squashed_is_not_merged_again() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_the_base_had_and_took_back_is_not_in_it_and_does_not_come_back_without_a_word() {
     let repo = integrated();
     take(&repo, "squash");
@@ -184,6 +186,7 @@ fn what_the_base_had_and_took_back_is_not_in_it_and_does_not_come_back_without_a
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_a_branch_contains_and_took_back_is_said_wherever_somebody_looks() {
     let revert = |repo: &TestRepo, folder: &Path, subject: &str| {
         let commit = repo.git_in(folder, &["log", "--format=%H", "-1", "--grep", subject]);
@@ -328,6 +331,7 @@ fn many_commits(repo: &TestRepo) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_landed_long_ago_is_landed_and_what_was_taken_back_is_said_for_ever() {
     let repo = integrated();
     take(&repo, "squash");
@@ -368,6 +372,7 @@ fn what_the_user_tried_and_took_back_before_the_worker_made_it_is_nothing_to_men
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_second_round_after_a_squash_lands_what_is_new_and_nothing_else() {
     type Round = (&'static str, &'static str, fn(&TestRepo));
     let rounds: [Round; 3] = [

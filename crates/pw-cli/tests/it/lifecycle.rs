@@ -23,6 +23,7 @@ fn states(repo: &TestRepo) -> Vec<Value> {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn this_repository_is_split_by_the_example_plan_and_integrated() {
     let repo = crate::repo("");
     this_repository(&repo);

@@ -129,6 +129,7 @@ const HARMS: &[(&str, Harm)] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn however_a_worktree_and_its_entry_were_parted_repair_brings_them_together() {
     for (name, harm) in rows(HARMS) {
         let repo = created(TWO);
@@ -232,6 +233,7 @@ fn a_repository_made_in_a_worktree_that_lost_its_link_is_left_alone() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn in_a_copy_of_a_worktree_nobody_is_the_worker() {
     for (number, unlocked) in [false, true].into_iter().enumerate() {
         let repo = created(TWO);
@@ -281,6 +283,7 @@ fn in_a_copy_of_a_worktree_nobody_is_the_worker() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn worktrees_that_were_exchanged_are_nobodys_until_they_are_back() {
     let labels = ["task-1-users", "task-2-posts", "task-3-docs"];
     // Which folder goes to whose place.

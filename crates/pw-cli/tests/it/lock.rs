@@ -21,6 +21,7 @@ const WRITERS: &[&str] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
     // Both say that they run, then wait to be let go on.
     let hold = "echo > \"$HOME/started\"; read go < \"$HOME/go\"";
@@ -98,6 +99,7 @@ fn while_a_setup_or_a_gate_runs_every_other_writer_is_told_who_works() {
 /// Exit 3 says that nothing was changed: what a lock of git's stops later exits otherwise, and goes on
 /// once the lock is gone.
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_lock_of_gits_that_stops_a_command_half_way_is_no_refusal() {
     let locks = [
         "config",
@@ -150,6 +152,7 @@ const DELETIONS: &[(&str, &[&str], &str)] = &[
 
 /// Git is about to delete the ref when another process moves it: what that made must not go with it.
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_ref_that_moved_at_the_last_moment_is_not_deleted() {
     for (command, before, name) in DELETIONS {
         let mut repo = created(TWO);

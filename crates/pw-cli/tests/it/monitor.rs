@@ -375,6 +375,7 @@ fn a_hooks_environment_does_not_lead_git_astray() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn odd_configuration_changes_no_answer() {
     let repo = created(THREE);
     repo.worker("task-1-users")
@@ -463,6 +464,7 @@ fn one_worker_without_a_common_history_keeps_nobody_else_from_being_seen() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn people_see_what_a_worker_asks_and_what_stopped_an_integration() {
     let shown =
         |repo: &pw_testkit::repo::TestRepo| repo.pw("pw-monitor status --format human").stdout;

@@ -29,6 +29,7 @@ fn by(mover: &str, to: &str, editor: &str) -> Value {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_change_that_follows_a_moved_file_is_told_by_every_step() {
     // Who moves, who edits, and whether the moved file was changed, too.
     for (mover, editor, and_more) in

@@ -38,6 +38,7 @@ fn land(repo: &TestRepo, how: &str, branch: &str) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_the_user_merges_by_hand_is_finished_only_when_its_worker_said_so() {
     // Every newest signal, with and without a file, merged in every way.
     for (subject, state) in [
@@ -100,6 +101,7 @@ fn nobody_inherits_a_complete_from_the_branch_it_went_forward_to() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn commits_of_another_worker_are_known_wherever_they_matter() {
     let repo = created(TWO);
     let (a, b) = (repo.worker("a-x"), repo.worker("b-y"));
@@ -133,6 +135,7 @@ fn commits_of_another_worker_are_known_wherever_they_matter() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_a_provider_dropped_does_not_land_unseen() {
     let dropped = |by_sync: bool| {
         let repo = repo(if by_sync { TWO } else { WAVES });

@@ -2,6 +2,7 @@
 
 use pw_testkit::plans::TWO;
 use pw_testkit::repo::{TestRepo, write_program};
+use pw_testkit::rows::rows;
 use serde_json::{Value, json};
 
 use crate::repo;
@@ -32,14 +33,14 @@ fn trailer(keys: &Value) -> String {
 
 #[test]
 fn check_tries_message_hooks_without_a_trace_and_names_the_keys_that_help() {
-    for (name, script, verdict, keys) in [
-        ("commit-msg", "exit 0", "accepted", json!(null)),
+    for (name, script, verdict, keys) in rows(&[
         (
             "commit-msg",
             TYPES,
             "refused",
             json!({ "signal": "trailer", "signal_subject": "chore: {text}" }),
         ),
+        ("commit-msg", "exit 0", "accepted", json!(null)),
         (
             "commit-msg",
             TICKET,
@@ -56,7 +57,7 @@ fn check_tries_message_hooks_without_a_trace_and_names_the_keys_that_help() {
         ("commit-msg", "no-such-linter", "untried", json!(null)),
         ("commit-msg", "exit 1", "refused", json!(null)),
         ("pre-commit", "exit 1", "", json!(null)),
-    ] {
+    ]) {
         let repo = with_hook(name, &format!("echo ran >>ran\n{script}"), "");
         repo.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "AB-7 the newest"]);
         let before = repo.fingerprint();
@@ -67,18 +68,14 @@ fn check_tries_message_hooks_without_a_trace_and_names_the_keys_that_help() {
             assert!(tried.is_null(), "{data}");
             continue;
         }
-        assert_eq!(
-            (&tried["verdict"], &tried["plan"]),
-            (&json!(verdict), &keys),
-            "{name} {script}"
-        );
+        assert_eq!((&tried["verdict"], &tried["plan"]), (&json!(verdict), keys), "{name} {script}");
         let warned = data["warnings"].to_string();
-        assert_eq!(warned.contains("hook"), verdict != "accepted", "{warned}");
+        assert_eq!(warned.contains("hook"), *verdict != "accepted", "{warned}");
         if keys.is_null() {
             continue;
         }
         // What is named helps: all goes through, and no worker's commit is refused.
-        let repo = with_hook(name, script, &trailer(&keys));
+        let repo = with_hook(name, script, &trailer(keys));
         repo.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "AB-7 the newest"]);
         let data = repo.pw("pw-setup create plan.yaml").data();
         assert_eq!(data["message_hooks"]["verdict"], "accepted", "{data}");
@@ -101,6 +98,7 @@ fn check_tries_message_hooks_without_a_trace_and_names_the_keys_that_help() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn signals_in_trailers_are_read_as_those_in_subjects() {
     let keys = "signal: trailer\nsignal_subject: \"chore({name}): {text}\"\n";
     let repo = with_hook("commit-msg", TYPES, keys);
@@ -194,6 +192,7 @@ fn a_worker_whose_message_is_refused_or_changed_hears_of_the_other_place_for_sig
 
 /// Git says only that the message is empty: nobody looks for a hook then.
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_hook_that_leaves_nothing_of_a_message_is_named() {
     for (name, script) in [
         ("commit-msg", ": > \"$1\""),

@@ -191,6 +191,7 @@ fn trial_merges_leave_no_trace() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_worker_that_commits_meanwhile_never_meets_a_lock() {
     let repo = busy();
     let users = repo.worker("task-1-users");
@@ -243,6 +244,7 @@ fn made_up(workers: u32, base: &str, seed: u32) -> String {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn pairs_that_are_not_tried_would_have_merged() {
     const WORKERS: u32 = 12;
     let workers: String =

@@ -112,6 +112,7 @@ fn refused(output: &Output) -> String {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_release_to_try_out_holds_the_helpers_by_platform_and_leaves_no_trace() {
     let Some(source) = Source::new() else { return };
     let objects = || source.git(&["-C", "source", "count-objects", "-v"]);
@@ -159,6 +160,7 @@ fn what_is_no_helper_is_not_packaged() {
 
 /// What was built before the version went up, and lies there still.
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_helper_of_another_version_is_not_packaged() {
     let Some(source) = Source::new() else { return };
     if cfg!(target_os = "macos") {

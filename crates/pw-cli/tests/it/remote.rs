@@ -66,6 +66,7 @@ fn worker<'a>(status: &'a Value, id: &str) -> &'a Value {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn workers_in_other_clones_are_seen_merged_and_reported_like_those_here() {
     let repo = led(WAVES);
     assert_eq!(
@@ -160,6 +161,7 @@ const TROUBLES: [(&str, &str, &str); 3] =
     [("down", "up", "unreachable"), ("slow", "fast", "timed_out"), ("closed", "open", "refused")];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_signal_is_kept_when_the_remote_fails_and_pushed_with_the_next_one() {
     let repo = led(THREE);
     let users = repo.worker("task-1-users");
@@ -248,6 +250,7 @@ fn said_meanwhile(repo: &TestRepo) -> Value {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn of_two_clones_that_integrate_at_once_one_wins_and_the_other_has_changed_nothing() {
     let mut repo = led(THREE);
     crate::complete_all(&repo);
@@ -273,6 +276,7 @@ fn of_two_clones_that_integrate_at_once_one_wins_and_the_other_has_changed_nothi
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn of_two_clones_that_open_a_wave_at_once_one_makes_it_and_what_else_they_do_stands_in_a_row() {
     let mut repo = led(WAVES);
     let other = clone(&repo, "other");
@@ -307,6 +311,7 @@ fn of_two_clones_that_open_a_wave_at_once_one_makes_it_and_what_else_they_do_sta
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn two_sessions_of_one_worker_in_two_clones_overwrite_nothing() {
     let repo = led(THREE);
     let node = clone(&repo, "node");
@@ -332,6 +337,7 @@ fn two_sessions_of_one_worker_in_two_clones_overwrite_nothing() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_a_rewound_remote_took_away_is_kept_and_said() {
     let repo = led(THREE);
     let (node, third) = (clone(&repo, "node"), clone(&repo, "third"));
@@ -384,6 +390,7 @@ fn a_result_that_another_hand_moved_on_the_remote_stays_there() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_worker_takes_in_what_another_clone_finished_and_joins_a_clone_without_contents() {
     let repo = led(THREE);
     let remote = repo.beside("remote.git");
@@ -426,6 +433,7 @@ rm "$0"; kill -9 $all
 "#;
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_node_that_dies_while_it_pushes_loses_nothing_that_it_committed() {
     let repo = led(THREE);
     let (node, remote) = (clone(&repo, "node"), repo.beside("remote.git"));

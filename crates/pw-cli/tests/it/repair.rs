@@ -147,6 +147,7 @@ fn settings(folder: &Path, change: fn(&mut Value)) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn whatever_becomes_of_a_workers_hooks_is_said_and_one_command_puts_it_right() {
     let repo = created(THREE);
     let [users, posts] = ["task-1-users", "task-2-posts"].map(|label| repo.worker(label));

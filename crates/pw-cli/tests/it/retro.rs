@@ -342,6 +342,7 @@ fn no_file_of_the_users_is_written_over() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn finished_runs_are_kept_compared_and_forgotten() {
     let repo = created(THREE);
     let kept = |repo: &TestRepo| repo.git(&["for-each-ref", "refs/pw/history"]);

@@ -44,6 +44,7 @@ fn size(repo: &TestRepo, command: &str) -> usize {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn the_answers_about_many_healthy_workers_are_small() {
     for (workers, limit) in [(16, 6 * 1024), (64, 16 * 1024)] {
         let repo = created(&plan(workers));
@@ -65,6 +66,7 @@ fn the_answers_about_many_healthy_workers_are_small() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_plan_of_many_workers_is_checked_and_created_in_few_words() {
     for (workers, limit) in [(16, 6 * 1024), (64, 19 * 1024)] {
         let repo = repo(&plan(workers));
@@ -87,6 +89,7 @@ fn a_plan_of_many_workers_is_checked_and_created_in_few_words() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_plan_in_which_all_workers_meet_is_refused_in_few_words() {
     let repo = repo("");
     let globs = |count: usize| {
@@ -129,6 +132,7 @@ fn a_created_workflow_is_told_without_what_the_plan_says() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_retrospective_of_many_workers_that_collide_is_bounded() {
     for (workers, limit) in [(4, 5 * 1024), (16, 8 * 1024), (64, 20 * 1024)] {
         let repo = at_work(workers);

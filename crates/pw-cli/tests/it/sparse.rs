@@ -9,6 +9,7 @@ use crate::repo;
 const PLACE: &str = "worktrees/_integration-b-y";
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_sparse_checkout_gives_workers_their_files_and_loses_none() {
     let plan = TWO.replace("owns: [a]", "owns: ['a/*.c']").replace("[shared.txt]", "[in/shared]");
     let repo = repo(&format!("{plan}verify: test -f out/deep/h && test -f a/new.c\n"));
@@ -92,6 +93,7 @@ fn large(repo: &pw_testkit::repo::TestRepo) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_worker_has_its_scope_and_what_the_plan_says_it_reads() {
     let repo = repo(&reading());
     large(&repo);

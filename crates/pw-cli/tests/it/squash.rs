@@ -181,6 +181,7 @@ fn all_that_stands_in_the_way_of_landing_is_told_at_once() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn cleanup_of_what_has_landed_leaves_what_it_names_and_nothing_else() {
     let config = |repo: &TestRepo| repo.read(".git/config");
     let untouched = crate::repo(THREE);

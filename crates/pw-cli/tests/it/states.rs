@@ -168,16 +168,19 @@ fn tidy(repo: &TestRepo, worktree: &Path, start: &str) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_checkpoint_commits_every_state() {
     each_state(|_| (&["checkpoint", "x"], "[CHECKPOINT] x"));
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_checkpoint_of_a_named_folder_commits_every_state() {
     each_state(|_| (&["checkpoint", "x", "--path", "a"], "[CHECKPOINT] x"));
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn blocked_and_needs_commit_every_state() {
     each_state(|number| match number % 2 {
         0 => (&["blocked", "no network"], "[BLOCKED:no network]"),
@@ -202,6 +205,7 @@ fn complete_and_sync_wait_for_a_commit_in_every_state() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_part_is_committed_whatever_else_is_staged() {
     let repo = prepared();
     let worker = repo.worker("a-x");
@@ -251,6 +255,7 @@ fn a_part_is_committed_whatever_else_is_staged() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_snapshot_brings_every_state_back() {
     let repo = prepared();
     let worker = repo.worker("a-x");
@@ -290,6 +295,7 @@ const UNMERGED: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_is_unmerged_waits_and_a_worker_that_is_stuck_there_gets_out() {
     let repo = prepared();
     let worker = repo.worker("a-x");
@@ -362,6 +368,7 @@ fn a_file_in_place_of_a_folder_does_not_delete_what_others_have_in_it() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_git_was_told_to_overlook_is_said() {
     let repo = prepared();
     let worker = repo.worker("a-x");

@@ -8,6 +8,7 @@ use crate::repo;
 const PLACE: &str = "worktrees/_integration-b-y";
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn commits_of_submodules_are_merged_and_never_lost() {
     let plan = TWO.replace("[shared.txt]", "[lib]");
     let repo = repo(&format!("{plan}  - {{id: c, name: z, owns: [c]}}\n"));

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::created;
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_worker_takes_in_what_it_waited_for() {
     let repo = created(THREE);
     let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));

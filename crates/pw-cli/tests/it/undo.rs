@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pw_testkit::plans::THREE;
 use pw_testkit::repo::TestRepo;
+use pw_testkit::rows::rows;
 
 use crate::created;
 
@@ -137,7 +138,7 @@ fn what_git_changed_before_a_hook_refused_is_taken_back_as_the_refusal_says() {
         if is_packed {
             scene.repo.git(&["pack-refs", "--all"]);
         }
-        let others = OF_ANOTHER.iter().map(|row| ("task-2", row));
+        let others = rows(OF_ANOTHER).map(|row| ("task-2", row));
         for (session, (script, back)) in others.chain(OF_ITS_OWN.iter().map(|row| ("task-1", row)))
         {
             users.write("README.md", "uncommitted").write("stray", "untracked");
@@ -165,6 +166,7 @@ fn what_git_changed_before_a_hook_refused_is_taken_back_as_the_refusal_says() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_a_worker_itself_has_under_way_is_nothing_for_others_to_end() {
     let scene = Scene::new();
     let users = scene.repo.worker("task-1-users");

@@ -149,6 +149,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_checkpoint_without_effect_makes_no_commit() {
     let repo = prepared();
     let worker = repo.worker("a-x");
@@ -199,6 +200,7 @@ const IGNORED: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn own_files_that_git_ignores_are_named_from_the_plan_to_the_end() {
     for (owns, pattern, file, named) in rows(IGNORED) {
         for exclude in [".gitignore", ".git/info/exclude"] {

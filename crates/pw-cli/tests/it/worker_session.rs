@@ -101,6 +101,7 @@ fn everything(repo: &TestRepo) -> String {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_is_done_to_all_workers_is_for_the_users_session() {
     let repo = created(THREE);
     let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));

@@ -52,12 +52,14 @@ fn is_resolved(repo: &TestRepo) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn run() {
     let story = Story { changes: CANDIDATE, ..Story::new("pw-integrate run", is_integrated) };
     story.sweep(finished(GREEN), &[WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES]);
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn run_to_a_red_gate() {
     let story = Story {
         when: "to a red gate",
@@ -73,6 +75,7 @@ fn run_to_a_red_gate() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn run_that_stops() {
     let story = Story {
         when: "to a conflict",
@@ -86,6 +89,7 @@ fn run_that_stops() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn going_on() {
     let races = [WORKER_COMMITS, RECORD_GROWS, BRANCH_MOVES, FILE_APPEARS];
     let story =
@@ -94,6 +98,7 @@ fn going_on() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn abort() {
     let story = Story {
         over: Some("nothing_stopped"),

@@ -75,6 +75,7 @@ fn is_there(repo: &TestRepo, label: &str) -> bool {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn finish() {
     let story = Story {
         changes: &["a", "b", "m", "mine", ".git/index"],
@@ -88,6 +89,7 @@ fn finish() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn finish_on_a_base_that_moved() {
     let repo = integrated();
     repo.write("elsewhere", "new");
@@ -103,6 +105,7 @@ fn finish_on_a_base_that_moved() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn finish_with_one_commit() {
     let story = Story {
         changes: &["a", "b", "m", "mine", ".git/index"],
@@ -120,6 +123,7 @@ fn finish_with_one_commit() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn cleanup_of_what_landed() {
     let repo = integrated();
     repo.pw("pw-integrate finish").data();
@@ -140,6 +144,7 @@ fn cleanup_of_what_landed() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn cleanup() {
     let story = Story {
         is_whole,
@@ -168,6 +173,7 @@ fn cleanup() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn snapshots() {
     let story = Story {
         clear: |repo| {

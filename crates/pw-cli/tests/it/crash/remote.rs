@@ -42,6 +42,7 @@ fn elsewhere() -> TestRepo {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn create() {
     let repo = with_remote(not_created("remote: origin\n"));
     let story = Story {
@@ -57,6 +58,7 @@ fn create() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn join() {
     let story = Story {
         changes: &["refs/pw-remote/", "refs/remotes/"],
@@ -72,6 +74,7 @@ fn join() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn run() {
     let repo = with_remote(finished(""));
     // What was created before is published by what comes next.

@@ -32,6 +32,7 @@ fn runs(repo: &TestRepo) -> usize {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn repair() {
     Story::new("pw-setup repair", |repo| {
         let status = repo.pw("pw-monitor status --verbose").data();
@@ -63,6 +64,7 @@ fn permissions() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn runs_that_are_kept() {
     // Numbers that are out of date, or are to be forgotten, are what the ref loses.
     let changes = &["refs/pw/history"];

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{RECORD_GROWS, Story, WORKER_COMMITS, not_created, working};
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn create() {
     Story::new("pw-setup create plan.yaml", |repo| {
         let status = repo.pw("pw-monitor status").data();
@@ -24,6 +25,7 @@ fn create() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn advance() {
     let repo = crate::repo(pw_testkit::plans::WAVES);
     repo.pw("pw-setup create plan.yaml").data();
@@ -37,6 +39,7 @@ fn advance() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn launch() {
     Story::new("pw-setup launch --with custom", |repo| {
         let record = repo.git(&["log", "--format=%s", "refs/pw/two/record"]);
@@ -59,6 +62,7 @@ fn checkpoint() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn sync() {
     let repo = working("");
     repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
@@ -86,6 +90,7 @@ fn begun() -> TestRepo {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn blocked() {
     let story = Story {
         folder: "worktrees/a-x",
@@ -97,6 +102,7 @@ fn blocked() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn needs() {
     let story = Story {
         folder: "worktrees/a-x",
@@ -108,6 +114,7 @@ fn needs() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn complete() {
     let repo = working("");
     repo.worker("a-x").write("a", "1").commit("[CHECKPOINT] a");

@@ -126,6 +126,7 @@ fn append(file: &std::path::Path, text: &str) {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_worse_release_ends_in_a_build_or_in_the_one_error() {
     for (state, break_it, word) in WORSE {
         let plugin = release();

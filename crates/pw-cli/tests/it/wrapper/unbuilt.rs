@@ -86,6 +86,7 @@ const FAILURES: [(&str, &str, &str); 6] = [
 ];
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_failed_build_is_told_by_its_cause_until_one_works() {
     for (printed, cause, helps) in FAILURES {
         let plugin = Plugin::new();
