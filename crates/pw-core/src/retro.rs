@@ -516,7 +516,7 @@ pub enum GradeName {
     Completion,
     /// 20: time that was blocked.
     Blocks,
-    /// 20: workers that merged as they were.
+    /// 20: workers that conflicted with nothing.
     Conflicts,
     /// 15: signals, scopes and checkpoints as agreed.
     Conventions,

@@ -1,12 +1,16 @@
 //! `pw-retro report`: the numbers of a run, and pages of them. Reads the repository only.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use pw_core::analyze::log::Log;
 use pw_core::failure::{Code, Failure};
 use pw_core::history::{Change, Commit, CommitRange};
+use pw_core::id::Oid;
 use pw_core::own_commits::OwnCommits;
+use pw_core::path::RepoPath;
 use pw_core::plan::Worker;
 use pw_core::retro::hindsight::PAST_CHANGES;
 use pw_core::retro::past::{HISTORY, PastRun};
@@ -64,7 +68,12 @@ pub(super) fn review(context: &Context, workflow: &Workflow, look: Look) -> Resu
     let workers: Vec<&Worker> = plan.workers.iter().collect();
     let facts = || workflow.facts(context.now, Worktrees::None);
     let sessions = || Ok(session::facts(workflow, &workers, context.now));
-    let (mut facts, sessions) = both(facts, sessions)?;
+    // Beside the facts, which take as long and say only then whether the run is over.
+    let past = || match look {
+        Look::Numbers => Ok(Log::default()),
+        Look::Closer => workflow.repo.log(&record.base, PAST_CHANGES),
+    };
+    let ((mut facts, sessions), log) = both(|| both(facts, sessions), past)?;
     let own = workers.iter().zip(sessions).filter(|(worker, _)| record.has(&worker.id));
     for (worker, session) in own {
         facts.workers.entry(worker.id.clone()).or_default().session = session;
@@ -75,25 +84,23 @@ pub(super) fn review(context: &Context, workflow: &Workflow, look: Look) -> Resu
         Predictor::new(workflow, &facts, &board.states, &mut trials)?.conflicts(&|_| true)
     };
     let closer = || match look == Look::Closer && retro::is_over(record, &board.states) {
-        true => closer(workflow, &board.work),
+        true => Ok(Closer { changed: changed(workflow, &board.work)?, log }),
         false => Ok(Closer::default()),
     };
     let (closer, conflicts) = both(closer, conflicts)?;
     Ok(retro::measure(plan, record, &facts, &board.work, &board.states, conflicts, &closer))
 }
 
-fn closer(workflow: &Workflow, work: &[OwnCommits<'_>]) -> Result<Closer> {
+/// Returns the files that each commit of a worker changed, without merges.
+fn changed(workflow: &Workflow, work: &[OwnCommits<'_>]) -> Result<BTreeMap<Oid, Vec<RepoPath>>> {
     let own = work.iter().flat_map(|work| &work.commits);
     let plain: Vec<&Commit> = own.copied().filter(|commit| commit.parents.len() < 2).collect();
     let ranges: Vec<CommitRange> = plain.iter().map(|commit| CommitRange::one(commit)).collect();
-    let (changes, log) = both(
-        || workflow.repo.changes(&ranges),
-        || workflow.repo.log(&workflow.record.base, PAST_CHANGES),
-    )?;
+    let changes = workflow.repo.changes(&ranges)?;
     let files = |(commit, changes): (&Commit, Vec<Change>)| {
         (commit.oid.clone(), changes.into_iter().map(|change| change.path).collect())
     };
-    Ok(Closer { changed: plain.into_iter().zip(changes).map(files).collect(), log })
+    Ok(plain.into_iter().zip(changes).map(files).collect())
 }
 
 /// Returns the finished runs that are kept, and this one in its place among them.

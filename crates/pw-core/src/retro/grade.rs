@@ -78,7 +78,7 @@ fn conflicts(marks: &Marks) -> GradePart {
     let clean = marks.merging.saturating_sub(marks.colliding);
     let verdict = match marks.merging {
         0 => "nothing to merge yet".to_owned(),
-        merging => format!("{clean} of {} merged as they were", counted(merging, "worker")),
+        merging => format!("{} of {} conflicted", marks.colliding, counted(merging, "worker")),
     };
     part(GradeName::Conflicts, 20.0, share(clean, marks.merging), verdict)
 }
@@ -140,6 +140,9 @@ mod tests {
         }
         let collided = Marks { colliding: 2, held: 8, efficiency: Some(0.35), ..marks() };
         assert_eq!(points(&collided), (75.0, 100.0, Some('C')));
+        // Of a pair that conflicts, one was merged as it was; the other was not, because of it.
+        let said = grade(&collided).parts.into_iter().find(|part| part.name == GradeName::Conflicts);
+        assert_eq!(said.unwrap().verdict, format!("2 of {} workers conflicted", collided.merging));
     }
 
     #[test]
