@@ -5,8 +5,9 @@
 #   sourced by bin/pw-*        runs the helper of that name
 #   helper.sh session-start    the hook: tells Bash where the cache is, makes the helpers ready, says so once
 #                              when that takes long or cannot be
-#   helper.sh guard EVENT      the other hooks: asks pw-worker in a worker's session; in any other they say
-#                              nothing, whatever state the helpers are in
+#   helper.sh guard EVENT      the other hooks: asks pw-worker in a worker's session; in a repository with
+#                              workflows about each tool call, which may be that of the agent that merges, where
+#                              the helpers are ready; else they say nothing, whatever state the helpers are in
 #   helper.sh build            the build itself, detached from the call that asked for it (scripts/provide.sh)
 #
 # The cache: <data>/<version>/bin holds `pw`, which is all helpers, and a link to it for each name;
@@ -16,7 +17,9 @@
 # Variables start with pw_ because the helper inherits the environment: a plain name could be in it.
 
 # True in a session that was started as a worker's, or that is in a worktree made for one: `pw-setup create`
-# locks each with a reason that begins with "pw ". Forks nothing: every tool call of every session asks.
+# locks each with a reason that begins with "pw ". Forks nothing: every tool call of every session asks. Notes in
+# pw_led whether the repository has workflows at all.
+pw_led=
 is_worker() {
   [ -z "${PW_WORKER-}" ] || return 0
   pw_dir=$PWD
@@ -29,16 +32,24 @@ is_worker() {
         IFS= read -r pw_reason <"$pw_git/locked"
         case $pw_reason in 'pw '*) return 0 ;; esac
       fi
+      if [ -d "${pw_git%/*/*}/pw" ] || [ -d "$pw_git/pw" ]; then pw_led=1; fi
+    elif [ -d "$pw_dir/.git/pw" ]; then
+      pw_led=1
     fi
     case $pw_dir in */*) pw_dir=${pw_dir%/*} ;; *) return 1 ;; esac
   done
 } 2>/dev/null
 
-case ${0##*/}:${1-} in helper.sh:guard) is_worker || exit 0 ;; esac
+case ${0##*/}:${1-} in
+  helper.sh:guard)
+    if is_worker; then pw_led=; else [ -n "$pw_led" ] && [ "${2-}" = pre-tool-use ] || exit 0; fi
+    ;;
+esac
 
 case $0 in */helper.sh) pw_self=$0 ;; esac
 pw_name=${pw_self##*/}
 pw_root=${pw_self%/*}/..
+[ -z "$pw_led" ] || [ -r "$pw_root/.claude-plugin/plugin.json" ] || exit 0
 pw_version=
 while IFS= read -r pw_line; do
   case $pw_line in *'"version":'*) pw_version=${pw_line#*'"version":'*\"} && break ;; esac
@@ -79,7 +90,10 @@ esac
 
 # From here on nothing is ready yet, or a hook asks.
 case $pw_name:${1-} in
-  helper.sh:guard) if is_fresh; then exec "$pw_home/bin/pw-worker" "$@"; fi ;;
+  helper.sh:guard)
+    if is_fresh; then exec "$pw_home/bin/pw-worker" "$@"; fi
+    [ -z "$pw_led" ] || exit 0
+    ;;
 esac
 # shellcheck source=scripts/provide.sh
 . "$pw_root/scripts/provide.sh"

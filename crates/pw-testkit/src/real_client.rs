@@ -4,7 +4,6 @@
 //! and no reason to leave loopback. Everything lies in one temporary folder that goes with the
 //! [`RealClient`].
 
-use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -46,7 +45,6 @@ pub struct RealClient<'a> {
     folder: TempDir,
     /// The folder of programs that is all of PATH, when some are left out.
     programs: Option<PathBuf>,
-    has_background: Cell<bool>,
 }
 
 /// A session that runs beside the test; it is killed when dropped.
@@ -81,8 +79,7 @@ impl<'a> RealClient<'a> {
     /// Prepares a HOME in which the client has no first-run questions left.
     pub fn new(bin: impl Into<PathBuf>, api: &'a ScriptedApi) -> Self {
         let folder = TempDir::with_prefix("pw-client-").unwrap();
-        let has_background = Cell::new(false);
-        let client = Self { bin: bin.into(), api, folder, programs: None, has_background };
+        let client = Self { bin: bin.into(), api, folder, programs: None };
         fs::create_dir_all(client.home().join(".claude")).unwrap();
         fs::create_dir_all(client.project()).unwrap();
         fs::create_dir_all(client.path("tmp")).unwrap();
@@ -177,10 +174,23 @@ impl<'a> RealClient<'a> {
     /// Sends one prompt to a background session that works in `folder`, and leaves it to itself.
     #[track_caller]
     pub fn begin_background(&self, folder: &Path, text: &str, args: &[&str]) {
-        self.has_background.set(true);
         let mut command = self.command(&self.bin);
         command.current_dir(folder).arg("--bg").args(args).args(["--", text]);
         self.succeed(command, Duration::from_secs(60));
+    }
+
+    /// Ends a background session, as a user does who has no more use for it.
+    #[track_caller]
+    pub fn end_background(&self, id: &str) {
+        self.claude(&["stop", id]);
+    }
+
+    /// Runs tmux, whose server ends with the [`RealClient`]; returns what it printed, `None` when it failed.
+    pub fn tmux(&self, args: &[&str]) -> Option<String> {
+        let mut command = self.command("tmux");
+        command.args(args);
+        let finished = self.finish(command, Duration::from_secs(10));
+        finished.status.success().then_some(finished.stdout)
     }
 
     /// Sends one prompt in a session that works in `folder` until it is killed.
@@ -279,7 +289,9 @@ impl<'a> RealClient<'a> {
         command
             .env("HOME", self.home())
             .env("TMPDIR", &temporary)
-            .env("CLAUDE_CODE_TMPDIR", &temporary);
+            .env("CLAUDE_CODE_TMPDIR", &temporary)
+            // A server of its own, never the one of this machine's user.
+            .env("TMUX_TMPDIR", &temporary);
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
         command.env("ANTHROPIC_BASE_URL", self.api.url()).env("ANTHROPIC_API_KEY", fake_key());
         command.envs([
@@ -339,12 +351,16 @@ impl<'a> RealClient<'a> {
 
 impl Drop for RealClient<'_> {
     fn drop(&mut self) {
-        if self.has_background.get() {
+        if self.home().join(".claude/jobs").is_dir() {
             // Nothing of ours to lose when it does not: the supervisor ends when it is idle.
             let mut command = self.command(&self.bin);
             command.args(["daemon", "stop", "--any"]).stdout(Stdio::null()).stderr(Stdio::null());
             let _ = command.status();
         }
+        // Fails where no test started it.
+        let mut command = self.command("tmux");
+        command.arg("kill-server").stdout(Stdio::null()).stderr(Stdio::null());
+        let _ = command.status();
     }
 }
 

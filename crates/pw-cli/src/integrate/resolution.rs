@@ -16,6 +16,9 @@ use pw_git::{Journal, PendingRemoval, Repo, Transaction};
 use crate::snapshot::KeptSnapshot;
 use crate::workflow::Workflow;
 
+/// How the names of the folders begin in which merges are resolved; no worker's label begins so.
+pub(crate) const FOLDER: &str = "_integration-";
+
 /// Where a merge is resolved: one folder for each worker, so that a new stop never finds an old
 /// one's files.
 pub(crate) struct Resolution {
@@ -27,7 +30,7 @@ pub(crate) struct Resolution {
 impl Resolution {
     pub(crate) fn of(workflow: &Workflow, stopped: &Stopped) -> Result<Self> {
         let label = workflow.worker(&stopped.worker)?.label();
-        let shown = format!("{}/_integration-{label}", workflow.plan.worktrees);
+        let shown = format!("{}/{FOLDER}{label}", workflow.plan.worktrees);
         Ok(Self { path: workflow.repo.root().join(&shown), shown })
     }
 

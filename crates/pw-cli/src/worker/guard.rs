@@ -1,12 +1,13 @@
 //! Entry points of hooks: the client's, which speak JSON on stdin and stdout, and git's, which
 //! speak exit codes.
 //!
-//! In a session that is no worker's, each of them prints nothing, and finds that out without git.
+//! In a session that is no worker's, each of them prints nothing, and finds that out without git; the agent that
+//! merges is refused edits anywhere but where a merge is resolved.
 //! In a worker's session, what cannot be judged is refused.
 
 use std::cell::OnceCell;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -28,6 +29,7 @@ use super::hook::{self, Event, is_outside};
 use super::own_worktree::OwnWorktree;
 use super::surroundings::Around;
 use crate::facts::Worktrees;
+use crate::integrate::resolution::FOLDER;
 use crate::session;
 use crate::shell::{Answer, Context as Shell};
 use crate::workflow::Workflow;
@@ -37,6 +39,12 @@ const SILENT: Answer = Answer::Hook { stdout: String::new(), refusal: None };
 /// The longest input that is read; what is longer cannot be judged.
 const MAX_INPUT: u64 = 32 << 20;
 
+/// Why a worker's session runs nothing there: no file that it writes could be told.
+const NO_POWERSHELL: &str = "the guard reads what Bash runs, not PowerShell: use Bash";
+
+/// How the client calls the agent that merges, after the plugin's name.
+const INTEGRATE: &str = ":parallel-integrate";
+
 /// How long judging may take. The client waits ten seconds, then refuses without a reason.
 const PATIENCE: Duration = Duration::from_secs(7);
 
@@ -44,6 +52,8 @@ const PATIENCE: Duration = Duration::from_secs(7);
 #[derive(Debug, Default, Deserialize)]
 struct Input {
     cwd: Option<PathBuf>,
+    /// In an agent's session, which one it is, with the plugin before it.
+    agent_type: Option<String>,
     tool_name: Option<String>,
     tool_input: Option<ToolInput>,
     stop_hook_active: Option<bool>,
@@ -54,6 +64,14 @@ struct ToolInput {
     command: Option<String>,
     file_path: Option<String>,
     notebook_path: Option<String>,
+}
+
+impl ToolInput {
+    /// Returns the file that is written, if it names one.
+    fn file(&self) -> Option<&str> {
+        let mut paths = [&self.file_path, &self.notebook_path].into_iter().flatten();
+        paths.find(|path| !path.is_empty()).map(String::as_str)
+    }
 }
 
 pub(super) fn run(shell: &Shell, event: Event, arguments: &[PathBuf]) -> Result<Answer> {
@@ -76,6 +94,12 @@ fn client_hook(shell: &Shell, event: Event) -> Answer {
         Ok(Input { cwd: Some(cwd), .. }) => shell.directory.join(cwd),
         _ => shell.directory.clone(),
     };
+    if let (Event::PreToolUse, Ok(input)) = (event, &input)
+        && let Some(reason) = astray(input, &cwd)
+    {
+        let said = tool_decision("deny", &reason);
+        return Answer::Hook { stdout: format!("{said}\n"), refusal: None };
+    }
     let session = session::own();
     let worktree = worktree_above(&cwd);
     if worktree.is_none() && !session.is_worker() {
@@ -105,6 +129,27 @@ fn client_hook(shell: &Shell, event: Event) -> Answer {
     };
     let stdout = said.map(|said| format!("{said}\n")).unwrap_or_default();
     Answer::Hook { stdout, refusal: None }
+}
+
+/// Returns why the agent that merges must not write a file: it resolves conflicts, where they were left for that, and
+/// changes nothing in the user's checkout. No git is asked.
+fn astray(input: &Input, cwd: &Path) -> Option<String> {
+    input.agent_type.as_ref().filter(|agent| agent.ends_with(INTEGRATE))?;
+    let file = cwd.join(input.tool_input.as_ref()?.file()?);
+    let is_plain = !file.components().any(|part| part == Component::ParentDir);
+    // What a link leads to is what is written.
+    let real = file.ancestors().find_map(|above| above.canonicalize().ok())?;
+    let worktree = real.ancestors().find(|folder| is_linked(folder)).and_then(Path::file_name);
+    let is_resolved_there = worktree
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()))
+        && file.file_name() != Some(".git".as_ref());
+    (!is_plain || !is_resolved_there).then(|| {
+        format!(
+            "{} is not in the worktree in which a merge is resolved, .error.details.worktree: edit only conflicted \
+             files there, and report what else is wrong",
+            file.display()
+        )
+    })
 }
 
 fn read_input() -> Result<Input> {
@@ -210,14 +255,18 @@ fn tool_use(shell: &Shell, ground: &Ground, input: &Input) -> Result<Option<Valu
     let tool = input.tool_name.as_deref().context("it does not say which tool is used")?;
     let asked = input.tool_input.as_ref().context("it does not say what the tool is given")?;
     let around = Around::new(ground, &shell.directory);
-    let decision = if tool == "Bash" {
-        let command = asked.command.as_deref().context("it does not say which command is run")?;
-        guard::shell(plan, worker, command, &around)
-    } else {
-        let mut paths = [&asked.file_path, &asked.notebook_path].into_iter().flatten();
-        let path = paths.find(|path| !path.is_empty());
-        let path = path.context("it does not say which file is written")?;
-        guard::write(plan, worker, path, &around)
+    let decision = match tool {
+        // Monitor's commands, too: the client asks for them as Bash.
+        "Bash" => {
+            let command =
+                asked.command.as_deref().context("it does not say which command is run")?;
+            guard::shell(plan, worker, command, &around)
+        }
+        "PowerShell" => Decision::Deny(NO_POWERSHELL.to_owned()),
+        _ => {
+            let path = asked.file().context("it does not say which file is written")?;
+            guard::write(plan, worker, path, &around)
+        }
     };
     let over = budget::over(ground, shell.now);
     let asked = over.as_ref().and_then(|over| spent::asked(&worker.id, &over.used));

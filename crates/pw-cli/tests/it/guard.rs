@@ -90,6 +90,30 @@ fn shell_commands_that_harm_others_are_denied_and_helpers_need_no_question() {
     assert!(said["permissionDecisionReason"].as_str().unwrap().contains("owned by task-2"));
 }
 
+/// Every tool of the client that changes files, and what of its input says which. What a script of its Code Mode calls
+/// are these as well, and what its Monitor runs is asked for as Bash.
+#[test]
+fn the_client_asks_about_every_tool_that_writes() {
+    let hooks: Value = serde_json::from_str(include_str!("../../../../hooks/hooks.json")).unwrap();
+    let matcher = hooks["hooks"]["PreToolUse"][0]["matcher"].as_str().unwrap();
+    let repo = created(THREE);
+    let at = repo.worker("task-1-users").path;
+    let command = || json!({"command": "echo x > api/posts.py", "description": "x"});
+    let file = || json!({"file_path": at.join("api/posts.py")});
+    for (tool, input) in [
+        ("Edit", file()),
+        ("Write", file()),
+        ("MultiEdit", file()),
+        ("NotebookEdit", json!({"notebook_path": at.join("api/posts.ipynb")})),
+        ("Bash", command()),
+        ("PowerShell", command()),
+    ] {
+        assert!(matcher.split('|').any(|name| name == tool), "{tool} is not in {matcher}");
+        let said = ask(&repo, &at, tool, input);
+        assert_eq!(said["permissionDecision"], "deny", "{tool}: {said:#}");
+    }
+}
+
 #[test]
 fn outside_a_workers_worktree_the_guard_is_silent_and_asks_no_git() {
     let mut repo = created(THREE);

@@ -42,6 +42,45 @@ fn word(answer: &Answer) -> String {
     answer.json()["hookSpecificOutput"]["permissionDecision"].as_str().unwrap().to_owned()
 }
 
+/// The agent that merges runs in the user's own session, beside all that the user has.
+#[test]
+fn the_agent_that_merges_edits_only_where_a_merge_is_resolved() {
+    let repo = created(THREE);
+    for label in ["task-1-users", "task-2-posts"] {
+        let worker = repo.worker(label);
+        worker.write("shared.txt", label);
+        worker.git(&["add", "shared.txt"]);
+        worker.git(&["commit", "-qm", "[COMPLETE] named"]);
+    }
+    let stopped = repo.pw("pw-integrate run --without task-3").error(4, "merge_conflict");
+    let there = repo.root().join(stopped["details"]["worktree"].as_str().unwrap());
+    repo.write("link-target", "mine\n");
+    std::os::unix::fs::symlink(repo.root().join("link-target"), there.join("out")).unwrap();
+    let asks = |agent: &str, tool: &str, file: &Path| {
+        let asked = json!({"cwd": repo.root(), "agent_type": agent, "agent_id": "a", "tool_name": tool,
+            "tool_input": {"file_path": file}});
+        word(&hook(&repo, &repo.root(), &[], asked.to_string().as_bytes()))
+    };
+    let integrate = "parallel-workflows:parallel-integrate";
+    for (file, expected) in [
+        (there.join("shared.txt"), "silent"),
+        (there.join("new/file"), "silent"),
+        (there.join(".git"), "deny"),
+        (there.join("out"), "deny"),
+        (there.join("../../README.md"), "deny"),
+        (repo.root().join("README.md"), "deny"),
+        (repo.root().join("new"), "deny"),
+        (repo.root().join(".git/config"), "deny"),
+        (repo.worker("task-1-users").path.join("shared.txt"), "deny"),
+        (repo.beside("elsewhere"), "deny"),
+    ] {
+        assert_eq!(asks(integrate, "Edit", &file), expected, "{}", file.display());
+        assert_eq!(asks(integrate, "Write", &file), expected, "{}", file.display());
+        // Another agent of the user's, and the user's session, are not ours to hold.
+        assert_eq!(asks("general-purpose", "Edit", &file), "silent", "{}", file.display());
+    }
+}
+
 #[test]
 #[ignore = "long; .ci/run runs it"]
 fn a_session_signals_commits_and_syncs_as_itself_alone() {

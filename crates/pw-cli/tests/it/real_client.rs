@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 mod conflict;
 mod evals;
 mod guard;
+mod launched;
 mod packaged;
+mod prompts;
+mod scene;
 mod size;
 mod stall;
 

@@ -481,14 +481,22 @@ fn without_helpers_a_worker_changes_nothing_and_nobody_else_notices() {
 }
 
 #[test]
-fn only_a_workers_session_starts_the_guard() {
+fn a_workers_session_and_tool_calls_beside_a_workflow_start_the_guard() {
     let plugin = Plugin::new();
     stdout(&plugin.wrapper("pw-setup").output().unwrap());
     let (mine, theirs) =
         (worktree(&plugin, "mine", None), worktree(&plugin, "theirs", Some("pw shop task-1")));
     let asked = |folder: &Path| stdout(&guard_hook(&plugin, folder).output().unwrap()).to_owned();
-    assert_eq!(asked(&mine), "");
     assert_eq!(asked(&theirs), "pw-worker\n<guard><pre-tool-use>");
+    // The agent that merges may be at work there.
+    assert_eq!(asked(&mine), "pw-worker\n<guard><pre-tool-use>");
+    assert_eq!(asked(&plugin.path("project")), "pw-worker\n<guard><pre-tool-use>");
+    let mut stop = plugin.command("sh");
+    stop.arg(plugin.root.join("scripts/helper.sh")).args(["guard", "stop"]).current_dir(&mine);
+    assert_eq!(stdout(&stop.output().unwrap()), "");
+    fs::remove_dir(plugin.path("project/.git/pw")).unwrap();
+    assert_eq!(asked(&mine), "");
+    assert_eq!(asked(&plugin.path("project")), "");
     // Neither a FIFO nor a circle of links where git's file would be keeps the wrapper waiting.
     let odd = plugin.path("odd");
     fs::create_dir(&odd).unwrap();

@@ -285,7 +285,8 @@ fn red_gates(plan: &Plan, retro: &Retro) -> Vec<Recommendation> {
     let one = |red: &super::RedRetro| {
         let whose =
             if red.workers.is_empty() { "all together".to_owned() } else { names(&red.workers) };
-        let (key, change) = match plan.verify_on_complete {
+        // Each of several passes alone: a gate before its end would have said nothing.
+        let (key, change) = match plan.verify_on_complete || red.workers.len() > 1 {
             true => {
                 ("after", format!("Let the parts of {whose} that meet come one after the other"))
             }

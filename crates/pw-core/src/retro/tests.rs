@@ -326,6 +326,19 @@ fn hindsight_relieves_who_took_longest() {
 }
 
 #[test]
+fn a_gate_before_the_end_is_advised_to_one_who_was_at_fault_alone() {
+    let advised = |workers: &str| -> String {
+        let mut story = known();
+        story.record(118, &format!("red {} test{workers}", oid(8)));
+        let all = story.review().retro.recommendations;
+        all.into_iter().find(|one| one.evidence.starts_with("the gate test")).unwrap().key
+    };
+    assert_eq!(advised(" worker=posts"), "verify_on_complete");
+    // Each of them passes it.
+    assert_eq!(advised(" worker=users worker=posts"), "after");
+}
+
+#[test]
 fn history_keeps_together_what_belongs_together() {
     let mut story = uneven();
     let paths = ["src/api/a", "src/api/b", "src/search/a", "src/search/b"];

@@ -47,7 +47,8 @@ fn real_client_has_the_integrate_agent_resolve_a_conflict() {
         client.git_in(&worktree, complete);
     }
 
-    let run = client.prompt("combine the work", &GRANTS);
+    // What the client asks about unless the user granted it: looking into the worktree.
+    let run = client.prompt("combine the work", &[&GRANTS[..], &["Bash(git -C *)"]].concat());
     assert_eq!(run.final_text(), "Both are in.", "{}", api.story());
     api.verdict();
 
@@ -66,10 +67,12 @@ fn real_client_has_the_integrate_agent_resolve_a_conflict() {
 }
 
 /// What the agent does by its Markdown: the file that `.error` names, in the folder that it names, and the
-/// command that goes on.
+/// commands of `.error.next`. Before that, all that it must not: change the user's checkout or branch.
 fn resolving() -> Track {
     let file = Arc::new(OnceLock::new());
-    let (told, known) = (file.clone(), file);
+    let (told, again, known) = (file.clone(), file.clone(), file);
+    let refused = |turn: &Turn| turn.tool_failed();
+    let next = |turn: &Turn| json!({"command": turn.json()["error"]["next"]});
     agent("integrate")
         .tool("Bash", json!({"command": "pw-integrate run shop"}))
         .sees(|turn| turn.json()["error"]["code"] == "merge_conflict")
@@ -77,6 +80,20 @@ fn resolving() -> Track {
             json!({"file_path": told.get_or_init(|| conflicted(turn))})
         })
         .sees(|turn| turn.tool_result().contains("<<<<<<<"))
+        .tool("Read", json!({"file_path": "names.txt"}))
+        .tool("Edit", json!({"file_path": "names.txt", "old_string": "start", "new_string": "both"}))
+        .sees(|turn| turn.tool_failed() && turn.tool_result().contains(".error.details.worktree"))
+        .tool("Bash", json!({"command": "git commit --allow-empty -m mine"}))
+        .sees(refused)
+        .tool("Bash", json!({"command": "git update-ref refs/heads/main integration/shop"}))
+        .sees(refused)
+        .tool("Bash", json!({"command": "git merge work/shop/task-1-users"}))
+        .sees(refused)
+        .tool("Bash", json!({"command": "pw-integrate continue shop --add"}))
+        .sees(|turn| turn.json()["error"]["code"] == "unresolved")
+        .tool_from("Bash", next)
+        .sees(|turn| !turn.tool_failed() && turn.tool_result().contains("<<<<<<<"))
+        .tool_from("Read", move |_| json!({"file_path": again.get().unwrap()}))
         .tool_from("Edit", move |turn| {
             json!({"file_path": known.get().unwrap(), "old_string": hunk(turn), "new_string": "users\norders"})
         })

@@ -1,124 +1,21 @@
 //! A worker's session in the real client: it knows its assignment, keeps to its scope, and does not
 //! end without saying where it stands.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pw_testkit::real_client::{Plugin, RealClient, Run};
+use pw_testkit::real_client::{RealClient, Run};
 use pw_testkit::repo::TestRepo;
 use pw_testkit::scripted_api::{ScriptedApi, Track, Turn};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{BUILD_LIMIT, bin, release};
-
-const PLAN: &str = r#"workflow: shop
-goal: users and orders
-verify: awk 'END{print NR}' users/list.txt
-workers:
-  - {id: task-1, name: users, owns: [users], tasks: [list the users]}
-  - {id: task-2, name: orders, owns: [orders], tasks: [list the orders]}
-"#;
+use super::bin;
+use super::scene::{Scene, bash, done, monitor, refused, replace, unattended, write};
 
 /// What only the SessionStart hook says.
 const STANDING: &str = "so you need not run it";
 
 /// What it says of a worker that is done.
 const COMPLETE: &str = r#""state":"complete""#;
-
-/// A repository with two workers, and the plugin as users have it.
-struct Scene<'a> {
-    client: RealClient<'a>,
-    plugin: Plugin,
-}
-
-impl<'a> Scene<'a> {
-    fn new(api: &'a ScriptedApi) -> Self {
-        let client = RealClient::new(bin(), api);
-        let project = client.project();
-        for (path, text) in
-            [("README.md", "# shop\n"), ("orders/list.txt", "none\n"), ("plan.yaml", PLAN)]
-        {
-            fs::create_dir_all(project.join(path).parent().unwrap()).unwrap();
-            fs::write(project.join(path), text).unwrap();
-        }
-        client.git(["init", "--quiet"]);
-        client.git(["add", "--all"]);
-        client.git(["commit", "--quiet", "--message", "start"]);
-        let plugin = client.install_from_github(&release());
-        client.wait_for_helper(&plugin, "pw-setup", BUILD_LIMIT);
-        let created = client.helper(&plugin, "pw-setup", &["create", "plan.yaml"]);
-        assert_eq!(created["ok"], true, "{created:#}");
-        Self { client, plugin }
-    }
-
-    fn worktree(&self, label: &str) -> PathBuf {
-        self.client.project().join("worktrees").join(label)
-    }
-
-    /// Returns a file that `create` made for a worker.
-    fn made(&self, label: &str, name: &str) -> PathBuf {
-        self.client.project().join(".git/pw/shop").join(label).join(name)
-    }
-
-    fn kickoff(&self, label: &str) -> String {
-        fs::read_to_string(self.made(label, "prompt.md")).unwrap()
-    }
-
-    /// Sends a prompt to a worker's session, which runs by itself within the permissions made for it.
-    fn work(&self, label: &str, text: &str, more: &[&str]) -> Run {
-        let settings = self.made(label, "settings.json");
-        let args = unattended(&settings);
-        self.client.prompt_in(&self.worktree(label), text, &[&args, more].concat())
-    }
-
-    /// Writes the worker's settings with every hook switched off; returns the file.
-    fn settings_without_hooks(&self, label: &str) -> PathBuf {
-        let text = fs::read(self.made(label, "settings.json")).unwrap();
-        let mut settings: Value = serde_json::from_slice(&text).unwrap();
-        settings["disableAllHooks"] = json!(true);
-        // A hook tells Bash where the helpers were built.
-        settings["env"] = json!({"CLAUDE_PLUGIN_DATA": self.plugin.data()});
-        let path = self.client.home().join("settings-without-hooks.json");
-        fs::write(&path, settings.to_string()).unwrap();
-        path
-    }
-
-    /// Returns the files that a worker's commits changed, when nothing else is changed in its worktree.
-    fn changed(&self, label: &str) -> String {
-        assert_eq!(self.git(label, &["status", "--porcelain"]), "");
-        self.git(label, &["diff", "--name-only", "main", "HEAD"])
-    }
-
-    fn git(&self, label: &str, args: &[&str]) -> String {
-        self.client.git_in(&self.worktree(label), args)
-    }
-}
-
-/// How an unattended session is started.
-fn unattended(settings: &Path) -> [&str; 4] {
-    ["--settings", settings.to_str().unwrap(), "--permission-mode", "dontAsk"]
-}
-
-fn write(path: &str, content: &str) -> Value {
-    json!({"file_path": path, "content": content})
-}
-
-fn replace(path: &str, old: &str, new: &str) -> Value {
-    json!({"file_path": path, "old_string": old, "new_string": new})
-}
-
-fn bash(command: &str) -> Value {
-    json!({"command": command})
-}
-
-/// Returns whether a tool call was refused with these words.
-fn refused(words: &'static str) -> impl Fn(&Turn) -> bool + Send + Sync {
-    move |turn| turn.tool_failed() && turn.tool_result().contains(words)
-}
-
-fn done(turn: &Turn) -> bool {
-    !turn.tool_failed()
-}
 
 #[test]
 #[ignore = "needs the real client; .ci/run runs it"]
@@ -186,6 +83,10 @@ fn users() -> Track {
         .tool("Write", write("orders/new.txt", "mine\n"))
         .sees(refused("orders/new.txt is owned by task-2"))
         .tool("Bash", bash("echo mine > orders/list.txt"))
+        .sees(refused("orders/list.txt is owned by task-2"))
+        .tool("ToolSearch", json!({"query": "select:Monitor"}))
+        .sees(done)
+        .tool("Monitor", monitor("echo mine > orders/list.txt"))
         .sees(refused("orders/list.txt is owned by task-2"))
         .tool("Bash", bash("git stash"))
         .sees(refused("pw-worker checkpoint"))
