@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 use anyhow::{Context as _, Result};
-use pw_core::analyze::log::{BULK, Entry, Log, PathId, Touch, TouchKind};
+use pw_core::analyze::log::{BULK, Entry, Log, PathId, Tally, Touch, TouchKind};
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
-use crate::process::records;
+use crate::process::{Rest, records};
 use crate::{GitError, Repo};
 
 /// One line of ids and times for each commit, then what it did to which file; of a merge, against
@@ -37,10 +37,15 @@ const MOST_TOUCHES: usize = 2_000_000;
 impl Repo {
     /// Reads the newest commits that `tip` contains, at most `limit`.
     pub fn log(&self, tip: &Oid, limit: usize) -> Result<Log> {
+        self.log_until(tip, limit, usize::MAX)
+    }
+
+    /// The same, and no more than hold so many changes that are not bulk: git writes no further.
+    pub fn log_until(&self, tip: &Oid, limit: usize, changes: usize) -> Result<Log> {
         // Files renamed and edited in one commit are compared by content, which a partial clone may
         // not have; those renamed as they were are known by their id.
-        self.log_with(tip, limit, "-M").or_else(|error| match error.is::<GitError>() {
-            true => self.log_with(tip, limit, "-M100%"),
+        self.log_with(tip, (limit, changes), "-M").or_else(|error| match error.is::<GitError>() {
+            true => self.log_with(tip, (limit, changes), "-M100%"),
             false => Err(error),
         })
     }
@@ -62,20 +67,26 @@ impl Repo {
         records(&listed).map(&mut place).collect()
     }
 
-    fn log_with(&self, tip: &Oid, limit: usize, renames: &str) -> Result<Log> {
+    fn log_with(&self, tip: &Oid, (limit, changes): (usize, usize), renames: &str) -> Result<Log> {
         let newest = format!("-n{limit}");
         let args = LOG.iter().copied().chain([renames, "-l400", &newest, tip.as_str(), "--"]);
-        let (mut log, _) = self.git.plumbing(args).reader().stream(read)?;
+        let call = self.git.plumbing(args).reader();
+        let (mut log, _) = call.stream_until(|stdout| {
+            let log = read(stdout, changes)?;
+            let rest = if log.is_cut { Rest::Left } else { Rest::Read };
+            Ok((log, rest))
+        })?;
         log.is_shallow = self.is_shallow();
         log.is_cut |= log.entries.len() >= limit;
         Ok(log)
     }
 }
 
-/// Reads what [`LOG`] prints.
-fn read(stdout: &mut impl BufRead) -> Result<Log> {
+/// Reads what [`LOG`] prints, until there are so many changes.
+fn read(stdout: &mut impl BufRead, changes: usize) -> Result<Log> {
     let mut reader = Reader { stdout, field: Vec::new() };
     let (mut log, mut ids, mut touches) = (Log::default(), HashMap::new(), 0);
+    let mut tally = Tally::default();
     let mut mainline: Option<Vec<u8>> = None;
     while let Some(field) = reader.next()? {
         if field.len() < 40 {
@@ -84,9 +95,9 @@ fn read(stdout: &mut impl BufRead) -> Result<Log> {
             touches += touch(&mut reader, status, entry, &mut log.paths, &mut ids)?;
             continue;
         }
-        if touches > MOST_TOUCHES {
+        log.entries.last().into_iter().for_each(|entry| tally.add(entry));
+        if touches > MOST_TOUCHES || tally.plain() >= changes {
             log.is_cut = true;
-            std::io::copy(reader.stdout, &mut std::io::sink())?;
             break;
         }
         log.entries.push(entry(field, &mut mainline));
@@ -177,7 +188,7 @@ mod tests {
             id("1"),
             id("1")
         );
-        let log = read(&mut text.as_bytes()).unwrap();
+        let log = read(&mut text.as_bytes(), usize::MAX).unwrap();
         let entry = |at: usize| (log.entries[at].is_merge, log.entries[at].is_mainline);
         assert_eq!([entry(0), entry(1), entry(2)], [(true, true), (false, false), (false, true)]);
         let names: Vec<String> = log.paths.iter().map(ToString::to_string).collect();
@@ -187,10 +198,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_older_than_the_changes_asked_for_is_not_read() {
+        let id = |digit: &str| digit.repeat(40);
+        let merge = format!("{} {} {}\0\nM\0a\0", id("4"), id("3"), id("2"));
+        let edit = |digit: &str, parent: &str| format!("{} {}\0\nM\0a\0", id(digit), id(parent));
+        let text = merge + &edit("3", "2") + &edit("2", "1") + &edit("1", "");
+        let commits = |changes| {
+            let log = read(&mut text.as_bytes(), changes).unwrap();
+            (log.entries.len(), log.is_cut)
+        };
+        // The newest is a merge, and half of the mainline after the second: a change each.
+        assert_eq!([commits(1), commits(2), commits(9)], [(1, true), (2, true), (4, false)]);
+    }
+
+    #[test]
     fn of_a_bulk_commit_plain_edits_are_counted_and_not_kept() {
         let edits: String = (0..=BULK).map(|at| format!("M\0f{at}\0")).collect();
         let text = format!("{}\0\nA\0new\0{edits}", "1".repeat(40));
-        let log = read(&mut text.as_bytes()).unwrap();
+        let log = read(&mut text.as_bytes(), usize::MAX).unwrap();
         assert_eq!((log.entries[0].files, log.entries[0].touches.len()), (BULK + 2, 1));
     }
 }

@@ -182,6 +182,15 @@ pub(crate) struct Call {
     limit: Option<Duration>,
 }
 
+/// What becomes of the rest of what git prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It is read to its end, and git's exit code tells whether that was all.
+    Read,
+    /// What was read is enough.
+    Left,
+}
+
 /// What a call that succeeded printed.
 pub(crate) struct Output {
     /// -1 when a signal ended it, as at the end of its time.
@@ -243,8 +252,17 @@ impl Call {
 
     /// Runs git while `read` takes what it prints; what `read` leaves is in the output.
     pub(crate) fn stream<T>(
-        mut self,
+        self,
         read: impl FnOnce(&mut BufReader<ChildStdout>) -> Result<T>,
+    ) -> Result<(T, Output)> {
+        self.stream_until(|stdout| Ok((read(stdout)?, Rest::Read)))
+    }
+
+    /// The same; where `read` says that it has enough, git ends at its next word, and how it ended tells
+    /// nothing.
+    pub(crate) fn stream_until<T>(
+        mut self,
+        read: impl FnOnce(&mut BufReader<ChildStdout>) -> Result<(T, Rest)>,
     ) -> Result<(T, Output)> {
         let shown = self.shown();
         if self.input.is_some() {
@@ -267,24 +285,26 @@ impl Call {
                 stderr.read_to_end(&mut said).ok();
                 said
             });
-            let given = read(&mut stdout).and_then(|given| {
+            let given = read(&mut stdout).and_then(|(given, wanted)| {
                 let mut rest = Vec::new();
-                stdout
-                    .read_to_end(&mut rest)
-                    .with_context(|| format!("reading from git {shown}"))?;
-                Ok((given, rest))
+                if wanted == Rest::Read {
+                    stdout
+                        .read_to_end(&mut rest)
+                        .with_context(|| format!("reading from git {shown}"))?;
+                }
+                Ok((given, wanted, rest))
             });
-            if given.is_err() {
-                drop(stdout);
-            }
+            // A git that still prints has no reader any more, and ends.
+            drop(stdout);
             (given, said.join().unwrap_or_default())
         });
         let status = child.wait().with_context(|| format!("waiting for git {shown}"))?;
         drop(guard);
         let was_stopped = terminal.is_some_and(Stopped::told);
-        let (given, rest) = given?;
+        let (given, wanted, rest) = given?;
         let code = status.code().unwrap_or(-1);
-        if !self.accepted.is_empty() && !self.accepted.contains(&code) {
+        let is_answer = wanted == Rest::Left || self.accepted.contains(&code);
+        if !is_answer && !self.accepted.is_empty() {
             let mut stderr = String::from_utf8_lossy(&said).trim_end().to_owned();
             if was_stopped {
                 stderr = format!("{WANTED_TERMINAL}\n{stderr}").trim_end().to_owned();

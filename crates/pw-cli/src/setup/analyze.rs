@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use pw_core::analyze::advise::{Advised, Evaluation, advise, best};
-use pw_core::analyze::backtest::{Moment, Past};
+use pw_core::analyze::backtest::{self, Moment, Past};
 use pw_core::analyze::emit;
 use pw_core::analyze::foretell::foretell;
 use pw_core::analyze::item_split::with_items;
@@ -40,13 +40,13 @@ pub(super) struct Options {
     /// Writes the split as a plan to start from; refuses to overwrite a file
     #[arg(long, value_name = "FILE")]
     emit_plan: Option<PathBuf>,
-    /// How many of the newest commits are read
+    /// How many of the newest commits are read, at most; no more than the windows and the splits before them need
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     commits: usize,
     /// How many windows of past changes are played
     #[arg(long, value_name = "N", default_value_t = 4)]
     windows: usize,
-    /// Prints one row of the table of scripts/backtest
+    /// Prints one row of the tables of scripts/backtest: of the splits, and of what was foretold
     #[arg(long, hide = true)]
     row: bool,
 }
@@ -58,7 +58,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
     }
     let documents = documents::read(context, &options.documents)?;
     let (repo, refs) = Repo::open_with_refs(&context.directory, &[HISTORY])?;
-    let (log, files) = read(&repo, options.commits)?;
+    let (log, files) = read(&repo, options)?;
     let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
     let windows = past.windows(options.windows);
     let moments = pw_git::all(&windows, |window| past.moment(window));
@@ -68,6 +68,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
         let played: Vec<_> = moments.iter().zip(&trial.played).collect();
         trial.bounds =
             pw_git::all(&played, |(moment, played)| past.bounds(moment, workers, played));
+        trial.hindsight = options.row.then(|| past.hindsight(&moments, workers));
     }
     let mut advised = advise(&past, &files, &trials, workers);
     advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
@@ -92,7 +93,7 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
 }
 
 /// Reads the log and the files of HEAD; of a repository without a commit there are none.
-fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
+fn read(repo: &Repo, options: &Options) -> Result<(Log, Vec<PathId>)> {
     let tip = match repo.head() {
         Ok((_, tip)) => tip,
         Err(error) => {
@@ -100,7 +101,8 @@ fn read(repo: &Repo, commits: usize) -> Result<(Log, Vec<PathId>)> {
             return if code == Some(Code::NoCommit) { Ok(Default::default()) } else { Err(error) };
         }
     };
-    let mut log = repo.log(&tip, commits.max(1))?;
+    let changes = backtest::needed(options.windows);
+    let mut log = repo.log_until(&tip, options.commits.max(1), changes)?;
     let files = repo.files_in(&tip, &mut log)?;
     Ok((log, files))
 }
@@ -133,6 +135,7 @@ fn trials(past: &Past<'_>, moments: &[Moment<'_>], wanted: Option<usize>) -> Vec
         workers,
         played: played.by_ref().take(moments.len()).collect(),
         bounds: Vec::new(),
+        hindsight: None,
     };
     numbers.into_iter().map(trial).collect()
 }

@@ -1,6 +1,6 @@
 //! What the history says about a split.
 
-use pw_core::analyze::report::{Advice, Analysis, Backtest};
+use pw_core::analyze::report::{Advice, Analysis, Backtest, Score};
 use pw_core::text::bounded;
 
 use super::table::{cell, drawn, next, plain, table};
@@ -80,15 +80,43 @@ fn list(title: &str, lines: impl Iterator<Item = String>) -> String {
     if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
 }
 
-/// One row of the table that `scripts/backtest` makes.
+/// One row of each of the tables that `scripts/backtest` makes: the split, and what was foretold.
 pub(crate) fn row(analysis: &Analysis) -> String {
+    split_row(analysis) + &foretold_row(analysis)
+}
+
+fn foretold_row(analysis: &Analysis) -> String {
+    let Some(foretold) = &analysis.foretold else {
+        return "| - | - | - | - | - | - |\n".to_owned();
+    };
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    format!(
+        "| {} | {} | {} | {} | {} | {} |\n",
+        foretold.queries,
+        percent(foretold.answered),
+        percent(foretold.recall),
+        percent(foretold.precision),
+        percent(foretold.top_three),
+        foretold.sure.map_or_else(|| "-".to_owned(), percent),
+    )
+}
+
+fn split_row(analysis: &Analysis) -> String {
     let Some(backtest) = &analysis.backtest else {
-        return format!("| {} | - | - | - | - | - | - |\n", analysis.history.changes);
+        return "| - | - | - | - | - | - | - | - | - | - |\n".to_owned();
     };
     let Backtest { windows, speedup, inside, folders, random, best_possible, .. } = backtest;
+    let single = backtest.best_single.unwrap_or(*best_possible);
+    let closed = |best: Score| {
+        (speedup.mean - folders.speedup) / (best.speedup - folders.speedup).max(0.01) * 100.0
+    };
+    let advice = match analysis.verdict.advice {
+        Advice::Split => "split",
+        Advice::OneSession => "one session",
+        Advice::Unknown => "not known",
+    };
     format!(
-        "| {} | {windows} | {:.2}/{:.2} | {:.2}/{:.2} | {:.2} ({:.2} to {:.2})/{:.2} | {:.2}/{:.2} | {:+.0} % | {:.0} % |\n",
-        analysis.history.changes,
+        "| {windows} | {:.2}/{:.2} | {:.2}/{:.2} | {:.2} ({:.2} to {:.2})/{:.2} | {:.2}/{:.2} | {:.2}/{:.2} | {:+.0} % | {:.0} % | {:.0} % | {advice} |\n",
         random.speedup,
         random.inside,
         folders.speedup,
@@ -97,10 +125,12 @@ pub(crate) fn row(analysis: &Analysis) -> String {
         speedup.low,
         speedup.high,
         inside.mean,
+        single.speedup,
+        single.inside,
         best_possible.speedup,
         best_possible.inside,
         (speedup.mean / folders.speedup - 1.0) * 100.0,
-        (speedup.mean - folders.speedup) / (best_possible.speedup - folders.speedup).max(0.01)
-            * 100.0,
+        closed(single),
+        closed(*best_possible),
     )
 }

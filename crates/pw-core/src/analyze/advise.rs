@@ -1,9 +1,10 @@
 //! From the played past to an answer: how many workers, what it brings, or "don't".
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::backtest::{Bounds, Outcome, Past, Played, choose, chosen, interval, mean};
 use super::coupling::{self, Pair};
+use super::kinds;
 use super::log::{Known, PathId, share};
 use super::report::{
     Advice, Analysis, Backtest, Coverage, Estimate, Hub, OtherCount, Part, Recommendation, Score,
@@ -36,6 +37,8 @@ pub struct Evaluation {
     pub played: Vec<Played>,
     /// Window by window; empty for a number of workers that is not taken.
     pub bounds: Vec<Bounds>,
+    /// What one split that knew all windows would have made of them, where that was asked for.
+    pub hindsight: Option<Outcome>,
 }
 
 impl Evaluation {
@@ -92,8 +95,8 @@ pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: 
         split.iter().flat_map(|split| parts(past, &known, split, &globs)).collect();
     let hubs = split.iter().flat_map(|split| hubs(past, &known, split, &workers)).collect();
     let shared = files.iter().filter(|path| past.is_shared(**path));
-    let mut shared: Vec<RepoPath> = shared.map(|path| name(past, *path)).collect();
-    shared.sort();
+    let shared: BTreeSet<RepoPath> =
+        shared.map(|path| kinds::shared_as(&name(past, *path))).collect();
     let today: HashSet<PathId> = files.iter().copied().collect();
     let is_today = |path: &PathId| today.contains(path) && !past.is_shared(*path);
     let ties = coupling::ties(&known.changes);
@@ -106,7 +109,7 @@ pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: 
         workers,
         items: Vec::new(),
         schedule: None,
-        shared,
+        shared: shared.into_iter().collect(),
         hubs,
         foretold: None,
         coupled: coupled.collect(),
@@ -188,6 +191,7 @@ fn backtest(trial: &Evaluation, trials: &[Evaluation]) -> Backtest {
         folders: if top.speedup > sub.speedup { top } else { sub },
         random: score(trial.bounds.iter().map(|bounds| bounds.random)),
         best_possible: score(trial.bounds.iter().map(|bounds| bounds.oracle)),
+        best_single: trial.hindsight.map(|outcome| score([outcome].into_iter())),
         others: others.collect(),
     }
 }

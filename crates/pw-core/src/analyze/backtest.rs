@@ -14,7 +14,7 @@
 
 use std::collections::HashSet;
 
-use super::log::{Changes, Known, PathId, TouchKind, share};
+use super::log::{Changes, Known, PathId, share};
 use super::random::Rng;
 use super::search::Training;
 use super::split::{self, WAYS};
@@ -77,6 +77,12 @@ struct PastChange {
     files: usize,
 }
 
+impl PastChange {
+    fn nodes(&self) -> Vec<Node> {
+        self.written.iter().map(|(node, _)| *node).collect()
+    }
+}
+
 /// A window, with what was known when it began: prepared once for every number of workers.
 #[derive(Clone, Debug)]
 pub struct Moment<'p> {
@@ -97,6 +103,11 @@ pub struct Past<'a> {
     pub tree: Tree,
     /// By path: whether every worker may touch it.
     shared: Vec<bool>,
+}
+
+/// Returns how many changes so many windows need, with those that the first one's split is made from.
+pub fn needed(windows: usize) -> usize {
+    windows.max(1).saturating_mul(WINDOW).saturating_add(PRACTICE)
 }
 
 impl<'a> Past<'a> {
@@ -156,13 +167,24 @@ impl<'a> Past<'a> {
     }
 
     fn oracle(&self, changes: &[PastChange], workers: usize, ways: &[Outcome]) -> Outcome {
-        let files = |change: &PastChange| change.written.iter().map(|(node, _)| *node).collect();
-        let future: Vec<Vec<Node>> = changes.iter().map(files).collect();
-        let training = Training::of_future(&self.tree, &future);
+        let future: Vec<Vec<Node>> = changes.iter().map(PastChange::nodes).collect();
+        let training = Training::of_future(&self.tree, &future, future.len());
         let found = split::thorough(&training, workers).into_iter();
         let found = found.map(|split| self.outcome(&split, changes));
         let all = ways.iter().copied().chain(found);
         all.max_by(|a, b| a.speedup.total_cmp(&b.speedup)).unwrap_or_default()
+    }
+
+    /// Returns what the best single split would have made of all windows that a search finds which knows them.
+    pub fn hindsight(&self, moments: &[Moment<'_>], workers: usize) -> Outcome {
+        let changes = moments.iter().flat_map(|moment| &moment.written);
+        let future: Vec<Vec<Node>> = changes.map(PastChange::nodes).collect();
+        let window = moments.first().map_or(0, |moment| moment.window.len());
+        let training = Training::of_future(&self.tree, &future, window);
+        let played =
+            |split: Split| mean(moments.iter().map(|moment| self.outcome(&split, &moment.written)));
+        let found = split::thorough(&training, workers).into_iter().map(played);
+        found.max_by(|a, b| a.speedup.total_cmp(&b.speedup)).unwrap_or_default()
     }
 
     fn written(&self, window: &[usize]) -> Vec<PastChange> {
@@ -202,13 +224,6 @@ impl<'a> Past<'a> {
             crossing: share(crossing, changes.len()),
             speedup: share(changes.len(), time),
         }
-    }
-}
-
-impl TouchKind {
-    /// Returns whether the file has its name since this change.
-    fn makes(self) -> bool {
-        matches!(self, Self::Added | Self::RenamedFrom(_))
     }
 }
 

@@ -22,8 +22,11 @@ pub fn plan(advised: &Advised) -> String {
     out += "workflow: split\ngoal: |\n  what was asked, in the user's words\n";
     if !analysis.shared.is_empty() {
         out += "# Lock files and changelogs: conflicts in them are put together when merging.\nshared:\n";
-        let plain = analysis.shared.iter().map(|path| path.to_string());
-        for path in plain.filter(|path| !path.contains(['*', '?', '[', ']', '{', '}', '"', '!'])) {
+        let is_plain = |path: &String| {
+            let path = path.strip_suffix("/**").unwrap_or(path);
+            !path.contains(['*', '?', '[', ']', '{', '}', '"', '!'])
+        };
+        for path in analysis.shared.iter().map(ToString::to_string).filter(is_plain) {
             let _ = writeln!(out, "  - {}", quoted(&path));
         }
     }

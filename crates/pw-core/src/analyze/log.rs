@@ -89,6 +89,35 @@ impl Entry {
     }
 }
 
+/// How many changes a log has, counted while it is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    mainline: usize,
+    merges: usize,
+    /// Changes that are not bulk, if a change is a merge, and if it is a commit.
+    plain: [usize; 2],
+}
+
+impl Tally {
+    /// Counts one more entry.
+    pub fn add(&mut self, entry: &Entry) {
+        let is_plain = entry.files > 0 && !entry.is_bulk();
+        self.mainline += usize::from(entry.is_mainline);
+        self.merges += usize::from(entry.is_mainline && entry.is_merge);
+        self.plain[0] += usize::from(is_plain && entry.is_mainline);
+        self.plain[1] += usize::from(is_plain && !entry.is_merge);
+    }
+
+    /// Returns how many changes there are that are not bulk.
+    pub fn plain(&self) -> usize {
+        self.plain[usize::from(!self.are_merges())]
+    }
+
+    fn are_merges(&self) -> bool {
+        share(self.merges, self.mainline) >= LANDS_BY_MERGES
+    }
+}
+
 impl Log {
     /// Returns what is known today: the files of the newest changes, at most `most` of them.
     pub fn today(&self, most: usize) -> Known {
@@ -98,9 +127,9 @@ impl Log {
 
     /// Returns the changes: the mainline where work lands by merges, else every commit but merges.
     pub fn changes(&self) -> Changes<'_> {
-        let mainline = || self.entries.iter().filter(|entry| entry.is_mainline);
-        let merges = mainline().filter(|entry| entry.is_merge).count();
-        let are_merges = share(merges, mainline().count()) >= LANDS_BY_MERGES;
+        let mut tally = Tally::default();
+        self.entries.iter().for_each(|entry| tally.add(entry));
+        let are_merges = tally.are_merges();
         let counts = |entry: &&Entry| match are_merges {
             true => entry.is_mainline,
             false => !entry.is_merge,
@@ -150,14 +179,38 @@ impl Changes<'_> {
                 changes.push(files);
             }
         }
+        // What no older change names was there before them, unless a later one made it.
+        let made = self.made_from(end);
+        let is_old = |at: &usize| names.0[*at] == UNMET && !made[*at];
+        let old = (0..self.log.paths.len()).filter(is_old);
+        known.extend(old.filter_map(|at| PathId::try_from(at).ok()));
         Known { files: known, changes }
+    }
+
+    /// Says of each path whether the first of the changes from this one on that name it has made it.
+    fn made_from(&self, start: usize) -> Vec<bool> {
+        let mut made = vec![None; self.log.paths.len()];
+        for touch in self.entries[start..].iter().flat_map(|entry| &entry.touches) {
+            if let TouchKind::RenamedFrom(from) = touch.how {
+                made[from as usize].get_or_insert(false);
+            }
+            made[touch.path as usize].get_or_insert(touch.how.makes());
+        }
+        made.into_iter().map(Option::unwrap_or_default).collect()
+    }
+}
+
+impl TouchKind {
+    /// Returns whether the file has its name since this change.
+    pub(super) fn makes(self) -> bool {
+        matches!(self, Self::Added | Self::RenamedFrom(_))
     }
 }
 
 /// What is known at one moment of the past.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// Files that exist and were touched at least once.
+    /// Files that exist; of those that no change touched, such as the log names otherwise.
     pub files: Vec<PathId>,
     /// The files of each plain change, the newest first; those that are gone left out.
     pub changes: Vec<Vec<PathId>>,

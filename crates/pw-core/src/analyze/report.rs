@@ -31,7 +31,8 @@ pub struct Analysis {
     /// How the items run; absent without documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Timing>,
-    /// Files that every worker may touch: lock files and changelogs.
+    /// Files that every worker may touch: lock files and changelogs, `folder/**` where each change adds a file
+    /// to one.
     pub shared: Vec<RepoPath>,
     /// Files that are in most of the changes that cross these workers; none for items.
     pub hubs: Vec<Hub>,
@@ -113,8 +114,11 @@ pub struct Backtest {
     pub folders: Score,
     /// The mean of random splits into as many workers.
     pub random: Score,
-    /// A split that knew the future.
+    /// A split that knew the future: of each window its own.
     pub best_possible: Score,
+    /// One split for all windows that knew them; only where `scripts/backtest` asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_single: Option<Score>,
     /// The same for other numbers of workers.
     pub others: Vec<OtherCount>,
 }

@@ -7,8 +7,12 @@ use super::tree::{Node, Owner, ROOT, Split, Tree};
 /// After how many changes one counts half.
 const HALF_LIFE: f64 = 500.0;
 
-/// The price of one folder or file that is its folder's owner's no more.
+/// The price of one folder or file that is its folder's owner's no more, as a share of all changes.
 const BOUNDARY: f64 = 0.004;
+
+/// So many changes it costs at least: in a short history each is a large share, and a few of them prove
+/// nothing.
+const PROOF: f64 = 1.5;
 
 /// How many consecutive changes are treated as one: no worker should be idle in any of
 /// them.
@@ -51,15 +55,16 @@ impl<'a> Training<'a> {
             .collect();
         // Folders at the top that no change touched lately have an owner all the same.
         let tops = known.files.iter().map(|file| tree.at_depth(tree.node(*file), 1));
-        Self::prepare(tree, &changes, tops, (BOUNDARY, BATCH))
+        let total: f64 = changes.iter().map(|(weight, _)| weight).sum();
+        Self::prepare(tree, &changes, tops, (f64::max(BOUNDARY, PROOF / total.max(1.0)), BATCH))
     }
 
     /// Prepares changes that all weigh the same, for a search that knows the future: then no split
-    /// is too complicated.
-    pub fn of_future(tree: &'a Tree, changes: &[Vec<Node>]) -> Self {
+    /// is too complicated. So many consecutive ones are a window.
+    pub fn of_future(tree: &'a Tree, changes: &[Vec<Node>], window: usize) -> Self {
         let changes: Vec<(f64, Vec<Node>)> =
             changes.iter().map(|files| (1.0, files.clone())).collect();
-        Self::prepare(tree, &changes, std::iter::empty(), (0.0, usize::MAX))
+        Self::prepare(tree, &changes, std::iter::empty(), (0.0, window.max(1)))
     }
 
     fn prepare(
