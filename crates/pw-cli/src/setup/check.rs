@@ -83,11 +83,11 @@ fn claims(planned: &PlannedWorkflow) -> Vec<String> {
             || record.integration.as_ref().is_some_and(|tip| {
                 !record.merged.is_empty() && repo.is_ancestor(tip, base).unwrap_or(false)
             });
-        let is_open = |worker: &&Worker| {
-            !record.cleaned.contains(&worker.id)
-                && !(has_landed && record.merged.contains_key(&worker.id))
+        let is_over = |worker: &Worker| {
+            record.cleaned.contains(&worker.id)
+                || has_landed && record.merged.contains_key(&worker.id)
         };
-        let theirs: Vec<&Worker> = other.workers.iter().filter(is_open).collect();
+        let theirs: Vec<&Worker> = other.workers.iter().filter(|worker| !is_over(worker)).collect();
         let claims = |workers, shared| setup::Claims { workers, shared };
         warnings.extend(setup::claims(
             claims(&mine, &plan.shared),
