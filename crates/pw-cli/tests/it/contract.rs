@@ -131,7 +131,7 @@ fn tests_read_only_fields_that_are_in_the_schema() {
     let envelope = ["schema", "ok", "data", "error"];
     let of_schemas = ["properties", "enum", "allOf", "if", "then"];
     let of_the_client =
-        ["allow", "deny", "decision", "env", "model", "description", "tools", "version"];
+        ["allow", "deny", "decision", "env", "matcher", "model", "description", "tools", "version"];
     let of_engines =
         ["args", "completions", "containers", "metadata", "rules", "run", "spec", "template"];
     let fields = fields();

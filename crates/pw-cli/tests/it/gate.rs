@@ -353,7 +353,8 @@ fn nobody_is_blamed_for_a_start_that_fails() {
         (&error["details"]["cause"], &error["details"]["workers"]),
         (&json!("start"), &json!([]))
     );
-    assert_eq!(runs(&repo), 3);
+    // The result and the start, each twice: either may have failed by a whim.
+    assert_eq!(runs(&repo), 4);
     // What was missing may not be in the repository: only a new test can tell.
     assert!(error["next"].as_str().unwrap().ends_with("--retest"));
 }
