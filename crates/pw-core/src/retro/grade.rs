@@ -141,7 +141,8 @@ mod tests {
         let collided = Marks { colliding: 2, held: 8, efficiency: Some(0.35), ..marks() };
         assert_eq!(points(&collided), (75.0, 100.0, Some('C')));
         // Of a pair that conflicts, one was merged as it was; the other was not, because of it.
-        let said = grade(&collided).parts.into_iter().find(|part| part.name == GradeName::Conflicts);
+        let said =
+            grade(&collided).parts.into_iter().find(|part| part.name == GradeName::Conflicts);
         assert_eq!(said.unwrap().verdict, format!("2 of {} workers conflicted", collided.merging));
     }
 
