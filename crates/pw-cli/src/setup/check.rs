@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use pw_core::analyze::neighbours::neighbours;
-use pw_core::id::{Oid, Slug};
+use pw_core::id::{Oid, Slug, WorkerId};
 use pw_core::ignored_own_files;
 use pw_core::next::{Next, NextStep};
 use pw_core::path::RepoPath;
@@ -83,11 +83,11 @@ fn claims(planned: &PlannedWorkflow) -> Vec<String> {
             || record.integration.as_ref().is_some_and(|tip| {
                 !record.merged.is_empty() && repo.is_ancestor(tip, base).unwrap_or(false)
             });
-        let is_over = |worker: &Worker| {
-            record.cleaned.contains(&worker.id)
-                || has_landed && record.merged.contains_key(&worker.id)
+        let is_over = |id: &WorkerId| {
+            record.cleaned.contains(id) || (has_landed && record.merged.contains_key(id))
         };
-        let theirs: Vec<&Worker> = other.workers.iter().filter(|worker| !is_over(worker)).collect();
+        let theirs: Vec<&Worker> =
+            other.workers.iter().filter(|worker| !is_over(&worker.id)).collect();
         let claims = |workers, shared| setup::Claims { workers, shared };
         warnings.extend(setup::claims(
             claims(&mine, &plan.shared),
