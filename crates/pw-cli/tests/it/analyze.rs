@@ -216,6 +216,7 @@ fn a_shallow_clone_says_so() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn work_that_lands_by_merges_is_counted_by_merges_and_renames_are_followed() {
     let repo = repo();
     for number in 0..30 {

@@ -57,6 +57,7 @@ fn of_launchers_at_once_one_becomes_the_session() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_session_that_somebody_started_by_hand_is_found() {
     let mut repo = created(THREE);
     repo.shim("claude", "echo x >> \"$HOME/seen\"");

@@ -77,6 +77,7 @@ fn a_full_disk_is_named_and_the_same_command_later_reaches_the_goal() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn many_files_are_written_into_one_pack_or_not_at_all() {
     let repo = repo(TWO);
     repo.pw("pw-setup create plan.yaml").data();

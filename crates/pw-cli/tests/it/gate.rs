@@ -200,6 +200,7 @@ fn the_worktree_is_used_again_and_what_builds_leave_behind_stays() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_takes_too_long_is_ended_with_all_it_started() {
     let repo = finished("");
     let pid = repo.beside("pid");

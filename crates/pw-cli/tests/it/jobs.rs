@@ -118,6 +118,7 @@ fn an_engine_that_does_not_tell_leaves_it_to_the_last_push() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn no_other_clock_says_how_long_a_worker_was_silent() {
     let repo = led("");
     // A node of which the clock is a year behind pushes a step; another one's is a year ahead.

@@ -505,6 +505,7 @@ fn people_see_what_a_worker_asks_and_what_stopped_an_integration() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_was_rewritten_after_it_was_merged_leads_to_what_it_adds() {
     let repo = created(THREE);
     for (label, file) in [

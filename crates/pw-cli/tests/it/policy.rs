@@ -163,6 +163,7 @@ fn signals_in_trailers_are_read_as_those_in_subjects() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_worker_whose_message_is_refused_or_changed_hears_of_the_other_place_for_signals() {
     let repo = with_hook("commit-msg", TYPES, "");
     repo.pw("pw-setup create plan.yaml --no-trial").data();

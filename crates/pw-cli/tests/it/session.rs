@@ -96,6 +96,7 @@ fn refused(status: u16, error: &str, text: &str) -> Value {
 const BASH: &str = "touch file";
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn who_waits_fails_or_was_killed_is_told_apart() {
     let repo = created(THREE);
     let users = repo.worker("task-1-users");

@@ -200,6 +200,7 @@ fn a_stopped_merge_and_commits_that_nothing_else_knows_come_back() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_snapshot_is_taken_once_listed_brought_onto_a_branch_and_forgotten_on_request() {
     let repo = startable();
     let worker = repo.worker("task-1-users");

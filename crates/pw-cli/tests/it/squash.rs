@@ -103,6 +103,7 @@ fn a_squash_is_tested_and_its_message_passes_the_hooks_of_the_base() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_message_is_written_in_an_editor_and_written_once() {
     let repo = integrated(THREE);
     let hook = repo.root().join(".git/hooks/commit-msg");
@@ -235,6 +236,7 @@ fn what_the_user_has_made_of_it_stays_and_is_named() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_workflow_with_a_worker_to_come_stays_open() {
     let repo = created(WAVES);
     for (label, path) in [("base-model", "model"), ("side-extra", "extra")] {

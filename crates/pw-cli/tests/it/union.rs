@@ -109,6 +109,7 @@ fn a_worker_takes_in_what_both_added_past_the_users_hooks() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn what_was_rewritten_or_is_not_named_is_resolved_by_the_user() {
     let repo = growing(THREE, "");
     let rewritten = FIRST.replace("one", "two");
@@ -188,6 +189,7 @@ fn a_merge_of_culprits_unites_as_the_real_one_does() {
 }
 
 #[test]
+#[ignore = "long; .ci/run runs it"]
 fn a_tool_that_takes_lines_out_is_told_of_and_a_worker_may_take_its_own_out() {
     let repo = growing(THREE, "");
     let users = repo.worker("task-1-users");
