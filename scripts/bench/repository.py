@@ -10,6 +10,8 @@ import time
 EPOCH = 1_750_000_000
 FOLDER_FILES = 20
 COMMITS_OF_A_WORKER = 12
+# One for every two of the most workers.
+LISTS = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Repository:
         _, commits, most = Setting.SIZES[self.setting.size]
         dice, stream = random.Random(7), Stream()
         texts = {path: text(dice, most) for path in self.paths}
-        texts |= {f"shared/list{at}.txt": "\n".join(f"entry {line} = none" for line in range(60)) for at in range(8)}
+        texts |= {f"shared/list{at}.txt": "\n".join(f"entry {line} = none" for line in range(60)) for at in range(LISTS)}
         stream.commit("refs/heads/main", EPOCH, "Initial import", texts.items())
         for at in range(1, commits):
             changed = dice.sample(self.paths, dice.randint(1, 3))
@@ -136,7 +138,7 @@ class Repository:
         own = [path for path in self.paths if path.startswith(prefixes)]
         texts = {path: self.git("show", f"{self.base}:{path}") for path in own[:8]}
         # Two neighbours write into one list, far from each other: no conflict, and not to be told from names.
-        shared = f"shared/list{worker // 2 % 8}.txt"
+        shared = f"shared/list{worker // 2}.txt"
         lines = self.git("show", f"{self.base}:{shared}").split("\n")
         lines[3 if worker % 2 else 55] = f"entry = w{worker}"
         for at in range(self.setting.commits):
