@@ -316,15 +316,19 @@ fn require_dependencies(
     };
     let mut left: Vec<&WorkerId> = order.iter().collect();
     let mut out: Vec<(&WorkerId, String)> = Vec::new();
-    while let Some((at, why)) = left.iter().enumerate().find_map(|(at, id)| {
+    let lacks = |id: &WorkerId, left: &[&WorkerId]| {
         let lacking = |other: &&WorkerId| !left.contains(other) && !merged(other);
         if let Some(other) = plan.dependencies(id).into_iter().find(lacking) {
-            return Some((at, format!("{id} builds upon {other}, which is left out")));
+            return Some(format!("{id} builds upon {other}, which is left out"));
         }
-        let mut held = workers.iter().filter(|w| w.id == **id).flat_map(|w| &w.holds);
-        held.find(lacking)
-            .map(|other| (at, format!("{id} holds commits of {other}, which is left out")))
-    }) {
+        let mut held = workers.iter().filter(|w| w.id == *id).flat_map(|w| &w.holds);
+        let other = held.find(lacking)?;
+        Some(format!("{id} holds commits of {other}, which is left out"))
+    };
+    // Each that goes may take others along.
+    while let Some((at, why)) =
+        left.iter().enumerate().find_map(|(at, id)| Some((at, lacks(id, &left)?)))
+    {
         out.push((left.remove(at), why));
     }
     let Some((_, first)) = out.first() else { return Ok(()) };

@@ -109,11 +109,8 @@ fn base_warning(planned: &PlannedWorkflow) -> Option<String> {
         );
     };
     let (main, here) = (repo.worktrees().first()?, repo.checkout()?);
-    if plan.base.is_some() {
-        return None;
-    }
     let on_main = main.branch.as_ref().filter(|_| !main.bare && main.path != here.path);
-    on_main.map(|on_main| {
+    on_main.filter(|_| plan.base.is_none()).map(|on_main| {
         format!(
             "it forks from {base}, the branch of the worktree {}, and will land there; the main \
              checkout is on {on_main}",

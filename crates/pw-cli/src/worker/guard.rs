@@ -1,8 +1,8 @@
 //! Entry points of hooks: the client's, which speak JSON on stdin and stdout, and git's, which
 //! speak exit codes.
 //!
-//! In a session that is no worker's, each of them prints nothing, and finds that out without git; the agent that
-//! merges is refused edits anywhere but where a merge is resolved.
+//! In a session that is no worker's, each of them prints nothing, and finds that out without git;
+//! the agent that merges is refused edits anywhere but where a merge is resolved.
 //! In a worker's session, what cannot be judged is refused.
 
 use std::cell::OnceCell;
@@ -131,8 +131,8 @@ fn client_hook(shell: &Shell, event: Event) -> Answer {
     Answer::Hook { stdout, refusal: None }
 }
 
-/// Returns why the agent that merges must not write a file: it resolves conflicts, where they were left for that, and
-/// changes nothing in the user's checkout. No git is asked.
+/// Returns why the agent that merges must not write a file: it resolves conflicts, where they were
+/// left for that, and changes nothing in the user's checkout. No git is asked.
 fn astray(input: &Input, cwd: &Path) -> Option<String> {
     input.agent_type.as_ref().filter(|agent| agent.ends_with(INTEGRATE))?;
     let file = cwd.join(input.tool_input.as_ref()?.file()?);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pw_testkit::scripted_api::{ScriptedApi, Track};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::GRANTS;
 use super::scene::{Scene, bash, done, refused, write};
@@ -27,13 +27,8 @@ fn real_client_starts_a_worker_in_the_background() {
         run.answer_of("pw-setup launch task-1 --with background")["data"]["workers"][0].clone();
     assert_eq!(started["status"], "started", "{started:#}");
 
-    let alive = until(&scene, "alive", |users| users["session"]["alive"] == true);
     let attach = format!("claude attach {}", started["id"].as_str().unwrap());
-    assert_eq!(alive["session"]["attach"], json!(attach), "{alive:#}");
-    is_seen.store(true, Ordering::Relaxed);
-    let done = until(&scene, "complete", |users| users["state"] == "complete");
-    assert_eq!(done["session"]["alive"], true, "it waits for the user: {done:#}");
-    completed(&scene);
+    lives_to_the_end(&scene, &attach, &is_seen);
 
     scene.client.end_background(started["id"].as_str().unwrap());
     until(&scene, "gone", |users| users["session"]["alive"] != true);
@@ -54,16 +49,21 @@ fn real_client_starts_a_worker_in_tmux() {
     assert_eq!(launched["workers"][0]["status"], "started", "{launched:#}");
     assert_eq!(launched["attach"], "tmux attach -t pw-shop");
 
-    let alive = until(&scene, "alive", |users| users["session"]["alive"] == true);
-    assert_eq!(alive["session"]["attach"], "tmux attach -t pw-shop:task-1-users", "{alive:#}");
-    is_seen.store(true, Ordering::Relaxed);
-    let done = until(&scene, "complete", |users| users["state"] == "complete");
-    assert_eq!(done["session"]["alive"], true, "it waits for the user: {done:#}");
-    completed(&scene);
+    lives_to_the_end(&scene, "tmux attach -t pw-shop:task-1-users", &is_seen);
 
     scene.client.tmux(&["kill-window", "-t", "pw-shop:task-1-users"]).unwrap();
     until(&scene, "gone", |users| users["session"]["alive"] != true);
     api.verdict();
+}
+
+/// Status sees the session while it works, with the way to it, and when it is complete.
+fn lives_to_the_end(scene: &Scene<'_>, attach: &str, is_seen: &AtomicBool) {
+    let alive = until(scene, "alive", |users| users["session"]["alive"] == true);
+    assert_eq!(alive["session"]["attach"], attach, "{alive:#}");
+    is_seen.store(true, Ordering::Relaxed);
+    let done = until(scene, "complete", |users| users["state"] == "complete");
+    assert_eq!(done["session"]["alive"], true, "it waits for the user: {done:#}");
+    completed(scene);
 }
 
 /// The user's session, which starts a worker when asked to.
