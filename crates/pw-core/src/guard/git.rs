@@ -127,8 +127,9 @@ fn in_its_folder(
 /// Returns whether a setting switches the guard off, or includes a file that could.
 fn is_steering(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    // `hook.pre-commit.enabled=false` leaves out all hooks of that name, since git 2.55.
     matches!(name.as_str(), "core.hookspath" | "core.worktree" | "core.bare")
-        || name.starts_with("include")
+        || ["include", "hook."].iter().any(|begin| name.starts_with(begin))
 }
 
 fn is_program(name: &str) -> bool {

@@ -29,10 +29,10 @@ fn denied(reason: &str) -> Verdict {
 const READERS: &str = "\
     annotate blame cat-file check-attr check-ignore check-mailmap check-ref-format cherry \
     column count-objects describe diff diff-files diff-index diff-pairs diff-tree \
-    fmt-merge-msg for-each-ref fsck get-tar-commit-id grep help log ls-files ls-remote ls- \
-    tree mailinfo mailsplit merge-base merge-tree name-rev patch-id range-diff request-pull \
-    rev-list rev-parse shortlog show show-branch show-index show-ref status stripspace var \
-    verify-commit verify-pack verify-tag version whatchanged";
+    fmt-merge-msg for-each-ref fsck get-tar-commit-id grep help last-modified log ls-files \
+    ls-remote ls-tree mailinfo mailsplit merge-base merge-tree name-rev patch-id range-diff repo \
+    request-pull rev-list rev-parse shortlog show show-branch show-index show-ref status \
+    stripspace url-parse var verify-commit verify-pack verify-tag version whatchanged";
 
 /// Verbs that change the worktree they run in and its branch, and nothing else.
 const OWN: &str = "\
@@ -47,7 +47,7 @@ const SENDERS: &str = "\
 const SHARED: &str = "\
     commit-graph daemon fast-import filter-branch filter-repo gc index-pack maintenance \
     multi-pack-index pack-objects pack-redundant pack-refs prune prune-packed quiltimport \
-    receive-pack refs repack unpack-objects update-ref update-server-info";
+    receive-pack repack unpack-objects update-ref update-server-info";
 
 /// Returns what is decided about a verb of git; `None` when git has none of this name.
 pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Option<Verdict> {
@@ -120,6 +120,21 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
                 None | Some("list" | "show" | "get-ref")
             ),
             "all worktrees share the notes",
+        ),
+        "refs" => reads_if(
+            matches!(first, Some("list" | "exists" | "verify")),
+            "refs belong to the workflow",
+        ),
+        // Since git 2.54 and 2.53: both move every branch that holds what they write anew.
+        "history" => reads_if(
+            plain.has(&["--dry-run"]),
+            "it rewrites the branches of all workers: commit on top with `pw-worker checkpoint`",
+        ),
+        "replay" => reads_if(
+            read(args, "", &["--ref-action"])
+                .values(&["--ref-action"])
+                .any(|word| word.text == "print"),
+            "it moves the branches of all workers: take their work in with `pw-worker sync` instead",
         ),
         "remote" => reads_if(
             matches!(first, None | Some("show" | "get-url")),
