@@ -466,6 +466,32 @@ fn a_git_that_takes_no_base_merges_all_the_same() {
 }
 
 #[test]
+fn a_git_that_says_all_of_an_answer_at_once_merges_all_the_same() {
+    let trees = |repo: &TestRepo| {
+        let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
+        let onto = repo.git(&["rev-parse", "refs/pw/rest-api/candidate^{tree}"]);
+        (error["details"]["conflicts"].clone(), onto)
+    };
+    let older = trees(&finished(true));
+    // From git 2.49 on, the NUL behind an answer comes with it or right after it; it may be read with
+    // one answer and not with another.
+    let once =
+        "case $at in '') at=1; head -c -1 \"$0.said\"; continue ;; 1) at=2; printf '\\0' ;; esac";
+    for printed in [
+        "cat \"$0.said\"",
+        "head -c -1 \"$0.said\"; tail -c 1 \"$0.said\"",
+        &format!("{once}; cat \"$0.said\""),
+    ] {
+        let mut repo = finished(true);
+        repo.shim_git(&format!(
+            "case \"$*\" in\n*merge-tree*) while read -r line; do\n\
+             echo \"$line\" | $GIT \"$@\" >\"$0.said\" || exit; {printed}\ndone ;;\n*) exec $GIT \"$@\" ;;\nesac"
+        ));
+        assert_eq!(trees(&repo), older, "{printed}");
+    }
+}
+
+#[test]
 fn who_could_collide_comes_last_and_the_answer_says_so() {
     let repo = finished(true);
     let check = repo.pw("pw-integrate check").data();
