@@ -12,6 +12,7 @@ pub mod cache;
 pub mod channel;
 pub mod checkpoint;
 pub mod cleanup;
+pub mod configured_hooks;
 pub mod conflict;
 pub mod conflict_markers;
 pub mod conflict_prediction;

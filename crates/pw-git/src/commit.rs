@@ -332,9 +332,9 @@ impl Repo {
         git.plumbing(["read-tree", commit.oid.as_str()]).env("GIT_INDEX_FILE", &index).run()?;
         restore(Some(&index))?;
         // With the user's settings, so that it is signed where they want that, and without hooks.
-        let amend = ["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--amend"];
+        let amend = ["commit", "--quiet", "--amend"];
         let amend = amend.into_iter().chain(["--allow-empty", "--cleanup=verbatim", "-C", "HEAD"]);
-        git.user(amend).env("GIT_INDEX_FILE", &index).run()?;
+        git.without_hooks().user(amend).env("GIT_INDEX_FILE", &index).run()?;
         let changed: HashSet<RepoPath> = self.unstaged(worktree)?.into_iter().collect();
         restore(None)?;
         let was_there: HashSet<RepoPath> = records(&before)

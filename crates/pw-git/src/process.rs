@@ -26,6 +26,8 @@ pub(crate) struct Git {
     setting: Option<&'static str>,
     /// Whether a partial clone may ask its remote for content that it lacks.
     may_fetch: bool,
+    /// Whether calls that see the user's configuration run the user's hooks.
+    has_hooks: bool,
 }
 
 /// Whose configuration a call sees.
@@ -82,8 +84,23 @@ const PLUMBING: &[&str] = &[
     "merge.directoryRenames=conflict",
     "merge.conflictStyle=merge",
     "core.attributesFile=/dev/null",
-    "core.hooksPath=/dev/null",
     "commit.gpgSign=false",
+];
+
+/// Settings that leave out all hooks: those in a folder, and those that settings name, since git
+/// 2.54; git 2.55 switches these off by their event, 2.54 not at all.
+const NO_HOOKS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "hook.pre-commit.enabled=false",
+    "hook.prepare-commit-msg.enabled=false",
+    "hook.commit-msg.enabled=false",
+    "hook.post-commit.enabled=false",
+    "hook.pre-merge-commit.enabled=false",
+    "hook.post-merge.enabled=false",
+    "hook.post-rewrite.enabled=false",
+    "hook.post-checkout.enabled=false",
+    "hook.post-index-change.enabled=false",
+    "hook.reference-transaction.enabled=false",
 ];
 
 impl Git {
@@ -93,7 +110,7 @@ impl Git {
             Failure::new(Code::ProgramMissing, "git is not installed, or not on the search path")
                 .hint(INSTALL)
         })?;
-        Ok(Self { program, dir: dir.to_owned(), setting: None, may_fetch: false })
+        Ok(Self { program, dir: dir.to_owned(), setting: None, may_fetch: false, has_hooks: true })
     }
 
     /// Returns the same git, asked about another folder.
@@ -109,6 +126,11 @@ impl Git {
     /// Returns the same git, which may ask the remote of a partial clone for content.
     pub(crate) fn fetching(&self) -> Self {
         Self { may_fetch: true, ..self.clone() }
+    }
+
+    /// Returns the same git, which runs none of the user's hooks.
+    pub(crate) fn without_hooks(&self) -> Self {
+        Self { has_hooks: false, ..self.clone() }
     }
 
     /// The folder it is asked about.
@@ -151,11 +173,13 @@ impl Git {
         if !self.may_fetch {
             command.env("GIT_NO_LAZY_FETCH", "1");
         }
-        let more = if profile == Profile::Plumbing { PLUMBING } else { &[] };
-        for setting in ALWAYS.iter().chain(more).chain(&self.setting) {
+        let is_plumbing = profile == Profile::Plumbing;
+        let more = if is_plumbing { PLUMBING } else { &[] };
+        let hooks = if is_plumbing || !self.has_hooks { NO_HOOKS } else { &[] };
+        for setting in ALWAYS.iter().chain(more).chain(hooks).chain(&self.setting) {
             command.arg("-c").arg(setting);
         }
-        if profile == Profile::Plumbing {
+        if is_plumbing {
             command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         }
         command

@@ -19,7 +19,6 @@ const MERGE_SETTINGS: &[&str] = &[
     "merge.directoryRenames=conflict",
     "merge.conflictStyle=merge",
     "merge.ff=false",
-    "core.hooksPath=/dev/null",
     // A resolution that the user's rerere replays here would be merged unseen.
     "rerere.enabled=false",
 ];
@@ -41,7 +40,7 @@ impl Repo {
         ];
         let settings = MERGE_SETTINGS.iter().flat_map(|setting| ["-c", setting]);
         let args = settings.chain(options).chain([tip.as_str()]);
-        let call = self.author()?.sign(self.git.at(worktree).user(args).any_code());
+        let call = self.author()?.sign(self.git.at(worktree).without_hooks().user(args).any_code());
         let output = call.run()?;
         if self.merge_head(worktree)?.as_ref() != Some(tip) {
             let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();

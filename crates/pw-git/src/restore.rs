@@ -45,8 +45,6 @@ impl Repo {
     ) -> Result<usize> {
         // No hook runs and nothing is checked out: what stands there must be the snapshot alone.
         let args = [
-            "-c",
-            "core.hooksPath=/dev/null",
             "worktree",
             "add",
             "--quiet",
@@ -59,7 +57,7 @@ impl Repo {
         ];
         let args =
             args.map(OsStr::new).into_iter().chain([path.as_os_str(), OsStr::new(head.as_str())]);
-        self.git.user(args).run()?;
+        self.git.without_hooks().user(args).run()?;
         let own = self.own_git_dir(path).context("git made no worktree")?;
         let git = self.git.at(path);
         let state = self.state_of(snapshot)?;

@@ -59,10 +59,10 @@ impl Repo {
         let index = folder.path().join("index");
         let own = self.own_git_dir(worktree).context("the worktree has lost its link to git")?;
         copy_index(&own.join("index"), &index).context("copying the index of the worktree")?;
-        let git = self.git.at(worktree);
+        let git = self.git.at(worktree).without_hooks();
         // Also writing the index anew may compare a file, and run its filter.
         let call = |verb: &[&str]| {
-            let settings = ["-c", "core.hooksPath=/dev/null", "-c", "core.safecrlf=false"];
+            let settings = ["-c", "core.safecrlf=false"];
             let call = git.user(settings.iter().chain(verb)).env("GIT_INDEX_FILE", &index);
             filters.apply(self.within(Some(scratch), call))
         };

@@ -102,7 +102,7 @@ fn parse_list(bytes: &[u8]) -> Result<Vec<Worktree>> {
 
 /// Gives a new worktree's index an untracked cache, which makes every `git status` there cheaper.
 /// git drops it again if the user's own setting forbids it.
-const CACHE: &[&str] = &["-c", "core.untrackedCache=true"];
+const CACHE: &str = "core.untrackedCache=true";
 
 impl Repo {
     /// Makes a worktree on a new branch at `commit`, without its files, locked so that no `prune`
@@ -116,7 +116,7 @@ impl Repo {
     ) -> Result<()> {
         let options = &["--no-checkout", "--no-track", "-b", branch.as_str()];
         let is_made = |repo: &Self, path: &Path| repo.own_git_dir(path).is_some();
-        self.add(&[], path, options, commit.as_str(), reason, is_made)
+        self.add(&self.git, path, options, commit.as_str(), reason, is_made)
     }
 
     /// Writes the files of a worktree that was made without them. Git can do so in several at once,
@@ -126,7 +126,7 @@ impl Repo {
     pub fn fill_worktree(&self, path: &Path, commit: &Oid) -> Result<()> {
         let git = self.git.at(path);
         let reset = ["reset", "--hard", "--quiet", "--no-recurse-submodules"];
-        let output = git.user(CACHE.iter().chain(&reset)).any_code().run()?;
+        let output = git.with(CACHE).user(reset).any_code().run()?;
         let command = || format!("reset --hard in {}", path.display());
         proven(self.is_checked_out(path), command, &output)?;
         let nothing = "0".repeat(commit.as_str().len());
@@ -145,7 +145,14 @@ impl Repo {
         reason: &str,
     ) -> Result<()> {
         let Some(folders) = folders else {
-            return self.add(CACHE, path, &[], branch.as_str(), reason, Self::is_checked_out);
+            return self.add(
+                &self.git.with(CACHE),
+                path,
+                &[],
+                branch.as_str(),
+                reason,
+                Self::is_checked_out,
+            );
         };
         self.add_without_files(path, branch, reason)?;
         self.narrow(path, folders)?;
@@ -160,20 +167,26 @@ impl Repo {
         reason: &str,
     ) -> Result<()> {
         let is_made = |repo: &Self, path: &Path| repo.own_git_dir(path).is_some();
-        let quiet = &["-c", "core.hooksPath=/dev/null"];
-        self.add(quiet, path, &["--no-checkout"], branch.as_str(), reason, is_made)
+        self.add(
+            &self.git.without_hooks(),
+            path,
+            &["--no-checkout"],
+            branch.as_str(),
+            reason,
+            is_made,
+        )
     }
 
     /// Makes a worktree without a branch, at `commit`, with all its files: what is tested or
     /// resolved must not lack any where the user's checkout is sparse.
     pub fn add_detached(&self, path: &Path, commit: &Oid, reason: &str) -> Result<()> {
-        let whole = &["-c", "core.sparseCheckout=false"];
-        self.add(whole, path, &["--detach"], commit.as_str(), reason, Self::is_checked_out)
+        let whole = self.git.with("core.sparseCheckout=false");
+        self.add(&whole, path, &["--detach"], commit.as_str(), reason, Self::is_checked_out)
     }
 
     fn add(
         &self,
-        settings: &[&str],
+        git: &Git,
         path: &Path,
         options: &[&str],
         target: &str,
@@ -181,9 +194,9 @@ impl Repo {
         is_made: fn(&Self, &Path) -> bool,
     ) -> Result<()> {
         let words = ["worktree", "add", "--quiet", "--lock", "--reason", reason];
-        let words = settings.iter().chain(&words).chain(options).chain(&["--"]).map(OsStr::new);
+        let words = words.iter().chain(options).chain(&["--"]).map(OsStr::new);
         let args = words.chain([path.as_os_str(), OsStr::new(target)]);
-        let output = self.git.user(args).any_code().run()?;
+        let output = git.user(args).any_code().run()?;
         let command = || format!("worktree add {}", path.display());
         proven(is_made(self, path), command, &output)
     }
@@ -228,10 +241,9 @@ impl Repo {
         if self.own_git_dir(path).is_none() {
             return Ok(false);
         }
-        let git = self.git.at(path);
-        let quiet = ["-c", "core.hooksPath=/dev/null"];
+        let git = self.git.at(path).without_hooks();
         let checkout = ["checkout", "--quiet", "--detach", "--force", commit.as_str(), "--"];
-        git.user(quiet.into_iter().chain(checkout)).any_code().run()?;
+        git.user(checkout).any_code().run()?;
         let cleaned = git.user(["clean", "-d", "-f", "-f", "--quiet"]).any_code().run()?;
         Ok(cleaned.code == 0 && self.read_head(path).is_ok_and(|head| head.oid == *commit))
     }

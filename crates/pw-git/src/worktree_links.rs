@@ -194,8 +194,8 @@ impl Repo {
             return Ok(());
         }
         // Without an index, git takes every file for a deleted one.
-        let words = ["-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--mixed"];
-        self.git.at(place).user(words).any_code().run()?;
+        let words = ["reset", "--quiet", "--mixed"];
+        self.git.at(place).without_hooks().user(words).any_code().run()?;
         ensure!(own.join("index").is_file(), "git wrote no index for {}", place.display());
         Ok(())
     }

@@ -6,6 +6,7 @@ mod leftovers;
 
 use anyhow::Result;
 use clap::Args;
+use pw_core::configured_hooks::ConfiguredHooks;
 use pw_core::diagnosis::{self, About, Diagnosis, Origin};
 use pw_core::doctor;
 use pw_core::failure::Failure;
@@ -119,18 +120,25 @@ fn of_repository(context: &Context, repo: &Repo, options: &Options) -> Result<Ve
     found.push(diagnosis::disk(space, options.worktrees));
     found.push(diagnosis::behind(behind.as_ref()));
     found.push(diagnosis::submodules(&modules, None));
-    let hooks = prerequisites::hooks(repo, &base, &[])?;
+    let (settings, git) = (repo.settings()?, repo.git_version()?);
+    let configured = ConfiguredHooks { settings: &settings, git };
+    let hooks = prerequisites::hooks(repo, &base, &[], configured)?;
     found.push(diagnosis::hooks(&hooks, None));
     if !options.no_trial && !hooks.names.is_empty() {
         context.progress("trying the message hooks");
-        found.extend(tried(repo, &plan, &base));
+        found.extend(tried(repo, &plan, &base, configured));
     }
     Ok(found)
 }
 
 /// Tries the repository's message hooks on signals, if it has some.
-fn tried(repo: &Repo, plan: &Plan, base: &Oid) -> Option<Diagnosis> {
-    match message_hooks::tried(repo, plan, base) {
+fn tried(
+    repo: &Repo,
+    plan: &Plan,
+    base: &Oid,
+    configured: ConfiguredHooks<'_>,
+) -> Option<Diagnosis> {
+    match message_hooks::tried(repo, plan, base, configured) {
         Ok(found) => found.map(|found| match warning(&found) {
             Some(warning) => About::Hooks.warning(warning),
             None => About::Hooks.ok("the message hooks let signals pass"),

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use pw_core::configured_hooks::ConfiguredHooks;
 use pw_core::gate::{End, Gate};
 use pw_core::id::Oid;
 use pw_core::message_hooks::{self, MessageHooks, NAMES, Ran};
@@ -24,17 +25,38 @@ const SUBJECTS: usize = 5;
 /// Where git has a message while hooks look at it.
 const MESSAGE: &str = ".git/COMMIT_EDITMSG";
 
+/// One of them, where it is tried.
+struct Hook {
+    name: &'static str,
+    /// What a shell runs, without the arguments.
+    command: String,
+    /// The program of it in the folder of hooks; a setting has none.
+    file: Option<PathBuf>,
+}
+
 /// Tries them; nothing where there are none.
-pub(super) fn tried(repo: &Repo, plan: &Plan, base: &Oid) -> Result<Option<MessageHooks>> {
+pub(super) fn tried(
+    repo: &Repo,
+    plan: &Plan,
+    base: &Oid,
+    configured: ConfiguredHooks<'_>,
+) -> Result<Option<MessageHooks>> {
     let folder = repo.hooks_folder()?;
     let place = repo.place().join(&folder);
-    let mut names: Vec<&str> = Vec::from(NAMES);
-    names.retain(|name| is_program(&place.join(name)));
+    let is_in_folder = |name: &str| is_program(&place.join(name));
+    let mut names: Vec<&'static str> = Vec::from(NAMES);
+    names.retain(|name| is_in_folder(name) || !configured.commands(name).is_empty());
     let Some(worker) = plan.workers.first().filter(|_| !names.is_empty()) else { return Ok(None) };
     let copy = repo.copy_of(base, &worker.branch())?;
     link_ignored(repo, &plan.worktrees, copy.path())?;
-    let hooks: Vec<(&str, PathBuf)> =
-        names.iter().map(|name| (*name, copy.path().join(&folder).join(name))).collect();
+    let of = |name: &'static str| {
+        let set = configured.commands(name).into_iter();
+        let set = set.map(move |command| Hook { name, command, file: None });
+        let file = copy.path().join(&folder).join(name);
+        let command = shell_word(&file.to_string_lossy());
+        set.chain(is_in_folder(name).then_some(Hook { name, command, file: Some(file) }))
+    };
+    let hooks: Vec<Hook> = names.iter().flat_map(|name| of(name)).collect();
     let commits = repo.recent(base, SUBJECTS)?;
     let subject = |message: &str| message.lines().next().unwrap_or_default().to_owned();
     let subjects: Vec<String> = commits.iter().map(|commit| subject(&commit.message)).collect();
@@ -44,17 +66,17 @@ pub(super) fn tried(repo: &Repo, plan: &Plan, base: &Oid) -> Result<Option<Messa
 }
 
 /// Runs the hooks on one message as `git commit -m` would.
-fn run_all(hooks: &[(&str, PathBuf)], copy: &Path, message: &str) -> Result<Ran> {
+fn run_all(hooks: &[Hook], copy: &Path, message: &str) -> Result<Ran> {
     let file = copy.join(MESSAGE);
     std::fs::write(&file, message).with_context(|| format!("writing {}", file.display()))?;
     let log = copy.join(".git/pw-hook.log");
-    for (name, hook) in hooks {
-        if !is_program(hook) {
-            let said = format!("{} is not in a fresh worktree", hook.display());
+    for Hook { name, command, file } in hooks {
+        if let Some(file) = file.as_ref().filter(|file| !is_program(file)) {
+            let said = format!("{} is not in a fresh worktree", file.display());
             return Ok(Ran::Failed { hook: (*name).to_owned(), code: None, said });
         }
         let source = if *name == "prepare-commit-msg" { " message" } else { "" };
-        let command = format!("{} {MESSAGE}{source}", shell_word(&hook.to_string_lossy()));
+        let command = format!("{command} {MESSAGE}{source}");
         let gate = Gate { timeout_seconds: LIMIT, ..Gate::only(command).context("a gate's name")? };
         let environment =
             [("GIT_INDEX_FILE", ".git/index".to_owned()), ("GIT_EDITOR", ":".to_owned())];

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pw_core::configured_hooks::ConfiguredHooks;
 use pw_core::diagnosis::Hooks;
 use pw_core::facts::WorktreeFacts;
 use pw_core::id::Oid;
@@ -39,7 +40,8 @@ pub(super) fn look(
     let found = found(planned)?;
     let mut hooks = None;
     if is_tried {
-        match message_hooks::tried(&planned.repo, &planned.plan, &planned.record.base) {
+        let configured = ConfiguredHooks { settings: &found.settings, git: found.git };
+        match message_hooks::tried(&planned.repo, &planned.plan, &planned.record.base, configured) {
             Ok(tried) => hooks = tried,
             Err(error) => more.push(format!("the message hooks could not be tried: {error:#}")),
         }
@@ -59,15 +61,17 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
     let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
     let made: Vec<PathBuf> = made.map(|worker| planned.worktree(worker)).collect();
     let new = plan.workers.iter().filter(|worker| planned.is_new(worker)).count();
+    let (settings, git) = (repo.settings()?, repo.git_version()?);
+    let configured = ConfiguredHooks { settings: &settings, git };
     Ok(Found {
         copies: prepare::files_to_copy(repo, plan)?,
         uncommitted,
         behind: behind.flatten(),
         submodules: submodules(repo, &record.base)?,
-        hooks: hooks(repo, &record.base, &made)?,
-        git: repo.git_version()?,
+        hooks: hooks(repo, &record.base, &made, configured)?,
+        git,
         has_identity: repo.knows_author()?,
-        settings: repo.settings()?,
+        settings,
         worktrees: new + 1,
         space: space(repo, &record.base, &plan.worktrees, new + 1)?,
     })
@@ -81,16 +85,24 @@ pub(super) fn submodules(repo: &Repo, base: &Oid) -> Result<Vec<RepoPath>> {
 
 /// Returns the user's own hooks, and whether their folder will be there in fresh worktrees; in those
 /// that are `made`, it may be by now.
-pub(super) fn hooks(repo: &Repo, base: &Oid, made: &[PathBuf]) -> Result<Hooks> {
+pub(super) fn hooks(
+    repo: &Repo,
+    base: &Oid,
+    made: &[PathBuf],
+    configured: ConfiguredHooks<'_>,
+) -> Result<Hooks> {
     let folder = repo.hooks_folder()?;
     let place = repo.place().join(&folder);
     let is_program = |path: &Path| {
         path.metadata()
             .is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
     };
-    let names = HOOKS.iter().filter(|name| is_program(&place.join(name)));
+    let is_in_folder = |name: &str| is_program(&place.join(name));
+    let names =
+        HOOKS.iter().filter(|name| is_in_folder(name) || !configured.commands(name).is_empty());
     let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
-    let inside = folder.to_str().filter(|_| folder.is_relative() && !names.is_empty());
+    let has_folder = folder.is_relative() && names.iter().any(|name| is_in_folder(name));
+    let inside = folder.to_str().filter(|_| has_folder);
     let missing = match inside {
         Some(inside) if !repo.is_tracked(base, inside)? => {
             let is_there =

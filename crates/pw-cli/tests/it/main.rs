@@ -9,6 +9,7 @@ mod budget;
 mod circles;
 mod cleanup;
 mod configuration;
+mod configured_hooks;
 mod conflicts;
 mod contract;
 mod corpora;

@@ -112,6 +112,27 @@ const RISKS: &[Risk] = &[
         instead: Some("normal"),
     },
     Risk {
+        name: "hook.pre-commit.enabled",
+        is_risky: is_off,
+        level: Level::Problem,
+        message: "since 2.55 git leaves out the hook that keeps commits inside the scopes",
+        instead: Some("true"),
+    },
+    Risk {
+        name: "hook.commit-msg.enabled",
+        is_risky: is_off,
+        level: Level::Problem,
+        message: "since 2.55 git leaves out the hook that keeps signals true",
+        instead: Some("true"),
+    },
+    Risk {
+        name: "hook.reference-transaction.enabled",
+        is_risky: is_off,
+        level: Level::Problem,
+        message: "since 2.55 git leaves out the hook that keeps sessions off others' branches",
+        instead: Some("true"),
+    },
+    Risk {
         name: "remote.*.mirror",
         is_risky: is_on,
         level: Level::Warning,
@@ -181,7 +202,7 @@ fn is_on(value: &str) -> bool {
         || value.parse::<i64>().is_ok_and(|number| number != 0)
 }
 
-fn is_off(value: &str) -> bool {
+pub(crate) fn is_off(value: &str) -> bool {
     ["false", "no", "off", "0"].contains(&value.to_ascii_lowercase().as_str())
 }
 
@@ -231,6 +252,9 @@ mod tests {
                 &["+refs/*:refs/*", "+refs/pw/*:refs/pw/*", "+*:*"],
                 &["+refs/heads/*:refs/remotes/a.b/*", "refs/heads/main:refs/heads/main"],
             ),
+            ("hook.pre-commit.enabled", &["false", "no"], &["true"]),
+            ("hook.commit-msg.enabled", &["0"], &["1"]),
+            ("hook.reference-transaction.enabled", &["off"], &["on"]),
             ("user.name", &[], &["Ada"]),
         ] {
             for value in bad {
