@@ -45,7 +45,8 @@ pub struct Globals {
     /// Tell also what is as it should be; lists of files still end after a hundred
     #[arg(long, global = true)]
     verbose: bool,
-    /// Tell only these fields of the answer's `data`, also what is as it should be in them
+    /// Tell only these fields of the answer's `data`, also what is as it should be in them; `workers.id` is
+    /// one of a field
     #[arg(long, global = true, value_name = "FIELD", value_delimiter = ',')]
     only: Vec<String>,
     /// Ask the plan's remote first for what other clones did
