@@ -83,6 +83,7 @@ pub struct Context {
 impl Context {
     fn new(globals: &Globals) -> Result<Self> {
         let here = std::env::current_dir().context("reading the working directory")?;
+        require_temporary_folder();
         let clock = || {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Seconds::try_from(since.as_secs()).unwrap_or(Seconds::MAX)
@@ -140,6 +141,15 @@ impl Context {
         if std::io::stderr().is_terminal() {
             eprintln!("{}", view::plain(text));
         }
+    }
+}
+
+/// Has temporary files in the usual folder where the environment names one that is not there, as that of a
+/// session from elsewhere does.
+fn require_temporary_folder() {
+    if !std::env::temp_dir().is_dir() {
+        // It was chosen already: then by us.
+        _ = tempfile::env::override_temp_dir(Path::new("/tmp"));
     }
 }
 
