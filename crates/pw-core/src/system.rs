@@ -50,7 +50,7 @@ pub fn failure(text: &str) -> Option<Failure> {
     } else if says(&["unable to write file"]) {
         let remedy = "see whether the disk is full";
         (Code::CannotWrite, "a file cannot be written", remedy)
-    } else if says(&["Read-only file system", "Permission denied"]) {
+    } else if says(&["Read-only file system", "Permission denied", "insufficient permission"]) {
         (
             Code::CannotWrite,
             "the repository may not be written",
@@ -75,6 +75,8 @@ mod tests {
         assert!(temporary.unwrap().hint.contains("TMPDIR"));
         assert_eq!(of("error: No space left on device"), Some(Code::CannotWrite));
         assert_eq!(of("writing /r/.git/pw/lock: Permission denied"), Some(Code::CannotWrite));
+        let objects = "error: insufficient permission for adding an object to repository database";
+        assert_eq!(of(objects), Some(Code::CannotWrite));
         assert_eq!(of("error: unable to write file big"), Some(Code::CannotWrite));
         assert_eq!(of("fatal: a.bin: smudge filter lfs failed"), Some(Code::ProgramFailed));
         assert_eq!(of("error: gpg failed to sign the data:"), Some(Code::ProgramFailed));
