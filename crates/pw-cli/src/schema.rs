@@ -143,8 +143,20 @@ fn refusal() -> Value {
     schema.to_value()
 }
 
-/// Returns whether an answer of this helper can have a field of this name.
+/// Returns whether an answer of this helper can have a field of this name; `trial.copy` is one of a field.
 pub(crate) fn has(helper: &str, field: &str) -> bool {
     let mut schemas = of(helper).into_iter().filter(|(id, _)| *id != ERROR_SCHEMA);
-    schemas.any(|(_, schema)| schema["properties"].get(field).is_some())
+    let names: Vec<&str> = field.split('.').collect();
+    schemas.any(|(_, schema)| has_below(&schema, &schema, &names))
+}
+
+/// Follows references, alternatives and lists of a schema down to the fields that they lead to.
+fn has_below(root: &Value, schema: &Value, names: &[&str]) -> bool {
+    let Some((name, rest)) = names.split_first() else { return true };
+    let referred = schema["$ref"].as_str().and_then(|to| root.pointer(to.strip_prefix('#')?));
+    let choices = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|key| schema[key].as_array());
+    schema["properties"].get(name).is_some_and(|field| has_below(root, field, rest))
+        || referred.is_some_and(|schema| has_below(root, schema, names))
+        || choices.flatten().any(|schema| has_below(root, schema, names))
+        || schema.get("items").is_some_and(|schema| has_below(root, schema, names))
 }

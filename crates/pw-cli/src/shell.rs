@@ -45,7 +45,8 @@ pub struct Globals {
     /// Tell also what is as it should be; lists of files still end after a hundred
     #[arg(long, global = true)]
     verbose: bool,
-    /// Tell only these fields of the answer's `data`, also what is as it should be in them
+    /// Tell only these fields of the answer's `data`, also what is as it should be in them; `workers.id` is
+    /// one of a field
     #[arg(long, global = true, value_name = "FIELD", value_delimiter = ',')]
     only: Vec<String>,
     /// Ask the plan's remote first for what other clones did
@@ -82,6 +83,7 @@ pub struct Context {
 impl Context {
     fn new(globals: &Globals) -> Result<Self> {
         let here = std::env::current_dir().context("reading the working directory")?;
+        require_temporary_folder();
         let clock = || {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Seconds::try_from(since.as_secs()).unwrap_or(Seconds::MAX)
@@ -139,6 +141,15 @@ impl Context {
         if std::io::stderr().is_terminal() {
             eprintln!("{}", view::plain(text));
         }
+    }
+}
+
+/// Has temporary files in the usual folder where the environment names one that is not there, as that of a
+/// session from elsewhere does.
+fn require_temporary_folder() {
+    if !std::env::temp_dir().is_dir() {
+        // It was chosen already: then by us.
+        _ = tempfile::env::override_temp_dir(Path::new("/tmp"));
     }
 }
 

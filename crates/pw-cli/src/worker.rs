@@ -86,7 +86,11 @@ enum Command {
         run: bool,
     },
     /// Takes back what is changed and not committed outside my scope; nothing of mine, nothing new
-    Undo,
+    Undo {
+        /// Take back only these, also a file of mine; else everything outside my scope
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
     /// Takes in the complete work of another worker, or says why not; a conflict changes nothing
     Sync {
         /// The worker to take in; else the one that the newest [NEEDS:…] names
@@ -167,7 +171,7 @@ impl Cli for WorkerCli {
                 complete::complete(&own, &line(text), detail, *run)
             }
             Command::Run { gate, command } => run::run(&own, gate.as_ref(), command),
-            Command::Undo => undo::undo(&own),
+            Command::Undo { paths } => undo::undo(&own, paths),
             Command::Sync { worker } => sync::sync(&own, worker.as_ref(), unasked),
         }
     }

@@ -155,12 +155,99 @@ pub fn select(
     Ok(Selection { take, leave })
 }
 
+/// Returns whether a selection could part what a move put together: a file that is gone on one side, one that
+/// is there on the other.
+pub fn may_part_moves(tree: &TreeState, selection: &Selection) -> bool {
+    let removed: HashSet<&RepoPath> = tree.removed.iter().collect();
+    let has_gone = |paths: &BTreeSet<RepoPath>| paths.iter().any(|path| removed.contains(path));
+    let has_there = |paths: &BTreeSet<RepoPath>| paths.iter().any(|path| !removed.contains(path));
+    let Selection { take, leave } = selection;
+    (has_gone(take) && has_there(leave)) || (has_there(take) && has_gone(leave))
+}
+
+/// Takes neither half of a file that was `moved` across the border of the scope, and says so; a checkpoint
+/// refuses instead.
+///
+/// # Errors
+///
+/// `out_of_scope`.
+pub fn leave_moved(
+    plan: &Plan,
+    signal: &Signal,
+    selection: &mut Selection,
+    moved: &[(RepoPath, RepoPath)],
+) -> Result<Vec<String>, Failure> {
+    let is_parted = |(old, new): &&(RepoPath, RepoPath)| {
+        selection.take.contains(old) != selection.take.contains(new)
+    };
+    let parted: Vec<_> = moved.iter().filter(is_parted).collect();
+    if let Some((old, new)) = parted.first().filter(|_| !signal.gets_out()) {
+        let outside = [old, new].into_iter().find(|path| !selection.take.contains(path));
+        let refused = out_of_scope(plan, outside.unwrap_or(new), &[outside.unwrap_or(new)]);
+        let hint = format!(
+            "`{old}` was moved to `{new}`: move it back; where a copy or a removal is meant, commit that \
+             alone with --path"
+        );
+        return Err(refused.hint(hint).next(CommandLine::of("git status")));
+    }
+    let mut take = selection.take.clone();
+    take.retain(|path| parted.iter().all(|(old, new)| path != old && path != new));
+    selection.keep(take);
+    let note = |(old, new): &&(RepoPath, RepoPath)| {
+        format!("left: `{old}` was moved to `{new}`, and only one of the two is yours")
+    };
+    Ok(parted.iter().map(note).collect())
+}
+
 /// Returns the tracked files outside the scope that are changed and not committed: those go back to what
 /// they were. What is new there is for the worker to judge.
 pub fn undoable(plan: &Plan, worker: &Worker, tree: &TreeState) -> Vec<RepoPath> {
     let kept: HashSet<&RepoPath> = tree.added.iter().chain(&tree.gitlinks).collect();
     let is_foreign = |path: &&RepoPath| !plan.allows(worker, path) && !kept.contains(path);
     tree.changed.iter().filter(is_foreign).cloned().collect()
+}
+
+/// Returns what is taken back: all that is undoable, or of it what is named. A file of the worker's own is
+/// taken back when its name is said, not when its folder is.
+///
+/// # Errors
+///
+/// `usage` for a name that is no changed file, or only new ones: those have nothing to go back to.
+pub fn to_undo(
+    plan: &Plan,
+    worker: &Worker,
+    tree: &TreeState,
+    named: &[RepoPath],
+) -> Result<Vec<RepoPath>, Failure> {
+    let mut undoable = undoable(plan, worker, tree);
+    if named.is_empty() {
+        return Ok(undoable);
+    }
+    let is_below = |name: &RepoPath, path: &RepoPath| {
+        name.as_bytes().is_empty() || name == path || name.contains(path)
+    };
+    let kept: HashSet<&RepoPath> = tree.added.iter().chain(&tree.gitlinks).collect();
+    let own = tree.changed.iter().filter(|path| !kept.contains(path) && named.contains(path));
+    undoable.extend(own.filter(|path| plan.allows(worker, path)).cloned());
+    if let Some(name) = named.iter().find(|name| !undoable.iter().any(|path| is_below(name, path)))
+    {
+        let is_changed = tree.uncommitted().iter().any(|path| is_below(name, path));
+        let (what, hint) = match is_changed {
+            true => (
+                "holds nothing that undo takes back",
+                "remove a new file with rm, and name a file of your own itself",
+            ),
+            false => (
+                "is no changed file or folder",
+                "name changed files, relative to the folder you are in",
+            ),
+        };
+        return Err(Failure::new(Code::Usage, format!("`{name}` {what}"))
+            .hint(hint)
+            .next(CommandLine::of("git status")));
+    }
+    undoable.retain(|path| named.iter().any(|name| is_below(name, path)));
+    Ok(undoable)
 }
 
 /// Refuses to put a file where a folder was, or a folder where a file was, when that would delete a

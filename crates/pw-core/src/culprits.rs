@@ -122,6 +122,23 @@ pub fn find_culprits<E>(
     }
 }
 
+/// Searches for a small set of workers that `gate` fails with, when it passes with the first `passes` of them.
+/// `None` when it does not fail with all of them, or when that cannot be said.
+pub fn find_fault<E>(
+    after: &[Set],
+    gate: usize,
+    passes: usize,
+    ask: impl FnMut(&Set, Option<usize>, bool) -> Result<GateOutcome, E>,
+) -> Result<Option<Fault>, E> {
+    let mut search = Search { after, ask, known: BTreeMap::new(), is_careful: false };
+    let members: Vec<usize> = (0..after.len()).collect();
+    if search.fails(&members.iter().copied().collect(), gate)? != Some(true) {
+        return Ok(None);
+    }
+    let fault = search.blame(&members, gate, passes)?;
+    Ok(fault.map(|fault| search.with_inseparable(fault)))
+}
+
 struct Search<'a, F> {
     after: &'a [Set],
     ask: F,

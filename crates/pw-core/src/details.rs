@@ -152,6 +152,7 @@ impl Details for GitSaid {
     const CODES: &'static [Code] = &[
         Code::CannotWrite,
         Code::ProgramFailed,
+        Code::NoIdentity,
         Code::ObjectsMissing,
         Code::NotARepository,
         Code::UnsafeRepository,

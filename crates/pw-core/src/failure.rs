@@ -19,6 +19,8 @@ pub enum Code {
     /// A program of the user's that git runs does not work: a filter, such as git-lfs, or the one
     /// that signs commits.
     ProgramFailed,
+    /// Git does not know who commits, here or in this worktree.
+    NoIdentity,
     /// A git hook of the user's refused the commit.
     HookRefused,
     /// This clone has not the content of some files; we never use the network.
@@ -138,6 +140,7 @@ impl Code {
         Self::GitFailed,
         Self::CannotWrite,
         Self::ProgramFailed,
+        Self::NoIdentity,
         Self::HookRefused,
         Self::ObjectsMissing,
         Self::HelperNotBuilt,
@@ -201,6 +204,7 @@ impl Code {
             | Self::GitFailed
             | Self::CannotWrite
             | Self::ProgramFailed
+            | Self::NoIdentity
             | Self::HookRefused
             | Self::ObjectsMissing
             | Self::HelperNotBuilt

@@ -143,7 +143,8 @@ pub enum Cause {
 pub struct GateFault {
     /// The gate that fails.
     pub gate: GateName,
-    /// In merge order; those they build upon are merged with them.
+    /// In merge order, those first that were integrated before; those they build upon are merged with
+    /// them.
     pub workers: Vec<WorkerId>,
     /// Whether each of several workers passes alone.
     pub alone: bool,

@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "pw-worker complete",
     "pw-worker complete *",
     "pw-worker undo",
+    "pw-worker undo *",
     "pw-worker sync",
     "pw-worker sync *",
     "pw-worker run",

@@ -216,6 +216,9 @@ fn of_code(code: Code) -> &'static str {
         Code::ProgramFailed => {
             "show `.error.message`: a filter such as git-lfs, or signing, does not work; once the user repaired it, run the same command again"
         }
+        Code::NoIdentity => {
+            "the user tells git who commits, in this repository: `git config user.name NAME` and `git config user.email ADDRESS`; then the same command again"
+        }
         Code::HookRefused => {
             "a worker: do what `.error.details.output` asks for, then the same command again; else `.error.next`; integrating: quote it to the user; landing: nothing has landed, give another `-m`"
         }

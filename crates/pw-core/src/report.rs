@@ -29,10 +29,22 @@ pub(crate) fn leave_out(object: &mut Value, names: &[&str]) {
     }
 }
 
-/// Removes all but these fields of an object.
+/// Removes all but these fields of an object. A name with dots is a field of a field, of each entry where
+/// that is a list.
 pub fn keep(object: &mut Value, names: &[&str]) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.retain(|name, _| names.contains(&name.as_str()));
+    match object {
+        Value::Array(list) => list.iter_mut().for_each(|entry| keep(entry, names)),
+        Value::Object(fields) => fields.retain(|name, value| {
+            let inner = |wanted: &&&str| wanted.split_once('.').is_some_and(|(top, _)| top == name);
+            let inner: Vec<&str> =
+                names.iter().filter(inner).map(|wanted| &wanted[name.len() + 1..]).collect();
+            let is_whole = names.contains(&name.as_str());
+            if !is_whole && !inner.is_empty() {
+                keep(value, &inner);
+            }
+            is_whole || !inner.is_empty()
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -98,6 +110,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_may_stand_deep() {
+        let all = json!({ "a": { "b": 1, "c": 2 }, "list": [{ "b": 3, "c": 4 }], "d": 5 });
+        let kept = |names: &[&str]| {
+            let mut value = all.clone();
+            keep(&mut value, names);
+            value
+        };
+        assert_eq!(kept(&["a.b", "list.c"]), json!({ "a": { "b": 1 }, "list": [{ "c": 4 }] }));
+        assert_eq!(kept(&["a.b", "a", "d.x"]), json!({ "a": { "b": 1, "c": 2 }, "d": 5 }));
+    }
 
     #[test]
     fn lists_are_cut_wherever_they_are_and_what_is_left_out_is_counted() {

@@ -30,11 +30,18 @@ pub fn failure(text: &str) -> Option<Failure> {
                     and --unshallow in a shallow clone), then run the same command again";
         return Some(Failure::new(Code::ObjectsMissing, what).hint(hint));
     }
-    let (code, what, remedy) = if says(&["smudge filter", "clean filter", "external filter"]) {
+    let (code, what, remedy) = if says(&["making a temporary folder"]) {
+        let remedy = "have TMPDIR name a folder that may be written";
+        (Code::CannotWrite, "no temporary folder can be made", remedy)
+    } else if says(&["smudge filter", "clean filter", "external filter"]) {
         (Code::ProgramFailed, "a filter of this repository does not work", "repair it")
     } else if says(&["failed to sign the data"]) {
         let remedy = "make the key available, or have the user turn signing off";
         (Code::ProgramFailed, "the commit cannot be signed", remedy)
+    } else if says(&["Author identity unknown", "Committer identity unknown", "empty ident name"]) {
+        let remedy =
+            "have the user run git config user.name NAME and git config user.email ADDRESS";
+        (Code::NoIdentity, "git does not know who commits here", remedy)
     } else if says(&["refusing to merge unrelated histories"]) {
         let remedy = "tell the user, who decides what these branches should hold";
         (Code::NoMergeBase, "the commits to merge have no history in common", remedy)
@@ -43,7 +50,7 @@ pub fn failure(text: &str) -> Option<Failure> {
     } else if says(&["unable to write file"]) {
         let remedy = "see whether the disk is full";
         (Code::CannotWrite, "a file cannot be written", remedy)
-    } else if says(&["Read-only file system", "Permission denied"]) {
+    } else if says(&["Read-only file system", "Permission denied", "insufficient permission"]) {
         (
             Code::CannotWrite,
             "the repository may not be written",
@@ -64,11 +71,16 @@ mod tests {
         let of = |text: &str| failure(text).map(|named| named.code);
         let left = "fatal: Unable to create '/r/it's/.git/index.lock': File exists.\n\nAnother git";
         assert_eq!(of(left), Some(Code::Locked));
+        let temporary = failure("making a temporary folder: Permission denied at path \"/x\"");
+        assert!(temporary.unwrap().hint.contains("TMPDIR"));
         assert_eq!(of("error: No space left on device"), Some(Code::CannotWrite));
         assert_eq!(of("writing /r/.git/pw/lock: Permission denied"), Some(Code::CannotWrite));
+        let objects = "error: insufficient permission for adding an object to repository database";
+        assert_eq!(of(objects), Some(Code::CannotWrite));
         assert_eq!(of("error: unable to write file big"), Some(Code::CannotWrite));
         assert_eq!(of("fatal: a.bin: smudge filter lfs failed"), Some(Code::ProgramFailed));
         assert_eq!(of("error: gpg failed to sign the data:"), Some(Code::ProgramFailed));
+        assert_eq!(of("Author identity unknown\n\n*** Please"), Some(Code::NoIdentity));
         let unrelated = "fatal: refusing to merge unrelated histories";
         assert_eq!(of(unrelated), Some(Code::NoMergeBase));
         assert_eq!(of("fatal: bad revision"), None);

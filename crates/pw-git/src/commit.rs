@@ -15,6 +15,7 @@ use pw_core::branch::Branch;
 use pw_core::facts::TreeState;
 use pw_core::history::Commit;
 use pw_core::hollow_entries::{self, WorktreeEntry};
+use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::unstageable::{self, Unstageable};
 use tempfile::TempDir;
@@ -261,13 +262,31 @@ impl Repo {
     ) -> Result<()> {
         let folder = TempDir::with_prefix("pw-commit-").context("making a temporary folder")?;
         let args = ["commit", "--quiet", "--allow-empty", "--cleanup=whitespace", "-m", message];
-        let mut call = self.git.at(worktree).user(args);
-        if let Some(only) = only {
-            let index = folder.path().join("index");
-            self.write_index_of(worktree, only, &index)?;
-            call = call.env("GIT_INDEX_FILE", &index);
+        let call = self.git.at(worktree).user(args);
+        let Some(only) = only else { return hook_trace::run(self, call) };
+        let index = folder.path().join("index");
+        let meant = self.write_index_of(worktree, only, &index)?;
+        hook_trace::run(self, call.env("GIT_INDEX_FILE", &index))?;
+        self.follow_hooks(worktree, &meant)
+    }
+
+    /// Puts into the worktree's own index what the user's hooks added to that of a commit, which was to
+    /// hold the tree `meant`: else the index still has it as it was before they put it right. What else is
+    /// staged stays.
+    fn follow_hooks(&self, worktree: &Path, meant: &Oid) -> Result<()> {
+        let git = self.git.at(worktree);
+        let raw =
+            ["-r", "--raw", "-z", "--no-abbrev", "--no-renames", meant.as_str(), "HEAD", "--"];
+        let added = git.plumbing(["diff-tree"].into_iter().chain(raw)).bytes()?;
+        if added.is_empty() {
+            return Ok(());
         }
-        hook_trace::run(self, call)
+        let staged: HashSet<RepoPath> =
+            self.staged(worktree, meant.as_str(), None)?.into_iter().collect();
+        let paths = records(&added).skip(1).step_by(2).map(RepoPath::new);
+        let theirs = paths.filter(|path| !staged.contains(path)).collect();
+        let entries = staged_entries(&added, &theirs).context("an unreadable line of git")?;
+        git.plumbing(["update-index", "-z", "--index-info"]).input(entries).run().map(drop)
     }
 
     /// Takes HEAD, which is `commit` and on `branch`, back to its parent; files and index stay.
@@ -279,13 +298,14 @@ impl Repo {
         self.git.at(worktree).plumbing(args).run().map(drop)
     }
 
-    /// Writes an index of HEAD with only these of the differences that the worktree's own has.
+    /// Writes an index of HEAD with only these of the differences that the worktree's own has; returns
+    /// its tree.
     fn write_index_of(
         &self,
         worktree: &Path,
         only: &BTreeSet<RepoPath>,
         index: &Path,
-    ) -> Result<()> {
+    ) -> Result<Oid> {
         let git = self.git.at(worktree);
         let args = ["diff-index", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames"];
         let args = args.into_iter().chain(["--ignore-submodules=none", "HEAD", "--"]);
@@ -294,7 +314,8 @@ impl Repo {
         let call = |args: &[&str]| git.plumbing(args).env("GIT_INDEX_FILE", index);
         call(&["read-tree", "HEAD"]).run()?;
         ensure!(index.is_file(), "git read-tree wrote no index");
-        call(&["update-index", "-z", "--index-info"]).input(entries).run().map(drop)
+        call(&["update-index", "-z", "--index-info"]).input(entries).run()?;
+        crate::objects::oid(call(&["write-tree"]))
     }
 
     /// Takes paths out of HEAD, which `commit` is, as if they had never been changed in it. Their

@@ -148,11 +148,21 @@ impl Repo {
     pub fn renames(&self, range: &CommitRange) -> Result<Vec<(RepoPath, RepoPath)>> {
         let ends = range.parents.iter().chain([&range.newest]).map(Oid::as_str);
         let args = ["diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
-        let answer = self.git.plumbing(args.into_iter().chain(ends)).reader().bytes()?;
-        let fields: Vec<&[u8]> = records(&answer).collect();
-        let pair = |fields: &[&[u8]]| (RepoPath::new(fields[1]), RepoPath::new(fields[2]));
-        ensure!(fields.len().is_multiple_of(3), "git told half a rename");
-        Ok(fields.chunks(3).map(pair).collect())
+        pairs(&self.git.plumbing(args.into_iter().chain(ends)).reader().bytes()?)
+    }
+
+    /// Returns which of the uncommitted files of a worktree are others, moved: old name and new one.
+    pub fn uncommitted_renames(
+        &self,
+        worktree: &Path,
+        uncommitted: &[RepoPath],
+    ) -> Result<Vec<(RepoPath, RepoPath)>> {
+        let scratch = Scratch::new()?;
+        let tree = self.trial_tree(worktree, uncommitted, &self.no_filters()?, &scratch)?;
+        let args = ["diff-tree", "-r", "-z", "-M", "-l400", "--diff-filter=R", "--name-status"];
+        let ends = ["HEAD", tree.as_str()];
+        let call = self.git.at(worktree).plumbing(args.into_iter().chain(ends));
+        pairs(&self.within(Some(&scratch), call.reader()).bytes()?)
     }
 
     /// Returns whether every commit of `tip` stands in `target` as the same change, as a rebase or
@@ -289,6 +299,14 @@ fn parse_change(field: &[u8], path: &[u8]) -> Option<Change> {
         old: content(old_mode, old_id)?,
         new: content(new_mode, new_id)?,
     })
+}
+
+/// Reads renames, each of them a letter, the old name, and the new one.
+fn pairs(answer: &[u8]) -> Result<Vec<(RepoPath, RepoPath)>> {
+    let fields: Vec<&[u8]> = records(answer).collect();
+    let pair = |fields: &[&[u8]]| (RepoPath::new(fields[1]), RepoPath::new(fields[2]));
+    ensure!(fields.len().is_multiple_of(3), "git told half a rename");
+    Ok(fields.chunks(3).map(pair).collect())
 }
 
 #[cfg(test)]

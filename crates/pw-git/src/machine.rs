@@ -1,6 +1,8 @@
 //! What the machine and the repository bring along for new worktrees: which git this is, whom it
 //! takes commits to be from, how large a checkout is.
 
+use std::path::Path;
+
 use anyhow::Result;
 use pw_core::branch::Branch;
 use pw_core::diagnosis::settings::Setting;
@@ -16,9 +18,9 @@ impl Repo {
         Ok(version(&said))
     }
 
-    /// Returns whether git knows who commits.
-    pub fn knows_author(&self) -> Result<bool> {
-        let call = self.git.at(self.place()).user(["var", "GIT_AUTHOR_IDENT"]).reader();
+    /// Returns whether git knows who commits in a folder: a name may be included for one branch or place.
+    pub fn knows_author(&self, folder: &Path) -> Result<bool> {
+        let call = self.git.at(folder).user(["var", "GIT_AUTHOR_IDENT"]).reader();
         Ok(call.any_code().run()?.code == 0)
     }
 

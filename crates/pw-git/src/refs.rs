@@ -65,6 +65,8 @@ pub(crate) fn note_change() {
 #[derive(Debug, Default)]
 pub struct Transaction {
     input: Vec<u8>,
+    /// Where each ref has to be now, `None` for one that must not exist.
+    expected: BTreeMap<String, Option<Oid>>,
     moved: BTreeMap<String, Oid>,
     deleted: Vec<String>,
 }
@@ -76,6 +78,7 @@ impl Transaction {
         if old != Some(new) {
             self.moved.insert(name.to_owned(), new.clone());
         }
+        self.expected.insert(name.to_owned(), old.cloned());
         let old = old.map_or_else(|| "0".repeat(new.as_str().len()), ToString::to_string);
         self.input.extend(format!("update {name}\0{new}\0{old}\0").bytes());
         self
@@ -84,6 +87,7 @@ impl Transaction {
     /// Deletes a ref that must be at `old`.
     #[must_use]
     pub fn delete(mut self, name: &str, old: &Oid) -> Self {
+        self.expected.insert(name.to_owned(), Some(old.clone()));
         self.deleted.push(name.to_owned());
         self.input.extend(format!("delete {name}\0{old}\0").bytes());
         self
@@ -111,18 +115,28 @@ impl Transaction {
         let output = call.input(input).any_code().run()?;
         let (code, stderr) = (output.code, String::from_utf8_lossy(&output.stderr).into_owned());
         let done = self.is_done(repo, code == 0)?.unwrap_or(code == 0);
-        let is_unexpected = stderr.contains("cannot lock ref") && !stderr.contains("File exists");
+        let may_have_moved = stderr.contains("cannot lock ref") && !stderr.contains("File exists");
         if done {
             if !changes_nothing {
                 note_change();
             }
             return Ok(true);
         }
-        if code != 0 && is_unexpected {
+        if code != 0 && may_have_moved {
             self.refuse_files_and_folders(repo)?;
-            return Ok(false);
+            // Git says the same where it may not write, and would say so for ever.
+            if !self.is_as_expected(repo)? {
+                return Ok(false);
+            }
         }
         Err(GitError { command: "update-ref --stdin".to_owned(), code, stderr }.into())
+    }
+
+    /// Returns whether every ref is still where it has to be.
+    fn is_as_expected(&self, repo: &Repo) -> Result<bool> {
+        let names: Vec<&str> = self.expected.keys().map(String::as_str).collect();
+        let now = repo.refs(&names)?;
+        Ok(self.expected.iter().all(|(name, old)| now.get(name) == old.as_ref()))
     }
 
     /// Refuses where a ref that was to be made cannot be there beside another.

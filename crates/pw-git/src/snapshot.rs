@@ -60,7 +60,7 @@ impl Repo {
         let writer = Writer {
             git: self.git.at(worktree),
             survey,
-            folder: TempDir::with_prefix("pw-snapshot-")?,
+            folder: TempDir::with_prefix("pw-snapshot-").context("making a temporary folder")?,
             last: RefCell::default(),
         };
         let Blobs { files, own } = writer.blobs()?;

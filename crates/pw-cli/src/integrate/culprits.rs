@@ -1,11 +1,15 @@
 //! After a red gate: which workers are at fault, found by testing some of them without the rest.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
-use pw_core::culprits::{Culprits, Fault, GateOutcome, Seen, Set, closed, find_culprits};
+use pw_core::culprits::{
+    Culprits, Fault, GateOutcome, Seen, Set, closed, find_culprits, find_fault,
+};
 use pw_core::failure::Failure;
 use pw_core::gate_report::{Cause, GateFault, GateStop, Rest};
 use pw_core::id::{Oid, WorkerId};
-use pw_core::integration::ByOthers;
+use pw_core::integration::{self, ByOthers, Merged};
 use pw_core::record::{Event, Red, RunOptions};
 use pw_git::Transaction;
 
@@ -32,21 +36,15 @@ pub(super) fn red(
     if known.is_none_or(|known| *known != Red { workers: known.workers.clone(), ..red.clone() }) {
         keeper.record(&Event::Red(red.clone()), Transaction::default())?;
     }
-    let parts = Parts { chain, members: &members };
+    let parts = Parts { chain, start: chain.start(), merged: &chain.merged, members: &members };
     let seen = Seen { passes: parts.passed(keeper), fails: chain.merged.len() };
     let found = find_culprits(&parts.after(), index, seen, |set, gate, retry| {
         parts.say(keeper, set, gate, retry)
     })?;
     let rest = parts.rest(&found)?;
-    let names = |workers: &Set| parts.names(workers);
-    let fault = |fault: &Fault| GateFault {
-        gate: keeper.name(fault.gate),
-        workers: names(&fault.workers.iter().copied().collect()),
-        alone: fault.alone,
-        certain: fault.certain,
-    };
-    let faults: Vec<GateFault> = found.faults.iter().map(fault).collect();
-    red.workers = names(&found.faults.iter().flat_map(|fault| fault.workers.clone()).collect());
+    let faults = found.faults.iter().map(|fault| parts.told(keeper, fault));
+    let faults: Vec<GateFault> = faults.collect::<Result<_>>()?;
+    red.workers = in_merge_order(&parts, &faults);
     let workers = red.workers.clone();
     if !workers.is_empty() && known != Some(&red) {
         keeper.record(&Event::Red(red), Transaction::default())?;
@@ -61,9 +59,23 @@ pub(super) fn red(
     Ok(stop.failure(&chain.workflow.plan.workflow, &chain.options))
 }
 
+/// Returns all workers in faults: those that were integrated before, then the others as they are merged.
+fn in_merge_order(parts: &Parts<'_>, faults: &[GateFault]) -> Vec<WorkerId> {
+    let named: BTreeSet<&WorkerId> = faults.iter().flat_map(|fault| &fault.workers).collect();
+    let is_member = |id: &&WorkerId| parts.members.iter().any(|(known, _)| known == *id);
+    let (mut members, before): (Vec<&WorkerId>, Vec<&WorkerId>) =
+        named.into_iter().partition(is_member);
+    members.sort_by_key(|id| parts.members.iter().position(|(known, _)| known == *id));
+    before.into_iter().chain(members).cloned().collect()
+}
+
 /// Merges some of the workers of an integration without the rest.
 struct Parts<'a> {
     chain: &'a MergeChain<'a>,
+    /// What they are merged upon.
+    start: &'a Oid,
+    /// The merges that were made, of the first of `members`.
+    merged: &'a [Merged],
     /// In merge order, with the tips.
     members: &'a [(WorkerId, Oid)],
 }
@@ -80,6 +92,50 @@ impl Parts<'_> {
             workflow.plan.dependencies(id).into_iter().chain(holds).filter_map(index).collect()
         };
         closed(self.members.iter().map(before).collect())
+    }
+
+    /// Names the workers of a fault. Where the integration branch holds workers already, the gate may fail
+    /// with one of these and not without: then they are merged anew, from the base on, to see with whom.
+    fn told(&self, keeper: &mut Gatekeeper, fault: &Fault) -> Result<GateFault> {
+        let MergeChain { workflow, facts, .. } = self.chain;
+        let (named, gate) = (self.names(&fault.workers.iter().copied().collect()), fault.gate);
+        let told = |workers, fault: &Fault, keeper: &Gatekeeper| GateFault {
+            gate: keeper.name(gate),
+            workers,
+            alone: fault.alone,
+            certain: fault.certain,
+        };
+        let (history, base) = (&facts.history, &workflow.record.base);
+        let before = integration::merges_since(history, self.start, base);
+        if before.is_empty() {
+            return Ok(told(named, fault, keeper));
+        }
+        let built_upon = self.after();
+        let theirs: Set = fault.workers.iter().flat_map(|at| &built_upon[*at]).copied().collect();
+        let theirs: Set = theirs.into_iter().chain(fault.workers.iter().copied()).collect();
+        let earlier = before.iter().map(|merged| (merged.worker.clone(), merged.tip.clone()));
+        let newer = theirs.iter().map(|at| self.members[*at].clone());
+        let all: Vec<(WorkerId, Oid)> = earlier.chain(newer).collect();
+        // Only what a tip holds counts here: a worker is in there with an older tip, too.
+        let holds = |(_, tip): &(WorkerId, Oid)| {
+            let is_held = |at: &usize| all[*at].1 != *tip && history.contains(tip, &all[*at].1);
+            (0..all.len()).filter(is_held).collect()
+        };
+        let after = closed(all.iter().map(holds).collect());
+        let whole = Parts { chain: self.chain, start: base, merged: &before, members: &all };
+        let wider = find_fault(&after, gate, before.len(), |set, gate, retry| {
+            whole.say(keeper, set, gate, retry)
+        })?;
+        let Some(wider) = wider else { return Ok(told(named, fault, keeper)) };
+        let mut workers = Vec::new();
+        for (id, _) in wider.workers.iter().map(|at| &all[*at]) {
+            if !workers.contains(id) {
+                workers.push(id.clone());
+            }
+        }
+        // One worker that was integrated without what it has now is not several.
+        let wider = Fault { alone: wider.alone && workers.len() > 1, ..wider };
+        Ok(told(workers, &wider, keeper))
     }
 
     /// Returns how many of the first workers passed when they were tested on the way.
@@ -113,10 +169,10 @@ impl Parts<'_> {
 
     /// Returns a commit with these workers alone; `None` when they do not merge.
     fn merge(&self, set: &Set) -> Result<Option<Oid>> {
-        let MergeChain { workflow, facts, merged, .. } = self.chain;
-        let known = (0..merged.len()).take_while(|index| set.contains(index)).count();
-        let before = known.checked_sub(1).map(|last| &merged[last].commit);
-        let commit = before.unwrap_or(self.chain.start()).clone();
+        let MergeChain { workflow, facts, .. } = self.chain;
+        let known = (0..self.merged.len()).take_while(|index| set.contains(index)).count();
+        let before = known.checked_sub(1).map(|last| &self.merged[last].commit);
+        let commit = before.unwrap_or(self.start).clone();
         if set.len() == known {
             return Ok(Some(commit));
         }

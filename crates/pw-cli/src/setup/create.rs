@@ -36,7 +36,9 @@ pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<A
         remote::fetch_plan(context, &file.plan)?.map_err(Failure::from)?;
     }
     let planned = PlannedWorkflow::survey(context, file)?;
-    let is_new = planned.record_tip.is_none() || planned.is_replanned()?;
+    let is_new = planned.record_tip.is_none()
+        || planned.is_replanned()?
+        || trial::did_not_pass(&planned.repo, &planned.plan);
     let _lock = Lock::take(planned.repo.common(), &context.command, &rfc3339(context.now))?;
     let base = planned.record.base.clone();
     let first_wave = planned.plan.workers.iter().filter(|worker| worker.after.is_empty());

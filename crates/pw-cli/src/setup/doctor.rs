@@ -91,8 +91,10 @@ fn helpers() -> Diagnosis {
 }
 
 fn of_git(repo: &Repo) -> Result<Vec<Diagnosis>> {
-    let mut found =
-        vec![diagnosis::git(repo.git_version()?), diagnosis::identity(repo.knows_author()?)];
+    let mut found = vec![
+        diagnosis::git(repo.git_version()?),
+        diagnosis::identity(repo.knows_author(repo.place())?),
+    ];
     found.extend(diagnosis::settings::settings(&repo.settings()?));
     let has_files = repo.common().ends_with(".git") && repo.common().join("index").is_file();
     if has_files && repo.worktrees().first().is_some_and(|main| main.bare) {

@@ -60,6 +60,11 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
     // `setup` of workers that are there already may have made the folder of the hooks.
     let made = plan.workers.iter().filter(|worker| record.is_made(&worker.id));
     let made: Vec<PathBuf> = made.map(|worker| planned.worktree(worker)).collect();
+    // One worktree stands for all: they have the same configuration, and branches named alike.
+    let mut has_identity = repo.knows_author(repo.place())?;
+    if let Some(worktree) = made.iter().find(|worktree| worktree.is_dir()) {
+        has_identity &= repo.knows_author(worktree)?;
+    }
     let new = plan.workers.iter().filter(|worker| planned.is_new(worker)).count();
     let (settings, git) = (repo.settings()?, repo.git_version()?);
     let configured = ConfiguredHooks { settings: &settings, git };
@@ -70,7 +75,7 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
         submodules: submodules(repo, &record.base)?,
         hooks: hooks(repo, &record.base, &made, configured)?,
         git,
-        has_identity: repo.knows_author()?,
+        has_identity,
         settings,
         worktrees: new + 1,
         space: space(repo, &record.base, &plan.worktrees, new + 1)?,

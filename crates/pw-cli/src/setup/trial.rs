@@ -1,7 +1,7 @@
 //! Tries a fresh worktree of the base before any worker starts: what its tests lack there, each worker
 //! would find out alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -9,8 +9,10 @@ use pw_core::details::Ended;
 use pw_core::failure::{Code, Failure};
 use pw_core::gate::{End, Gate};
 use pw_core::path::RepoPath;
+use pw_core::plan::Plan;
 use pw_core::time::Seconds;
 use pw_core::trial::{self, OddLink, Outcome, Trial};
+use pw_git::Repo;
 
 use super::prepare;
 use crate::command;
@@ -23,6 +25,17 @@ use crate::workflow::Workflow;
 const LIMIT: Seconds = 60;
 const ALL: Duration = Duration::from_secs(100);
 
+/// Returns whether the last trial of this workflow did not pass, or was cut short: what it lacked may be there
+/// by now.
+pub(super) fn did_not_pass(repo: &Repo, plan: &Plan) -> bool {
+    mark(repo, plan).exists()
+}
+
+/// What says so between two commands.
+fn mark(repo: &Repo, plan: &Plan) -> PathBuf {
+    repo.common().join("pw").join(plan.workflow.as_str()).join("trial-not-passed")
+}
+
 /// Tries the plan's `smoke`, or its gates; nothing where the plan has neither. Returns the links of
 /// the fresh worktree that are odd, too.
 pub(super) fn tried(context: &Context, name: &str) -> Result<(Option<Trial>, Vec<OddLink>)> {
@@ -33,6 +46,8 @@ pub(super) fn tried(context: &Context, name: &str) -> Result<(Option<Trial>, Vec
     if gates.is_empty() {
         return Ok((None, Vec::new()));
     }
+    let mark = mark(&workflow.repo, &workflow.plan);
+    std::fs::write(&mark, "").with_context(|| format!("writing {}", mark.display()))?;
     let worktree = GateWorktree::open(&workflow)?;
     let (copied, began) = (Vec::new(), Instant::now());
     let mut fresh =
@@ -43,7 +58,11 @@ pub(super) fn tried(context: &Context, name: &str) -> Result<(Option<Trial>, Vec
     // What was copied for a try must not stay for the gates.
     workflow.repo.refresh()?;
     GateWorktree::remove(&workflow)?;
-    Ok((trial?, odd))
+    let trial = trial?;
+    if trial.as_ref().is_none_or(|trial| trial.outcome == Outcome::Passed) {
+        std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))?;
+    }
+    Ok((trial, odd))
 }
 
 /// A worktree of the base that no worker has changed.

@@ -2,7 +2,7 @@
 //! that counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -18,7 +18,6 @@ use pw_core::unstageable::{self, Unstageable};
 use pw_core::worker;
 
 use super::own_worktree::{Finished, OwnWorktree, is_signal};
-use super::surroundings;
 use crate::shell::Answer;
 use crate::workflow::Workflow;
 
@@ -58,8 +57,7 @@ pub(super) fn commit(
         Signal::Checkpoint => own.status()?.as_ref().and_then(worker::withdrawn),
         Signal::Blocked { .. } | Signal::Needs { .. } | Signal::Complete => None,
     };
-    let named = more.paths.iter().map(|name| named(own, &path, &tree, name));
-    let named: Vec<RepoPath> = named.collect::<Result<_>>()?;
+    let named = own.named(&path, &tree, &more.paths)?;
     let draft = Draft { own, signal, path: &path, named: &named };
     let mut notes = match draft.save(tree, &message) {
         Ok(mut notes) => {
@@ -120,46 +118,6 @@ fn signal_alone(own: &OwnWorktree<'_>, path: &Path, signal: &Signal, message: &s
         return Ok(());
     }
     repo.commit_message(path, &branch, message)
-}
-
-/// Returns a file named on the command line as the repository knows it: by the name that git
-/// reports, though that may be a link or below one, else by where it really lies.
-fn named(
-    own: &OwnWorktree<'_>,
-    worktree: &Path,
-    tree: &TreeState,
-    name: &Path,
-) -> Result<RepoPath> {
-    let worktree = worktree.canonicalize()?;
-    let full = own.shell.directory.canonicalize()?.join(name);
-    let inside = |path: &Path| -> Option<RepoPath> {
-        let inside = path.strip_prefix(&worktree).ok()?;
-        Some(RepoPath::new(inside.as_os_str().as_encoded_bytes()))
-    };
-    let changed = tree.uncommitted();
-    let is_changed =
-        |name: &RepoPath| changed.iter().any(|path| name == path || name.contains(path));
-    let literal = inside(&plain(&full)).filter(is_changed);
-    literal.or_else(|| inside(&surroundings::real_path(&full).unwrap_or_default())).ok_or_else(
-        || {
-            Failure::new(Code::Usage, format!("{} is not in your worktree", name.display()))
-                .hint("name files of your own worktree")
-                .into()
-        },
-    )
-}
-
-/// Resolves `.` and `..` by the names alone.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => drop(plain.pop()),
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 /// A commit about to be made.
@@ -271,6 +229,12 @@ impl Draft<'_> {
             true => Vec::new(),
             false => repo.staged(path, "HEAD", None)?,
         };
+        let mut selection = checkpoint::select(plan, own.worker, tree, named, &differing)?;
+        let mut notes = Vec::new();
+        if !merging && named.is_empty() && checkpoint::may_part_moves(tree, &selection) {
+            let moved = repo.uncommitted_renames(path, &tree.uncommitted())?;
+            notes = checkpoint::leave_moved(plan, signal, &mut selection, &moved)?;
+        }
         if !merging && named.is_empty() && !signal.gets_out() {
             // A checkpoint of everything leaves the index with nothing that waits to be committed.
             let is_foreign =
@@ -280,11 +244,10 @@ impl Draft<'_> {
                 return Err(checkpoint::out_of_scope(plan, first, &outside).into());
             }
         }
-        let mut selection = checkpoint::select(plan, own.worker, tree, named, &differing)?;
         let apart = checkpoint::leave_unstageable(&mut selection, unstageable);
         let held = repo.held(path, tree, &selection.take)?;
         let hollow = self.hollow(tree, &selection, &held, merging)?;
-        let mut notes = checkpoint::set_apart(signal, &mut selection, &hollow)?;
+        notes.extend(checkpoint::set_apart(signal, &mut selection, &hollow)?);
         notes.extend(apart);
         if let Some(failure) = hollow_entries::refusal(&hollow).filter(|_| merging) {
             // A merge is concluded with everything that is in the index.

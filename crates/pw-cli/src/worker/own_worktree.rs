@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use pw_core::checkpoint::{self, OwnBranch};
@@ -25,6 +25,7 @@ use pw_core::status::WorkerStatus;
 use pw_core::text::counted;
 use pw_core::worker::Committed;
 
+use super::surroundings;
 use crate::facts::Worktrees;
 use crate::remote;
 use crate::repair;
@@ -64,6 +65,38 @@ impl OwnWorktree<'_> {
                 .into());
         }
         self.workflow.worker(provider).map(drop)
+    }
+
+    /// Returns files named on the command line as the repository knows them: by the name that git
+    /// reports, though that may be a link or below one, else by where they really lie.
+    pub(super) fn named(
+        &self,
+        worktree: &Path,
+        tree: &TreeState,
+        names: &[PathBuf],
+    ) -> Result<Vec<RepoPath>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let worktree = worktree.canonicalize()?;
+        let folder = self.shell.directory.canonicalize()?;
+        let inside = |path: &Path| -> Option<RepoPath> {
+            let inside = path.strip_prefix(&worktree).ok()?;
+            Some(RepoPath::new(inside.as_os_str().as_encoded_bytes()))
+        };
+        let changed = tree.uncommitted();
+        let is_changed =
+            |name: &RepoPath| changed.iter().any(|path| name == path || name.contains(path));
+        let named = |name: &PathBuf| {
+            let full = folder.join(name);
+            let literal = inside(&plain(&full)).filter(is_changed);
+            literal.or_else(|| inside(&surroundings::real_path(&full)?)).ok_or_else(|| {
+                Failure::new(Code::Usage, format!("{} is not in your worktree", name.display()))
+                    .hint("name files of your own worktree")
+                    .into()
+            })
+        };
+        names.iter().map(named).collect()
     }
 
     /// Returns where the worker stands, its worktree not looked into.
@@ -360,4 +393,17 @@ fn next(plan: &Plan, signal: &Signal, repairs: &Repairs) -> Vec<NextStep> {
 /// Returns a text on one line.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Resolves `.` and `..` by the names alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
 }

@@ -1,5 +1,7 @@
 //! `undo`: what a formatter or a generator did to files outside the scope goes back to what is
-//! committed. Own files, and files that are new, stay as they are.
+//! committed. Own files stay as they are unless they are named, and files that are new stay always.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use pw_core::checkpoint;
@@ -13,12 +15,13 @@ use crate::shell::Answer;
 use crate::view;
 use crate::workflow::Workflow;
 
-pub(super) fn undo(own: &OwnWorktree<'_>) -> Result<Answer> {
+pub(super) fn undo(own: &OwnWorktree<'_>, names: &[PathBuf]) -> Result<Answer> {
     let Workflow { repo, plan, .. } = own.workflow;
     let path = own.workflow.worktree(own.worker);
     let tree = own.tree()?;
     checkpoint::require_own_branch(own.worker, &tree, || own.branch())?;
-    let paths = checkpoint::undoable(plan, own.worker, &tree);
+    let named = own.named(&path, &tree, names)?;
+    let paths = checkpoint::to_undo(plan, own.worker, &tree, &named)?;
     let mut restore = None;
     if !paths.is_empty() {
         let folder = launcher::folder(repo, plan, own.worker);

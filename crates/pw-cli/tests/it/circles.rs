@@ -257,6 +257,62 @@ fn what_a_formatter_did_to_files_of_others_is_taken_back_in_one_step() {
 }
 
 #[test]
+fn what_is_named_is_undone_and_nothing_else() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    users.write("api/users.py", "1\n").commit("a step");
+    users.write("api/users.py", "2\n").write("README.md", "2\n").write("new.txt", "1\n");
+    for (name, words) in [("new.txt", "holds nothing"), ("api/posts.py", "no changed file")] {
+        let error = users.pw(&["undo", name]).error(2, "usage");
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    }
+    // A folder stands for what is outside the scope in it; a file of its own is named itself.
+    assert_eq!(users.pw(&["undo", "."]).data()["undone"], json!(["README.md"]));
+    users.write("README.md", "3\n");
+    let undone = users.pw(&["undo", "api/users.py"]).data();
+    assert_eq!(
+        (&undone["undone"], &undone["left"]),
+        (&json!(["api/users.py"]), &json!(["README.md", "new.txt"]))
+    );
+    assert_eq!(repo.read("worktrees/task-1-users/api/users.py"), "1\n");
+    repo.sh(&users.path, undone["restore"].as_str().unwrap());
+    assert_eq!(repo.read("worktrees/task-1-users/api/users.py"), "2\n");
+}
+
+#[test]
+fn half_of_a_move_across_the_border_of_a_scope_is_committed_by_nobody() {
+    let repo = crate::repo(THREE);
+    let text = "a\nb\nc\nd\n";
+    repo.write("tests/users/one.py", text);
+    repo.write("docs/two.md", text);
+    repo.git(&["add", "tests", "docs"]);
+    repo.commit("files");
+    repo.pw("pw-setup create plan.yaml").data();
+    let users = repo.worker("task-1-users");
+    let (mine, theirs) = ("tests/users/one.py docs/one.py", "docs/two.md tests/users/two.py");
+    for how in ["git mv", "mv"] {
+        for ends in [mine, theirs] {
+            repo.sh(&users.path, &format!("{how} {ends}"));
+            let before = users.git(&["status", "--porcelain"]);
+            let error = users.pw(&["checkpoint", "moved"]).error(3, "out_of_scope");
+            assert!(error["hint"].as_str().unwrap().contains("move it back"), "{error}");
+            let said = users.pw(&["needs", "task-3", "it", &format!("{how} {ends}")]).data();
+            assert_eq!(said["paths"], json!([]), "{how} {ends}: {said:#}");
+            assert!(said["notes"][0].as_str().unwrap().contains("only one of the two"), "{said:#}");
+            assert_eq!(users.git(&["status", "--porcelain"]), before, "{how} {ends}");
+            users.git(&["reset", "--quiet", "--hard"]);
+            users.git(&["clean", "--quiet", "-fd"]);
+        }
+    }
+    // Inside the scope a move is one commit, and a removal is one that is named.
+    repo.sh(&users.path, "mv tests/users/one.py tests/users/three.py");
+    assert_eq!(users.pw(&["checkpoint", "moved"]).data()["paths"].as_array().unwrap().len(), 2);
+    repo.sh(&users.path, "mv tests/users/three.py docs/three.py");
+    let named = users.pw(&["checkpoint", "gone", "--path", "tests/users/three.py"]).data();
+    assert_eq!(named["left"], json!(["docs/three.py"]));
+}
+
+#[test]
 #[ignore = "long; .ci/run runs it"]
 fn what_is_undone_is_kept_whole_however_much_it_is_and_what_was_staged_too() {
     let mut repo = crate::repo(THREE);

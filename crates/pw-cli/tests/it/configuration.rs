@@ -200,3 +200,48 @@ fn no_configuration_changes_what_happens() {
     assert_eq!(status(&repo.root().join("worktrees/back")), "?? new");
     assert_eq!(repo.pw("pw-retro report").data()["workers"].as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn a_name_that_is_known_in_the_checkout_alone_is_asked_for_before_anybody_starts() {
+    let repo = repo(TWO);
+    repo.write("me", "[user]\nname = N\nemail = n@x.invalid\n");
+    repo.write(".git/info/exclude", "me\n");
+    let include = format!("includeIf.onbranch:main.path={}", repo.root().join("me").display());
+    let nameless = |words: &[&str], folder: &std::path::Path| {
+        let mut helper = repo.helper(folder, words);
+        let names = ["AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"];
+        for name in names {
+            helper.env_remove(format!("GIT_{name}"));
+        }
+        let (key, value) = include.split_once('=').unwrap();
+        helper.env("EMAIL", "").env("GIT_CONFIG_COUNT", "2");
+        helper.env("GIT_CONFIG_KEY_0", key).env("GIT_CONFIG_VALUE_0", value);
+        helper.env("GIT_CONFIG_KEY_1", "user.useConfigOnly").env("GIT_CONFIG_VALUE_1", "true");
+        pw_testkit::repo::Answer::from(helper.output().unwrap())
+    };
+    let created = nameless(&["pw-setup", "create", "plan.yaml"], &repo.root()).data();
+    assert!(created["warnings"].to_string().contains("git config user.name"), "{created:#}");
+    let worker = repo.worker("a-x");
+    worker.write("a", "1\n");
+    let error = nameless(&["pw-worker", "checkpoint", "x"], &worker.path).error(1, "no_identity");
+    assert!(error["hint"].as_str().unwrap().contains("git config user.email"), "{error:#}");
+    repo.git(&["config", "user.name", "N"]);
+    repo.git(&["config", "user.email", "n@x.invalid"]);
+    nameless(&["pw-worker", "checkpoint", "x"], &worker.path).data();
+}
+
+#[test]
+fn where_the_folder_for_temporary_files_is_missing_another_serves() {
+    let repo = repo(TWO);
+    let missing = repo.beside("missing");
+    let run = |words: &[&str], folder: &std::path::Path| {
+        let output = repo.helper(folder, words).env("TMPDIR", &missing).output();
+        pw_testkit::repo::Answer::from(output.unwrap()).data()
+    };
+    run(&["pw-setup", "create", "plan.yaml"], &repo.root());
+    let worker = repo.worker("a-x");
+    worker.write("a", "1\n");
+    run(&["pw-worker", "checkpoint", "x"], &worker.path);
+    run(&["pw-integrate", "preview"], &repo.root());
+    assert!(!missing.exists());
+}

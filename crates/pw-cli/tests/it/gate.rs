@@ -434,3 +434,45 @@ fn commits_made_while_the_gate_runs_are_told_and_not_merged() {
     assert_eq!(data["newer"], json!(["task-1"]));
     assert_ne!(data["merged"][0]["tip"], json!(worker.git(&["rev-parse", "HEAD"])));
 }
+
+#[test]
+#[ignore = "long; .ci/run runs it"]
+fn who_was_integrated_before_is_named_with_those_that_fail_with_it() {
+    let repo = eight("verify: test ! -e w2/new || test ! -e w6/file\n");
+    let all_but = |id: u32| (1..=8).filter(move |other| *other != id);
+    let without =
+        |ids: &[u32]| ids.iter().map(|n| format!(" --without task-{n}")).collect::<String>();
+    let run = |ids: &[u32]| repo.pw(&format!("pw-integrate run{}", without(ids)));
+    let two: Vec<u32> = all_but(2).collect();
+    run(&two).data();
+    let second = repo.worker("task-2-w2");
+    second.write("w2/new", "x\n").commit("[COMPLETE] more");
+    run(&two).data();
+    // Upon what is integrated the sixth fails alone; it is the second's newer commit, too.
+    let error = run(&[]).error(4, "gate_failed");
+    let details = &error["details"];
+    assert_eq!(
+        (&details["cause"], &details["workers"]),
+        (&json!("interaction"), &json!(["task-2", "task-6"])),
+        "{error:#}"
+    );
+    assert_eq!(details["rest"]["without"], json!(["task-6"]));
+
+    // The other way round: the newer commit comes last.
+    let repo = eight("verify: test ! -e w2/new || test ! -e w6/file\n");
+    repo.pw("pw-integrate run").data();
+    repo.worker("task-2-w2").write("w2/new", "x\n").commit("[COMPLETE] more");
+    let details = &repo.pw("pw-integrate run").error(4, "gate_failed")["details"];
+    assert_eq!(details["faults"][0]["workers"], json!(["task-6", "task-2"]), "{details:#}");
+    assert_eq!(details["faults"][0]["alone"], json!(true), "{details:#}");
+    // Who fails upon the base alone is named alone.
+    let repo = eight("verify: test ! -e w2/new\n");
+    repo.pw("pw-integrate run").data();
+    repo.worker("task-2-w2").write("w2/new", "x\n").commit("[COMPLETE] more");
+    let details = &repo.pw("pw-integrate run").error(4, "gate_failed")["details"];
+    assert_eq!(
+        (&details["cause"], &details["workers"]),
+        (&json!("worker"), &json!(["task-2"])),
+        "{details:#}"
+    );
+}

@@ -61,6 +61,19 @@ fn a_hook_that_puts_files_right_takes_them_the_second_time() {
 }
 
 #[test]
+fn what_a_hook_puts_right_in_a_part_of_the_index_is_in_all_of_it() {
+    let repo = created(TWO);
+    hook(&repo, "pre-commit", "sed -i 's/ *$//' a/f; echo made >a/made; git add a");
+    let worker = repo.worker("a-x");
+    // What is staged of another's keeps the commit from being all of the index.
+    worker.write("a/f", "1  \n").write("b/theirs", "2\n").git(&["add", "b"]);
+    let said = worker.pw(&["blocked", "no key", "x"]).data();
+    assert_eq!(said["left"], json!(["b/theirs"]), "{said:#}");
+    assert_eq!(worker.git(&["status", "--porcelain"]), "A  b/theirs");
+    assert_eq!(worker.git(&["show", "HEAD:a/f"]), "1");
+}
+
+#[test]
 fn hooks_see_globs_as_git_means_them() {
     let repo = created(TWO);
     let worker = repo.worker("a-x");

@@ -184,3 +184,16 @@ fn a_ref_that_moved_at_the_last_moment_is_not_deleted() {
         assert_eq!(repo.git(&["for-each-ref", "--format=%(objectname)", name]), theirs.trim());
     }
 }
+
+#[test]
+fn refs_that_may_not_be_written_are_not_told_as_moved() {
+    let mut repo = crate::repo(pw_testkit::plans::TWO);
+    let refused = "fatal: prepare: cannot lock ref 'refs/pw/two/record': Unable to create \
+                   '/r/.git/refs/pw/two/record.lock': Permission denied";
+    repo.shim_git(&format!(
+        "case \" $* \" in *' update-ref --stdin '*) cat >/dev/null; echo \"{refused}\" >&2; exit 128 ;; esac\n\
+         exec \"$GIT\" \"$@\""
+    ));
+    let error = repo.pw("pw-setup create plan.yaml").error(1, "cannot_write");
+    assert!(error["hint"].as_str().unwrap().contains("right to write"), "{error:#}");
+}

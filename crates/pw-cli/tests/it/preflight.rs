@@ -144,6 +144,10 @@ fn a_trial_that_fails_for_another_reason_or_is_left_out_is_said_so() {
         (&json!("broken"), &json!(["node_modules"]))
     );
     assert!(warned(&data, "node_modules") && warned(&data, "as `setup`"), "{data:#}");
+    // It is tried once more until it passes, and one field of it can be asked for.
+    let again = repo.pw("pw-setup create plan.yaml --only trial.output_tail").data();
+    assert_eq!(again, json!({ "trial": { "output_tail": "broken" } }));
+    repo.pw("pw-setup create plan.yaml --only trial.output").error(2, "usage");
 
     let repo = generated("verify: 'echo ran >>../../ran; exit 1'\n");
     let data = repo.pw("pw-setup create plan.yaml --no-trial").data();

@@ -1,7 +1,7 @@
 //! Where an archive is made or unpacked; what is in it is not looked at.
 
 use super::arguments::{Arguments, Known, Word};
-use super::decide::Change::{Content, Within};
+use super::decide::Change::{Content, Removal, Within};
 use super::judge::Judge;
 
 /// Judges a program that makes or unpacks archives.
@@ -36,6 +36,9 @@ fn tar(judge: &mut Judge<'_>, words: &[Word]) {
     if given.has(&["-c", "--create", "-r", "--append", "-u", "--update", "-A", "--delete"]) {
         let files: Vec<Word> = given.values(&["-f", "--file"]).cloned().collect();
         let is_file = |file: &&Word| file.text != "-";
+        if given.has(&["--remove-files"]) {
+            given.operands.iter().for_each(|file| judge.changes(Removal, file));
+        }
         return files.iter().filter(is_file).for_each(|file| judge.changes(Content, file));
     }
     if !given.has(&["-x", "--extract", "--get"]) || given.has(&["-O", "--to-stdout"]) {
@@ -80,7 +83,12 @@ fn seven_zip(judge: &mut Judge<'_>, words: &[Word]) {
     let operands: Vec<&Word> = words.iter().filter(|word| !word.text.starts_with('-')).collect();
     let verb = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     match (verb, operands.get(1)) {
-        ("a" | "u" | "d" | "rn", Some(file)) => judge.changes(Content, file),
+        ("a" | "u" | "d" | "rn", Some(file)) => {
+            judge.changes(Content, file);
+            if words.iter().any(|word| word.text == "-sdel") {
+                operands[2..].iter().for_each(|file| judge.changes(Removal, file));
+            }
+        }
         ("x" | "e", _) => {
             let to = words.iter().find_map(|word| word.text.strip_prefix("-o")).unwrap_or(".");
             judge.changes(Within, &Word::new(to));

@@ -83,7 +83,11 @@ const PROGRAMS: &[(&str, Known<'_>, Operands)] = &[
     ("unlink", NONE, All(Removal)),
     ("unxz", NONE, All(Content)),
     ("xz", Known { short: "T", long: &["--threads"] }, All(Content)),
-    ("zip", NONE, First(Content)),
+    (
+        "zip",
+        Known { short: "bnPt", long: &["--temp-path", "--suffixes", "--password"] },
+        First(Content),
+    ),
     ("zstd", Known { short: "oDT", long: &[] }, All(Content)),
     ("bunzip2", NONE, All(Content)),
     ("chattr", NONE, Behind(1, Content)),
@@ -221,7 +225,12 @@ fn program(judge: &mut Judge<'_>, name: &str, given: Arguments, role: Operands) 
         Second(change) => {
             operands.iter().skip(1).take(1).for_each(|file| judge.changes(change, file))
         }
-        First(change) => operands.iter().take(1).for_each(|file| judge.changes(change, file)),
+        First(change) => {
+            operands.iter().take(1).for_each(|file| judge.changes(change, file));
+            if name == "zip" && given.has(&["-m", "--move"]) {
+                operands.iter().skip(1).for_each(|file| judge.changes(Removal, file));
+            }
+        }
         Behind(count, change) => {
             let change = if is_recursive { Deep } else { change };
             let count = if skips_mode { 0 } else { count };

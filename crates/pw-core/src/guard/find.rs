@@ -5,6 +5,8 @@ use super::call::Call;
 use super::decide::{self, Change};
 use super::judge::Judge;
 use super::surroundings::Target;
+use crate::cache::is_cache;
+use crate::path::RepoPath;
 
 /// Judges `find`; returns what it prints, as far as that is known.
 pub(super) fn judge(judge: &mut Judge<'_>, words: &[Word]) -> String {
@@ -102,13 +104,17 @@ fn finds_scratch(judge: &Judge<'_>, start: &str, tests: &[Word]) -> bool {
         })
 }
 
-/// Returns whether git ignores what a pattern matches, by an example of it.
+/// Returns whether git ignores what a pattern matches, by an example of it, or whether that is what programs
+/// keep for themselves: nobody's work, also where no .gitignore names it.
 fn is_scratch(judge: &Judge<'_>, pattern: &str) -> bool {
     let mut example = pattern.replace(['*', '?'], "x");
     while let Some((before, (one, after))) =
         example.split_once('[').and_then(|(before, rest)| Some((before, rest.split_once(']')?)))
     {
         example = format!("{before}{}{after}", one.chars().next().unwrap_or('x'));
+    }
+    if is_cache(&RepoPath::from(example.as_str())) {
+        return true;
     }
     // `name/` in .gitignore is a folder: only what is in it tells.
     [example.clone(), format!("{example}/x")].iter().any(|path| {

@@ -30,9 +30,9 @@ const READERS: &str = "\
     annotate blame cat-file check-attr check-ignore check-mailmap check-ref-format cherry \
     column count-objects describe diff diff-files diff-index diff-pairs diff-tree \
     fmt-merge-msg for-each-ref fsck get-tar-commit-id grep help last-modified log ls-files \
-    ls-remote ls-tree mailinfo mailsplit merge-base merge-tree name-rev patch-id range-diff repo \
-    request-pull rev-list rev-parse shortlog show show-branch show-index show-ref status \
-    stripspace url-parse var verify-commit verify-pack verify-tag version whatchanged";
+    ls-remote ls-tree merge-base merge-tree name-rev patch-id range-diff repo request-pull \
+    rev-list rev-parse shortlog show show-branch show-index show-ref status stripspace \
+    url-parse var verify-commit verify-pack verify-tag version whatchanged";
 
 /// Verbs that change the worktree they run in and its branch, and nothing else.
 const OWN: &str = "\
@@ -276,6 +276,9 @@ pub(super) fn verdict(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Optio
         "read-tree" => denied("it replaces the index: get files back with `git restore`"),
         "init" | "clone" => repository(judge, verb, args),
         "archive" | "format-patch" | "bundle" => files_made(judge, verb, args),
+        "bugreport" | "diagnose" | "fast-export" | "mailinfo" | "mailsplit" => {
+            report_made(judge, verb, args)
+        }
         _ => return None,
     })
 }
@@ -533,6 +536,23 @@ fn files_made(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Verdict {
             return denied("take other work in with `pw-worker sync`");
         }
         _ => {}
+    }
+    Reads
+}
+
+/// Judges the files that readers write which name them by themselves: into a folder, or here.
+fn report_made(judge: &mut Judge<'_>, verb: &str, args: &[Word]) -> Verdict {
+    let long = ["--output-directory", "--suffix", "--mode", "--export-marks", "--import-marks"];
+    let args = read(args, if verb == "mailinfo" { "" } else { "osdf" }, &long);
+    let folder = args.values(&["-o", "--output-directory"]).last();
+    let folder = folder.map_or(String::new(), |folder| format!("{}/", folder.text));
+    match verb {
+        "mailinfo" => args.operands.iter().for_each(|file| judge.changes(Change::Content, file)),
+        "fast-export" => {
+            args.values(&["--export-marks"]).for_each(|file| judge.changes(Change::Content, file))
+        }
+        "mailsplit" => judge.changes(Change::Within, &Word::new(folder + ".")),
+        _ => judge.changes(Change::Content, &Word::new(format!("{folder}git-{verb}.txt"))),
     }
     Reads
 }

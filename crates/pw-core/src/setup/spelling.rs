@@ -26,17 +26,21 @@ pub fn warnings(plan: &Plan, files: &[RepoPath]) -> Vec<String> {
     let workers = plan.workers.iter().map(|worker| (worker.id.to_string(), &worker.owns));
     let all = [("shared".to_owned(), &plan.shared), ("union".to_owned(), &plan.union)];
     let is_taken = |path: &RepoPath| plan.workers.iter().any(|worker| worker.owns.owns(path));
-    let mut left = BUDGET;
+    let globs = workers.chain(all).flat_map(|(who, scope)| {
+        let globs = scope.globs().filter(|glob| !glob.starts_with('!'));
+        globs.map(move |glob| (who.clone(), glob.to_owned())).collect::<Vec<_>>()
+    });
+    let read: Vec<_> = globs
+        .take(BUDGET / files.len().max(1))
+        .map(|(who, glob)| (who, tree.first(&glob), glob))
+        .collect();
+    let is_lost = read.iter().all(|(_, found, _)| found.is_none());
     let mut warnings: Vec<String> = Vec::new();
-    for (who, scope) in workers.chain(all) {
-        for glob in scope.globs().filter(|glob| !glob.starts_with('!')) {
-            let Some(rest) = left.checked_sub(files.len()) else { return warnings };
-            left = rest;
-            if let Some(advice) = tree.advice(glob, &is_taken) {
-                let verb = if who == "shared" || who == "union" { "has" } else { "owns" };
-                let warning = format!("{who} {verb} `{glob}`, {advice}");
-                warnings.extend((!warnings.contains(&warning)).then_some(warning));
-            }
+    for (who, found, glob) in &read {
+        if let Some(advice) = tree.advice(glob, *found, is_lost, &is_taken) {
+            let verb = if who == "shared" || who == "union" { "has" } else { "owns" };
+            let warning = format!("{who} {verb} `{glob}`, {advice}");
+            warnings.extend((!warnings.contains(&warning)).then_some(warning));
         }
     }
     warnings
@@ -58,8 +62,15 @@ impl<'a> Tree<'a> {
         self.files.iter().find(|path| scope.owns(path))
     }
 
-    fn advice(&self, glob: &str, is_taken: &dyn Fn(&RepoPath) -> bool) -> Option<String> {
-        let found = self.first(glob);
+    /// Returns what could be meant by a glob, which matches `found` first. `is_lost`: no glob of the plan
+    /// matches anything, as in one that was written in a subfolder.
+    fn advice(
+        &self,
+        glob: &str,
+        found: Option<&RepoPath>,
+        is_lost: bool,
+        is_taken: &dyn Fn(&RepoPath) -> bool,
+    ) -> Option<String> {
         if let Some((spelled, file)) = self.taken_literally(glob)
             && found != Some(file)
         {
@@ -78,7 +89,14 @@ impl<'a> Tree<'a> {
         let other = other.or_else(|| self.misspelt(glob, is_taken));
         if let Some(other) = other {
             let form = if other.nfc().eq(glob.nfc()) { " in another Unicode form" } else { "" };
-            return Some(format!("which matches nothing, and `{other}`{form} would"));
+            return Some(format!(
+                "which matches nothing, and `{other}`{form} would; leave it if it is to be new"
+            ));
+        }
+        // A name alone is one that many folders have, and where the rest of the plan is right, a new one.
+        let is_name = !glob.trim_end_matches("/**").trim_end_matches('/').contains('/');
+        if is_name && !is_lost {
+            return None;
         }
         let below = self.below(glob)?;
         let named: Vec<String> =
@@ -152,8 +170,12 @@ impl<'a> Tree<'a> {
         }
         // Names of three letters differ in one letter all the time.
         let limit = (wanted.chars().count() / 3).min(2);
-        let near =
-            names.into_iter().filter(|name| (1..=limit).contains(&osa_distance(name, wanted)));
+        // `v2` beside `v1` is the next one, and not misspelt.
+        let letters = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
+        let is_near = |name: &&str| {
+            (1..=limit).contains(&osa_distance(name, wanted)) && letters(name) != letters(wanted)
+        };
+        let near = names.into_iter().filter(is_near);
         let spelled = near.map(|name| {
             let mut parts = parts.clone();
             parts[at] = name;
@@ -290,6 +312,9 @@ mod tests {
             "tests/**",
             "new",
             "uses/**, users/**",
+            "deep/**, users/**",
+            "src, users",
+            "packages/ui2/**",
         ] {
             assert_eq!(advice(glob), [""; 0], "{glob}");
         }
