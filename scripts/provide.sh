@@ -266,7 +266,7 @@ session_start() {
 } 2>/dev/null
 
 pw_long='two to five minutes, longer on a busy machine'
-pw_ways='install a release of the plugin, which has them, or a current Rust (see rustup.rs)'
+pw_ways='install a release of the plugin (its branch release), which has them, or a current Rust (see rustup.rs)'
 
 # Asks the guard. Without one, a worker's session changes nothing; what only tells it something is left out.
 guard() {
@@ -326,21 +326,32 @@ run_in_place "$pw_name" "$@"
 find_cargo || refuse helper_not_built "$pw_lack, and $pw_no_cargo" "$pw_ways, then run the same command again" '{}'
 start_build || refuse helper_not_built "$pw_lack, and they cannot be built: $pw_no_build" \
   "$pw_mend, then run the same command again" '{}'
-say "$pw_lack: building the helpers ($pw_long, once per version); log: $pw_log"
+say "$pw_lack: building the helpers,"
+say "once per version: $pw_long"
+say "log: $pw_log"
 
-# The Bash tool of the client gives up at 120 s, so this gives up earlier and says what to do.
-pw_wait=${PW_BUILD_WAIT:-100}
-case $pw_wait in *[!0-9]* | 0?*) pw_wait=100 ;; esac
+# The Bash tool of the client gives up at 120 s, so this gives up earlier and says what to do. A person at a terminal
+# sees it count, on one line, and may stop waiting at any time.
+pw_least_wait=100 pw_often=50 pw_counted=
+if [ -t 1 ]; then pw_least_wait=3600; fi
+if [ -t 2 ]; then pw_often=5; fi
+pw_wait=${PW_BUILD_WAIT:-$pw_least_wait}
+case $pw_wait in *[!0-9]* | 0?*) pw_wait=$pw_least_wait ;; esac
 pw_ticks=$((pw_wait * 5))
 while is_building || { [ -n "$pw_builder" ] && kill -0 "$pw_builder" 2>/dev/null; }; do
-  if [ $((pw_ticks % 50)) -eq 0 ]; then
+  if [ $((pw_ticks % pw_often)) -eq 0 ]; then
     pw_far=$(progress)
-    [ -z "$pw_far" ] || say "built $pw_far"
+    if [ -z "$pw_far" ]; then :; elif [ -t 2 ]; then
+      pw_counted=yes && printf '\r%s: built %s ' "$pw_name" "$pw_far" >&2
+    else
+      say "built $pw_far"
+    fi
   fi
   [ "$pw_ticks" -gt 0 ] || refuse helper_building "the helpers are still being built${pw_far:+ ($pw_far)}" \
     "run the same command again in a minute; the build goes on" "{\"log\":$(json "$pw_log")}"
   if sleep 0.2 2>/dev/null; then pw_ticks=$((pw_ticks - 1)); else sleep 1 && pw_ticks=$((pw_ticks - 5)); fi
 done
+[ -z "$pw_counted" ] || echo >&2
 if ! is_fresh; then
   has_failed || :
   refuse helper_not_built "building the helpers failed${pw_cause:+: $pw_cause}" \

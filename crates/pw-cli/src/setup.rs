@@ -48,7 +48,7 @@ enum Command {
         /// The plan, a YAML file
         plan: PathBuf,
     },
-    /// Makes what the plan's first wave needs; again when part of it is there
+    /// Makes branch, worktree and launcher of each worker of the first wave; again, what is missing
     Create {
         /// The plan, a YAML file
         plan: PathBuf,

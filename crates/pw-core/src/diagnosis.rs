@@ -222,15 +222,17 @@ pub fn helpers(origin: &Origin, version: &str) -> Diagnosis {
             .warning(format!(
                 "{version}, built from {from}, and cargo is not there to build the next version"
             ))
-            .remedy("install a release of the plugin, or Rust (see rustup.rs)"),
+            .remedy(
+                "install a release of the plugin (its branch release), or Rust (see rustup.rs)",
+            ),
         Origin::Built { from, .. } => About::Helpers.ok(format!("{version}, built from {from}")),
         Origin::Other => About::Helpers.ok(format!("{version}, started by hand")),
     }
 }
 
-/// Judges the client, and whether the guard runs in its sessions.
-pub fn client(client: Client) -> Vec<Diagnosis> {
-    let is_there = match client.version {
+/// Judges whether the client is there, and recent enough.
+pub fn installed(client: Client) -> Diagnosis {
+    match client.version {
         _ if !client.is_there => About::Client.warning("claude is not on PATH").remedy(INSTALL),
         None => About::Client
             .warning("claude is installed, and does not say which version it is")
@@ -243,22 +245,28 @@ pub fn client(client: Client) -> Vec<Diagnosis> {
             ))
             .command(CommandLine::of("claude update")),
         Some(version) => About::Client.ok(format!("claude {} is installed", dotted(version))),
-    };
-    let trust = if client.is_guard_off {
-        About::Trust
-            .problem("the settings of the client switch this plugin or all hooks off: no worker is guarded")
-            .remedy("take `disableAllHooks` out of them, or switch the plugin on")
-    } else if client.is_there && !client.trusts {
-        About::Trust
-            .warning("the client was never told to trust this repository, so that each worker's session begins with that question")
-            .remedy("start it here once and agree")
-            .command(CommandLine::of("claude"))
-    } else if client.trusts {
-        About::Trust.ok("the client trusts this repository")
-    } else {
-        return vec![is_there];
-    };
-    vec![is_there, trust]
+    }
+}
+
+/// Judges whether the guard runs in the client's sessions here; nothing where there is no client
+/// to trust anything.
+pub fn trust(client: Client) -> Option<Diagnosis> {
+    if client.is_guard_off {
+        let message =
+            "the settings of the client switch this plugin or all hooks off: no worker is guarded";
+        let remedy = "take `disableAllHooks` out of them, or switch the plugin on";
+        return Some(About::Trust.problem(message).remedy(remedy));
+    }
+    match (client.trusts, client.is_there) {
+        (true, _) => Some(About::Trust.ok("the client trusts this repository")),
+        (false, true) => Some(
+            About::Trust
+                .warning("the client was never told to trust this repository, so that each worker's session begins with that question")
+                .remedy("start it here once and agree")
+                .command(CommandLine::of("claude")),
+        ),
+        (false, false) => None,
+    }
 }
 
 /// Says that a repository with a checkout is set to have none, which makes git answer nothing there.
@@ -298,7 +306,7 @@ pub fn identity(is_known: bool) -> Diagnosis {
         true => About::Identity.ok("git knows who commits"),
         false => About::Identity
             .problem("git does not know who commits, so that no worker can")
-            .remedy("git config user.name NAME; git config user.email ADDRESS"),
+            .remedy("set both: git config --global user.name NAME, and user.email ADDRESS"),
     }
 }
 

@@ -17,7 +17,7 @@ pub const NESTED: [&str; 7] = [
 ];
 
 /// What to do when there is no client.
-pub const INSTALL: &str = "install Claude Code, the npm package @anthropic-ai/claude-code";
+pub const INSTALL: &str = "install Claude Code: the npm package @anthropic-ai/claude-code, or without npm as code.claude.com/docs says";
 
 /// The name of the link to `pw-worker` in the folder of our files about a worker: its hooks and its
 /// launcher find the program there, so that they hold no path of a machine.

@@ -351,16 +351,23 @@ impl CommandLine {
     }
 
     /// Returns the command as it runs from where the user stands, who had the helper run in
-    /// `folder`: one of our helpers that names no folder gets that one.
+    /// `folder`: git, or one of our helpers, that names no folder gets that one.
     #[must_use]
     pub fn anchored(&self, folder: &Path) -> Self {
-        let Some((helper, rest)) = self.0.split_once(' ') else { return self.clone() };
-        let is_ours = HELPERS.contains(&helper);
-        let is_anywhere = rest.starts_with('-') || rest == "schema" || rest.contains(" -C ");
-        if !is_ours || is_anywhere {
-            return self.clone();
+        let Some((program, rest)) = self.0.split_once(' ') else { return self.clone() };
+        let is_bound = match program {
+            "git" => !rest.starts_with('-'),
+            _ => {
+                HELPERS.contains(&program)
+                    && !rest.starts_with('-')
+                    && rest != "schema"
+                    && !rest.contains(" -C ")
+            }
+        };
+        match is_bound {
+            true => Self::of(program).and("-C").path(folder).and(rest),
+            false => self.clone(),
         }
-        Self::of(helper).and("-C").path(folder).and(rest)
     }
 
     /// Appends a text that the reader is to replace by another, in the quotes that it needs then.
@@ -393,18 +400,19 @@ pub fn anchor(answer: &mut Value, folder: &Path) -> Vec<(String, String)> {
     match answer {
         Value::Array(items) => changed.extend(items.iter_mut().flat_map(|v| anchor(v, folder))),
         Value::Object(fields) => {
+            // The plan's own commands are told as the shell gets or got them.
+            let has_run = fields.contains_key("seconds");
             for (key, value) in fields.iter_mut() {
                 match value {
                     Value::String(text)
-                        if ["command", "next", "restore"].contains(&key.as_str()) =>
+                        if !has_run && ["command", "next", "restore"].contains(&key.as_str()) =>
                     {
                         let anchored = CommandLine::of(text).anchored(folder).to_string();
                         if anchored != *text {
                             changed.push((std::mem::replace(text, anchored.clone()), anchored));
                         }
                     }
-                    // The plan's own commands.
-                    _ if key == "will_run" || key == "gate" => {}
+                    _ if ["will_run", "gate", "trial"].contains(&key.as_str()) => {}
                     value => changed.extend(anchor(value, folder)),
                 }
             }
@@ -446,7 +454,12 @@ mod tests {
             ("pw-setup --help", "pw-setup --help"),
             ("pw-setup schema", "pw-setup schema"),
             ("pw-worker -C /x brief", "pw-worker -C /x brief"),
-            ("git status", "git status"),
+            ("git status", "git -C 'a b' status"),
+            ("git -C /x status", "git -C /x status"),
+            (
+                "git --git-dir /x/.git config core.bare false",
+                "git --git-dir /x/.git config core.bare false",
+            ),
             ("sh /x/launch.sh", "sh /x/launch.sh"),
         ] {
             assert_eq!(anchored(text), told);
@@ -460,6 +473,12 @@ mod tests {
         assert_eq!(answer["restore"], "pw-integrate -C d restore w");
         assert_eq!(answer["gate"]["command"], "pw-worker run");
         assert_eq!(changed.len(), 2);
+        for mut ran in [
+            json!({ "command": "git diff --check", "seconds": 3 }),
+            json!({ "trial": { "command": "git diff --check", "exit_code": 1 } }),
+        ] {
+            assert_eq!(anchor(&mut ran, Path::new("d")), [], "the plan's own");
+        }
     }
 
     #[test]

@@ -179,7 +179,7 @@ mod tests {
             || Hooks { names: vec!["commit-msg".to_owned()], missing: Some(".husky/_".to_owned()) };
         for (keys, found, words) in [
             ("", Found { git: Some((2, 30)), ..well() }, "2.39"),
-            ("", Found { has_identity: false, ..well() }, "git config user.name"),
+            ("", Found { has_identity: false, ..well() }, "git config --global user.name"),
             ("", Found { space: Some([5 << 20, 1 << 20]), ..well() }, "5 MiB and 1 MiB"),
             ("", Found { hooks: missing(), ..well() }, "as `setup`"),
             ("setup: npm ci\n", Found { hooks: missing(), ..well() }, "unless `setup`"),

@@ -149,7 +149,8 @@ impl<'a> Gatekeeper<'a> {
 
     fn run(&mut self, gate: &Gate, commit: &Oid, key: &(Oid, Oid)) -> Result<()> {
         let Self { workflow, context, .. } = *self;
-        context.progress(&format!("gate {} on {}", gate.name, commit.short()));
+        let again = if self.verdicts.contains_key(key) { ", once more, to be certain" } else { "" };
+        context.progress(&format!("gate {} on {}{again}", gate.name, commit.short()));
         let log = self.log(gate, &key.0);
         let mut worktree = match self.worktree.take() {
             Some(worktree) => worktree,

@@ -46,14 +46,17 @@ pub(super) fn doctor(context: &Context, options: &Options) -> Result<Answer> {
             if options.fix_permissions {
                 client::allow(&repo, &mut allowed)?;
             }
-            findings.extend(client::diagnoses(&repo));
+            findings.extend(client::diagnoses(Some(&repo)));
             findings.push(allowed.diagnosis());
             findings.extend(of_git(&repo)?);
             findings.extend(of_repository(context, &repo, options)?);
             permissions = Some(allowed);
         }
         Err(error) if options.fix_permissions => return Err(error),
-        Err(error) => findings.push(unopened(&error)),
+        Err(error) => {
+            findings.extend(client::diagnoses(None));
+            findings.push(unopened(&error));
+        }
     }
     Answer::of(&doctor::report(findings, permissions), |found| {
         view::doctor(found, context.is_whole)

@@ -212,25 +212,24 @@ pub(crate) fn doctor(doctor: &Doctor, is_whole: bool) -> String {
             Level::Warning => "warning",
             Level::Problem => "problem",
         };
-        let helps = remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
-        let told = format!("{mark}, {}: {}{}", about.word(), plain(message), plain(&helps));
-        out += &format!("\n{}\n", prose(&told));
+        out += &format!("\n{}\n", prose(&format!("{mark}, {}: {}", about.word(), plain(message))));
+        let end = if command.is_some() { ":" } else { "" };
+        out.extend(remedy.iter().map(|remedy| prose(&format!("  {}{end}", plain(remedy))) + "\n"));
         out.extend(command.iter().map(|command| format!("  {}\n", plain(command))));
     }
-    let rules = |rules: &[String]| -> String {
-        // Of a rule without arguments and the same with some, the one says the other.
-        let is_said = |rule: &String| {
-            let wider = rule.replace(')', " *)");
-            rules.contains(&wider)
-        };
-        let shown = rules.iter().filter(|rule| !is_said(rule));
-        shown.map(|rule| format!("    {rule}\n")).collect()
-    };
-    if let Some(allowed) = &doctor.permissions {
-        out += &rules(&allowed.missing);
-        if !allowed.written.is_empty() {
-            out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
-        }
+    let Some(allowed) = &doctor.permissions else { return out };
+    if is_whole && !allowed.missing.is_empty() {
+        out += &format!("\nrules that --fix-permissions writes\n{}", rules(&allowed.missing));
+    }
+    if !allowed.written.is_empty() {
+        out += &format!("\nwritten to {}\n{}", allowed.file, rules(&allowed.written));
     }
     out
+}
+
+/// Of a rule without arguments and the same with some, the one says the other.
+fn rules(rules: &[String]) -> String {
+    let is_said = |rule: &String| rules.contains(&rule.replace(')', " *)"));
+    let shown = rules.iter().filter(|rule| !is_said(rule));
+    shown.map(|rule| format!("  {rule}\n")).collect()
 }

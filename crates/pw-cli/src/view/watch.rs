@@ -274,7 +274,7 @@ impl Watch {
             return Line::styled(text, self.tone(Tone::Needs));
         }
         let detail = if self.is_wide { "back" } else { "details" };
-        let long = format!(" ↑↓ select  Enter {detail}  PgDn scroll  r look  q quit");
+        let long = format!(" ↑↓ select  Enter {detail}  PgDn scroll  r refresh  q quit");
         let keys = match long.chars().count() > usize::from(width) {
             true => format!(" ↑↓  Enter {detail}  q quit"),
             false => long,

@@ -84,7 +84,7 @@ fn each_fault_is_named_and_what_it_says_to_run_helps() {
             repo.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
             repo.git(&["reset", "-q", "--hard", "HEAD~1"]);
         }),
-        ("worktrees", "note", "1 branch belongs", |repo| {
+        ("worktrees", "note", "the branch `work/task-9-gone` belongs to no", |repo| {
             repo.git(&["branch", "work/task-9-gone"]);
         }),
     ];
@@ -152,7 +152,9 @@ fn what_only_a_person_can_put_right_is_said_in_words() {
         }
         let data = repo.pw_in(&folder, &["pw-setup", "doctor", "--verbose"]).data();
         let text = data.to_string();
-        assert!(text.contains(hint) && text.contains("\"helpers\""), "{data:#}");
+        for told in [hint, "\"helpers\"", "claude 2.1.332 is installed"] {
+            assert!(text.contains(told), "{told}: {data:#}");
+        }
     }
 }
 
@@ -245,6 +247,14 @@ fn people_see_the_worst_first_and_a_command_on_a_line_of_its_own() {
     let at = |words: &str| lines.iter().position(|line| line.contains(words)).unwrap();
     assert!(at("problem, settings") < at("note, settings"), "{shown}");
     assert!(lines.contains(&"  git config gc.pruneexpire 2.weeks.ago"), "{shown}");
+    // What helps is told after what is wrong, with nothing of another finding below it.
+    fs::remove_file(repo.beside(".claude/settings.json")).unwrap();
+    repo.git(&["branch", "work/task-9-gone"]);
+    let shown = repo.pw("pw-setup doctor --format human").stdout;
+    assert!(shown.ends_with("refuses the rest:\n  git branch -d work/task-9-gone\n"), "{shown}");
+    let whole = repo.pw("pw-setup doctor --format human --verbose").stdout;
+    let (_, rules) = whole.split_once("\nrules that --fix-permissions writes\n").expect(&whole);
+    assert!(rules.lines().all(|line| line.starts_with("  Bash(pw-")), "{whole}");
 }
 
 #[test]

@@ -142,3 +142,35 @@ fn quoted_commands_in_messages_have_verbs_of_their_helpers() {
         }
     }
 }
+
+#[test]
+fn with_a_folder_named_a_command_of_gits_runs_from_elsewhere_too() {
+    let repo = crate::created(pw_testkit::plans::TWO);
+    repo.pw("pw-worker -C worktrees/a-x blocked tone which?").data();
+    repo.git(&["branch", "work/task-9-gone"]);
+    // Another repository, in which the same command would find, or change, something else.
+    let elsewhere = repo.beside("elsewhere");
+    repo.sh(
+        &repo.root(),
+        &format!("git init -q {0} && git -C {0} branch -m work", elsewhere.display()),
+    );
+    let root = repo.root();
+    let from_there = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let named = [&words[..1], &["-C", root.to_str().unwrap()], &words[1..]].concat();
+        repo.pw_in(&elsewhere, &named).data()
+    };
+    let status = from_there("pw-monitor status");
+    let findings = from_there("pw-setup doctor")["findings"].clone();
+    let stray = |found: &&serde_json::Value| found["about"] == "worktrees";
+    let stray = findings.as_array().unwrap().iter().find(stray).expect("a branch of nobody's");
+    for (command, said) in
+        [(&status["next"][0]["command"], "which?"), (&stray["command"], "work/task-9-gone")]
+    {
+        let line = command.as_str().unwrap();
+        assert!(line.starts_with("git -C "), "{line}");
+        let output = repo.shell(line).current_dir(&elsewhere).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains(said), "{line}: {output:?}");
+    }
+}

@@ -17,18 +17,26 @@ pub(crate) fn shown(
     environment: &[(&str, &str)],
     line: &str,
 ) -> String {
+    at_terminal(&repo.helper(&repo.root(), &["pw-setup"]), width, environment, line)
+}
+
+/// Runs a line of the shell at a terminal, where and with what the model would run.
+pub(crate) fn at_terminal(
+    model: &std::process::Command,
+    width: u16,
+    environment: &[(&str, &str)],
+    line: &str,
+) -> String {
     let (mut pty, pts) = pty_process::blocking::open().unwrap();
     pty.resize(Size::new(24, width)).unwrap();
-    let words = ["sh", "-c", line];
-    let model = repo.helper(&repo.root(), &["pw-setup"]);
     let envs = model.get_envs().filter_map(|(name, value)| Some((name, value?)));
-    let command = Command::new(words[0])
-        .args(&words[1..])
+    let command = Command::new("sh")
+        .args(["-c", line])
         .env_clear()
         .envs(envs)
         .env("TERM", "xterm-256color")
         .envs(environment.iter().copied())
-        .current_dir(repo.root());
+        .current_dir(model.get_current_dir().unwrap());
     let mut child = command.spawn(pts).unwrap();
     let (mut text, mut bytes) = (String::new(), [0; 4096]);
     while let Ok(count @ 1..) = pty.read(&mut bytes) {
@@ -127,10 +135,16 @@ fn colours_are_those_of_the_terminal_and_none_where_there_should_be_none() {
 
 #[test]
 fn who_keeps_the_answer_in_a_file_sees_what_is_being_done() {
-    let repo = repo(&format!("{THREE}verify: 'true'\n"));
-    let shown = shown(&repo, 80, &[], "pw-setup create plan.yaml > answer.json");
-    assert!(shown.contains("creating task-1-users"), "{shown:?}");
+    let repo = repo(&format!("{THREE}verify: test ! -e api/users.py\n"));
+    let made = shown(&repo, 80, &[], "pw-setup create plan.yaml > answer.json");
+    assert!(made.contains("creating task-1-users"), "{made:?}");
     assert!(repo.read("answer.json").starts_with("{\"schema\":\"pw-setup.create/1\""));
+    // A gate that is asked again says why.
+    repo.worker("task-1-users").write("api/users.py", "1").commit("[COMPLETE] users");
+    let line = "pw-integrate run --without task-2 --without task-3 > answer.json";
+    let tested = shown(&repo, 80, &[], line);
+    let (first, again) = tested.split_once(", once more, to be certain\n").expect(&tested);
+    assert!(first.contains("gate verify on ") && !again.contains("once more"), "{tested}");
 }
 
 #[test]

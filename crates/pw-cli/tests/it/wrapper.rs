@@ -13,9 +13,10 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use pw_testkit::repo::write_program;
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::terminal::at_terminal;
 
 mod packaged;
 mod unbuilt;
@@ -90,9 +91,13 @@ impl Plugin {
             let wrapper = fs::read_to_string(repository.join("bin").join(helper)).unwrap();
             write_program(&root.join("bin").join(helper), &wrapper);
         }
-        for file in
-            ["scripts/helper.sh", "scripts/provide.sh", ".claude-plugin/plugin.json", "Cargo.toml"]
-        {
+        for file in [
+            "scripts/helper.sh",
+            "scripts/provide.sh",
+            "scripts/demo",
+            ".claude-plugin/plugin.json",
+            "Cargo.toml",
+        ] {
             fs::copy(repository.join(file), root.join(file)).unwrap();
         }
         for source in
@@ -132,6 +137,12 @@ impl Plugin {
 
     fn wrapper(&self, name: &str) -> Command {
         self.command(self.root.join("bin").join(name))
+    }
+
+    /// Names a script of the plugin's as a shell takes it.
+    fn quoted(&self, script: &str) -> String {
+        let path = self.root.join(script).to_str().unwrap().replace('\'', r"'\''");
+        format!("sh '{path}'")
     }
 
     /// How many lines the fake cargo wrote to `calls` or `compiled`.
@@ -305,6 +316,38 @@ fn without_cargo_the_answer_says_what_to_install() {
     assert_eq!(error["code"], "helper_not_built");
     assert!(error["hint"].as_str().unwrap().contains("rustup.rs"));
     assert_eq!(error["next"], "pw-setup check plan.yaml");
+}
+
+#[test]
+fn the_demo_says_in_words_why_it_cannot_begin_and_leaves_nothing() {
+    let plugin = Plugin::new();
+    fs::remove_file(plugin.path("tools/cargo")).unwrap();
+    fs::create_dir(plugin.path("passing")).unwrap();
+    let passing = plugin.path("passing").to_str().unwrap().to_owned();
+    let demo = format!("{} --keep", plugin.quoted("scripts/demo"));
+    let told = at_terminal(&plugin.command("sh"), 80, &[("TMPDIR", &passing)], &demo);
+    assert!(told.contains("cargo was not found") && told.contains("branch release"), "{told}");
+    assert_eq!(fs::read_dir(plugin.path("passing")).unwrap().count(), 0);
+}
+
+#[test]
+#[ignore = "long; .ci/run runs it"]
+fn a_person_at_a_terminal_waits_to_the_end_and_sees_it_count_on_one_line() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    // Time flies: the build ends after more waiting than the client's tool would allow.
+    let sleep = "#!/bin/sh\n[ \"$1\" = 0.2 ] || exec /bin/sleep \"$1\"\necho x >>\"${0%/*}/slept\"\n\
+                 [ $(wc -l <\"${0%/*}/slept\") -lt 700 ] || rm -f \"${0%/*}/hold\"\n";
+    write_program(&plugin.path("tools/sleep"), sleep);
+    let told = at_terminal(
+        &plugin.wrapper("pw-setup"),
+        80,
+        &[],
+        &format!("{} there", plugin.quoted("bin/pw-setup")),
+    );
+    assert!(told.ends_with("pw-setup\n<there>") && plugin.count("slept") >= 700, "{told}");
+    let counted: Vec<&str> = told.lines().filter(|line| line.contains("built 38 of 150")).collect();
+    assert!(counted.len() == 1 && counted[0].matches('\r').count() > 1, "{told:?}");
 }
 
 #[test]

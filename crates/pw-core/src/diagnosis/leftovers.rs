@@ -133,15 +133,15 @@ pub fn worktrees(strays: &[Stray], branches: &[String]) -> Vec<Diagnosis> {
     };
     let mut found: Vec<Diagnosis> = strays.iter().map(stray).collect();
     if let Some(first) = branches.first() {
-        let (count, are) = match branches.len() {
-            1 => ("1 branch".to_owned(), "belongs"),
-            many => (format!("{many} branches"), "belong"),
+        let message = match branches.len() {
+            1 => format!("the branch `{first}` belongs to no recorded workflow"),
+            many => format!("{many} branches belong to no recorded workflow, `{first}` first"),
         };
         let delete = branches.iter().fold(CommandLine::of("git branch -d"), CommandLine::word);
         found.push(
             About::Worktrees
-                .note(format!("{count} {are} to no recorded workflow, `{first}` first"))
-                .remedy("git deletes those whose work is in the branch checked out")
+                .note(message)
+                .remedy("git deletes what is in the branch checked out, and refuses the rest")
                 .command(delete),
         );
     }

@@ -87,11 +87,11 @@ impl Allowed {
         }
         About::Permissions
             .note(format!(
-                "sessions here ask before they run a helper: {} are in no settings of the client",
+                "sessions here ask before they run a helper; {} would allow it",
                 rules(&self.missing)
             ))
             .remedy(
-                "if the user wants no questions, also none before a plan's own commands run, this writes them",
+                "if no questions are wanted, not even before a plan's own commands run (--verbose lists the rules)",
             )
             .command(Next::FixPermissions)
     }

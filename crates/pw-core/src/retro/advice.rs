@@ -292,7 +292,7 @@ fn red_gates(plan: &Plan, retro: &Retro) -> Vec<Recommendation> {
             }
             false => (
                 "verify_on_complete",
-                "True: a worker is complete only when the gate passes".to_owned(),
+                "Switched on, a worker is complete only when the gate passes".to_owned(),
             ),
         };
         Recommendation {

@@ -54,7 +54,7 @@ pub(super) fn counterfactuals(
     let told = |workers, least: Seconds, most: Seconds, what: &str| {
         let (from, to) = (about(least), about(most));
         let count = counted(workers, "worker");
-        let text = format!("with {count} {from} to {to}, not {}: {what}", about(elapsed));
+        let text = format!("with {count} ({what}) {from} to {to} instead of {}", about(elapsed));
         Counterfactual { workers, least_seconds: least, most_seconds: most, text }
     };
     let fewer = duration(&parts, count - 1);

@@ -448,7 +448,7 @@ fn headline(retro: &Retro, seconds: Seconds) -> String {
         ),
         (false, false) => format!("{done} of {workers} complete in {took}, with {alone} of work."),
         (false, true) if busy_seconds > seconds => {
-            format!("{workers} did in {took} what one session would have needed about {alone} for.")
+            format!("{workers} took {took}; one session would have needed about {alone}.")
         }
         (false, true) => format!(
             "{workers} took {took} for {alone} of work: one session might have been as quick."

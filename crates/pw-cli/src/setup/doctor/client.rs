@@ -26,17 +26,20 @@ const MAX_SIZE: u64 = 16 << 20;
 /// How long the client may take to say its version.
 const PATIENCE: Seconds = 10;
 
-pub(super) fn diagnoses(repo: &Repo) -> Vec<Diagnosis> {
+/// Returns what is to be said of the client, and of it in a repository where there is one.
+pub(super) fn diagnoses(repo: Option<&Repo>) -> Vec<Diagnosis> {
     let is_off = |text: &String| {
         serde_json::from_str(text).is_ok_and(|settings: Value| switches_guard_off(&settings))
     };
-    let client = session::client();
-    diagnosis::client(Client {
-        is_there: client.is_some(),
-        version: client.and_then(|client| version(&client)),
-        trusts: trusts(checkout(repo)),
-        is_guard_off: settings(repo).iter().any(is_off),
-    })
+    let program = session::client();
+    let client = Client {
+        is_there: program.is_some(),
+        version: program.and_then(|client| version(&client)),
+        trusts: repo.is_some_and(|repo| trusts(checkout(repo))),
+        is_guard_off: repo.is_some_and(|repo| settings(repo).iter().any(is_off)),
+    };
+    let trust = repo.and_then(|_| diagnosis::trust(client));
+    [diagnosis::installed(client)].into_iter().chain(trust).collect()
 }
 
 /// Asks a client for its version; nothing when it does not answer in time.
