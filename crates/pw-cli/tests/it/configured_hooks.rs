@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::repo;
 
 /// Returns a repository, unless git is older than that.
+#[expect(clippy::print_stderr, reason = "what was skipped is said")]
 fn since(minor: u32, plan: &str) -> Option<TestRepo> {
     let repo = repo(plan);
     let version = repo.git(&["version"]);
