@@ -243,7 +243,7 @@ fn of_code(code: Code) -> &'static str {
         }
         Code::NoCommit => "the user makes the first commit",
         Code::UnsafeRepository => {
-            "another user of the machine owns the folder; the user decides whether to trust it"
+            "`.error.message` says why git does not trust the folder; the user decides whether to"
         }
         Code::RecordUnreadable => {
             "give the user message and hint, stop: nothing was changed, branches and worktrees are as they were"

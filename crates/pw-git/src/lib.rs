@@ -24,6 +24,7 @@ mod merge_drivers;
 mod merge_process;
 mod message;
 mod objects;
+mod overrides;
 mod own_settings;
 mod past;
 mod path_queries;

@@ -17,6 +17,8 @@ use pw_core::failure::{Code, Failure};
 use pw_core::text::bounded;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::overrides;
+
 /// The git program, and the folder it is asked about.
 #[derive(Clone, Debug)]
 pub(crate) struct Git {
@@ -28,6 +30,9 @@ pub(crate) struct Git {
     may_fetch: bool,
     /// Whether calls that see the user's configuration run the user's hooks.
     has_hooks: bool,
+    /// Whether the repository was found under the user's own settings: from then on a bare one is
+    /// taken by its folder, which `safe.bareRepository=explicit`, the default of git 3.0, refuses.
+    is_found: bool,
 }
 
 /// Whose configuration a call sees.
@@ -62,47 +67,6 @@ const KEPT: &[&str] = &[
 /// What to do without a git that understands us.
 pub const INSTALL: &str = "install git 2.39 or newer, then run the same command again";
 
-/// Settings that would change what output means, for both profiles.
-const ALWAYS: &[&str] = &[
-    "core.fsmonitor=false",
-    "core.quotePath=false",
-    "core.commentChar=#",
-    "diff.orderFile=/dev/null",
-    "i18n.commitEncoding=UTF-8",
-    "i18n.logOutputEncoding=UTF-8",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "color.ui=false",
-    "status.showUntrackedFiles=normal",
-    "advice.detachedHead=false",
-];
-
-/// Settings that would change what a merge comes to.
-const PLUMBING: &[&str] = &[
-    "safe.directory=*",
-    "merge.renames=true",
-    "merge.directoryRenames=conflict",
-    "merge.conflictStyle=merge",
-    "core.attributesFile=/dev/null",
-    "commit.gpgSign=false",
-];
-
-/// Settings that leave out all hooks: those in a folder, and those that settings name, since git
-/// 2.54; git 2.55 switches these off by their event, 2.54 not at all.
-const NO_HOOKS: &[&str] = &[
-    "core.hooksPath=/dev/null",
-    "hook.pre-commit.enabled=false",
-    "hook.prepare-commit-msg.enabled=false",
-    "hook.commit-msg.enabled=false",
-    "hook.post-commit.enabled=false",
-    "hook.pre-merge-commit.enabled=false",
-    "hook.post-merge.enabled=false",
-    "hook.post-rewrite.enabled=false",
-    "hook.post-checkout.enabled=false",
-    "hook.post-index-change.enabled=false",
-    "hook.reference-transaction.enabled=false",
-];
-
 impl Git {
     /// Finds git on the search path once, to ask it about `dir`.
     pub(crate) fn find(dir: &Path) -> Result<Self> {
@@ -110,7 +74,14 @@ impl Git {
             Failure::new(Code::ProgramMissing, "git is not installed, or not on the search path")
                 .hint(INSTALL)
         })?;
-        Ok(Self { program, dir: dir.to_owned(), setting: None, may_fetch: false, has_hooks: true })
+        Ok(Self {
+            program,
+            dir: dir.to_owned(),
+            setting: None,
+            may_fetch: false,
+            has_hooks: true,
+            is_found: false,
+        })
     }
 
     /// Returns the same git, asked about another folder.
@@ -126,6 +97,11 @@ impl Git {
     /// Returns the same git, which may ask the remote of a partial clone for content.
     pub(crate) fn fetching(&self) -> Self {
         Self { may_fetch: true, ..self.clone() }
+    }
+
+    /// Returns the same git for a repository that was found.
+    pub(crate) fn of_found(&self, place: &Path) -> Self {
+        Self { is_found: true, ..self.at(place) }
     }
 
     /// Returns the same git, which runs none of the user's hooks.
@@ -174,9 +150,8 @@ impl Git {
             command.env("GIT_NO_LAZY_FETCH", "1");
         }
         let is_plumbing = profile == Profile::Plumbing;
-        let more = if is_plumbing { PLUMBING } else { &[] };
-        let hooks = if is_plumbing || !self.has_hooks { NO_HOOKS } else { &[] };
-        for setting in ALWAYS.iter().chain(more).chain(hooks).chain(&self.setting) {
+        let overrides = overrides::of(is_plumbing, self.has_hooks, self.is_found);
+        for setting in overrides.chain(self.setting) {
             command.arg("-c").arg(setting);
         }
         if is_plumbing {

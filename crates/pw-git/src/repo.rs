@@ -83,7 +83,7 @@ impl Repo {
         let worktrees = crate::worktree::list(git).map_err(|error| refusal(error, git.dir()))?;
         let layout = crate::layout::find(git, &worktrees)?;
         let is_linked = layout.root.join(".git").symlink_metadata().is_ok();
-        let asked = git.at(if is_linked { &layout.root } else { &layout.common });
+        let asked = git.of_found(if is_linked { &layout.root } else { &layout.common });
         let here = git.dir().to_owned();
         let (union, author) = (Scope::default(), OnceLock::new());
         let mut repo = Self { git: asked, here, layout, worktrees, union, author };
@@ -221,7 +221,10 @@ impl Repo {
 /// Gives git's refusals a name. The words are git's own in the C locale, and tested.
 fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
     let Some(git) = error.downcast_ref::<GitError>() else { return error };
-    let is_nowhere = git.stderr.contains("not a git repository");
+    // The second is what git 2.55 says of a link that leads nowhere.
+    let is_nowhere = ["not a git repository", "does not point to a valid repository"]
+        .iter()
+        .any(|said| git.stderr.contains(said));
     let failure = if (is_nowhere || git.stderr.contains("invalid gitfile format"))
         && let Some((lost, root)) = crate::worktree_links::lost(dir)
     {
@@ -241,6 +244,12 @@ fn refusal(error: anyhow::Error, dir: &Path) -> anyhow::Error {
             "git refuses this repository, since another user owns it",
         )
         .hint("if you trust it, add it to safe.directory as git's message says")
+    } else if git.stderr.contains("cannot use bare repository") {
+        Failure::new(
+            Code::UnsafeRepository,
+            "git takes a bare repository only by name: safe.bareRepository is explicit",
+        )
+        .hint("run it in one of its worktrees, or in a folder whose .git is a link to it")
     } else {
         return error;
     };

@@ -220,7 +220,7 @@ fn a_name_that_is_known_in_the_checkout_alone_is_asked_for_before_anybody_starts
         pw_testkit::repo::Answer::from(helper.output().unwrap())
     };
     let created = nameless(&["pw-setup", "create", "plan.yaml"], &repo.root()).data();
-    assert!(created["warnings"].to_string().contains("git config user.name"), "{created:#}");
+    assert!(created["warnings"].to_string().contains("user.name NAME"), "{created:#}");
     let worker = repo.worker("a-x");
     worker.write("a", "1\n");
     let error = nameless(&["pw-worker", "checkpoint", "x"], &worker.path).error(1, "no_identity");

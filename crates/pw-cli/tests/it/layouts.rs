@@ -32,6 +32,12 @@ fn clone(repo: &TestRepo, more: &[&str], to: &Path) {
     repo.git(&words);
 }
 
+/// As git 3.0 does by itself: a bare repository is not found by standing in it.
+fn take_bare_by_name(repo: &TestRepo) {
+    let settings = repo.beside("gitconfig").to_string_lossy().into_owned();
+    repo.git(&["config", "--file", &settings, "safe.bareRepository", "explicit"]);
+}
+
 fn bare(repo: &TestRepo, name: &str, is_linked: bool) -> Place {
     let folder = repo.beside("project");
     clone(repo, &["--bare"], &folder.join(name));
@@ -39,6 +45,7 @@ fn bare(repo: &TestRepo, name: &str, is_linked: bool) -> Place {
         std::fs::write(folder.join(".git"), format!("gitdir: ./{name}\n")).unwrap();
     }
     repo.git_in(&folder.join(name), &["worktree", "add", "-q", "../main", "main"]);
+    take_bare_by_name(repo);
     Place { here: folder.join("main"), root: folder, base: Some("main") }
 }
 
@@ -214,6 +221,9 @@ fn a_bare_repository_without_a_folder_of_its_own_is_refused_with_a_way() {
     assert!(error["hint"].as_str().unwrap().contains("in the main checkout"), "{error:#}");
     repo.pw("pw-setup create plan.yaml").data();
     repo.pw_in(&repo.beside("side"), &["pw-monitor", "status"]).data();
+    take_bare_by_name(&repo);
+    let error = repo.pw_in(&served, &create).error(3, "unsafe_repository");
+    assert!(error["hint"].as_str().unwrap().contains("in one of its worktrees"), "{error:#}");
 }
 
 #[test]
@@ -231,7 +241,9 @@ fn the_main_checkout_keeps_its_settings_to_itself() {
         let tops = [top(&here), top(&side)];
         let common =
             repo.git_in(&here, &["rev-parse", "--path-format=absolute", "--git-common-dir"]);
-        let is_bare = || repo.git_in(Path::new(&common), &["rev-parse", "--is-bare-repository"]);
+        let is_bare = || {
+            repo.git_in(Path::new(&common), &["--git-dir=.", "rev-parse", "--is-bare-repository"])
+        };
         let bare = is_bare();
         repo.pw_in(&here, &["pw-setup", "create", &plan]).data();
         // Neither the user's worktrees nor the repository itself are others than before.

@@ -89,7 +89,7 @@ fn what_the_repository_lacks_is_said_with_what_helps() {
     nobody.env("EMAIL", "").env("GIT_CONFIG_COUNT", "0");
     repo.git(&["config", "user.useConfigOnly", "true"]);
     let answer: pw_testkit::repo::Answer = nobody.output().unwrap().into();
-    assert!(warned(&answer.data(), "git config user.name"), "{answer:?}");
+    assert!(warned(&answer.data(), "user.name NAME"), "{answer:?}");
 }
 
 /// A repository whose test needs a file that git ignores.
