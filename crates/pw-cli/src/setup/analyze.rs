@@ -74,13 +74,13 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
         trial.items_known = options.row.then(|| ItemsKnown::of(&past, &moments, workers));
     }
     let (mut items, notes) = items(&repo, &log, &files, &documents.texts)?;
-    let alike = item_words::find(&past, &files, &mut items);
-    let mut advised = advise(&past, &files, &trials, workers, &alike);
+    let expected = item_words::find(&past, &files, &mut items);
+    let mut advised = advise(&past, &files, &trials, workers, &expected.alike);
     advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
     advised.analysis.foretold = foretell(&past, &moments);
     if !options.documents.is_empty() {
         let wanted = options.workers.map(usize::from);
-        advised = with_items(advised, &past, &files, items, wanted);
+        advised = with_items(advised, &past, &files, (items, &expected), wanted);
         advised.analysis.notes.splice(0..0, documents.notes.into_iter().chain(notes));
     }
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {

@@ -201,17 +201,24 @@ fn items_that_name_no_file_are_split_by_the_words_of_past_changes() {
         repo.write(&format!("{top}/{part}.txt"), &format!("{number}\n"));
         repo.commit(&format!("fix({area}): handle {part} case {number}"));
     }
+    // An area that is plain where no file is: each change touches another one.
+    for page in 0..16 {
+        repo.write(&format!("billing/guide/{page}.txt"), "text\n");
+        repo.commit(&format!("guide: page {page}"));
+    }
     let document = "- Remember the login in the form\n- Store of invoices is slow\n\
-                    - Better ranking for short words\n- Logins end after a day\n- Dark mode\n";
+                    - Better ranking for short words\n- Logins end after a day\n- Dark mode\n\
+                    - guide: say more\n";
     let data = analyzed(&repo, document, " --workers 3 --emit-plan split.yaml");
     let items = data["items"].as_array().unwrap();
     let first = |at: usize| items[at]["probable_files"][0]["path"].clone();
     assert_eq!((first(0), first(1)), (json!("accounts/form.txt"), json!("billing/store.txt")));
     assert_eq!((&items[0]["files"], &items[4]["probable_files"]), (&json!([]), &Value::Null));
+    assert_eq!(items[5]["probable_files"], Value::Null, "{data:#}");
     assert!(items[0]["probable_files"][0]["changes"].as_u64() >= Some(6), "{data:#}");
     assert_eq!(data["verdict"]["advice"], "split", "{data:#}");
     let reason = data["verdict"]["reason"].as_str().unwrap();
-    assert!(reason.contains("the files of 4 guessed by words of past changes"), "{reason}");
+    assert!(reason.contains("the files of 5 guessed by words of past changes"), "{reason}");
     assert_eq!(data["schedule"]["unplaced"], json!(["item-5"]));
 
     // Both items about logins have one worker, who owns what they probably change and its neighbours.

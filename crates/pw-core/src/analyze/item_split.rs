@@ -6,7 +6,7 @@ use super::advise::{Advised, LISTED, MOST_CROSSING, WORTH_IT, name, round};
 use super::backtest::{PRACTICE, Past};
 use super::coupling::{self, Pair};
 use super::item_scopes::{self, Owned};
-use super::item_words::{self, Parts};
+use super::item_words::{self, Expected, Parts};
 use super::items::{ItemFile, WorkItem};
 use super::kinds::Kind;
 use super::log::{PathId, share};
@@ -25,11 +25,11 @@ pub fn with_items(
     mut advised: Advised,
     past: &Past<'_>,
     files: &[PathId],
-    items: Vec<WorkItem>,
+    (items, expected): (Vec<WorkItem>, &Expected),
     wanted: Option<usize>,
 ) -> Advised {
     let pairs = pairs(past, files);
-    let made_for_them = Parts::of(&items, &advised);
+    let made_for_them = Parts::of(&items, expected, &advised);
     let work = work(&items, &pairs, made_for_them.as_ref());
     let schedule = work.schedule(made_for_them.as_ref().map(Parts::number).or(wanted));
     let duties = &schedule.duties;

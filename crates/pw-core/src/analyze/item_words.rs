@@ -15,18 +15,31 @@ use crate::scope::Scope;
 /// What a file that is named weighs beside all that are probable.
 const NAMED: f64 = 2.0;
 
-/// Finds the files that items probably change which name none. Returns, where most items are such, the past
-/// changes that are like each, for a split to be made for them; else none.
-pub fn find(past: &Past<'_>, files: &[PathId], items: &mut [WorkItem]) -> Vec<Alike> {
+/// What the words of items tell.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Where most items name no file, the past changes that are like each; a split is to be made for these.
+    pub alike: Vec<Alike>,
+    /// By item: the files it may change, and of all that speaks for any the share that speaks for each.
+    likely: Vec<Vec<(RepoPath, f64)>>,
+}
+
+/// Finds the files that items probably change which name none.
+pub fn find(past: &Past<'_>, files: &[PathId], items: &mut [WorkItem]) -> Expected {
     let mut known = past.changes.until(past.changes.entries.len(), PRACTICE);
     known.files = files.to_vec();
     let subjects = Subjects::new(past, &known);
     for item in items.iter_mut().filter(|item| item.files.is_empty()) {
         item.probable_files = subjects.probable(&item.action);
     }
+    if !are_mostly_words(items) {
+        return Expected::default();
+    }
     let alike = items.iter().map(|item| subjects.alike(&item.action));
-    let alike: Vec<Alike> = alike.filter(|alike| !alike.is_empty()).collect();
-    if are_mostly_words(items) { alike } else { Vec::new() }
+    Expected {
+        alike: alike.filter(|alike| !alike.is_empty()).collect(),
+        likely: items.iter().map(|item| subjects.shares(&item.action)).collect(),
+    }
 }
 
 /// Returns whether more than half of the items name no file, and something is known of them all the same.
@@ -54,13 +67,14 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Returns the parts of an answer that was made for these items; `None` where most of them name their files.
-    pub(super) fn of(items: &[WorkItem], advised: &Advised) -> Option<Self> {
+    pub(super) fn of(items: &[WorkItem], expected: &Expected, advised: &Advised) -> Option<Self> {
         let globs = Some(advised.globs.clone()).filter(|globs| globs.len() > 1)?;
         let scopes: Vec<Scope> =
             globs.iter().map(|globs| Scope::parse(globs).ok()).collect::<Option<_>>()?;
         let names = advised.analysis.workers.iter().map(|part| part.name.clone()).collect();
-        let of = items.iter().map(|item| part(item, &scopes)).collect();
-        are_mostly_words(items).then_some(Self { names, globs, of })
+        let both = items.iter().zip(&expected.likely);
+        let of: Vec<_> = both.map(|(item, likely)| part(item, likely, &scopes)).collect();
+        (!of.is_empty()).then_some(Self { names, globs, of })
     }
 
     pub(super) fn number(&self) -> usize {
@@ -87,8 +101,9 @@ impl Parts {
     }
 }
 
-/// Returns the part that owns most of an item's files, those of more past changes weighing more.
-fn part(item: &WorkItem, scopes: &[Scope]) -> Option<usize> {
+/// Returns the part that owns most of what an item names and may change, too little for a file to be told, too:
+/// the area may be plain where the file is not.
+fn part(item: &WorkItem, likely: &[(RepoPath, f64)], scopes: &[Scope]) -> Option<usize> {
     let mut weights = vec![0.0; scopes.len()];
     let mut add = |path: &RepoPath, weight: f64| {
         let owner = scopes.iter().position(|scope| scope.owns(path));
@@ -98,7 +113,7 @@ fn part(item: &WorkItem, scopes: &[Scope]) -> Option<usize> {
         let inner = RepoPath::new([file.path.as_bytes(), b"/new"].concat());
         add(if file.is_folder { &inner } else { &file.path }, NAMED);
     }
-    item.probable_files.iter().for_each(|file| add(&file.path, file.share));
+    likely.iter().for_each(|(path, share)| add(path, *share));
     let most = (0..weights.len()).rev().max_by(|a, b| weights[*a].total_cmp(&weights[*b]))?;
     Some(most).filter(|most| weights[*most] > 0.0)
 }

@@ -141,6 +141,15 @@ impl<'a> Subjects<'a> {
         told(&self.likely(text)).map(file).collect()
     }
 
+    /// Returns the files that a text may change with the share of each; none where only words are the same that all
+    /// have.
+    pub(super) fn shares(&self, text: &str) -> Vec<(RepoPath, f64)> {
+        let likely = self.likely(text);
+        let is_known = likely.first().is_some_and(|first| first.weight >= LEAST);
+        let path = |of: &Likely| self.past.changes.log.paths[of.path as usize].clone();
+        likely.iter().filter(|_| is_known).map(|of| (path(of), of.share)).collect()
+    }
+
     /// Returns the files that changed most of late: what is right as often by chance.
     pub(super) fn popular(&self) -> Vec<PathId> {
         let mut sums: BTreeMap<PathId, f64> = BTreeMap::new();
