@@ -11,7 +11,7 @@ use pw_core::path::RepoPath;
 use crate::process::{Rest, records};
 use crate::{GitError, Repo};
 
-/// One line of ids and times for each commit, then what it did to which file; of a merge, against
+/// A line of ids for each commit and its message, then what it did to which file; of a merge, against
 /// its first parent.
 const LOG: &[&str] = &[
     "log",
@@ -27,8 +27,12 @@ const LOG: &[&str] = &[
     "--no-textconv",
     "--no-relative",
     "--ignore-submodules=none",
-    "--format=%H %P",
+    "--encoding=UTF-8",
+    "--format=%H %P%n%B",
 ];
+
+/// Bytes of a line of a message that are kept.
+const MOST_SUBJECT: usize = 200;
 
 /// Files that a commit touched are kept up to this number in all, 24 MB; older commits are not
 /// read.
@@ -105,16 +109,29 @@ fn read(stdout: &mut impl BufRead, changes: usize) -> Result<Log> {
     Ok(log)
 }
 
-/// Reads the ids of a commit and its parents; `mainline` is the next commit of the chain of first
-/// parents.
-fn entry(ids: &[u8], mainline: &mut Option<Vec<u8>>) -> Entry {
+/// Reads the ids of a commit and its parents, and its message; `mainline` is the next commit of the chain of
+/// first parents.
+fn entry(header: &[u8], mainline: &mut Option<Vec<u8>>) -> Entry {
+    let end = header.iter().position(|byte| *byte == b'\n').unwrap_or(header.len());
+    let (ids, message) = header.split_at(end);
     let mut words = ids.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let (id, parent) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let is_mainline = mainline.as_deref().is_none_or(|next| next == id);
     if is_mainline {
         *mainline = Some(parent.to_vec());
     }
-    Entry { is_merge: words.next().is_some(), is_mainline, ..Entry::default() }
+    let subject = subject(message);
+    Entry { is_merge: words.next().is_some(), is_mainline, subject, ..Entry::default() }
+}
+
+/// Returns the first line of a message; of a merged pull request, the line that hosts put below it, too: its title.
+fn subject(message: &[u8]) -> String {
+    let mut lines = message.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let title = lines.next().filter(|_| first.starts_with(b"Merge pull request "));
+    let short =
+        |line: &[u8]| String::from_utf8_lossy(&line[..line.len().min(MOST_SUBJECT)]).into_owned();
+    short(first) + &title.map(|title| format!(" {}", short(title))).unwrap_or_default()
 }
 
 /// Reads one file of a commit; returns how many were kept.
@@ -180,7 +197,7 @@ mod tests {
     fn a_log_tells_renames_merges_and_the_mainline() {
         let id = |digit: &str| digit.repeat(40);
         let text = format!(
-            "{} {} {}\0\nM\0a\0{} {}\0\nR090\0old\0new\0A\0b c\0{} \0",
+            "{} {} {}\nMerge pull request #1\n\nFix a\n\0\nM\0a\0{} {}\nMove it\n\0\nR090\0old\0new\0A\0b c\0{} \0",
             id("3"),
             id("1"),
             id("2"),
@@ -193,6 +210,8 @@ mod tests {
         assert_eq!([entry(0), entry(1), entry(2)], [(true, true), (false, false), (false, true)]);
         let names: Vec<String> = log.paths.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["a", "old", "new", "b c"]);
+        let subjects: Vec<&str> = log.entries.iter().map(|entry| entry.subject.as_str()).collect();
+        assert_eq!(subjects, ["Merge pull request #1 Fix a", "Move it", ""]);
         let touches = [(2, TouchKind::RenamedFrom(1)), (3, TouchKind::Added)];
         assert_eq!(log.entries[1].touches, touches.map(|(path, how)| Touch { path, how }));
     }

@@ -11,7 +11,9 @@ use pw_core::analyze::backtest::{self, Moment, Past};
 use pw_core::analyze::emit;
 use pw_core::analyze::foretell::foretell;
 use pw_core::analyze::item_split::with_items;
+use pw_core::analyze::item_words;
 use pw_core::analyze::items::{Reading, Tracked, WorkItem};
+use pw_core::analyze::items_known::ItemsKnown;
 use pw_core::analyze::kinds::Kind;
 use pw_core::analyze::log::{Log, PathId};
 use pw_core::analyze::report::Advice;
@@ -69,14 +71,16 @@ pub(super) fn analyze(context: &Context, options: &Options) -> Result<Answer> {
         trial.bounds =
             pw_git::all(&played, |(moment, played)| past.bounds(moment, workers, played));
         trial.hindsight = options.row.then(|| past.hindsight(&moments, workers));
+        trial.items_known = options.row.then(|| ItemsKnown::of(&past, &moments, workers));
     }
-    let mut advised = advise(&past, &files, &trials, workers);
+    let (mut items, notes) = items(&repo, &log, &files, &documents.texts)?;
+    let expected = item_words::find(&past, &files, &mut items);
+    let mut advised = advise(&past, &files, &trials, workers, &expected.alike);
     advised.analysis.past = super::check::past(&repo, refs.get(HISTORY), None);
     advised.analysis.foretold = foretell(&past, &moments);
     if !options.documents.is_empty() {
-        let (items, notes) = items(&repo, &log, &files, &documents.texts)?;
         let wanted = options.workers.map(usize::from);
-        advised = with_items(advised, &past, &files, items, wanted);
+        advised = with_items(advised, &past, &files, (items, &expected), wanted);
         advised.analysis.notes.splice(0..0, documents.notes.into_iter().chain(notes));
     }
     if let Some((path, shown)) = plan.zip(options.emit_plan.as_ref()) {
@@ -115,6 +119,9 @@ fn items(
     files: &[PathId],
     documents: &[(String, String)],
 ) -> Result<(Vec<WorkItem>, Vec<String>)> {
+    if documents.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
     let reading = Reading::of(documents);
     let tracked = Tracked::new(files.iter().map(|path| log.paths[*path as usize].clone()));
     let names = reading.identifiers(&tracked);
@@ -136,6 +143,7 @@ fn trials(past: &Past<'_>, moments: &[Moment<'_>], wanted: Option<usize>) -> Vec
         played: played.by_ref().take(moments.len()).collect(),
         bounds: Vec::new(),
         hindsight: None,
+        items_known: None,
     };
     numbers.into_iter().map(trial).collect()
 }

@@ -1,5 +1,6 @@
 //! What the history says about a split.
 
+use pw_core::analyze::probable::ProbableFile;
 use pw_core::analyze::report::{Advice, Analysis, Backtest, Score};
 use pw_core::text::bounded;
 
@@ -48,7 +49,10 @@ pub(crate) fn analysis(analysis: &Analysis) -> String {
 fn items(analysis: &Analysis) -> String {
     let mut rows = table(&["item", "what", "files", "after", "to be asked"]);
     for item in &analysis.items {
-        let files: Vec<String> = item.files.iter().map(|file| file.path.to_string()).collect();
+        let named = item.files.iter().map(|file| file.path.to_string());
+        let guess = |file: &ProbableFile| format!("{}? ({:.0} %)", file.path, file.share * 100.0);
+        let probable = item.probable_files.iter().map(guess);
+        let files: Vec<String> = named.chain(probable).collect();
         let (after, unclear) = (item.after.join(" "), item.needs_clarification.join("; "));
         let what = bounded(&item.action, 60);
         rows.add_row([
@@ -80,9 +84,10 @@ fn list(title: &str, lines: impl Iterator<Item = String>) -> String {
     if lines.is_empty() { lines } else { format!("\n{title}\n{lines}") }
 }
 
-/// One row of each of the tables that `scripts/backtest` makes: the split, and what was foretold.
+/// One row of each of the tables that `scripts/backtest` makes: the split, what was foretold, and what items
+/// bring that are known by their words.
 pub(crate) fn row(analysis: &Analysis) -> String {
-    split_row(analysis) + &foretold_row(analysis)
+    split_row(analysis) + &foretold_row(analysis) + &items_row(analysis)
 }
 
 fn foretold_row(analysis: &Analysis) -> String {
@@ -101,15 +106,42 @@ fn foretold_row(analysis: &Analysis) -> String {
     )
 }
 
+fn items_row(analysis: &Analysis) -> String {
+    let backtest = analysis.backtest.as_ref();
+    let Some((backtest, known)) = backtest.and_then(|b| Some((b, b.items_known.as_ref()?))) else {
+        return "| - | - | - | - | - | - | - | - | - | - | - |\n".to_owned();
+    };
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    format!(
+        "| {:.2} | {:.2} | {:.2}/{:.2} | {:.0} % | {:.0} % | {} | {} | {} ({}) | {} | {} | {} |\n",
+        backtest.folders.speedup,
+        backtest.speedup.mean,
+        known.speedup,
+        known.inside,
+        closed(backtest, backtest.speedup.mean, backtest.best_possible),
+        closed(backtest, known.speedup, backtest.best_possible),
+        known.items,
+        percent(known.first),
+        percent(known.top_three),
+        percent(known.by_chance),
+        percent(known.precision),
+        percent(known.recall),
+        known.sure.map_or_else(|| "-".to_owned(), percent),
+    )
+}
+
+/// Returns how much of the way from folders to the best a speed-up is, in per cent.
+fn closed(backtest: &Backtest, speedup: f64, best: Score) -> f64 {
+    let folders = backtest.folders.speedup;
+    (speedup - folders) / (best.speedup - folders).max(0.01) * 100.0
+}
+
 fn split_row(analysis: &Analysis) -> String {
     let Some(backtest) = &analysis.backtest else {
         return "| - | - | - | - | - | - | - | - | - | - |\n".to_owned();
     };
     let Backtest { windows, speedup, inside, folders, random, best_possible, .. } = backtest;
     let single = backtest.best_single.unwrap_or(*best_possible);
-    let closed = |best: Score| {
-        (speedup.mean - folders.speedup) / (best.speedup - folders.speedup).max(0.01) * 100.0
-    };
     let advice = match analysis.verdict.advice {
         Advice::Split => "split",
         Advice::OneSession => "one session",
@@ -130,7 +162,7 @@ fn split_row(analysis: &Analysis) -> String {
         best_possible.speedup,
         best_possible.inside,
         (speedup.mean / folders.speedup - 1.0) * 100.0,
-        closed(single),
-        closed(*best_possible),
+        closed(backtest, speedup.mean, single),
+        closed(backtest, speedup.mean, *best_possible),
     )
 }

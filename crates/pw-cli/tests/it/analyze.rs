@@ -256,7 +256,7 @@ fn people_get_tables() {
     let shown = repo.pw("pw-setup analyze --format human").stdout;
     assert!(shown.starts_with("Split: ") && shown.contains("best possible"), "{shown}");
     let row = repo.pw("pw-setup analyze --format human --row").stdout;
-    assert_eq!((row.lines().count(), row.matches('|').count()), (2, 18), "{row}");
+    assert_eq!((row.lines().count(), row.matches('|').count()), (3, 30), "{row}");
 }
 
 #[test]

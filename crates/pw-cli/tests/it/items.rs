@@ -188,3 +188,51 @@ fn what_a_document_says_stays_data() {
     );
     assert!(plan.contains("# - See that?"), "{plan}");
 }
+
+/// Items that name no file are known by their words: what past changes with the same words touched.
+#[test]
+#[ignore = "long; .ci/run runs it"]
+fn items_that_name_no_file_are_split_by_the_words_of_past_changes() {
+    let repo = crate::repo("");
+    for number in 0..36 {
+        let (area, top) =
+            [("login", "accounts"), ("invoice", "billing"), ("ranking", "finder")][number % 3];
+        let part = ["form", "store"][number / 3 % 2];
+        repo.write(&format!("{top}/{part}.txt"), &format!("{number}\n"));
+        repo.commit(&format!("fix({area}): handle {part} case {number}"));
+    }
+    // An area that is plain where no file is: each change touches another one.
+    for page in 0..16 {
+        repo.write(&format!("billing/guide/{page}.txt"), "text\n");
+        repo.commit(&format!("guide: page {page}"));
+    }
+    let document = "- Remember the login in the form\n- Store of invoices is slow\n\
+                    - Better ranking for short words\n- Logins end after a day\n- Dark mode\n\
+                    - guide: say more\n";
+    let data = analyzed(&repo, document, " --workers 3 --emit-plan split.yaml");
+    let items = data["items"].as_array().unwrap();
+    let first = |at: usize| items[at]["probable_files"][0]["path"].clone();
+    assert_eq!((first(0), first(1)), (json!("accounts/form.txt"), json!("billing/store.txt")));
+    assert_eq!((&items[0]["files"], &items[4]["probable_files"]), (&json!([]), &Value::Null));
+    assert_eq!(items[5]["probable_files"], Value::Null, "{data:#}");
+    assert!(items[0]["probable_files"][0]["changes"].as_u64() >= Some(6), "{data:#}");
+    assert_eq!(data["verdict"]["advice"], "split", "{data:#}");
+    let reason = data["verdict"]["reason"].as_str().unwrap();
+    assert!(reason.contains("the files of 5 guessed by words of past changes"), "{reason}");
+    assert_eq!(data["schedule"]["unplaced"], json!(["item-5"]));
+
+    // Both items about logins have one worker, who owns what they probably change and its neighbours.
+    let workers = data["workers"].as_array().unwrap();
+    let with = |id: &str| {
+        let has = |part: &&Value| part["items"].as_array().unwrap().contains(&json!(id));
+        workers.iter().find(has).unwrap_or_else(|| panic!("{data:#}"))
+    };
+    assert_eq!(with("item-1"), with("item-4"));
+    assert_ne!(with("item-1"), with("item-2"));
+    assert!(with("item-1")["owns"].to_string().contains("accounts"), "{data:#}");
+    repo.follow(&data["next"][0]["command"]);
+    let plan = repo.read("split.yaml");
+    assert!(plan.contains("# probably, by words of past changes: accounts/form.txt ("), "{plan}");
+    let shown = repo.pw("pw-setup analyze todo.md --format human").stdout;
+    assert!(shown.contains("accounts/form.txt? ("), "{shown}");
+}

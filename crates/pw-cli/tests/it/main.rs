@@ -67,6 +67,7 @@ mod small;
 mod snapshot;
 mod soak;
 mod sparse;
+mod split;
 mod squash;
 mod states;
 mod submodule;

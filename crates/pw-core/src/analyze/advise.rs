@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::backtest::{Bounds, Outcome, Past, Played, choose, chosen, interval, mean};
 use super::coupling::{self, Pair};
+use super::items_known::ItemsKnown;
 use super::kinds;
 use super::log::{Known, PathId, share};
 use super::report::{
     Advice, Analysis, Backtest, Coverage, Estimate, Hub, OtherCount, Part, Recommendation, Score,
 };
 use super::scopes::{self, Unsaid};
+use super::search::Alike;
 use super::split::{self, WAYS, Way};
 use super::tree::{Node, Split};
 use crate::path::RepoPath;
@@ -39,6 +41,8 @@ pub struct Evaluation {
     pub bounds: Vec<Bounds>,
     /// What one split that knew all windows would have made of them, where that was asked for.
     pub hindsight: Option<Outcome>,
+    /// What splits made for the items to come would have, where that was asked for.
+    pub items_known: Option<ItemsKnown>,
 }
 
 impl Evaluation {
@@ -71,18 +75,24 @@ pub struct Advised {
 }
 
 /// Answers from a past, the files of today, and the numbers of workers that were tried; `wanted` is
-/// the number to split for.
-pub fn advise(past: &Past<'_>, files: &[PathId], trials: &[Evaluation], wanted: usize) -> Advised {
+/// the number to split for, `items` what is to be done where its words say more than the past alone.
+pub fn advise(
+    past: &Past<'_>,
+    files: &[PathId],
+    trials: &[Evaluation],
+    wanted: usize,
+    items: &[Alike],
+) -> Advised {
     let mut notes = notes(past);
     let trial = trials.iter().find(|trial| trial.workers == wanted);
     let backtest = trial.filter(|t| !t.played.is_empty()).map(|trial| backtest(trial, trials));
     let mut verdict = verdict(past, files, backtest.as_ref());
     let mut known = past.changes.until(past.changes.entries.len(), super::backtest::PRACTICE);
     known.files = files.to_vec();
-    let way = backtest.as_ref().map_or(Way::Search, |backtest| backtest.way);
+    let way = backtest.as_ref().filter(|_| items.is_empty()).map_or(Way::Search, |b| b.way);
     let (split, globs) = match files.len() {
         0 | 1 => (None, Vec::new()),
-        _ => match say(past, &known, way, wanted) {
+        _ => match say(past, &known, (way, items), wanted) {
             Ok((split, globs)) => (Some(split), globs),
             Err(why) => {
                 notes.push(why);
@@ -192,6 +202,7 @@ fn backtest(trial: &Evaluation, trials: &[Evaluation]) -> Backtest {
         random: score(trial.bounds.iter().map(|bounds| bounds.random)),
         best_possible: score(trial.bounds.iter().map(|bounds| bounds.oracle)),
         best_single: trial.hindsight.map(|outcome| score([outcome].into_iter())),
+        items_known: trial.items_known.clone(),
         others: others.collect(),
     }
 }
@@ -235,10 +246,10 @@ fn verdict(past: &Past<'_>, files: &[PathId], backtest: Option<&Backtest>) -> Re
 fn say(
     past: &Past<'_>,
     known: &Known,
-    way: Way,
+    (way, items): (Way, &[Alike]),
     workers: usize,
 ) -> Result<(Split, Vec<Vec<String>>), String> {
-    let training = past.training(known);
+    let training = past.expecting(known, items);
     let nodes: Vec<Node> = unshared(past, known);
     let mut last = None;
     let splits = split::ways(&training, workers);

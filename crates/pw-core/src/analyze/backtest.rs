@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 use super::log::{Changes, Known, PathId, share};
 use super::random::Rng;
-use super::search::Training;
+use super::search::{Alike, Training};
 use super::split::{self, WAYS};
 use super::tree::{Node, Owner, Split, Tree};
 
@@ -72,7 +72,7 @@ type Written = (Node, bool);
 
 /// What a change wrote, shared files left out, and how many files it touched with them.
 #[derive(Clone, Debug)]
-struct PastChange {
+pub(super) struct PastChange {
     written: Vec<Written>,
     files: usize,
 }
@@ -91,7 +91,7 @@ pub struct Moment<'p> {
     /// What was known.
     pub known: Known,
     training: Training<'p>,
-    written: Vec<PastChange>,
+    pub(super) written: Vec<PastChange>,
 }
 
 /// The past, ready to be played.
@@ -132,7 +132,12 @@ impl<'a> Past<'a> {
 
     /// Returns what a search may learn from what was known at one moment.
     pub fn training(&self, known: &Known) -> Training<'_> {
-        Training::new(&self.tree, known, &|path| self.is_shared(path))
+        self.expecting(known, &[])
+    }
+
+    /// Returns the same for who knows what is to be done.
+    pub fn expecting(&self, known: &Known, items: &[Alike]) -> Training<'_> {
+        Training::expecting(&self.tree, known, &|path| self.is_shared(path), items)
     }
 
     /// Returns whether every worker may touch a path.
@@ -201,7 +206,7 @@ impl<'a> Past<'a> {
     }
 
     /// Plays changes with a split.
-    fn outcome(&self, split: &Split, changes: &[PastChange]) -> Outcome {
+    pub(super) fn outcome(&self, split: &Split, changes: &[PastChange]) -> Outcome {
         let mut load = vec![0; split.workers];
         let (mut several, mut inside, mut crossing) = (0, 0, 0);
         for change in changes {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::advise::Advised;
 use super::coupling::Pair;
 use super::items::WorkItem;
+use super::probable::ProbableFile;
 use super::report::{Analysis, Part};
 
 /// Returns the plan; what the user must still say is in it as a comment.
@@ -83,11 +84,21 @@ fn tasks(part: &Part, analysis: &Analysis) -> String {
         let before = if is_done_before(item) { "the part in these files of: " } else { "" };
         let task = quoted(&format!("{before}{}", comment(&item.action)));
         let _ = writeln!(out, "{head}      - {task} # {}", place(item));
+        if !item.probable_files.is_empty() {
+            let _ = writeln!(out, "      # {}", comment(&probably(item)));
+        }
         for unclear in &item.needs_clarification {
             let _ = writeln!(out, "      # ask: {}", comment(unclear));
         }
     }
     out
+}
+
+/// Returns the files of an item as its words alone tell them.
+fn probably(item: &WorkItem) -> String {
+    let file = |file: &ProbableFile| format!("{} ({:.0} %)", file.path, file.share * 100.0);
+    let files: Vec<String> = item.probable_files.iter().map(file).collect();
+    format!("probably, by words of past changes: {}", files.join(", "))
 }
 
 fn place(item: &WorkItem) -> String {

@@ -6,6 +6,7 @@ use super::advise::{Advised, LISTED, MOST_CROSSING, WORTH_IT, name, round};
 use super::backtest::{PRACTICE, Past};
 use super::coupling::{self, Pair};
 use super::item_scopes::{self, Owned};
+use super::item_words::{self, Expected, Parts};
 use super::items::{ItemFile, WorkItem};
 use super::kinds::Kind;
 use super::log::{PathId, share};
@@ -24,18 +25,23 @@ pub fn with_items(
     mut advised: Advised,
     past: &Past<'_>,
     files: &[PathId],
-    items: Vec<WorkItem>,
+    (items, expected): (Vec<WorkItem>, &Expected),
     wanted: Option<usize>,
 ) -> Advised {
     let pairs = pairs(past, files);
-    let work = work(&items, &pairs);
-    let schedule = work.schedule(wanted);
+    let made_for_them = Parts::of(&items, expected, &advised);
+    let work = work(&items, &pairs, made_for_them.as_ref());
+    let schedule = work.schedule(made_for_them.as_ref().map(Parts::number).or(wanted));
     let duties = &schedule.duties;
     let analysis = &mut advised.analysis;
-    let owned = item_scopes::owned(duties, &pairs).unwrap_or_else(|_| {
-        analysis.notes.push("the items' files cannot be said in scopes that are apart".to_owned());
-        Vec::new()
-    });
+    let owned = match &made_for_them {
+        Some(parts) => parts.owned(duties),
+        None => item_scopes::owned(duties, &pairs).unwrap_or_else(|_| {
+            let note = "the items' files cannot be said in scopes that are apart";
+            analysis.notes.push(note.to_owned());
+            Vec::new()
+        }),
+    };
     let crossing = crossing(past, duties, &owned, files);
     let names = names(duties);
     let unplaced = (0..items.len()).filter(|at| work.files[*at].is_empty());
@@ -69,13 +75,14 @@ fn pairs(past: &Past<'_>, files: &[PathId]) -> Vec<Pair> {
     ties.map(|tie| tie.named(|path| name(past, *path))).collect()
 }
 
-/// Returns what is to be shared out: lock files and changelogs belong to every worker.
-fn work<'a>(items: &'a [WorkItem], pairs: &[Pair]) -> Work<'a> {
-    let own = |item: &WorkItem| -> BTreeSet<ItemFile> {
-        let own = item.files.iter().filter(|file| !Kind::of(file.path.as_bytes()).is_shared());
-        own.cloned().collect()
+/// Returns what is to be shared out: lock files and changelogs belong to every worker. Where a split was made
+/// for the items, an item changes a part of it.
+fn work<'a>(items: &'a [WorkItem], pairs: &[Pair], made_for_them: Option<&Parts>) -> Work<'a> {
+    let is_own = |file: &ItemFile| !Kind::of(file.path.as_bytes()).is_shared();
+    let files: Vec<BTreeSet<ItemFile>> = match made_for_them {
+        Some(parts) => parts.marks().map(|mark| mark.into_iter().collect()).collect(),
+        None => items.iter().map(|item| item_words::files(item).filter(is_own).collect()).collect(),
     };
-    let files: Vec<BTreeSet<ItemFile>> = items.iter().map(own).collect();
     let mut users: BTreeMap<&RepoPath, Vec<usize>> = BTreeMap::new();
     for (at, file) in
         files.iter().enumerate().flat_map(|(at, own)| own.iter().map(move |f| (at, f)))
@@ -121,8 +128,14 @@ fn verdict(
             all.first().map_or_else(String::new, |file| file.path.to_string())
         ));
     }
+    let guessed =
+        items.iter().zip(&work.files).filter(|(item, of)| item.files.is_empty() && !of.is_empty());
+    let guessed = match guessed.count() {
+        0 => String::new(),
+        number => format!(" (the files of {number} guessed by words of past changes)"),
+    };
     let numbers = format!(
-        "{} for {} would be done {:.2} times as fast as in one session",
+        "{}{guessed} for {} would be done {:.2} times as fast as in one session",
         counted(items.len() - unplaced, "item"),
         counted(schedule.duties.len(), "worker"),
         timing.speedup

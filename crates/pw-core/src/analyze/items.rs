@@ -23,6 +23,7 @@ pub use self::resolve::Tracked;
 use self::sections::{Draft, Work};
 pub use self::words::Priority;
 use super::kinds::Kind;
+use super::probable::ProbableFile;
 use crate::graph;
 use crate::path::RepoPath;
 use crate::plan::Size;
@@ -44,7 +45,7 @@ const MAX_STEPS: usize = 60;
 const MAX_ACTION: usize = 160;
 
 /// One piece of work that a document asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkItem {
     /// `item-1` and so on, in the order of the documents; items that are done have none.
     pub id: String,
@@ -62,6 +63,9 @@ pub struct WorkItem {
     pub size: Option<Size>,
     /// The files and folders it names, and those that define what it names.
     pub files: Vec<ItemFile>,
+    /// Of one that names none, the files that it probably changes, the likeliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probable_files: Vec<ProbableFile>,
     /// Items that it comes after, by id.
     pub after: Vec<String>,
     /// What is to be asked before anybody starts on it, one text each.
@@ -170,6 +174,7 @@ impl Reading {
                 priority: draft.said(words::priority).or_else(|| draft.inherited(words::priority)),
                 size,
                 files,
+                probable_files: Vec::new(),
                 after: edges[*at].iter().filter_map(|other| id(*other)).collect(),
                 needs_clarification: unclear,
             }

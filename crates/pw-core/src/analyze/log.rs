@@ -36,6 +36,8 @@ pub struct Entry {
     pub files: usize,
     /// Of a merge, what differs from its first parent. Of a bulk commit, all but plain edits.
     pub touches: Vec<Touch>,
+    /// The first line of its message; of a merged pull request the title, too.
+    pub subject: String,
 }
 
 /// One file in one commit.
@@ -152,8 +154,8 @@ impl Changes<'_> {
     /// first.
     pub fn until(&self, end: usize, most: usize) -> Known {
         let mut names = Names(vec![UNMET; self.log.paths.len()]);
-        let (mut known, mut changes) = (Vec::new(), Vec::new());
-        for entry in self.entries[..end].iter().rev() {
+        let (mut known, mut changes, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, entry) in self.entries[..end].iter().enumerate().rev() {
             let is_wanted = !entry.is_bulk() && changes.len() < most;
             let mut files = Vec::new();
             for touch in &entry.touches {
@@ -177,6 +179,7 @@ impl Changes<'_> {
                 files.sort_unstable();
                 files.dedup();
                 changes.push(files);
+                places.push(place);
             }
         }
         // What no older change names was there before them, unless a later one made it.
@@ -184,7 +187,7 @@ impl Changes<'_> {
         let is_old = |at: &usize| names.0[*at] == UNMET && !made[*at];
         let old = (0..self.log.paths.len()).filter(is_old);
         known.extend(old.filter_map(|at| PathId::try_from(at).ok()));
-        Known { files: known, changes }
+        Known { files: known, changes, places }
     }
 
     /// Says of each path whether the first of the changes from this one on that name it has made it.
@@ -214,6 +217,8 @@ pub struct Known {
     pub files: Vec<PathId>,
     /// The files of each plain change, the newest first; those that are gone left out.
     pub changes: Vec<Vec<PathId>>,
+    /// The place of each of these in [`Changes::entries`].
+    pub places: Vec<usize>,
 }
 
 /// In [`Names`]: not met so far.

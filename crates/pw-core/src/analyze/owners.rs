@@ -184,7 +184,7 @@ impl<'t> Owners<'t> {
 
     /// Returns how much longer everything takes after a move of what was touched.
     fn more_time(&mut self, Move { to, whole }: Move) -> f64 {
-        let (workers, batch) = (self.workers, self.training.batch());
+        let workers = self.workers;
         let Touched { changes, load, batches, .. } = &mut self.touched;
         batches.clear();
         let mut more = 0.0;
@@ -194,7 +194,7 @@ impl<'t> Owners<'t> {
                 continue;
             }
             let weight = self.training.weight(touched.change);
-            let first = touched.change / batch * workers;
+            let first = self.training.batch_of(touched.change) * workers;
             let mut is_other = false;
             for (workers, weight) in [(touched.all, -weight), (after, weight)] {
                 if workers.is_power_of_two() {
@@ -267,7 +267,7 @@ impl<'t> Owners<'t> {
         let mut owners = counts.iter().enumerate().filter(|(_, files)| **files > 0);
         match (owners.next(), owners.next()) {
             (Some((owner, _)), None) => {
-                let first = change / self.training.batch() * self.workers;
+                let first = self.training.batch_of(change) * self.workers;
                 let load = &mut self.load[first..first + self.workers];
                 let before = time(load);
                 load[owner] += weight;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::coupling::Pair;
 use super::foretell::Foretold;
 use super::items::WorkItem;
+use super::items_known::ItemsKnown;
 use super::split::Way;
 use crate::next::NextStep;
 use crate::path::RepoPath;
@@ -119,6 +120,9 @@ pub struct Backtest {
     /// One split for all windows that knew them; only where `scripts/backtest` asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_single: Option<Score>,
+    /// Splits made for the items to come, known by their words alone; only where `scripts/backtest` asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_known: Option<ItemsKnown>,
     /// The same for other numbers of workers.
     pub others: Vec<OtherCount>,
 }
@@ -190,7 +194,7 @@ pub struct Timing {
     /// when no past change touches them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crossing: Option<f64>,
-    /// Items that no worker does, since they name no file that one could own.
+    /// Items that no worker does, since they name no file that one could own, and no past change is like them.
     pub unplaced: Vec<String>,
 }
 

@@ -338,6 +338,7 @@ mod tests {
             priority: None,
             size: Some(size),
             files: files.iter().map(file).collect(),
+            probable_files: Vec::new(),
             after: after.iter().map(|other| format!("item-{other}")).collect(),
             needs_clarification: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! What the search for a split learns from: past changes, as uses of places in a walk over the tree of folders.
 //! The search is in [`super::owners`].
 
-use super::log::{Known, PathId};
+use super::log::{Known, PathId, share};
 use super::tree::{Node, Owner, ROOT, Split, Tree};
 
 /// After how many changes one counts half.
@@ -17,6 +17,12 @@ const PROOF: f64 = 1.5;
 /// How many consecutive changes are treated as one: no worker should be idle in any of
 /// them.
 const BATCH: usize = 30;
+
+/// What items that are known weigh together, in weights of the whole past.
+const EXPECTED: f64 = 2.0;
+
+/// Changes of the past that are like what is to be done, by place among [`Known::changes`], each with its weight.
+pub(super) type Alike = Vec<(usize, f64)>;
 
 /// Past changes, prepared for the search: nodes in the order of a walk, so that what lies below a
 /// folder is one range.
@@ -36,17 +42,26 @@ pub struct Training<'a> {
     boundary: f64,
     /// How many consecutive changes are treated as one.
     batch: usize,
+    /// How many changes are past; those that are expected come behind them, and are one batch.
+    past: usize,
 }
 
 impl<'a> Training<'a> {
-    /// Prepares what was known, the newest change weighing most; `ignored` files belong to no worker.
-    pub fn new(tree: &'a Tree, known: &Known, ignored: &dyn Fn(PathId) -> bool) -> Self {
+    /// Prepares what was known, the newest change weighing most; `ignored` files belong to no worker. For who
+    /// knows what is to be done, past changes like each item are expected once more, and all items at once,
+    /// so that no worker is idle then.
+    pub fn expecting(
+        tree: &'a Tree,
+        known: &Known,
+        ignored: &dyn Fn(PathId) -> bool,
+        items: &[Alike],
+    ) -> Self {
         let age =
             |at: usize| 0.5_f64.powf(f64::from(u32::try_from(at).unwrap_or(u32::MAX)) / HALF_LIFE);
         let nodes = |files: &Vec<PathId>| -> Vec<Node> {
             files.iter().filter(|file| !ignored(**file)).map(|file| tree.node(*file)).collect()
         };
-        let changes: Vec<(f64, Vec<Node>)> = known
+        let mut changes: Vec<(f64, Vec<Node>)> = known
             .changes
             .iter()
             .enumerate()
@@ -56,7 +71,18 @@ impl<'a> Training<'a> {
         // Folders at the top that no change touched lately have an owner all the same.
         let tops = known.files.iter().map(|file| tree.at_depth(tree.node(*file), 1));
         let total: f64 = changes.iter().map(|(weight, _)| weight).sum();
-        Self::prepare(tree, &changes, tops, (f64::max(BOUNDARY, PROOF / total.max(1.0)), BATCH))
+        let past = changes.len();
+        let each = EXPECTED * total / share(items.len().max(1), 1);
+        for alike in items {
+            let sum: f64 = alike.iter().map(|(_, weight)| weight).sum();
+            let again = alike
+                .iter()
+                .map(|(at, weight)| (each * weight / sum, nodes(&known.changes[*at])))
+                .filter(|(_, files)| !files.is_empty());
+            changes.extend(again);
+        }
+        let batches = (f64::max(BOUNDARY, PROOF / total.max(1.0)), BATCH);
+        Self { past, ..Self::prepare(tree, &changes, tops, batches) }
     }
 
     /// Prepares changes that all weigh the same, for a search that knows the future: then no split
@@ -88,7 +114,18 @@ impl<'a> Training<'a> {
         let first_use =
             (0..=walk.len()).map(|at| uses.partition_point(|(place, _)| *place < at)).collect();
         let weight = changes.iter().map(|(weight, _)| weight / total).collect();
-        Self { tree, walk, parent, end, first_use, uses, weight, boundary, batch }
+        Self {
+            tree,
+            walk,
+            parent,
+            end,
+            first_use,
+            uses,
+            weight,
+            boundary,
+            batch,
+            past: changes.len(),
+        }
     }
 
     pub fn changes(&self) -> usize {
@@ -133,13 +170,13 @@ impl<'a> Training<'a> {
         self.boundary
     }
 
-    /// Returns how many consecutive changes are treated as one.
-    pub fn batch(&self) -> usize {
-        self.batch
+    /// Returns the batch that a change is in.
+    pub fn batch_of(&self, change: usize) -> usize {
+        if change < self.past { change / self.batch } else { self.past.div_ceil(self.batch) }
     }
 
     pub fn batches(&self) -> usize {
-        self.changes().div_ceil(self.batch)
+        self.past.div_ceil(self.batch) + usize::from(self.past < self.changes())
     }
 
     pub fn parent(&self, place: usize) -> usize {

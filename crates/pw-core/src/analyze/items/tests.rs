@@ -1,6 +1,9 @@
 #![expect(clippy::print_stdout, reason = "a test that measures prints what it found")]
 
 use super::*;
+use crate::analyze::backtest::Past;
+use crate::analyze::log::{Entry, Log, Touch, TouchKind};
+use crate::analyze::probable::Subjects;
 use crate::plan::Size::{L, M, S, Xl};
 
 /// What a person reads in one item: words of its beginning, files, ids of items before it.
@@ -169,6 +172,73 @@ fn a_document_of_thirty_mixed_items_is_read_as_by_hand() {
         "{notes}"
     );
     assert!(notes.contains("Background, Non-goals"), "{notes}");
+}
+
+/// What was done in such a service before, and in which of its files.
+const BEFORE: &[(&str, &[&str])] = &[
+    ("auth: check passwords in constant time", &["api/auth.py"]),
+    ("Send the mail for a new account", &["api/auth.py", "templates/mail.html"]),
+    ("auth: lock after many wrong passwords, undone", &["api/auth.py"]),
+    ("sessions: end a login after a day", &["api/sessions.py", "web/src/Settings.tsx"]),
+    ("Settings page for accounts", &["web/src/Settings.tsx"]),
+    ("search: index new notes", &["search/index.py"]),
+    ("search: rebuild the index on start", &["search/index.py"]),
+    ("search: rank titles first", &["search/rank.py"]),
+    ("Show results with the words around them", &["web/src/Results.tsx"]),
+    ("export: archive a folder", &["export/archive.py"]),
+    ("export: Markdown of attachments", &["export/markdown.py", "export/archive.py"]),
+    ("importers: read notes of Evernote", &["importers/evernote.py"]),
+    ("api: rate limits for each user", &["api/limits.py", "tests/test_limits.py"]),
+    ("limits: return the time to wait", &["api/limits.py"]),
+    ("docs: describe endpoints", &["docs/api.md"]),
+    ("web: editor keeps the cursor", &["web/src/Editor.tsx", "web/src/editor/utils.ts"]),
+    ("web: smaller bundle", &["web/vite.config.ts"]),
+    ("web: dates in the user's language", &["web/src/dates.ts"]),
+    ("Fix upload test", &["tests/test_upload.py"]),
+    ("health: answer while the database starts", &["api/health.py"]),
+    ("deploy: compose with Postgres 15", &["deploy/compose.yaml"]),
+    ("models: notes have tags", &["notes/models.py", "api/notes.py"]),
+    ("models: remove unused columns", &["notes/models.py"]),
+];
+
+/// The same document with no file named: its words and what was done before find the files.
+#[test]
+fn the_files_of_mixed_items_are_found_by_their_words() {
+    let paths: Vec<RepoPath> = TRACKED.iter().map(|path| RepoPath::from(*path)).collect();
+    let id =
+        |path: &&str| u32::try_from(TRACKED.iter().position(|of| of == path).unwrap()).unwrap();
+    let entry = |(subject, files): &(&str, &[&str])| Entry {
+        files: files.len(),
+        touches: files.iter().map(|f| Touch { path: id(f), how: TouchKind::Edited }).collect(),
+        subject: (*subject).to_owned(),
+        ..Entry::default()
+    };
+    let log = Log { paths, entries: BEFORE.iter().map(entry).collect(), ..Log::default() };
+    let past = Past::new(log.changes(), |path| Kind::of(path).is_shared());
+    let known = log.today(BEFORE.len());
+    let subjects = Subjects::new(&past, &known);
+
+    let (mut files, mut first, mut unknown) = (Measure::default(), Measure::default(), 0);
+    for item in read(include_str!("tests/mixed.md")).0 {
+        let plain: String = item.action.split('`').step_by(2).collect();
+        let told: Vec<String> =
+            subjects.probable(&plain).iter().map(|file| file.path.to_string()).collect();
+        let by_hand = BY_HAND.iter().find(|wanted| item.action.starts_with(wanted.0)).unwrap();
+        let wished: Vec<String> = by_hand.1.iter().map(|path| (*path).to_owned()).collect();
+        let wished: Vec<String> =
+            wished.into_iter().filter(|path| TRACKED.contains(&path.as_str())).collect();
+        if wished.is_empty() {
+            unknown += usize::from(told.is_empty());
+            continue;
+        }
+        println!("{}: {told:?}, by hand {wished:?}", item.action);
+        first.add(&told[..told.len().min(1)], &wished);
+        files.add(&told, &wished);
+    }
+    println!("{unknown} items of no file are known to be of none");
+    let (told, first) = (files.told("told"), first.told("first"));
+    assert!(told.0 >= 0.5 && told.1 >= 0.7 && first.0 >= 0.75, "{told:?} {first:?}");
+    assert_eq!(subjects.probable("Dark mode"), []);
 }
 
 #[test]
