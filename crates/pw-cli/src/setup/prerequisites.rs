@@ -66,6 +66,7 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
     let new = plan.workers.iter().filter(|worker| planned.is_new(worker)).count();
     Ok(Found {
         copies: prepare::files_to_copy(repo, plan)?,
+        ignored: if plan.copy.is_empty() { Vec::new() } else { repo.ignored()? },
         uncommitted,
         behind: behind.flatten(),
         submodules: submodules(repo, &record.base)?,
