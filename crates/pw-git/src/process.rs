@@ -64,6 +64,8 @@ pub const INSTALL: &str = "install git 2.39 or newer, then run the same command 
 const ALWAYS: &[&str] = &[
     "core.fsmonitor=false",
     "core.quotePath=false",
+    // A HEAD that is a symbolic link leads nowhere in a linked worktree.
+    "core.preferSymlinkRefs=false",
     "core.commentChar=#",
     "diff.orderFile=/dev/null",
     "i18n.commitEncoding=UTF-8",

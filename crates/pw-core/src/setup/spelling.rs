@@ -111,12 +111,13 @@ impl<'a> Tree<'a> {
         if found.is_some() {
             return None;
         }
-        let other = self.without_blanks(glob).or_else(|| self.in_another_case(glob));
-        let other = other.or_else(|| self.misspelt(glob, is_taken));
-        if let Some(other) = other {
+        if let Some(other) = self.without_blanks(glob).or_else(|| self.in_another_case(glob)) {
             let form = if other.nfc().eq(glob.nfc()) { " in another Unicode form" } else { "" };
+            return Some(format!("which matches nothing, and `{other}`{form} would"));
+        }
+        if let Some(other) = self.misspelt(glob, is_taken) {
             return Some(format!(
-                "which matches nothing, and `{other}`{form} would; leave it if it is to be new"
+                "which matches nothing, and `{other}` would; leave it if it is to be new"
             ));
         }
         // A name alone is one that many folders have, and where the rest of the plan is right, a new one.
