@@ -11,6 +11,7 @@ use crate::message_hooks::{self, MessageHooks};
 use crate::path::RepoPath;
 use crate::plan::{Plan, SKIP_PERMISSIONS};
 use crate::report::requires_nothing;
+use crate::setup::spelling::uncopied;
 use crate::text::counted;
 use crate::trial::{self, Trial};
 
@@ -70,6 +71,8 @@ pub struct WillRun {
 pub struct Found {
     /// The ignored files that `copy` and `.worktreeinclude` name.
     pub copies: Vec<RepoPath>,
+    /// All ignored files of the user's checkout; empty where the plan copies none.
+    pub ignored: Vec<RepoPath>,
     /// What is not committed in the user's checkout.
     pub uncommitted: Vec<RepoPath>,
     /// The remote-tracking branch of the base, and how many commits it has that the base lacks.
@@ -125,7 +128,7 @@ pub fn report(
         diagnosis::disk(found.space, found.worktrees).warned(),
         message_hooks.as_ref().and_then(message_hooks::warning),
         diagnosis::hooks(&found.hooks, setup).warned(),
-        trial.as_ref().and_then(trial::warning),
+        trial.as_ref().and_then(|trial| trial::warning(trial, &found.uncommitted)),
         uncommitted(plan, found),
         diagnosis::behind(found.behind.as_ref()).warned(),
         diagnosis::submodules(&found.submodules, setup).warned(),
@@ -134,6 +137,7 @@ pub fn report(
     .flatten()
     .collect();
     warnings.extend(settings(&found.settings).iter().filter_map(Diagnosis::warned));
+    warnings.extend(uncopied(plan, &found.ignored, &found.uncommitted));
     warnings.extend(switched_off(plan));
     warnings.extend(more);
     Prerequisites { will_run: WillRun::of(plan, found), message_hooks, trial, warnings }

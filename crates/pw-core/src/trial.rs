@@ -10,6 +10,7 @@ use crate::gate::End;
 use crate::path::RepoPath;
 use crate::plan::Plan;
 use crate::scope::Scope;
+use crate::setup::spelling::literal;
 
 /// How many ignored files are tried as what is missing, and how many of them an answer names.
 const MAX_TRIED: usize = 500;
@@ -196,7 +197,7 @@ impl OddLink {
 /// Returns globs for `copy` that have these ignored files: where there are many, folders and names
 /// that are in many places, as builds leave them.
 fn globs(files: &[RepoPath]) -> Vec<String> {
-    let text = |path: &RepoPath| path.to_string();
+    let text = |path: &RepoPath| literal(&path.to_string());
     if files.len() <= MAX_NAMED {
         return files.iter().map(text).collect();
     }
@@ -257,7 +258,7 @@ fn reason(output: &str) -> Option<String> {
 }
 
 /// Says what a worker would stumble over, with the plan's key that helps.
-pub fn warning(trial: &Trial) -> Option<String> {
+pub fn warning(trial: &Trial, uncommitted: &[RepoPath]) -> Option<String> {
     let said = trial.output_tail.as_deref().and_then(reason);
     let command = match said {
         Some(said) => format!("`{}` ({said:?})", trial.command),
@@ -268,6 +269,13 @@ pub fn warning(trial: &Trial) -> Option<String> {
         shown.collect::<Vec<_>>().join(", ")
     };
     let names = |paths: &[RepoPath]| paths.iter().map(RepoPath::to_string).collect::<Vec<_>>();
+    let output = trial.output_tail.as_deref().unwrap_or_default();
+    let is_named = |path: &&RepoPath| {
+        let path = path.to_string();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        name.contains('.') && [&trial.command, output].iter().any(|text| text.contains(name))
+    };
+    let named = uncommitted.iter().find(is_named);
     match trial.outcome {
         Outcome::Passed => None,
         Outcome::LacksFiles => Some(format!(
@@ -276,6 +284,11 @@ pub fn warning(trial: &Trial) -> Option<String> {
             list(&globs(&trial.copy)),
             if trial.copy.len() > MAX_NAMED { "; or build them in `setup`" } else { "" }
         )),
+        Outcome::Failed if named.is_some() => Some(format!(
+            "{command} fails in a fresh worktree of the base, where {} is not as in your checkout: commit that \
+             first if it is needed",
+            list(&names(named.map(std::slice::from_ref).unwrap_or_default()))
+        )),
         Outcome::Failed if !trial.made.is_empty() => Some(format!(
             "{command} fails in a fresh worktree, where {} of your checkout is not: if that is why, name \
              the command that makes it as `setup`",
@@ -283,7 +296,7 @@ pub fn warning(trial: &Trial) -> Option<String> {
         )),
         Outcome::Failed => Some(format!(
             "{command} fails in a fresh worktree of the base, for a reason that no ignored file of your \
-             checkout explains: details in `trial.output_tail`"
+             checkout of up to 1 MiB explains: details in `trial.output_tail`"
         )),
         Outcome::SetupFailed => {
             Some(format!("the setup command {command} fails in a fresh worktree of the base"))
@@ -360,16 +373,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_copied_is_spelled_as_a_glob_of_that_file() {
+        let files = ["conf/[env].json", "a/{x}/.env"].map(RepoPath::from);
+        let scope = Scope::parse(&globs(&files)).unwrap();
+        assert!(files.iter().all(|path| scope.owns(path)) && !scope.owns(&"conf/e.json".into()));
+    }
+
+    #[test]
     fn each_outcome_that_is_not_good_says_what_helps() {
         let mut trial = Trial::of("make", End::Exit(2), "no".to_owned());
-        assert!(warning(&trial).unwrap().contains("no ignored file"));
+        assert!(warning(&trial, &[]).unwrap().contains("no ignored file"));
+        trial.output_tail = Some("cannot find fix.py".to_owned());
+        let uncommitted = ["plan.yaml", "lib/fix.py"].map(RepoPath::from);
+        assert!(warning(&trial, &uncommitted).unwrap().contains("\"lib/fix.py\" is not as in"));
         trial.made = vec!["node_modules".into()];
-        assert!(warning(&trial).unwrap().contains("as `setup`"));
+        assert!(warning(&trial, &[]).unwrap().contains("as `setup`"));
         (trial.outcome, trial.copy) = (Outcome::LacksFiles, vec![".env".into()]);
-        assert!(warning(&trial).unwrap().contains("`copy: [\".env\"]`"));
+        assert!(warning(&trial, &[]).unwrap().contains("`copy: [\".env\"]`"));
         assert!(
-            warning(&Trial::of("make", End::Timeout, String::new())).unwrap().contains("smoke")
+            warning(&Trial::of("make", End::Timeout, String::new()), &[])
+                .unwrap()
+                .contains("smoke")
         );
-        assert_eq!(warning(&Trial::of("make", End::Exit(0), String::new())), None);
+        assert_eq!(warning(&Trial::of("make", End::Exit(0), String::new()), &[]), None);
     }
 }

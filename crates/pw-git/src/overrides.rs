@@ -4,6 +4,8 @@
 const ALWAYS: &[&str] = &[
     "core.fsmonitor=false",
     "core.quotePath=false",
+    // A HEAD that is a symbolic link leads nowhere in a linked worktree.
+    "core.preferSymlinkRefs=false",
     "core.commentChar=#",
     "diff.orderFile=/dev/null",
     "i18n.commitEncoding=UTF-8",

@@ -201,6 +201,7 @@ impl<'a> Finish<'a> {
         if let Some(checkout) = repo.checkout_of(&self.base) {
             repo.take_landing_back(&checkout.path)?;
             obstacles.note(self.require_quiet(checkout, is_ahead || has_conflicts))?;
+            obstacles.note(self.require_room(checkout, &self.result))?;
         }
         Ok(())
     }
@@ -255,14 +256,16 @@ impl<'a> Finish<'a> {
             _ => self.result.clone(),
         };
         if let Some(checkout) = &checkout {
-            self.require_clean(checkout, &commit)?;
+            self.require_quiet(checkout, true)?;
+            self.require_room(checkout, &commit)?;
         }
         self.verify(&commit)?;
         let name = self.base.full();
         match &checkout {
             Some(checkout) => {
                 // Checked again, since verifying may have taken long.
-                self.require_clean(checkout, &commit)?;
+                self.require_quiet(checkout, true)?;
+                self.require_room(checkout, &commit)?;
                 repo.fast_forward(&checkout.path, &self.before, &commit)?;
                 self.record(&commit, Transaction::default())?;
             }
@@ -438,9 +441,9 @@ impl<'a> Finish<'a> {
         Ok(())
     }
 
-    /// The same, and where a file that git does not track would be overwritten.
-    fn require_clean(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
-        self.require_quiet(checkout, true)?;
+    /// Refuses where a file that git does not track would be overwritten by what `commit` has and the base
+    /// has not.
+    fn require_room(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
         let repo = &self.workflow.repo;
         let shown = checkout.path.display();
         let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;

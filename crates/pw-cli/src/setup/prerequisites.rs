@@ -70,6 +70,7 @@ fn found(planned: &PlannedWorkflow) -> Result<Found> {
     let configured = ConfiguredHooks { settings: &settings, git };
     Ok(Found {
         copies: prepare::files_to_copy(repo, plan)?,
+        ignored: if plan.copy.is_empty() { Vec::new() } else { repo.ignored()? },
         uncommitted,
         behind: behind.flatten(),
         submodules: submodules(repo, &record.base)?,

@@ -38,6 +38,7 @@ const SETTINGS: &str = r#"
 	fsmonitor = /nonexistent/fsmonitor
 	hooksPath = HOOKS
 	pager = false
+	preferSymlinkRefs = true
 	quotePath = true
 	untrackedCache = true
 	whitespace = tab-in-indent

@@ -153,10 +153,13 @@ fn a_base_that_moved_into_a_conflict_has_one_way_out() {
     repo.git(&["add", "docs"]);
     repo.git(&["commit", "-q", "-m", "meanwhile"]);
     repo.write("README.md", "at work");
+    repo.write("api/posts.py", "at work, too");
     // Not a merge commit, which would be refused next: what is resolved is ahead of the base.
     let error = refused(&repo, "", "base_conflict");
     let told = &error["details"]["obstacles"][1];
     assert_eq!(told["code"], "dirty_tree", "{error:#}");
+    let third = &error["details"]["obstacles"][2];
+    assert_eq!(third["details"]["paths"], json!(["api/posts.py"]), "{error:#}");
     assert_eq!(told["details"]["commands"][1], "pw-integrate finish rest-api");
     assert_eq!(error["details"]["obstacles"][0]["details"], json!({}), "told twice: {error:#}");
 

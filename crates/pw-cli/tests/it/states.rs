@@ -335,7 +335,7 @@ fn what_is_unmerged_waits_and_a_worker_that_is_stuck_there_gets_out() {
 fn files_that_cross_the_scope_are_named() {
     let repo = prepared();
     let worker = repo.worker("a-x");
-    // Staged, another's path would be in the commit; blocked leaves both halves, and says so.
+    // Staged, another's path would be in the commit; blocked takes neither half, and says so.
     for script in ["mkdir b; git mv a/f b/f", "git mv README.md a/README"] {
         repo.sh(&worker.path, script);
         let before = picture(&repo, &worker.path);
@@ -345,6 +345,7 @@ fn files_that_cross_the_scope_are_named() {
         let data = worker.pw(&["blocked", "where to"]).data();
         assert_eq!(data["left"].as_array().unwrap().len(), 2, "{data}");
         assert_eq!(data["paths"], json!([]), "{data}");
+        assert!(data["notes"][0].as_str().unwrap().contains("was moved to"), "{data}");
         worker.git(&["reset", "-q", "--hard", "HEAD"]);
     }
 }

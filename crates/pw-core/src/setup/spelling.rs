@@ -46,6 +46,32 @@ pub fn warnings(plan: &Plan, files: &[RepoPath]) -> Vec<String> {
     warnings
 }
 
+/// Returns a warning for each glob of `copy` that brings nothing, or another file than the one that is called
+/// like it. `ignored` and `uncommitted`: such files of the checkout.
+pub fn uncopied(plan: &Plan, ignored: &[RepoPath], uncommitted: &[RepoPath]) -> Vec<String> {
+    let (ignored, uncommitted) = (Tree::of(ignored), Tree::of(uncommitted));
+    let advice = |glob: &str| {
+        if let Some((spelled, file)) = ignored.taken_literally(glob) {
+            return Some(format!(
+                "in which brackets and braces are a pattern, and a file is called `{file}`: write `{spelled}` for that"
+            ));
+        }
+        if ignored.first(glob).is_some() {
+            return None;
+        }
+        Some(match uncommitted.first(glob) {
+            Some(file) => {
+                format!("and only ignored files are copied: commit `{file}`, or have git ignore it")
+            }
+            None => {
+                "which matches no ignored file of the checkout: nothing is copied for it".to_owned()
+            }
+        })
+    };
+    let globs = plan.copy.globs().filter(|glob| !glob.starts_with('!'));
+    globs.filter_map(|glob| Some(format!("copy has `{glob}`, {}", advice(glob)?))).collect()
+}
+
 /// The files of a commit, and the folders they lie in.
 struct Tree<'a> {
     files: &'a [RepoPath],
@@ -85,12 +111,13 @@ impl<'a> Tree<'a> {
         if found.is_some() {
             return None;
         }
-        let other = self.without_blanks(glob).or_else(|| self.in_another_case(glob));
-        let other = other.or_else(|| self.misspelt(glob, is_taken));
-        if let Some(other) = other {
+        if let Some(other) = self.without_blanks(glob).or_else(|| self.in_another_case(glob)) {
             let form = if other.nfc().eq(glob.nfc()) { " in another Unicode form" } else { "" };
+            return Some(format!("which matches nothing, and `{other}`{form} would"));
+        }
+        if let Some(other) = self.misspelt(glob, is_taken) {
             return Some(format!(
-                "which matches nothing, and `{other}`{form} would; leave it if it is to be new"
+                "which matches nothing, and `{other}` would; leave it if it is to be new"
             ));
         }
         // A name alone is one that many folders have, and where the rest of the plan is right, a new one.
@@ -215,7 +242,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Returns the glob that means the text letter by letter, stars apart.
-fn literal(glob: &str) -> String {
+pub fn literal(glob: &str) -> String {
     let spell = |letter: char| match letter {
         '[' | '?' => format!("[{letter}]"),
         // Braces are read first, in brackets too.
@@ -283,6 +310,29 @@ mod tests {
         ] {
             let said = advice(glob);
             assert!(said.len() == 1 && said[0].contains(expected), "{glob}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_copy_does_not_bring_is_told() {
+        let plan = |glob: &str| {
+            let text = format!(
+                "workflow: w\ncopy: [{glob}]\nworkers:\n  - {{id: a, name: x, owns: [y]}}\n"
+            );
+            Plan::parse(&text).unwrap()
+        };
+        let ignored = [".env", "conf/[env].json", "conf/e.json"].map(RepoPath::from);
+        let uncommitted = ["loose"].map(RepoPath::from);
+        for (glob, expected) in [
+            (".evn", "matches no ignored file"),
+            ("loose", "commit `loose`"),
+            ("\"conf/[env].json\"", "write `conf/[[]env].json`"),
+        ] {
+            let said = uncopied(&plan(glob), &ignored, &uncommitted);
+            assert!(said.len() == 1 && said[0].contains(expected), "{glob}: {said:?}");
+        }
+        for glob in [".env", "conf", "\"conf/[[]env].json\"", "\"**/*.json\""] {
+            assert_eq!(uncopied(&plan(glob), &ignored, &uncommitted), [""; 0], "{glob}");
         }
     }
 
