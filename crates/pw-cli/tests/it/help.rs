@@ -93,6 +93,12 @@ fn what_is_missing_or_misspelt_is_named_with_what_was_meant() {
             "pw-worker needs --help",
         ),
         ("pw-setup launch --with tmx", "use print, tmux", "help", "pw-setup launch --help"),
+        (
+            "pw-integrate forget",
+            "needs <--snapshot <NAME>|--all>",
+            "pw-integrate forget",
+            "pw-integrate forget --help",
+        ),
         ("pw-retro forget", "pw-retro forget needs", "pw-retro forget", "pw-retro forget --help"),
         ("pw-setup man nothing", "no command \"nothing\"", "check, create", "pw-setup --help"),
     ] {
