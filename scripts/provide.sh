@@ -338,6 +338,7 @@ if [ -t 2 ]; then pw_often=5; fi
 pw_wait=${PW_BUILD_WAIT:-$pw_least_wait}
 case $pw_wait in *[!0-9]* | 0?*) pw_wait=$pw_least_wait ;; esac
 pw_ticks=$((pw_wait * 5))
+trap 'echo >&2 && say "this waits no longer; the build goes on" && exit 130' INT
 while is_building || { [ -n "$pw_builder" ] && kill -0 "$pw_builder" 2>/dev/null; }; do
   if [ $((pw_ticks % pw_often)) -eq 0 ]; then
     pw_far=$(progress)
@@ -351,6 +352,7 @@ while is_building || { [ -n "$pw_builder" ] && kill -0 "$pw_builder" 2>/dev/null
     "run the same command again in a minute; the build goes on" "{\"log\":$(json "$pw_log")}"
   if sleep 0.2 2>/dev/null; then pw_ticks=$((pw_ticks - 1)); else sleep 1 && pw_ticks=$((pw_ticks - 5)); fi
 done
+trap - INT
 [ -z "$pw_counted" ] || echo >&2
 if ! is_fresh; then
   has_failed || :

@@ -23,7 +23,7 @@ mod stopping;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use pw_core::branch::Branch;
 use pw_core::finish::LandingMode;
 use pw_core::gate::{GateMode, does_something};
@@ -121,14 +121,15 @@ enum Command {
         with_ignored: bool,
     },
     /// Drops snapshots, for good
+    #[command(group = ArgGroup::new("dropped").required(true))]
     Forget {
         /// The workflow; needed only when there are several
         workflow: Option<String>,
         /// A snapshot, as in task-1/2; may be repeated
-        #[arg(long, value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+        #[arg(long, value_name = "NAME", group = "dropped")]
         snapshot: Vec<SnapshotId>,
         /// All snapshots of the workflow
-        #[arg(long)]
+        #[arg(long, group = "dropped")]
         all: bool,
     },
     #[command(flatten)]

@@ -70,6 +70,8 @@ enum Format {
 #[derive(Debug)]
 pub struct Context {
     pub(crate) directory: PathBuf,
+    /// The folder that `-C` named, for commands that are shown and not answered.
+    pub(crate) named: Option<PathBuf>,
     pub(crate) now: Seconds,
     /// The command line, for the lock and for messages.
     pub(crate) command: String,
@@ -100,6 +102,7 @@ impl Context {
         let name = words.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         Ok(Self {
             directory,
+            named: globals.directory.clone(),
             now: globals.now.unwrap_or_else(clock),
             command: std::iter::once(name)
                 .chain(words.iter().skip(1).map(String::as_str))
@@ -114,17 +117,13 @@ impl Context {
 
     /// Returns the same context in another folder.
     pub(crate) fn at(&self, directory: &std::path::Path) -> Self {
-        Self { directory: directory.to_owned(), command: self.command.clone(), ..*self }
+        let (named, command) = (self.named.clone(), self.command.clone());
+        Self { directory: directory.to_owned(), named, command, ..*self }
     }
 
     /// Returns the same context for what was fetched already, or what must not use the network.
     pub(crate) fn without_fetch(&self) -> Self {
-        Self {
-            directory: self.directory.clone(),
-            command: self.command.clone(),
-            fetch: false,
-            ..*self
-        }
+        Self { fetch: false, ..self.at(&self.directory) }
     }
 
     /// Refuses unless a live view can be shown; `hint` says what does without.

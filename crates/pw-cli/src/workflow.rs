@@ -417,8 +417,8 @@ fn choose<'a>(known: &'a [(Slug, Oid)], name: Option<&str>) -> Result<&'a (Slug,
     match known {
         [only] => Ok(only),
         [] => Err(Failure::new(Code::UnknownWorkflow, "there is no workflow in this repository")
-            .hint("write a plan, check it with pw-setup check, then create it with pw-setup create")
-            .next(Next::Help { helper: "pw-setup", verb: None })
+            .hint("write a plan, as the help of pw-setup check shows one; then pw-setup create")
+            .next(Next::Help { helper: "pw-setup", verb: Some("check") })
             .into()),
         _ => Err(Failure::new(
             Code::AmbiguousWorkflow,

@@ -149,17 +149,23 @@ pub fn landing(
     }
 }
 
-/// Returns the refusal of a base branch that the result does not merge into: `base_conflict`.
-pub fn conflict(plan: &Plan, base: &Branch, conflicts: Vec<FileConflict>) -> Failure {
+/// Returns the refusal of a base branch that the result does not merge into: `base_conflict`. Its
+/// commands run from anywhere: git is called in `checkout`, and merges in the folder `place`.
+pub fn conflict(
+    plan: &Plan,
+    base: &Branch,
+    conflicts: Vec<FileConflict>,
+    checkout: &Path,
+    place: &Path,
+) -> Failure {
     let branch = plan.integration_branch();
-    let place = format!("{}/_landing", plan.worktrees);
-    let in_place = |words: &str| CommandLine::git(Path::new(&place), words);
-    let add = CommandLine::of("git worktree add").word(&place).word(&branch);
+    let in_place = |words: &str| CommandLine::git(place, words);
+    let add = CommandLine::git(checkout, "worktree add").path(place).word(&branch);
     let commands = vec![
         add.clone(),
         in_place("merge").word(base),
         in_place("commit --all --no-edit"),
-        CommandLine::of("git worktree remove").word(&place),
+        CommandLine::git(checkout, "worktree remove").path(place),
     ];
     let files = counted(conflicts.len(), "file");
     Failure::new(Code::BaseConflict, format!("{branch} does not merge into {base}: conflicts in {files}"))

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use pw_core::branch::Branch;
+use pw_core::conflict::FileConflict;
 use pw_core::details::{Files, Present, Unclean};
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
@@ -179,6 +180,14 @@ impl<'a> Finish<'a> {
         Ok(self.is_squashed || self.workflow.repo.is_ancestor(&self.result, &self.before)?)
     }
 
+    /// Returns the refusal of a base branch with these conflicts.
+    fn conflict(&self, conflicts: Vec<FileConflict>) -> Failure {
+        let Workflow { repo, plan, .. } = self.workflow;
+        let checkout = repo.main_checkout().unwrap_or(repo.root());
+        let place = repo.root().join(&plan.worktrees).join("_landing");
+        finish::conflict(plan, &self.base, conflicts, checkout, &place)
+    }
+
     /// Takes down what would stop the landing later.
     fn look_ahead(&self, obstacles: &mut Obstacles) -> Result<()> {
         let Workflow { repo, plan, .. } = self.workflow;
@@ -188,7 +197,7 @@ impl<'a> Finish<'a> {
         let conflicts = if can_merge { self.merge_result()?.of_git() } else { Vec::new() };
         let has_conflicts = !conflicts.is_empty();
         if has_conflicts {
-            obstacles.0.push(finish::conflict(plan, &self.base, conflicts));
+            obstacles.0.push(self.conflict(conflicts));
         } else {
             obstacles.note(finish::landing(plan, &self.base, is_ahead, self.options.mode))?;
         }
@@ -305,7 +314,7 @@ impl<'a> Finish<'a> {
 
     /// Returns the tree of base and result together.
     fn merged_tree(&mut self, is_ahead: bool) -> Result<Oid> {
-        let Workflow { repo, plan, .. } = self.workflow;
+        let Workflow { repo, .. } = self.workflow;
         if is_ahead {
             return repo.tree_of(&self.result);
         }
@@ -314,7 +323,7 @@ impl<'a> Finish<'a> {
         let union = integration::by_union(&outcome.by_union());
         self.keeper.notes.extend(union);
         if !outcome.conflicts.is_empty() {
-            return Err(finish::conflict(plan, &self.base, outcome.of_git()).into());
+            return Err(self.conflict(outcome.of_git()).into());
         }
         self.note_moved_edits()?;
         repo.merged_tree(&outcome, None)

@@ -53,7 +53,12 @@ impl Poller {
         let now = now(&self.context, self.begin);
         let workflow = Workflow::open_to_look(&self.context, self.workflow.as_deref())?;
         self.notices.watch(&workflow);
-        let (status, facts) = workflow.picture(now, Worktrees::All)?;
+        let (mut status, facts) = workflow.picture(now, Worktrees::All)?;
+        if let Some(folder) = &self.context.named {
+            for step in &mut status.next {
+                step.command = step.command.anchored(folder);
+            }
+        }
         let mut notes = self.notices.notes();
         notes.extend(notification::send(&workflow, &status, now));
         let own =

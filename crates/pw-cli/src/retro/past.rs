@@ -19,8 +19,7 @@ pub(super) fn remember(context: &Context, name: Option<&str>) -> Result<Answer> 
     let slug = workflow.plan.workflow.clone();
     let retro = review(context, &workflow, Look::Numbers)?.retro;
     if retro.interim {
-        let message = format!("{slug} is not over: {}", retro.headline);
-        return Err(Failure::new(Code::NotReady, message)
+        return Err(Failure::new(Code::NotReady, retro.headline)
             .hint("remember it when every worker is complete, or its result has landed")
             .next(Next::Status(&slug))
             .into());

@@ -23,7 +23,8 @@ impl PlanFile {
         let full = context.directory.join(path);
         let unreadable = |message: String| {
             Failure::new(Code::PlanUnreadable, message)
-                .hint("name a YAML file that exists and is UTF-8 text")
+                .hint("name a YAML file that exists and is UTF-8 text; the help shows one")
+                .next(Next::Help { helper: "pw-setup", verb: Some("check") })
         };
         let failed = |error: std::io::Error| unreadable(format!("{}: {error}", path.display()));
         let about = std::fs::metadata(&full).map_err(failed)?;

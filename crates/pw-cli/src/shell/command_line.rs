@@ -44,7 +44,9 @@ pub(super) fn of<C: CommandFactory>() -> Command {
         let lines: String = examples.iter().map(|line| format!("  {name} {line}\n")).collect();
         let after = match lines.is_empty() {
             true => EXIT_CODES.to_owned(),
-            false => format!("Examples:\n{lines}\n{EXIT_CODES}"),
+            false => {
+                format!("Examples:\n{lines}\n{}{EXIT_CODES}", examples::below(&name, verb))
+            }
         };
         helper = helper.mut_subcommand(verb, |verb| verb.after_help(after).mut_args(hinted));
     }

@@ -13,6 +13,23 @@ pub(super) fn of(helper: &str, verb: &str) -> &'static [&'static str] {
     }
 }
 
+/// Returns what the help of a command shows below its examples: of `check`, to which everybody comes
+/// who has no plan yet, a plan.
+pub(super) fn below(helper: &str, verb: &str) -> &'static str {
+    if (helper, verb) == ("pw-setup", "check") { PLAN } else { "" }
+}
+
+const PLAN: &str = "\
+A plan:
+  workflow: shop
+  goal: users and orders
+  verify: make test
+  workers:
+    - {id: task-1, name: users, owns: [users]}
+    - {id: task-2, name: orders, owns: [orders], after: [task-1]}
+
+";
+
 const EXAMPLES: &[(&str, &str, &[&str])] = &[
     ("pw-setup", "check", &["check plan.yaml"]),
     ("pw-setup", "create", &["create plan.yaml", "create plan.yaml --no-trial"]),

@@ -5,7 +5,7 @@ use pw_core::diagnosis::{Diagnosis, Level};
 use pw_core::doctor::Doctor;
 use pw_core::engine::RepositoryFile;
 use pw_core::gap::Repaired;
-use pw_core::launch::Launched;
+use pw_core::launch::{LaunchStatus, Launched};
 use pw_core::prerequisites::{Prerequisites, WillRun};
 use pw_core::remedy::{Explained, Row, Topic};
 use pw_core::retro::SizeRetro;
@@ -130,7 +130,10 @@ pub(crate) fn launched(launched: &Launched) -> String {
     let mut out = String::new();
     for launch in &launched.workers {
         // Not in a table: a command that is cut cannot be copied.
-        let word = launch.status.word();
+        let word = match launch.status {
+            LaunchStatus::Printed => "run this in a terminal of its own",
+            status => status.word(),
+        };
         out += &format!("{} ({word})\n  {}\n", launch.worker, plain(&launch.command));
     }
     if let Some(RepositoryFile { path, content }) = &launched.file {

@@ -50,6 +50,20 @@ fn every_command_has_examples_that_parse_and_says_its_exit_codes() {
 }
 
 #[test]
+fn who_has_no_plan_is_led_to_one_that_can_be_taken_over() {
+    let repo = repo(TWO);
+    for line in ["pw-monitor status", "pw-setup check none.yaml"] {
+        let answer: serde_json::Value = serde_json::from_str(&repo.pw(line).stdout).unwrap();
+        assert_eq!(answer["error"]["next"], "pw-setup check --help", "{line}: {answer:#}");
+    }
+    let shown = repo.pw("pw-setup check --help").stdout;
+    let (_, plan) = shown.split_once("A plan:\n").unwrap();
+    let lines: Vec<&str> = plan.lines().take_while(|line| !line.is_empty()).collect();
+    repo.write("shown.yaml", &lines.join("\n"));
+    assert_eq!(repo.pw("pw-setup check shown.yaml").data()["warnings"], serde_json::json!([]));
+}
+
+#[test]
 fn what_is_missing_or_misspelt_is_named_with_what_was_meant() {
     let repo = repo(TWO);
     for (line, message, hint, next) in [
@@ -93,6 +107,12 @@ fn what_is_missing_or_misspelt_is_named_with_what_was_meant() {
             "pw-worker needs --help",
         ),
         ("pw-setup launch --with tmx", "use print, tmux", "help", "pw-setup launch --help"),
+        (
+            "pw-integrate forget",
+            "needs <--snapshot <NAME>|--all>",
+            "pw-integrate forget",
+            "pw-integrate forget --help",
+        ),
         ("pw-retro forget", "pw-retro forget needs", "pw-retro forget", "pw-retro forget --help"),
         ("pw-setup man nothing", "no command \"nothing\"", "check, create", "pw-setup --help"),
     ] {

@@ -118,6 +118,8 @@ fn print_says_what_to_run_and_changes_nothing() {
     let workers = data["workers"].as_array().unwrap();
     assert_eq!(workers.len(), 3);
     assert_eq!((&workers[0]["how"], &workers[0]["status"]), (&json!("print"), &json!("printed")));
+    let shown = repo.pw("pw-setup launch --format human").stdout;
+    assert!(shown.starts_with("task-1 (run this in a terminal of its own)\n  sh "), "{shown}");
 
     for (label, worker) in ["task-1-users", "task-2-posts", "task-3-docs"].iter().zip(workers) {
         let command = worker["command"].as_str().unwrap();

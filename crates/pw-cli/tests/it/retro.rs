@@ -347,6 +347,7 @@ fn finished_runs_are_kept_compared_and_forgotten() {
     let repo = created(THREE);
     let kept = |repo: &TestRepo| repo.git(&["for-each-ref", "refs/pw/history"]);
     let error = repo.pw("pw-retro remember").error(3, "not_ready");
+    assert_eq!(error["message"].as_str().unwrap().matches("not over").count(), 1, "{error:#}");
     assert_eq!(error["next"], "pw-monitor status rest-api");
     assert_eq!(repo.pw("pw-retro compare").data()["runs"], json!([]));
 

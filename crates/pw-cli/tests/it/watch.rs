@@ -18,7 +18,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
-use crate::created;
+use crate::{complete_all, created};
 
 /// Three workers, in different states, seen an hour after the first commit.
 fn picture() -> Picture {
@@ -166,17 +166,20 @@ struct Live {
 }
 
 impl Live {
+    /// Starts it from elsewhere.
     fn start(repo: &TestRepo) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(24, 80)).unwrap();
         let model = repo.helper(&repo.root(), &["pw-monitor"]);
         let envs = model.get_envs().filter_map(|(name, value)| Some((name, value?)));
         let command = Command::new(model.get_program())
-            .args(["watch"])
+            .arg("-C")
+            .arg(repo.root())
+            .arg("watch")
             .env_clear()
             .envs(envs)
             .env("TERM", "xterm-256color")
-            .current_dir(repo.root());
+            .current_dir(repo.beside(""));
         let child = command.spawn(pts).unwrap();
         let (guard, dropped) = mpsc::channel();
         let mut kill = repo.shell(&format!("kill -KILL {}", child.id()));
@@ -239,8 +242,10 @@ fn on_a_terminal_it_follows_the_workers_and_leaves_everything_as_it_was() {
     assert!(is_left_clean(&rest) && status.signal() == Some(15), "{status:?} {rest:?}");
 
     // Without its terminal it does not go on.
+    complete_all(&repo);
     let mut live = Live::start(&repo);
-    live.until("guide");
+    // What is to be run next runs from there, too.
+    live.until("-C");
     let Live { pty, mut child, _guard, .. } = live;
     drop(pty);
     let status = child.wait().unwrap();

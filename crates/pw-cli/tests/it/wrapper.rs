@@ -351,6 +351,22 @@ fn a_person_at_a_terminal_waits_to_the_end_and_sees_it_count_on_one_line() {
 }
 
 #[test]
+fn who_stops_waiting_is_told_that_the_build_goes_on() {
+    let plugin = Plugin::new();
+    plugin.write("tools/hold", "");
+    // As if the user pressed Ctrl-C while the wrapper sleeps.
+    let sleep = "#!/bin/sh\n[ \"$1\" != 0.2 ] || kill -INT \"$PPID\"\nexec /bin/sleep \"$1\"\n";
+    write_program(&plugin.path("tools/sleep"), sleep);
+    let line = format!("{}; echo \"exit $?\"", plugin.quoted("bin/pw-setup"));
+    let told = at_terminal(&plugin.wrapper("pw-setup"), 80, &[], &line);
+    assert!(told.contains("the build goes on\nexit 130\n"), "{told}");
+    plugin.release_after(1);
+    fs::remove_file(plugin.path("tools/sleep")).unwrap();
+    assert_eq!(stdout(&plugin.wrapper("pw-setup").output().unwrap()), "pw-setup\n");
+    assert_eq!(plugin.count("compiled"), 1);
+}
+
+#[test]
 fn a_failed_build_shows_the_end_of_its_log() {
     let plugin = Plugin::new();
     let last = "error: a \"quoted\" \\ thing\tin \u{1b}[1mbold\u{1b}[0m\nerror: could not compile";
