@@ -335,30 +335,30 @@ fn what_stood_beside_a_resolution_is_kept() {
 }
 
 /// Puts a worktree with the user's note where a resolution will be.
-fn leave_over(repo: &TestRepo) {
+fn leave_over(repo: &TestRepo, note: &str) {
     repo.git(&["worktree", "add", "-q", "--detach", PLACE, "main"]);
-    std::fs::write(place(repo).join("note"), "mine").unwrap();
+    std::fs::write(place(repo).join("note"), note).unwrap();
 }
 
 #[test]
 #[ignore = "long; .ci/run runs it"]
 fn what_is_left_over_where_a_merge_stops_is_kept_and_in_nobodys_way() {
     let repo = colliding_with_a_late_one();
-    leave_over(&repo);
+    leave_over(&repo, "mine");
     let error = repo.pw("pw-integrate run").error(4, "merge_conflict");
     assert!(error["hint"].as_str().unwrap().contains("kept as integration/1"), "{error:#}");
     let kept = |number: u32, path: &str| {
         repo.git(&["show", &format!("refs/pw/rest-api/snapshot/integration/{number}:{path}")])
     };
     assert_eq!(kept(1, "note"), "mine");
-    // The same again, beside a resolution that is given up.
+    // Another, since what is kept already is not kept twice, beside a resolution that is given up.
     repo.worker("task-3-docs").commit("[CHECKPOINT] more");
     resolve(&repo, "shared.txt", "both\n");
     repo.pw("pw-integrate continue").error(4, "waiting_for_workers");
-    leave_over(&repo);
+    leave_over(&repo, "mine, too");
     let data = repo.pw("pw-integrate abort").data();
     assert_eq!(data["snapshot"], "refs/pw/rest-api/snapshot/integration/3");
-    assert_eq!((kept(2, "note"), kept(3, "shared.txt")), ("mine".into(), "both".into()));
+    assert_eq!((kept(2, "note"), kept(3, "shared.txt")), ("mine, too".into(), "both".into()));
 
     // What must not be touched is told before anything is recorded.
     std::fs::create_dir(place(&repo)).unwrap();

@@ -32,10 +32,11 @@ fn clone(repo: &TestRepo, more: &[&str], to: &Path) {
     repo.git(&words);
 }
 
-/// As git 3.0 does by itself: a bare repository is not found by standing in it.
-fn take_bare_by_name(repo: &TestRepo) {
+/// Sets whether git finds a bare repository where one stands in it: `all`, or, as git 3.0 does by
+/// itself, only by its name, `explicit`.
+fn find_bare(repo: &TestRepo, which: &str) {
     let settings = repo.beside("gitconfig").to_string_lossy().into_owned();
-    repo.git(&["config", "--file", &settings, "safe.bareRepository", "explicit"]);
+    repo.git(&["config", "--file", &settings, "safe.bareRepository", which]);
 }
 
 fn bare(repo: &TestRepo, name: &str, is_linked: bool) -> Place {
@@ -44,8 +45,9 @@ fn bare(repo: &TestRepo, name: &str, is_linked: bool) -> Place {
     if is_linked {
         std::fs::write(folder.join(".git"), format!("gitdir: ./{name}\n")).unwrap();
     }
+    find_bare(repo, "all");
     repo.git_in(&folder.join(name), &["worktree", "add", "-q", "../main", "main"]);
-    take_bare_by_name(repo);
+    find_bare(repo, "explicit");
     Place { here: folder.join("main"), root: folder, base: Some("main") }
 }
 
@@ -210,6 +212,7 @@ fn a_bare_repository_without_a_folder_of_its_own_is_refused_with_a_way() {
     let plan = repo.root().join("plan.yaml").to_string_lossy().into_owned();
     let served = repo.beside("served.git");
     clone(&repo, &["--bare"], &served);
+    find_bare(&repo, "all");
     let create = ["pw-setup", "create", &plan];
     let error = repo.pw_in(&served, &create).error(3, "bare_repository");
     assert!(error["hint"].as_str().unwrap().contains(".bare in a folder of its own"), "{error:#}");
@@ -221,7 +224,7 @@ fn a_bare_repository_without_a_folder_of_its_own_is_refused_with_a_way() {
     assert!(error["hint"].as_str().unwrap().contains("in the main checkout"), "{error:#}");
     repo.pw("pw-setup create plan.yaml").data();
     repo.pw_in(&repo.beside("side"), &["pw-monitor", "status"]).data();
-    take_bare_by_name(&repo);
+    find_bare(&repo, "explicit");
     let error = repo.pw_in(&served, &create).error(3, "unsafe_repository");
     assert!(error["hint"].as_str().unwrap().contains("in one of its worktrees"), "{error:#}");
 }
