@@ -3,13 +3,19 @@
 
 use std::path::Path;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use pw_core::branch::Branch;
 use pw_core::diagnosis::settings::Setting;
 use pw_core::id::Oid;
 
 use crate::Repo;
+use crate::merge::Scratch;
 use crate::process::records;
+
+/// How long a signer may take: one that asks somebody would wait for ever.
+const SIGNER: Duration = Duration::from_secs(20);
 
 impl Repo {
     /// Returns the version of git, as far as it says one.
@@ -29,6 +35,17 @@ impl Repo {
         let words = ["config", "--list", "-z", "--show-scope"];
         let listed = self.git.at(self.place()).user(words).reader().bytes()?;
         Ok(settings(&listed))
+    }
+
+    /// Signs a commit as the user would, and keeps none of it. Returns what git or its signer said
+    /// when that did not work; nothing when it did.
+    pub fn tried_to_sign(&self, commit: &Oid) -> Result<Option<String>> {
+        let scratch = Scratch::new()?;
+        let tree = format!("{commit}^{{tree}}");
+        let call = self.git.at(self.place()).user(["commit-tree", "-S", "-m", "a trial", &tree]);
+        let output = self.within(Some(&scratch), call).bounded(SIGNER).any_code().run()?;
+        let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        Ok((output.code != 0).then_some(said))
     }
 
     /// Returns how many bytes the files of a commit have; `None` where some are not in this clone.

@@ -7,15 +7,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pw_core::configured_hooks::ConfiguredHooks;
 use pw_core::diagnosis::Hooks;
+use pw_core::diagnosis::settings::signs_commits;
 use pw_core::facts::WorktreeFacts;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 use pw_core::prerequisites::{self, Found, Prerequisites};
+use pw_core::text::bounded;
 use pw_core::trial::Trial;
 use pw_git::Repo;
 
 use super::preflight::PlannedWorkflow;
 use super::{message_hooks, prepare};
+
+/// How much of what a signer said is repeated, in characters.
+const MAX_SAID: usize = 200;
 
 /// The hooks of the user's that run in a worker's worktree.
 const HOOKS: [&str; 8] = [
@@ -45,8 +50,25 @@ pub(super) fn look(
             Ok(tried) => hooks = tried,
             Err(error) => more.push(format!("the message hooks could not be tried: {error:#}")),
         }
+        more.extend(unsigned(planned, &found)?);
     }
     Ok(prerequisites::report(&planned.plan, &found, hooks, trial, more))
+}
+
+/// Warns where the user wants commits signed, and none can be without somebody at a terminal.
+fn unsigned(planned: &PlannedWorkflow, found: &Found) -> Result<Option<String>> {
+    if !signs_commits(&found.settings) {
+        return Ok(None);
+    }
+    let said = planned.repo.tried_to_sign(&planned.record.base)?;
+    Ok(said.map(|said| {
+        let said = if said.is_empty() { "the signer did not end".to_owned() } else { said.replace('\n', "; ") };
+        let said = bounded(&said, MAX_SAID);
+        format!(
+            "commit.gpgSign is set and no commit can be signed here, so that no worker's checkpoint passes: {said}; unlock \
+             the key first, or git config commit.gpgSign false"
+        )
+    }))
 }
 
 fn found(planned: &PlannedWorkflow) -> Result<Found> {

@@ -246,3 +246,20 @@ fn where_the_folder_for_temporary_files_is_missing_another_serves() {
     run(&["pw-integrate", "preview"], &repo.root());
     assert!(!missing.exists());
 }
+
+#[test]
+fn a_signer_that_cannot_sign_is_named_before_anybody_starts() {
+    let repo = repo(TWO);
+    let signer = repo.beside("signer");
+    repo.git(&["config", "commit.gpgSign", "true"]);
+    repo.git(&["config", "gpg.program", signer.to_str().unwrap()]);
+    for (script, is_named) in
+        [("#!/bin/sh\necho 'no secret key' >&2; exit 2\n", true), (SIGNER, false)]
+    {
+        write_program(&signer, script);
+        let before = repo.fingerprint();
+        let warned = repo.pw("pw-setup check plan.yaml").data()["warnings"].to_string();
+        assert_eq!(warned.contains("no commit can be signed here"), is_named, "{warned}");
+        assert!(before == repo.fingerprint(), "check left a trace");
+    }
+}

@@ -157,6 +157,12 @@ pub fn settings(settings: &[Setting]) -> Vec<Diagnosis> {
     }
 }
 
+/// Returns whether the user wants every commit signed.
+pub fn signs_commits(settings: &[Setting]) -> bool {
+    let mut backwards = settings.iter().rev();
+    backwards.find(|(name, _)| name == "commit.gpgsign").is_some_and(|(_, value)| is_on(value))
+}
+
 impl Risk {
     fn found(&self, settings: &[Setting]) -> Vec<Diagnosis> {
         let mut names: Vec<&String> = settings

@@ -324,7 +324,7 @@ mod tests {
         let ignored = [".env", "conf/[env].json", "conf/e.json"].map(RepoPath::from);
         let uncommitted = ["loose"].map(RepoPath::from);
         for (glob, expected) in [
-            (".evn", "matches no ignored file"),
+            (".envs", "matches no ignored file"),
             ("loose", "commit `loose`"),
             ("\"conf/[env].json\"", "write `conf/[[]env].json`"),
         ] {
