@@ -48,7 +48,7 @@ impl Repo {
             return Ok(if gone { WorktreeFacts::Missing } else { WorktreeFacts::Broken });
         };
         let mut state = status(&git.at(path))?;
-        state.operation = operation(&own);
+        state.operation = operation(&git.at(path), &own)?;
         state.touched = touched(path, &state);
         Ok(WorktreeFacts::Present(state))
     }
@@ -258,8 +258,9 @@ fn touched(folder: &Path, state: &TreeState) -> Option<Seconds> {
     open.take(MAX_TOUCHED).filter_map(changed).max()
 }
 
-/// Returns the git operation that is under way; its files are the only trace.
-pub(crate) fn operation(git_dir: &Path) -> Option<Operation> {
+/// Returns the git operation that is under way in the worktree that git is asked about; files in its
+/// own folder are the only trace, and in a table of refs two that are refs there.
+pub(crate) fn operation(git: &Git, git_dir: &Path) -> Result<Option<Operation>> {
     let traces = [
         ("rebase-merge", Operation::Rebase),
         ("rebase-apply/applying", Operation::Am),
@@ -270,7 +271,18 @@ pub(crate) fn operation(git_dir: &Path) -> Option<Operation> {
         ("sequencer", Operation::CherryPick),
         ("BISECT_LOG", Operation::Bisect),
     ];
-    traces.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, operation)| operation)
+    let found = traces.into_iter().find(|(file, _)| git_dir.join(file).exists());
+    if found.is_some() || !git_dir.join("reftable").is_dir() {
+        return Ok(found.map(|(_, operation)| operation));
+    }
+    let words = ["for-each-ref", "--include-root-refs", "--format=%(refname)"];
+    let names = ["CHERRY_PICK_HEAD", "REVERT_HEAD"];
+    let call = git.plumbing(words.into_iter().chain(names)).reader();
+    Ok(match call.line()?.as_str() {
+        "CHERRY_PICK_HEAD" => Some(Operation::CherryPick),
+        "REVERT_HEAD" => Some(Operation::Revert),
+        _ => None,
+    })
 }
 
 /// Reads `git status --porcelain=v2 -z --branch --no-renames`.

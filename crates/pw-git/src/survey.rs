@@ -168,7 +168,7 @@ impl Repo {
             commits,
             head: status.head,
             branch: status.branch,
-            operation: operation(&own),
+            operation: operation(&git, &own)?,
             index_lock: Some(own.join("index.lock")).filter(|lock| lock.exists()),
             changes: status.changes,
             index,

@@ -287,3 +287,28 @@ fn a_clone_without_the_content_of_the_base_is_refused_with_the_command_that_fetc
     assert!(repo.shell(fetch).current_dir(&here).status().unwrap().success());
     repo.pw_in(&here, &create).data();
 }
+
+#[test]
+fn what_is_under_way_is_known_where_refs_are_a_table() {
+    let repo = repo("");
+    let Place { here, .. } = fresh(&repo, "--ref-format=reftable");
+    let plan = repo.beside("plan.yaml").to_string_lossy().into_owned();
+    std::fs::write(&plan, TWO).unwrap();
+    repo.pw_in(&here, &["pw-setup", "create", &plan]).data();
+    let worker = here.join("worktrees/a-x");
+    for text in ["1", "2", "3"] {
+        std::fs::write(worker.join("a"), text).unwrap();
+        repo.pw_in(&worker, &["pw-worker", "checkpoint", text]).data();
+    }
+    repo.pw_in(&worker, &["pw-worker", "complete"]).data();
+    for begin in [["cherry-pick", "HEAD~3"], ["revert", "HEAD~2"]] {
+        assert!(!repo.try_git(&worker, &begin).status.success());
+        repo.git_in(&worker, &["checkout", "-q", "--ours", "a"]);
+        repo.git_in(&worker, &["add", "a"]);
+        let status = repo.pw_in(&here, &["pw-monitor", "status"]).data();
+        let reasons = &status["workers"][0]["reasons"];
+        assert_eq!(reasons[0]["kind"], "operation_in_progress", "{reasons}");
+        repo.pw_in(&worker, &["pw-worker", "checkpoint", "x"]).error(3, "wrong_branch");
+        repo.git_in(&worker, &[begin[0], "--abort"]);
+    }
+}

@@ -290,6 +290,9 @@ fn places_where_nothing_can_be_set_up_are_refused() {
     std::fs::create_dir(&outside).unwrap();
     repo.pw_in(&outside, &["pw-setup", "create", &plan]).error(3, "not_a_repository");
     repo.git(&["init", "-q", "--bare", "../bare.git"]);
+    // Unlike git 3.0, which takes one only by its name.
+    let settings = repo.beside("gitconfig").to_string_lossy().into_owned();
+    repo.git(&["config", "--file", &settings, "safe.bareRepository", "all"]);
     repo.pw_in(&repo.beside("bare.git"), &["pw-setup", "create", &plan])
         .error(3, "bare_repository");
     repo.git(&["init", "-q", "../unborn"]);
