@@ -79,6 +79,8 @@ fn is_there(repo: &TestRepo, label: &str) -> bool {
 fn finish() {
     let story = Story {
         changes: &["a", "b", "m", "mine", ".git/index"],
+        // When somebody moves the integration branch after it has landed.
+        over: Some("nothing_to_land"),
         clear: |repo| {
             std::fs::rename(repo.root().join("a"), repo.root().join("mine")).unwrap();
         },

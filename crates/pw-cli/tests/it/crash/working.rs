@@ -1,7 +1,7 @@
 //! Workers at work: made, started, committing, taking others in.
 
 use pw_testkit::repo::TestRepo;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{RECORD_GROWS, Story, WORKER_COMMITS, not_created, working};
 
@@ -94,6 +94,8 @@ fn begun() -> TestRepo {
 fn blocked() {
     let story = Story {
         folder: "worktrees/a-x",
+        // Where the files cannot be committed, the signal is, alone, and that is said.
+        is_whole: |data| !data["left"].as_array().unwrap().contains(&json!("a")),
         ..Story::new("pw-worker blocked network 'no way out'", |repo| {
             says(repo, "[BLOCKED:network] no way out");
         })
@@ -106,6 +108,7 @@ fn blocked() {
 fn needs() {
     let story = Story {
         folder: "worktrees/a-x",
+        is_whole: |data| !data["left"].as_array().unwrap().contains(&json!("a")),
         ..Story::new("pw-worker needs b part 'to build on'", |repo| {
             says(repo, "[NEEDS:b/part] to build on");
         })
