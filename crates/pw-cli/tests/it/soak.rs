@@ -89,6 +89,8 @@ fn soak() {
     let list: String =
         (0..workers).map(|at| format!("  - {{id: w{at}, name: w, owns: [w{at}]}}\n")).collect();
     let repo = repo(&format!("workflow: soak\nunion: [CHANGES]\nworkers:\n{list}"));
+    // 64 workers on two cores hold the lock of packed refs for longer than the second that git waits.
+    repo.git(&["config", "core.packedRefsTimeout", "30000"]);
     repo.write("CHANGES", "# Changes\n");
     repo.commit("changes");
     repo.pw("pw-setup create plan.yaml --no-trial").data();
