@@ -26,7 +26,11 @@ impl ConfiguredHooks<'_> {
             match (key, value) {
                 // An empty one takes back all events that were named before.
                 ("event", "") => names.retain(|known| *known != name),
-                ("event", value) if value == event && !names.contains(&name) => names.push(name),
+                // Named once more, it runs at that later turn.
+                ("event", value) if value == event => {
+                    names.retain(|known| *known != name);
+                    names.push(name);
+                }
                 _ => {}
             }
         }
@@ -74,6 +78,7 @@ mod tests {
             ("", (2, 53), ""),
             (";hook.c.event=", (2, 54), "one"),
             (";hook.c.event=;hook.c.event=commit-msg", (2, 54), "one then two"),
+            (";hook.a.b.event=commit-msg", (2, 55), "two then one"),
             (";hook.a.b.enabled=false", (3, 0), "two"),
             (";hook.a.b.enabled=false;hook.a.b.enabled=true", (3, 0), "one then two"),
             (";hook.commit-msg.enabled=no", (2, 55), ""),

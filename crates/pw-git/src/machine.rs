@@ -14,7 +14,7 @@ use crate::Repo;
 use crate::merge::Scratch;
 use crate::process::records;
 
-/// How long a signer may take: one that asks somebody would wait for ever.
+/// How long a signer may take: one that asks the user for a passphrase would wait for ever.
 const SIGNER: Duration = Duration::from_secs(20);
 
 impl Repo {

@@ -48,8 +48,10 @@ pub(super) fn doctor(context: &Context, options: &Options) -> Result<Answer> {
             }
             findings.extend(client::diagnoses(Some(&repo)));
             findings.push(allowed.diagnosis());
-            findings.extend(of_git(&repo)?);
-            findings.extend(of_repository(context, &repo, options)?);
+            let (settings, git) = (repo.settings()?, repo.git_version()?);
+            let configured = ConfiguredHooks { settings: &settings, git };
+            findings.extend(of_git(&repo, configured)?);
+            findings.extend(of_repository(context, &repo, options, configured)?);
             permissions = Some(allowed);
         }
         Err(error) if options.fix_permissions => return Err(error),
@@ -93,12 +95,11 @@ fn helpers() -> Diagnosis {
     diagnosis::helpers(&origin, env!("CARGO_PKG_VERSION"))
 }
 
-fn of_git(repo: &Repo) -> Result<Vec<Diagnosis>> {
-    let mut found = vec![
-        diagnosis::git(repo.git_version()?),
-        diagnosis::identity(repo.knows_author(repo.place())?),
-    ];
-    found.extend(diagnosis::settings::settings(&repo.settings()?));
+fn of_git(repo: &Repo, found: ConfiguredHooks<'_>) -> Result<Vec<Diagnosis>> {
+    let ConfiguredHooks { settings, git } = found;
+    let mut found =
+        vec![diagnosis::git(git), diagnosis::identity(repo.knows_author(repo.place())?)];
+    found.extend(diagnosis::settings::settings(settings));
     let has_files = repo.common().ends_with(".git") && repo.common().join("index").is_file();
     if has_files && repo.worktrees().first().is_some_and(|main| main.bare) {
         found.push(diagnosis::not_bare(repo.common()));
@@ -106,7 +107,12 @@ fn of_git(repo: &Repo) -> Result<Vec<Diagnosis>> {
     Ok(found)
 }
 
-fn of_repository(context: &Context, repo: &Repo, options: &Options) -> Result<Vec<Diagnosis>> {
+fn of_repository(
+    context: &Context,
+    repo: &Repo,
+    options: &Options,
+    configured: ConfiguredHooks<'_>,
+) -> Result<Vec<Diagnosis>> {
     let refs = read_refs(repo)?;
     let mut found = leftovers::locks(context, repo);
     found.extend(leftovers::of_workflows(context, repo, &refs)?);
@@ -125,8 +131,6 @@ fn of_repository(context: &Context, repo: &Repo, options: &Options) -> Result<Ve
     found.push(diagnosis::disk(space, options.worktrees));
     found.push(diagnosis::behind(behind.as_ref()));
     found.push(diagnosis::submodules(&modules, None));
-    let (settings, git) = (repo.settings()?, repo.git_version()?);
-    let configured = ConfiguredHooks { settings: &settings, git };
     let hooks = prerequisites::hooks(repo, &base, &[], configured)?;
     found.push(diagnosis::hooks(&hooks, None));
     if !options.no_trial && !hooks.names.is_empty() {

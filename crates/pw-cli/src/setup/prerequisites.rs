@@ -55,7 +55,7 @@ pub(super) fn look(
     Ok(prerequisites::report(&planned.plan, &found, hooks, trial, more))
 }
 
-/// Warns where the user wants commits signed, and none can be without somebody at a terminal.
+/// Warns where the user wants commits signed, and the signer signs none without the user at a terminal.
 fn unsigned(planned: &PlannedWorkflow, found: &Found) -> Result<Option<String>> {
     if !signs_commits(&found.settings) {
         return Ok(None);

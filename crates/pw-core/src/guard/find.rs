@@ -105,7 +105,7 @@ fn finds_scratch(judge: &Judge<'_>, start: &str, tests: &[Word]) -> bool {
 }
 
 /// Returns whether git ignores what a pattern matches, by an example of it, or whether that is what programs
-/// keep for themselves: nobody's work, also where no .gitignore names it.
+/// keep for themselves: no work of a worker's, also where no .gitignore names it.
 fn is_scratch(judge: &Judge<'_>, pattern: &str) -> bool {
     let mut example = pattern.replace(['*', '?'], "x");
     while let Some((before, (one, after))) =
