@@ -230,7 +230,9 @@ impl Taking<'_> {
         }
         // A helper that writes at this moment asks the remote itself.
         let (command, now) = (&self.context.command, rfc3339(self.context.now));
-        let Ok(_lock) = Lock::take(self.repo.common(), command, &now) else { return Ok(()) };
+        let Ok(_lock) = Lock::take(&self.repo.common().join("pw"), command, &now) else {
+            return Ok(());
+        };
         let integration = Branch::integration(slug);
         let is_held = self.repo.checkout_of(&integration).is_some();
         let mut transaction = Transaction::default();

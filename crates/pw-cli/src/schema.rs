@@ -100,7 +100,7 @@ fn refusal() -> Value {
         details::GitSaid,
         details::HookSaid,
         details::LeftFiles,
-        details::LockFile,
+        lock::LockFile,
         details::LostSignal,
         details::Misplaced,
         details::NotCreated,

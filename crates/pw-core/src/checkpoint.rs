@@ -109,6 +109,41 @@ pub fn require_own_branch(
     Ok(())
 }
 
+/// Refuses to merge while the worker's own files, or others' that it changed, are not committed. A new
+/// file outside the scope stays where it is.
+///
+/// # Errors
+///
+/// `dirty_tree`, with the files.
+pub fn require_committed(plan: &Plan, worker: &Worker, tree: &TreeState) -> Result<(), Failure> {
+    let refuse = |first: &RepoPath, what: &str| {
+        Failure::new(Code::DirtyTree, format!("`{first}` is {what}"))
+    };
+    // A merge under way is concluded by a commit of all its files.
+    let is_merging = tree.operation == Some(Operation::Merge);
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        tree.uncommitted().into_iter().partition(|path| is_merging || plan.allows(worker, path));
+    if let Some(first) = own.first() {
+        return Err(refuse(first, "not committed")
+            .hint("commit your work first, so that nothing can get mixed up")
+            .next(Next::Checkpoint("what was done"))
+            .details(Files { paths: own }));
+    }
+    let undoable = undoable(plan, worker, tree);
+    if let Some(first) = undoable.first() {
+        return Err(refuse(first, "not yours, and was changed here")
+            .hint("take the change back first: undo keeps it as a patch")
+            .next(Next::Undo)
+            .details(Files { paths: undoable }));
+    }
+    let staged: Vec<_> = foreign.into_iter().filter(|path| tree.added.contains(path)).collect();
+    let Some(first) = staged.first() else { return Ok(()) };
+    Err(refuse(first, "not yours, and was added here")
+        .hint("take it off the index first; the file stays")
+        .next(CommandLine::of("git restore --staged --").word(first))
+        .details(Files { paths: staged }))
+}
+
 /// Chooses what to commit: everything changed that is owned, or exactly the `named` files; an
 /// empty name is the whole worktree.
 ///

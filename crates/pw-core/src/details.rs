@@ -190,17 +190,6 @@ impl Details for HookSaid {
     const CODES: &'static [Code] = &[Code::HookRefused];
 }
 
-/// A lock that another process holds, or has left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LockFile {
-    /// The file.
-    pub lock: String,
-}
-
-impl Details for LockFile {
-    const CODES: &'static [Code] = &[Code::Locked];
-}
-
 /// What the wrapper in `bin/` says of its build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {

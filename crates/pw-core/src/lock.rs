@@ -8,12 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Details, Failure};
 
+/// What helps after what was in the way is gone.
+pub(crate) const AGAIN: &str = "then run the same command again: it goes on where it was";
+
 /// Returns the file that locks what git wanted to write, by what it said in the C locale.
 pub fn of_git(said: &str) -> Option<String> {
     let between =
         |start: &str, end: &str| Some(said.split_once(start)?.1.split_once(end)?.0.to_owned());
     between("Unable to create '", "': File exists")
         .or_else(|| Some(between("could not lock config file ", ": File exists")? + ".lock"))
+}
+
+/// Returns the refusal while one of git's own locks is taken: `locked`.
+pub fn taken(lock: String) -> Failure {
+    let hint = format!(
+        "wait for the git that holds it; if none runs here, a killed one left it: remove that file, {AGAIN}"
+    );
+    Failure::new(Code::Locked, format!("git's lock {lock} is taken"))
+        .hint(hint)
+        .details(LockFile { lock })
+}
+
+/// A lock that another process holds, or has left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LockFile {
+    /// The file.
+    pub lock: String,
+}
+
+impl Details for LockFile {
+    const CODES: &'static [Code] = &[Code::Locked];
 }
 
 /// The details of `locked`.

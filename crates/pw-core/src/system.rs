@@ -1,6 +1,5 @@
 //! Errors of git and of the system that have a name. The words are those of the C locale.
 
-use crate::details::LockFile;
 use crate::failure::{Code, Failure};
 use crate::lock;
 use crate::next::CommandLine;
@@ -8,14 +7,9 @@ use crate::next::CommandLine;
 /// Returns what an error of git or of the system is about, when that has a name.
 pub fn failure(text: &str) -> Option<Failure> {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let again = "then run the same command again: it goes on where it was";
+    let again = lock::AGAIN;
     if let Some(lock) = lock::of_git(text) {
-        let hint = format!(
-            "wait for the git that holds it; if none runs here, a killed one left it: remove \
-             that file, {again}"
-        );
-        let failure = Failure::new(Code::Locked, format!("git's lock {lock} is taken"));
-        return Some(failure.hint(hint).details(LockFile { lock }));
+        return Some(lock::taken(lock));
     }
     if says(&["lazy fetching disabled"]) {
         let what = "this clone lacks the content of some files, and no helper fetches";
@@ -65,6 +59,7 @@ pub fn failure(text: &str) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock::LockFile;
 
     #[test]
     fn what_the_system_refuses_has_a_name() {

@@ -10,6 +10,7 @@ mod commit;
 mod copy;
 mod definitions;
 mod glance;
+mod half_written;
 mod history;
 mod hook_trace;
 mod hooks;

@@ -1,4 +1,4 @@
-//! One helper at a time changes a repository, and no git of a helper that was killed.
+//! One helper at a time changes a repository, or a worktree, and no git of a helper that was killed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -26,14 +26,13 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes `<common>/pw/lock`.
+    /// Takes the file `lock` in a folder of ours, `<common>/pw` for the whole repository.
     ///
     /// # Errors
     ///
     /// `locked`, with what the holder wrote there.
-    pub fn take(common: &Path, command: &str, now: &str) -> Result<Self> {
-        let folder = common.join("pw");
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    pub fn take(folder: &Path, command: &str, now: &str) -> Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let mut file = open(&folder.join("lock"))?;
         if !try_lock(&file)? {
             let mut holder = String::new();

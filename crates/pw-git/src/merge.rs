@@ -220,6 +220,7 @@ impl Repo {
     pub fn take_in(
         &self,
         worktree: &Path,
+        head: &Oid,
         tip: &Oid,
         message: &str,
         tried: &MergeOutcome,
@@ -241,24 +242,29 @@ impl Repo {
         // What the user's rerere would do here is neither tried nor wanted.
         let settings = ["-c", "merge.conflictStyle=merge", "-c", "rerere.enabled=false"];
         let merge = git.user(settings.into_iter().chain(args));
-        let merged = match hook_trace::run(self, merge) {
+        let merge = || match hook_trace::run(self, merge) {
             Err(_) if !united.is_empty() && self.merge_head(worktree)?.as_ref() == Some(tip) => {
                 self.conclude(worktree, &united, message)
             }
             merged => merged,
         };
-        if let Err(error) = merged {
-            // A hook refuses when all files are merged already: they go back to what they were.
-            if self.merge_head(worktree)?.as_ref() == Some(tip) {
-                git.user(["merge", "--abort"]).any_code().run()?;
+        let merge = || {
+            merge().inspect_err(|_| self.give_up_merge(worktree, tip))?;
+            let merged = self.read_head(worktree)?;
+            if merged.parents.get(1) != Some(tip) && !self.is_ancestor(tip, &merged.oid)? {
+                bail!("git merge of {tip} left no merge behind");
             }
-            return Err(error);
+            Ok(merged.oid)
+        };
+        self.writing(worktree, head, tip, merge)
+    }
+
+    /// Gives up a merge of `tip` where all files are merged already, and a hook refused.
+    fn give_up_merge(&self, worktree: &Path, tip: &Oid) {
+        if self.merge_head(worktree).is_ok_and(|merging| merging.as_ref() == Some(tip)) {
+            // Where that fails, the refusal that led here says more.
+            let _ = self.git.at(worktree).user(["merge", "--abort"]).any_code().run();
         }
-        let head = self.read_head(worktree)?;
-        if head.parents.get(1) != Some(tip) && !self.is_ancestor(tip, &head.oid)? {
-            bail!("git merge of {tip} left no merge behind");
-        }
-        Ok(head.oid)
     }
 
     /// Commits a merge that stopped at files of which the result is known.

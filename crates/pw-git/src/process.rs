@@ -510,7 +510,10 @@ impl GitError {
 impl std::fmt::Display for GitError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let first = self.stderr.lines().next().unwrap_or("no message");
-        write!(f, "git {} failed with code {}: {first}", self.command, self.code)
+        match self.code {
+            -1 => write!(f, "git {} was killed: {first}", self.command),
+            code => write!(f, "git {} failed with code {code}: {first}", self.command),
+        }
     }
 }
 

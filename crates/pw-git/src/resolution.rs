@@ -38,6 +38,7 @@ impl Repo {
             "--no-autostash",
             "--no-verify-signatures",
         ];
+        self.require_free_index(worktree)?;
         let settings = MERGE_SETTINGS.iter().flat_map(|setting| ["-c", setting]);
         let args = settings.chain(options).chain([tip.as_str()]);
         let call = self.author()?.sign(self.git.at(worktree).without_hooks().user(args).any_code());

@@ -18,6 +18,8 @@ pub enum Fault {
     KilledMeanwhile,
     /// The helper is killed when git is done.
     KilledAfter,
+    /// Both are killed when git is about to write the first file of a checkout.
+    BothKilled,
     /// Nothing is done, and git claims it was.
     Claims,
     /// All is done, and git denies it.
@@ -36,10 +38,18 @@ impl Fault {
         Self::KilledBefore,
         Self::KilledMeanwhile,
         Self::KilledAfter,
+        Self::BothKilled,
         Self::Claims,
         Self::Denies,
         Self::Mute,
     ];
+
+    /// Whether this can happen at a call of git, by its command line.
+    pub fn is_possible(self, call: &str) -> bool {
+        let writes =
+            [" merge ", " worktree add ", " checkout ", " checkout-index ", " reset ", " restore "];
+        self != Self::BothKilled || writes.iter().any(|verb| call.contains(verb))
+    }
 
     fn script(self) -> String {
         match self {
@@ -47,6 +57,13 @@ impl Fault {
             Self::KilledBefore => "kill -9 $PPID; exit 1".into(),
             Self::KilledMeanwhile => "kill -9 $PPID; sleep 0.05; exec $GIT \"$@\"".into(),
             Self::KilledAfter => "$GIT \"$@\"; kill -9 $PPID; exit 1".into(),
+            // The filter, as git's child, has its parent's number.
+            Self::BothKilled => {
+                "echo '* filter=dies' > $AT/attributes; HELPER=$PPID; export HELPER\n\
+                exec $GIT -c core.attributesFile=$AT/attributes \\\n\
+                -c filter.dies.smudge='kill -9 $HELPER $PPID;:' \"$@\""
+                    .into()
+            }
             Self::Claims => "exit 0".into(),
             Self::Denies => "$GIT \"$@\"; exit 1".into(),
             Self::Mute => "exec $GIT \"$@\" >/dev/null".into(),
@@ -68,11 +85,11 @@ impl TestRepo {
         // Calls may run side by side: the one that makes the file has the number.
         self.shim_git(&format!(
             "set -C; n=1\n\
-             while ! {{ true > {calls}/$n; }} 2>/dev/null; do n=$((n + 1)); done\n\
+             while ! {{ echo \" $* \" > {calls}/$n; }} 2>/dev/null; do n=$((n + 1)); done\n\
              set +C\n\
              [ $n = {call} ] || exec $GIT \"$@\"\n\
              echo \"$@\" > {calls}/fault\n\
-             KEEP={calls}/keep ROOT={root}\n\
+             AT={calls} KEEP={calls}/keep ROOT={root}\n\
              {}",
             fault.script(),
             calls = calls.display(),
@@ -80,11 +97,10 @@ impl TestRepo {
         ));
     }
 
-    /// Returns how many calls there were since [`Self::break_git`].
-    pub fn calls(&self) -> usize {
-        let calls = std::fs::read_dir(self.beside("calls")).unwrap();
-        let is_number = |name: std::ffi::OsString| name.to_str().unwrap().parse::<usize>().is_ok();
-        calls.filter(|entry| is_number(entry.as_ref().unwrap().file_name())).count()
+    /// Returns the command lines of the calls since [`Self::break_git`], in their order.
+    pub fn calls(&self) -> Vec<String> {
+        let read = |number| std::fs::read_to_string(self.beside(&format!("calls/{number}"))).ok();
+        (1..).map_while(read).collect()
     }
 
     /// Returns the command line of the call that went wrong; empty when it did not come to that.

@@ -208,7 +208,7 @@ impl<'a> Finish<'a> {
             obstacles.note(self.context.require_terminal("").map_err(|_| refused))?;
         }
         if let Some(checkout) = repo.checkout_of(&self.base) {
-            repo.take_landing_back(&checkout.path)?;
+            repo.put_back_written(&checkout.path)?;
             obstacles.note(self.require_quiet(checkout, is_ahead || has_conflicts))?;
             obstacles.note(self.require_room(checkout, &self.result))?;
         }

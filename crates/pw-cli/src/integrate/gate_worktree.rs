@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use pw_core::details::{Ended, LockFile};
+use pw_core::details::Ended;
 use pw_core::facts::WorktreeFacts;
 use pw_core::failure::{Code, Failure};
 use pw_core::gate::Gate;
 use pw_core::id::Oid;
+use pw_core::lock::LockFile;
 use pw_core::path::RepoPath;
 
 use crate::command;

@@ -10,6 +10,7 @@ use pw_core::integration::{Readiness, Unready};
 use pw_core::next::{CommandLine, Next, NextStep};
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::{Board, WorkerStatus};
+use pw_core::time::rfc3339;
 use pw_core::worker::Synced;
 use pw_git::Scratch;
 
@@ -25,17 +26,13 @@ pub(super) fn sync(
     named: Option<&WorkerId>,
     unasked: Option<String>,
 ) -> Result<Answer> {
-    let Workflow { repo, record, .. } = own.workflow;
+    let Workflow { repo, record, plan, .. } = own.workflow;
+    let path = own.workflow.worktree(own.worker);
+    let held = repo.hold_worktree(&path, &own.shell.command, &rfc3339(own.shell.now))?;
+    repo.put_back_written(&path)?;
     let tree = own.tree()?;
     checkpoint::require_own_branch(own.worker, &tree, || own.branch())?;
-    let open = tree.uncommitted();
-    if let Some(first) = open.first() {
-        return Err(Failure::new(Code::DirtyTree, format!("`{first}` is not committed"))
-            .hint("commit your work first, so that nothing can get mixed up")
-            .next(Next::Checkpoint("what was done"))
-            .details(Files { paths: open })
-            .into());
-    }
+    checkpoint::require_committed(plan, own.worker, &tree)?;
     let facts = own.workflow.facts(own.shell.now, Worktrees::None)?;
     let board = own.workflow.board(&facts);
     let needed = newest_need(own, &board);
@@ -59,7 +56,6 @@ pub(super) fn sync(
         .or_else(|| record.merged.get(&provider.id).map(|(tip, _)| tip.clone()));
     let tip = tip.context("a finished worker has a tip")?;
 
-    let path = own.workflow.worktree(own.worker);
     let head = repo.read_head(&path)?.oid;
     let tried = repo.merge(&head, &tip, Some(&Scratch::new()?))?;
     if let Some(first) = tried.conflicts.first() {
@@ -87,7 +83,7 @@ pub(super) fn sync(
     if let Some(first) = hidden.first() {
         return Err(Failure::new(
             Code::InTheWay,
-            format!("your ignored file `{first}` would be overwritten"),
+            format!("`{first}`, which is in no commit, would be overwritten"),
         )
         .hint("move it away, then sync again")
         .details(Files { paths: hidden })
@@ -97,8 +93,9 @@ pub(super) fn sync(
     let item = item.unwrap_or_default();
     let text = format!("took in {}{item}", provider.id);
     let message = own.message(&Signal::Checkpoint, &text, &[])?;
-    let commit = repo.take_in(&path, &tip, &message, &tried);
+    let commit = repo.take_in(&path, &head, &tip, &message, &tried);
     let commit = commit.map_err(|error| own.explained(error))?;
+    drop(held);
     let (pushed, note) = own.push(&path)?;
     let synced = Synced {
         worker: own.worker.id.clone(),

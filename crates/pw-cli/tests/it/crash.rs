@@ -70,8 +70,12 @@ impl Story {
         let calls = repo.calls();
         let races = races.iter().map(|script| Fault::Raced(script));
         let faults = Fault::ALONE.iter().copied().chain(races);
-        let all: Vec<(Fault, usize)> =
-            faults.flat_map(|fault| (1..=calls).map(move |call| (fault, call))).collect();
+        let each = |fault: Fault| {
+            let possible =
+                |(at, call): (usize, &String)| fault.is_possible(call).then_some((fault, at + 1));
+            calls.iter().enumerate().filter_map(possible).collect::<Vec<_>>()
+        };
+        let all: Vec<(Fault, usize)> = faults.flat_map(each).collect();
         let wanted = std::env::var("PW_SWEEP").unwrap_or_default();
         let is_wanted = |name: &str, at: usize, stride: usize| {
             let kind = name.split([' ', '(']).next();
@@ -100,7 +104,8 @@ impl Story {
         }
         if let Some(log) = std::env::var_os("PW_SWEEP_LOG") {
             let mut log = std::fs::File::options().create(true).append(true).open(log).unwrap();
-            let (command, all, failed) = (self.command, all.len(), failed.len());
+            let (command, calls, all, failed) =
+                (self.command, calls.len(), all.len(), failed.len());
             writeln!(log, "{command}\t{}\t{calls}\t{all}\t{tried}\t{failed}", self.when).unwrap();
         }
         assert!(failed.is_empty(), "{} went wrong with {failed:#?}", self.command);
@@ -129,7 +134,7 @@ impl Story {
         if !is_killed(&answer) && self.is_done(&answer) && !is_lie && !is_race {
             (self.goal)(repo);
         }
-        self.reach(repo, is_race);
+        self.reach(repo, is_race, fault == Fault::BothKilled);
         before.assert_kept(repo);
         theirs.assert_kept(repo);
         repo.assert_kept_meanwhile();
@@ -137,8 +142,9 @@ impl Story {
     }
 
     /// Runs the command again, and what it says is next, until it is done. Where another process did
-    /// something, `also` does what comes after it, too.
-    fn reach(&self, repo: &TestRepo, also: bool) {
+    /// something, `also` does what comes after it, too. Where git is dead, its lock is removed as the
+    /// hint says.
+    fn reach(&self, repo: &TestRepo, also: bool, is_git_dead: bool) {
         for _ in 0..4 {
             let mut answer = self.run(repo);
             assert_proper(&answer);
@@ -147,6 +153,11 @@ impl Story {
             }
             if answer.json()["error"]["code"] == "in_the_way" {
                 (self.clear)(repo);
+            }
+            if let Some(lock) =
+                answer.json()["error"]["details"]["lock"].as_str().filter(|_| is_git_dead)
+            {
+                std::fs::remove_file(lock).unwrap();
             }
             for _ in 0..3 {
                 let document = serde_json::from_str(&answer.stdout).unwrap_or(Value::Null);

@@ -67,6 +67,49 @@ fn a_conflict_or_an_ignored_file_leaves_nothing_half_merged() {
 }
 
 #[test]
+fn what_a_killed_sync_wrote_goes_back_before_the_next_and_what_others_changed_is_undone() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    for file in ["api/users.py", "api/users_new.py", "api/users_too.py"] {
+        users.write(file, "one\ntwo\n");
+    }
+    users.commit("[COMPLETE] users");
+    // git is killed while it writes the second file, as by a machine that goes down.
+    let dead = repo.beside("dead");
+    let filter = format!(
+        "if mkdir {0} 2>/dev/null; then cat; elif mkdir {0}/2 2>/dev/null; then kill -9 $PPID; else cat; fi",
+        dead.display()
+    );
+    repo.write(".git/info/attributes", "api/users* filter=dies\n");
+    repo.git(&["config", "filter.dies.smudge", &filter]);
+    posts.pw(&["sync", "task-1"]).error(1, "git_failed");
+    assert_eq!(posts.git(&["status", "--porcelain"]), "", "git was ended, and its helper was not");
+    let lock = posts.pw(&["sync", "task-1"]).error(3, "locked")["details"]["lock"].clone();
+    std::fs::remove_file(lock.as_str().unwrap()).unwrap();
+
+    // Killed after all files were merged, git has only to conclude.
+    posts.git(&["merge", "-q", "--no-ff", "--no-commit", "work/task-1-users"]);
+    let next = posts.pw(&["sync", "task-1"]).error(3, "dirty_tree")["next"].clone();
+    assert_eq!(next, "pw-worker checkpoint \"what was done\"");
+    posts.git(&["merge", "--abort"]);
+    // What was changed outside the scope is not to be committed: it is undone.
+    posts.write("README.md", "formatted\n");
+    assert_eq!(posts.pw(&["sync", "task-1"]).error(3, "dirty_tree")["next"], "pw-worker undo");
+    posts.pw(&["undo"]).data();
+    posts.write("stray", "mine").git(&["add", "stray"]);
+    let next = posts.pw(&["sync", "task-1"]).error(3, "dirty_tree")["next"].clone();
+    assert_eq!(next, "git restore --staged -- stray");
+    posts.git(&["restore", "--staged", "--", "stray"]);
+    // A new file stays where it is, and is told when it is in the way.
+    posts.write("api/users_new.py", "mine");
+    posts.pw(&["sync", "task-1"]).error(3, "in_the_way");
+    std::fs::remove_file(posts.path.join("api/users_new.py")).unwrap();
+    let files = posts.pw(&["sync", "task-1"]).data()["files"].clone();
+    assert_eq!(files.as_array().unwrap().len(), 3);
+    assert_eq!(posts.git(&["status", "--porcelain"]), "?? stray");
+}
+
+#[test]
 fn complete_runs_the_plans_check_when_it_says_so() {
     let repo = created(&format!(
         "{THREE}verify: echo checking; test -f api/users.py\nverify_on_complete: true\n"

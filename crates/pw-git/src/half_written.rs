@@ -1,0 +1,215 @@
+//! Files of a checkout that git was writing when it was killed, or failed: put back, so that the
+//! next attempt finds what the first one found.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pw_core::blob::{Blob, FileMode};
+use pw_core::history::{Change, CommitRange, Content};
+use pw_core::id::Oid;
+use pw_core::lock;
+use pw_core::path::RepoPath;
+
+use crate::changes::joined;
+use crate::survey::parse_index;
+use crate::{Lock, Repo};
+
+/// A file that is another one in a later commit.
+pub(crate) struct Changed {
+    /// What it is in the earlier commit, and in the later one.
+    pub(crate) sides: [Option<Blob>; 2],
+    pub(crate) path: RepoPath,
+}
+
+impl Repo {
+    /// Keeps two helpers from writing one worktree, and waits for the git of one that was killed.
+    ///
+    /// # Errors
+    ///
+    /// `locked`, with what the holder wrote there.
+    pub fn hold_worktree(&self, worktree: &Path, command: &str, now: &str) -> Result<Lock> {
+        Lock::take(&self.own_folder(worktree)?, command, now)
+    }
+
+    /// Where we keep what is about one worktree: a folder in its private git folder.
+    fn own_folder(&self, worktree: &Path) -> Result<PathBuf> {
+        let own = self.own_git_dir(worktree);
+        let own = own.with_context(|| format!("{} is no worktree", worktree.display()))?;
+        Ok(own.join("pw"))
+    }
+
+    /// Runs `write`, by which git takes `commit` into a worktree whose HEAD is `before`. Where it fails
+    /// what it wrote is put back; where it is killed [`Self::put_back_written`] does that.
+    ///
+    /// # Errors
+    ///
+    /// `locked` while another git holds the index.
+    pub(crate) fn writing<T>(
+        &self,
+        worktree: &Path,
+        before: &Oid,
+        commit: &Oid,
+        write: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let folder = self.own_folder(worktree)?;
+        self.require_free_index(worktree)?;
+        let mark = mark(&folder);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(&mark, format!("{before} {commit}")))
+            .with_context(|| format!("writing {}", mark.display()))?;
+        let written = write();
+        if written.is_err() {
+            // Where that does not work either, the next run tries again.
+            let _ = self.put_back_written(worktree);
+        } else {
+            std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))?;
+        }
+        written
+    }
+
+    /// Refuses while another git holds the index, or a killed one left its lock: git merge says only that
+    /// it cannot write.
+    ///
+    /// # Errors
+    ///
+    /// `locked`, with the file.
+    pub(crate) fn require_free_index(&self, worktree: &Path) -> Result<()> {
+        let lock = self.own_folder(worktree)?.with_file_name("index.lock");
+        match lock.symlink_metadata() {
+            Ok(_) => Err(lock::taken(lock.display().to_string()).into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Puts the files of a worktree back as they were before git was cut short, and did not move
+    /// HEAD: those that are gone, or as far as they are what git was to write.
+    pub fn put_back_written(&self, worktree: &Path) -> Result<()> {
+        let mark = mark(&self.own_folder(worktree)?);
+        let Ok(begun) = std::fs::read_to_string(&mark) else { return Ok(()) };
+        let mut oids = begun.split(' ').map(str::parse::<Oid>);
+        if let (Some(Ok(before)), Some(Ok(commit))) = (oids.next(), oids.next())
+            && self.read_head(worktree)?.oid == before
+            // All files are merged then, and whoever is in the worktree may conclude it.
+            && self.merge_head(worktree)?.is_none()
+        {
+            self.unwrite(worktree, self.to_write(&before, &commit)?)?;
+        }
+        std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))
+    }
+
+    /// Returns the files that git takes from `commit` as they are when it is merged into `before`.
+    fn to_write(&self, before: &Oid, commit: &Oid) -> Result<Vec<Changed>> {
+        let mut changes = self.changed_files(before, commit)?;
+        let Some(base) = self.merge_base(before, commit)? else { return Ok(Vec::new()) };
+        if base != *before {
+            let theirs = self.changed_files(&base, commit)?;
+            let theirs: BTreeMap<_, _> =
+                theirs.iter().map(|change| (&change.path, &change.sides)).collect();
+            changes.retain(|change| theirs.get(&change.path) == Some(&&change.sides));
+        }
+        Ok(changes)
+    }
+
+    fn unwrite(&self, worktree: &Path, changes: Vec<Changed>) -> Result<()> {
+        let mut lost = Vec::new();
+        self.unstage(worktree, &changes)?;
+        for change in changes {
+            let place = worktree.join(change.path.to_path());
+            let found = match std::fs::read_link(&place) {
+                Ok(target) => Some(target.into_os_string().into_vec()),
+                Err(_) if place.is_dir() => continue,
+                Err(_) => std::fs::read(&place).ok(),
+            };
+            let [old, new] = &change.sides;
+            match (found, old) {
+                (None, None) => {}
+                (None, Some(_)) => lost.push(change.path),
+                (Some(found), None) => {
+                    if self.is_begin_of(&found, worktree, new.as_ref(), &change.path)? {
+                        std::fs::remove_file(&place)
+                            .with_context(|| format!("removing {}", place.display()))?;
+                    }
+                }
+                // The old content, too, may have been written in part: by the attempt before.
+                (Some(found), old) => {
+                    if self.is_begin_of(&found, worktree, new.as_ref(), &change.path)?
+                        || self.is_begin_of(&found, worktree, old.as_ref(), &change.path)?
+                    {
+                        lost.push(change.path);
+                    }
+                }
+            }
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let paths = joined(&lost);
+        let call = self.git.at(worktree).user(["checkout-index", "--force", "-z", "--stdin"]);
+        call.input(paths).run().map(drop)
+    }
+
+    /// Puts the index back where git had got as far as to write it, and then could not move the branch.
+    fn unstage(&self, worktree: &Path, changes: &[Changed]) -> Result<()> {
+        let git = self.git.at(worktree);
+        let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
+        let index = parse_index(&listed)?;
+        let index: BTreeMap<&RepoPath, (FileMode, &str)> =
+            index.iter().map(|entry| (&entry.path, (entry.mode, &*entry.oid))).collect();
+        let mut input = Vec::new();
+        for Changed { sides: [old, new], path } in changes {
+            let written = new.as_ref().map(|new| (new.mode, new.oid.as_str()));
+            if index.get(path).copied() != written {
+                continue;
+            }
+            let line = match old {
+                Some(Blob { mode, oid }) => format!("{mode} {oid}\t"),
+                None => {
+                    format!("0 {}\t", "0".repeat(new.as_ref().map_or(40, |b| b.oid.as_str().len())))
+                }
+            };
+            input.extend([line.as_bytes(), path.as_bytes(), b"\0"].concat());
+        }
+        if input.is_empty() {
+            return Ok(());
+        }
+        git.user(["update-index", "-z", "--index-info"]).input(input).run().map(drop)
+    }
+
+    /// Returns whether a file has only what git would write for one side, as far as it came.
+    fn is_begin_of(
+        &self,
+        found: &[u8],
+        worktree: &Path,
+        side: Option<&Blob>,
+        path: &RepoPath,
+    ) -> Result<bool> {
+        let Some(Blob { mode, oid }) = side else { return Ok(false) };
+        let whole = if *mode == FileMode::LINK {
+            self.git.plumbing(["cat-file", "blob", oid.as_str()]).reader().bytes()?
+        } else {
+            self.filtered(worktree, path, oid)?
+        };
+        Ok(whole.starts_with(found))
+    }
+
+    /// Returns the files that differ between two commits, without submodules.
+    pub(crate) fn changed_files(&self, from: &Oid, to: &Oid) -> Result<Vec<Changed>> {
+        let whole = CommitRange { newest: to.clone(), parents: vec![from.clone()] };
+        let changes = self.changes(&[whole])?.into_iter().flatten();
+        let changed = |change: Change| {
+            let side = |side: Option<Content>| side.and_then(|side| side.blob().cloned());
+            Changed { sides: [side(change.old), side(change.new)], path: change.path }
+        };
+        let mut changes: Vec<_> = changes.map(changed).collect();
+        let is_submodule =
+            |side: &Option<Blob>| side.as_ref().is_some_and(|b| b.mode == FileMode::SUBMODULE);
+        changes.retain(|change| !change.sides.iter().any(is_submodule));
+        Ok(changes)
+    }
+}
+
+fn mark(folder: &Path) -> PathBuf {
+    folder.join("written")
+}
