@@ -88,6 +88,16 @@ impl Repo {
         named.starts_with(self.common().canonicalize().ok()?).then_some(named)
     }
 
+    /// Returns which of these traces of an operation are in a worktree's private git folder.
+    pub fn under_way(&self, worktree: &Path, git_dir: &Path, traces: &[&str]) -> Vec<String> {
+        // Whoever cannot read the table sees what the files tell.
+        let heads = heads_in_table(&self.git.at(worktree), git_dir).unwrap_or_default();
+        let is_there = |trace: &&str| {
+            git_dir.join(trace).symlink_metadata().is_ok() || heads.iter().any(|head| head == trace)
+        };
+        traces.iter().copied().filter(is_there).map(str::to_owned).collect()
+    }
+
     /// Returns the ignored files of the user's checkout.
     pub fn ignored(&self) -> Result<Vec<RepoPath>> {
         self.others("--exclude-standard")
@@ -272,17 +282,22 @@ pub(crate) fn operation(git: &Git, git_dir: &Path) -> Result<Option<Operation>> 
         ("BISECT_LOG", Operation::Bisect),
     ];
     let found = traces.into_iter().find(|(file, _)| git_dir.join(file).exists());
-    if found.is_some() || !git_dir.join("reftable").is_dir() {
+    if found.is_some() {
         return Ok(found.map(|(_, operation)| operation));
     }
+    let picked = heads_in_table(git, git_dir)?;
+    let of = |name: &str| traces.into_iter().find(|(file, _)| *file == name);
+    Ok(picked.first().and_then(|name| of(name)).map(|(_, operation)| operation))
+}
+
+/// Returns which of the two heads that git keeps where refs are, if these are a table, are set.
+fn heads_in_table(git: &Git, git_dir: &Path) -> Result<Vec<String>> {
+    if !git_dir.join("reftable").is_dir() {
+        return Ok(Vec::new());
+    }
     let words = ["for-each-ref", "--include-root-refs", "--format=%(refname)"];
-    let names = ["CHERRY_PICK_HEAD", "REVERT_HEAD"];
-    let call = git.plumbing(words.into_iter().chain(names)).reader();
-    Ok(match call.line()?.as_str() {
-        "CHERRY_PICK_HEAD" => Some(Operation::CherryPick),
-        "REVERT_HEAD" => Some(Operation::Revert),
-        _ => None,
-    })
+    let call = git.plumbing(words.into_iter().chain(["CHERRY_PICK_HEAD", "REVERT_HEAD"])).reader();
+    Ok(String::from_utf8_lossy(&call.bytes()?).lines().map(str::to_owned).collect())
 }
 
 /// Reads `git status --porcelain=v2 -z --branch --no-renames`.

@@ -3,7 +3,7 @@
 //! `--no-verify` skips some of them: an exception for the user, which the monitor sees.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -94,7 +94,7 @@ fn refs(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
             Store::PackedAlone => files.is_packed_alone(name, value),
         })
     };
-    let is_detached = files.as_ref().is_some_and(|files| files.head_branch().is_none());
+    let is_detached = files.as_ref().is_some_and(|files| head_branch(shell, files).is_none());
     let (lines, action, branch) = (&*lines, &*action, &branch);
     let transaction = Transaction { lines, action, branch, is_detached, has: &has };
     let refused = guard::refs(&session::own(), &workflow, &worker, transaction);
@@ -109,9 +109,8 @@ fn refs(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
 fn head(shell: &Shell, arguments: &[PathBuf]) -> Result<Option<String>> {
     let Some((workflow, worker)) = owner(shell)? else { return Ok(None) };
     let branch = branch(arguments)?;
-    let on = ref_files(shell).and_then(|files| files.head_branch());
-    // A repository whose refs are in tables says nothing in that file.
-    if on.as_ref().is_some_and(|on| *on == branch || on.as_str() == ".invalid") {
+    let on = ref_files(shell).and_then(|files| head_branch(shell, &files));
+    if on.as_ref() == Some(&branch) {
         return Ok(None);
     }
     let halted = halted(shell, &[]);
@@ -140,23 +139,33 @@ fn ref_files(shell: &Shell) -> Option<RefFiles> {
     git_dir(shell).map(|dir| RefFiles::of(&dir))
 }
 
+/// Returns the branch that HEAD names. Where refs are a table, its file names none, and git is asked.
+fn head_branch(shell: &Shell, files: &RefFiles) -> Option<Branch> {
+    let named = files.head_branch()?;
+    if named.as_str() != ".invalid" {
+        return Some(named);
+    }
+    let repo = Repo::open(&shell.directory).ok()?;
+    repo.worktree_at(&shell.directory)?.branch.clone()
+}
+
 /// Returns what git did before it asked, as far as that can be told; `to` are the commits to which
 /// it would move HEAD or a branch.
 fn halted(shell: &Shell, to: &[&str]) -> Halted {
-    let dir = git_dir(shell).unwrap_or_default();
-    let is_there = |file: &&&str| dir.join(file).symlink_metadata().is_ok();
-    let under_way = guard::UNDER_WAY.iter().filter(is_there).map(|file| (*file).to_owned());
+    let command = session::git_command().unwrap_or_default();
+    let Ok(repo) = Repo::open(&shell.directory) else {
+        return Halted { command, ..Halted::default() };
+    };
+    let (here, dir) = (&shell.directory, git_dir(shell).unwrap_or_default());
     Halted {
-        command: session::git_command().unwrap_or_default(),
-        under_way: under_way.collect(),
-        followed: to.iter().find_map(|commit| followed(shell, commit).ok().flatten()),
+        command,
+        under_way: repo.under_way(here, &dir, guard::UNDER_WAY),
+        followed: to.iter().find_map(|commit| followed(&repo, here, commit).ok().flatten()),
     }
 }
 
 /// Returns whether index and files were brought to a commit to which HEAD is not to go.
-fn followed(shell: &Shell, commit: &str) -> Result<Option<Followed>> {
-    let repo = Repo::open(&shell.directory)?;
-    let top = &shell.directory;
+fn followed(repo: &Repo, top: &Path, commit: &str) -> Result<Option<Followed>> {
     let [head, there] = ["HEAD", commit].map(|other| repo.staged(top, other, None));
     let (head, there) = (head?, there?);
     // Of a file in which the two differ, the index holds the one or the other.
