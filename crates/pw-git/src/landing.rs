@@ -14,6 +14,8 @@ use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
 use crate::changes::joined;
+use crate::hook_trace;
+use crate::overrides;
 use crate::refs::note_change;
 use crate::survey::parse_index;
 use crate::{Repo, Worktree};
@@ -36,6 +38,11 @@ impl Repo {
         self.worktrees().iter().find(has)
     }
 
+    /// Returns the branch that a worktree had checked out when the repository was opened.
+    pub(crate) fn branch_of(&self, worktree: &Path) -> Option<&Branch> {
+        self.worktrees().iter().find(|it| it.path == worktree)?.branch.as_ref()
+    }
+
     /// Moves the branch that is checked out in a worktree forward from `before` to `commit`, and
     /// its files along; git refuses where anything uncommitted or ignored would be overwritten.
     ///
@@ -55,8 +62,10 @@ impl Repo {
             "--no-verify-signatures",
             "--no-overwrite-ignore",
         ];
-        let args = options.into_iter().chain([commit.as_str()]);
-        if let Err(error) = self.git.at(worktree).user(args).run() {
+        let args = overrides::of_merge().chain(options).chain([commit.as_str()]);
+        let merge = self.git.at(worktree).user(args);
+        let merge = merge.without_merge_options(self.branch_of(worktree));
+        if let Err(error) = hook_trace::run(self, merge) {
             // Where that does not work either, the next run tries again.
             let _ = self.take_landing_back(worktree);
             return Err(error);
