@@ -1,6 +1,7 @@
 //! `pw-integrate`: from the workers' branches to one integration branch.
 
 mod abort;
+mod base_checkout;
 mod chain;
 mod check;
 mod cleanup;

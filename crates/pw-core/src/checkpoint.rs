@@ -7,6 +7,7 @@ use crate::details::{Files, ForeignFiles};
 use crate::facts::TreeState;
 use crate::failure::{Code, Failure};
 use crate::hollow_entries::{self, Hollow, HollowReason};
+use crate::id::Oid;
 use crate::next::{CommandLine, Next};
 use crate::operation::Operation;
 use crate::path::RepoPath;
@@ -38,8 +39,9 @@ impl Selection {
 pub enum OwnBranch {
     /// It does.
     Free,
-    /// The branch was deleted, or has another name by now.
-    Gone,
+    /// The branch was deleted, or has another name by now; the commit that HEAD was last at, as far
+    /// as its log tells.
+    Gone(Option<Oid>),
     /// It is checked out in another worktree.
     HeldBy(String),
 }
@@ -48,14 +50,18 @@ pub enum OwnBranch {
 ///
 /// # Errors
 ///
-/// `wrong_branch`.
+/// `wrong_branch`, with the operation that git does not let anybody switch in.
 pub fn require_branch(
     worker: &Worker,
     tree: &TreeState,
     own: impl FnOnce() -> OwnBranch,
 ) -> Result<(), Failure> {
-    if tree.branch.as_ref() == Some(&worker.branch()) {
+    let is_own = tree.branch.as_ref() == Some(&worker.branch());
+    if is_own && tree.head.is_some() {
         return Ok(());
+    }
+    if let Some(operation) = tree.operation {
+        return Err(unfinished(operation));
     }
     let branch = worker.branch();
     let back = CommandLine::of("git switch").word(&branch);
@@ -63,7 +69,8 @@ pub fn require_branch(
         |on: &str| Failure::new(Code::WrongBranch, format!("HEAD is on {on}, not on {branch}"));
     let on = tree.branch.as_ref().map_or("no branch", Branch::as_str);
     Err(match (own(), &tree.branch, &tree.head) {
-        (OwnBranch::Gone, ..) => refused(on)
+        (OwnBranch::Gone(last), ..) if is_own => deleted(&branch, last),
+        (OwnBranch::Gone(_), ..) => refused(on)
             .hint("your branch is gone, or has another name: make it again from what is here")
             .next(CommandLine::of("git switch -c").word(&branch)),
         (OwnBranch::HeldBy(path), ..) => refused(on)
@@ -94,11 +101,8 @@ pub fn require_own_branch(
 ) -> Result<(), Failure> {
     require_branch(worker, tree, own)?;
     // A merge may be concluded by a commit; the other operations commit by themselves.
-    let unfinished = tree.operation.filter(|operation| *operation != Operation::Merge);
-    if let Some(operation) = unfinished {
-        return Err(Failure::new(Code::WrongBranch, operation.in_progress())
-            .hint(format!("finish it, or give it up with {}", operation.abort()))
-            .next(CommandLine::of("git status")));
+    if let Some(operation) = tree.operation.filter(|operation| *operation != Operation::Merge) {
+        return Err(unfinished(operation));
     }
     if let Some(path) = tree.unmerged.first() {
         return Err(Failure::new(Code::DirtyTree, format!("`{path}` is unmerged"))
@@ -142,6 +146,25 @@ pub fn require_committed(plan: &Plan, worker: &Worker, tree: &TreeState) -> Resu
         .hint("take it off the index first; the file stays")
         .next(CommandLine::of("git restore --staged --").word(first))
         .details(Files { paths: staged }))
+}
+
+/// Refuses to make a first commit where the branch that HEAD is on was deleted.
+fn deleted(branch: &Branch, last: Option<Oid>) -> Failure {
+    let refused = Failure::new(Code::WrongBranch, format!("the branch {branch} was deleted"));
+    match last {
+        Some(last) => refused
+            .hint("make it again at the commit that it was last at; your files stay as they are")
+            .next(CommandLine::of("git merge --ff-only").word(last)),
+        None => refused
+            .hint("stop, and tell the user: git fsck --lost-found names commits that no branch has")
+            .next(CommandLine::of("git status")),
+    }
+}
+
+fn unfinished(operation: Operation) -> Failure {
+    Failure::new(Code::WrongBranch, operation.in_progress())
+        .hint(format!("finish it, or give it up with {}", operation.abort()))
+        .next(CommandLine::of("git status"))
 }
 
 /// Chooses what to commit: everything changed that is owned, or exactly the `named` files; an

@@ -364,10 +364,13 @@ impl CommandLine {
                     && !rest.contains(" -C ")
             }
         };
-        match is_bound {
-            true => Self::of(program).and("-C").path(folder).and(rest),
-            false => self.clone(),
+        if !is_bound {
+            return self.clone();
         }
+        let bound = Self::of(program).and("-C").path(folder);
+        // What follows would run in another repository, as the case may be.
+        let rest = rest.replace("&& git ", &format!("&& {bound} "));
+        bound.and(&rest)
     }
 
     /// Appends a text that the reader is to replace by another, in the quotes that it needs then.
@@ -456,6 +459,7 @@ mod tests {
             ("pw-worker -C /x brief", "pw-worker -C /x brief"),
             ("git status", "git -C 'a b' status"),
             ("git -C /x status", "git -C /x status"),
+            ("git switch b && git merge c", "git -C 'a b' switch b && git -C 'a b' merge c"),
             (
                 "git --git-dir /x/.git config core.bare false",
                 "git --git-dir /x/.git config core.bare false",

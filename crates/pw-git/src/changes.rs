@@ -98,6 +98,17 @@ impl Repo {
         traces.iter().copied().filter(is_there).map(str::to_owned).collect()
     }
 
+    /// Returns the commit that HEAD of a worktree was last at, as its log tells: of a branch that was
+    /// deleted, git itself tells nothing.
+    pub fn last_head(&self, worktree: &Path) -> Option<Oid> {
+        let log = std::fs::read(self.own_git_dir(worktree)?.join("logs/HEAD")).ok()?;
+        let line = log.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+        // Before and after; a deletion is written as a commit of zeros.
+        let [before, after] = [0, 1].map(|n| line.split(|byte| *byte == b' ').nth(n));
+        let names = [after?, before?].map(|word| std::str::from_utf8(word).ok());
+        names.into_iter().flatten().find_map(|name| self.resolve(name).ok().flatten())
+    }
+
     /// Returns the ignored files of the user's checkout.
     pub fn ignored(&self) -> Result<Vec<RepoPath>> {
         self.others("--exclude-standard")

@@ -10,6 +10,8 @@ use pw_core::branch::Branch;
 use pw_core::id::Oid;
 use pw_core::path::RepoPath;
 
+use crate::hook_trace;
+use crate::overrides;
 use crate::refs::note_change;
 use crate::{Repo, Worktree};
 
@@ -22,6 +24,11 @@ impl Repo {
                 || self.own_git_dir(&worktree.path).is_some_and(|own| is_at_work_on(&own, branch))
         };
         self.worktrees().iter().find(has)
+    }
+
+    /// Returns the branch that a worktree had checked out when the repository was opened.
+    pub(crate) fn branch_of(&self, worktree: &Path) -> Option<&Branch> {
+        self.worktrees().iter().find(|it| it.path == worktree)?.branch.as_ref()
     }
 
     /// Moves the branch that is checked out in a worktree forward from `before` to `commit`, and
@@ -39,9 +46,10 @@ impl Repo {
             "--no-verify-signatures",
             "--no-overwrite-ignore",
         ];
-        let args = options.into_iter().chain([commit.as_str()]);
-        let merge = || self.git.at(worktree).user(args).run();
-        self.writing(worktree, before, commit, merge)?;
+        let args = overrides::of_merge().chain(options).chain([commit.as_str()]);
+        let merge = self.git.at(worktree).user(args);
+        let merge = merge.without_merge_options(self.branch_of(worktree));
+        self.writing(worktree, before, commit, || hook_trace::run(self, merge))?;
         let head = self.read_head(worktree)?.oid;
         if head != *commit {
             bail!("git merge --ff-only {commit} left HEAD of {} at {head}", worktree.display());

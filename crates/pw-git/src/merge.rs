@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::hook_trace;
 use crate::merge_process::MergeProcess;
+use crate::overrides;
 use crate::process::Call;
 use crate::{Author, CommitWriter, Repo, United};
 
@@ -239,9 +240,8 @@ impl Repo {
             tip.as_str(),
         ];
         let git = self.git.at(worktree);
-        // What the user's rerere would do here is neither tried nor wanted.
-        let settings = ["-c", "merge.conflictStyle=merge", "-c", "rerere.enabled=false"];
-        let merge = git.user(settings.into_iter().chain(args));
+        let merge = git.user(overrides::of_merge().chain(args));
+        let merge = merge.without_merge_options(self.branch_of(worktree));
         let merge = || match hook_trace::run(self, merge) {
             Err(_) if !united.is_empty() && self.merge_head(worktree)?.as_ref() == Some(tip) => {
                 self.conclude(worktree, &united, message)

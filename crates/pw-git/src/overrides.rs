@@ -27,6 +27,19 @@ const PLUMBING: &[&str] = &[
     "commit.gpgSign=false",
 ];
 
+/// Settings that would change what a merge comes to in a worktree, where the user's own are read.
+const MERGE: &[&str] = &[
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.conflictStyle=merge",
+    "merge.ff=false",
+    // The strategy of merges for which none is named.
+    "pull.twohead=ort",
+    "diff.algorithm=histogram",
+    // A resolution that the user's rerere replays there would be merged unseen.
+    "rerere.enabled=false",
+];
+
 /// Settings that leave out all hooks: those in a folder, and those that settings name, since git
 /// 2.54; git 2.55 switches these off by their event, 2.54 not at all.
 const NO_HOOKS: &[&str] = &[
@@ -46,6 +59,11 @@ const NO_HOOKS: &[&str] = &[
 /// Once a repository was found under the user's own settings, a bare one is taken by its folder,
 /// which `explicit` refuses: the default of git 3.0.
 const FOUND: &[&str] = &["safe.bareRepository=all"];
+
+/// Returns what a merge in a worktree overrides besides, as arguments of git.
+pub(crate) fn of_merge<'a>() -> impl Iterator<Item = &'a str> {
+    MERGE.iter().flat_map(|setting| ["-c", setting])
+}
 
 /// Returns what a call overrides: one that is plumbing, one that runs the user's hooks, and one in a
 /// repository that was found.

@@ -13,6 +13,7 @@ use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use pw_core::branch::Branch;
 use pw_core::failure::{Code, Failure};
 use pw_core::text::bounded;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -202,6 +203,16 @@ impl Call {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Leaves out the options that the user set for merges into this branch alone: with `--squash`
+    /// or `-s ours` there would be no merge, or nothing in it.
+    pub(crate) fn without_merge_options(self, branch: Option<&Branch>) -> Self {
+        let Some(branch) = branch else { return self };
+        // By the environment: `-c` would end the name at a `=` in it.
+        self.env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", format!("branch.{branch}.mergeOptions"))
+            .env("GIT_CONFIG_VALUE_0", "")
     }
 
     /// Takes a variable out of its environment.

@@ -11,17 +11,8 @@ use pw_core::path::RepoPath;
 
 use crate::Repo;
 use crate::changes::portions;
+use crate::overrides;
 use crate::process::{GitError, records};
-
-/// Overrides user settings that would change the result of a merge.
-const MERGE_SETTINGS: &[&str] = &[
-    "merge.renames=true",
-    "merge.directoryRenames=conflict",
-    "merge.conflictStyle=merge",
-    "merge.ff=false",
-    // A resolution that the user's rerere replays here would be merged unseen.
-    "rerere.enabled=false",
-];
 
 impl Repo {
     /// Starts a merge of `tip` in a worktree of our own, and leaves conflict markers for the user
@@ -39,8 +30,7 @@ impl Repo {
             "--no-verify-signatures",
         ];
         self.require_free_index(worktree)?;
-        let settings = MERGE_SETTINGS.iter().flat_map(|setting| ["-c", setting]);
-        let args = settings.chain(options).chain([tip.as_str()]);
+        let args = overrides::of_merge().chain(options).chain([tip.as_str()]);
         let call = self.author()?.sign(self.git.at(worktree).without_hooks().user(args).any_code());
         let output = call.run()?;
         if self.merge_head(worktree)?.as_ref() != Some(tip) {

@@ -6,8 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use pw_core::branch::Branch;
 use pw_core::conflict::FileConflict;
-use pw_core::details::{Files, Present, Unclean};
-use pw_core::facts::WorktreeFacts;
+use pw_core::details::Present;
 use pw_core::failure::{Code, Failure};
 use pw_core::finish::{self, Finished, Landed, LandingMode, Share};
 use pw_core::gate::GateMode;
@@ -19,9 +18,9 @@ use pw_core::moved_edit::Moving;
 use pw_core::next::{CommandLine, Next, NextStep, Way};
 use pw_core::record::{Event, RunOptions};
 use pw_core::status::{WorkerStatus, taken_back};
-use pw_core::text::counted;
 use pw_git::{MergeOutcome, Pair, Transaction, Worktree, unshallow};
 
+use super::base_checkout::BaseCheckout;
 use super::chain::own_result;
 use super::gate::Gatekeeper;
 use super::pull_request::{self, Proposal};
@@ -275,7 +274,8 @@ impl<'a> Finish<'a> {
                 // Checked again, since verifying may have taken long.
                 self.require_quiet(checkout, true)?;
                 self.require_room(checkout, &commit)?;
-                repo.fast_forward(&checkout.path, &self.before, &commit)?;
+                let moved = repo.fast_forward(&checkout.path, &self.before, &commit);
+                moved.map_err(|error| self.explained(error))?;
                 self.record(&commit, Transaction::default())?;
             }
             None => {
@@ -285,6 +285,21 @@ impl<'a> Finish<'a> {
         }
         squash::forget(self.workflow);
         Ok(self.answer(commit, how, checkout))
+    }
+
+    /// Says what lands where a hook of the user's lets nobody move the base.
+    fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast::<Failure>() {
+            Ok(failure) if failure.code == Code::HookRefused => {
+                let workflow = &self.workflow.plan.workflow;
+                let pull = Next::Finish { workflow, way: Some(Way::PullRequest) };
+                let hint =
+                    "nothing has landed: do what details.output asks for, or open a pull request";
+                failure.hint(hint).next(pull).into()
+            }
+            Ok(failure) => failure.into(),
+            Err(error) => error,
+        }
     }
 
     /// Merges the result into the base in the object database; returns the merge.
@@ -398,73 +413,19 @@ impl<'a> Finish<'a> {
         vec![stash, land, CommandLine::git(checkout, "stash pop")]
     }
 
-    /// Refuses to move a checkout with uncommitted files or an operation in progress; `goes_forward`
-    /// says whether the landing will need no merge.
+    /// Refuses to move a checkout that is not as the landing wants it; `goes_forward` says whether that
+    /// will need no merge.
     fn require_quiet(&self, checkout: &Worktree, goes_forward: bool) -> Result<()> {
-        let repo = &self.workflow.repo;
-        let refuse = |code, message: String, hint: &str| {
-            Failure::new(code, message).hint(hint).next(CommandLine::git(&checkout.path, "status"))
-        };
-        let WorktreeFacts::Present(tree) = repo.tree_state(&checkout.path)? else {
-            let message = format!(
-                "{}, which has {} checked out, cannot be read",
-                checkout.path.display(),
-                self.base
-            );
-            return Err(refuse(Code::WrongBranch, message, "repair or remove that worktree").into());
-        };
-        let shown = checkout.path.display();
-        if let Some(operation) = tree.operation {
-            let message = format!("{} on {} in {shown}", operation.in_progress(), self.base);
-            let hint = format!("finish it there first, or give it up with {}", operation.abort());
-            return Err(refuse(Code::WrongBranch, message, &hint).into());
-        }
-        if tree.branch.as_ref() != Some(&self.base) {
-            let message = format!("{} is being rebased or bisected in {shown}", self.base);
-            return Err(refuse(Code::WrongBranch, message, "finish or abort it there first").into());
-        }
-        let changed: Vec<_> = tree.changed.iter().chain(&tree.unmerged).collect();
-        if let Some(first) = changed.first() {
-            let message = format!(
-                "{shown} has {} with uncommitted changes, `{first}` among them",
-                counted(changed.len(), "file")
-            );
-            // A conflict cannot be put away.
-            let commands = match tree.unmerged.is_empty() {
-                true => self.put_away_and_land(&checkout.path, goes_forward),
-                false => Vec::new(),
-            };
-            let shown: Vec<String> =
-                commands.iter().map(|command| format!("`{command}`")).collect();
-            let hint = match shown.is_empty() {
-                true => "finish the merge there first".to_owned(),
-                false => format!(
-                    "the user commits them, or puts them away and brings them back: {}",
-                    shown.join(", ")
-                ),
-            };
-            return Err(refuse(Code::DirtyTree, message, &hint)
-                .details(Unclean { paths: changed.into_iter().cloned().collect(), commands })
-                .into());
-        }
-        Ok(())
+        let way_out = || self.put_away_and_land(&checkout.path, goes_forward);
+        self.checked_out(checkout).require_quiet(way_out)
     }
 
-    /// Refuses where a file that git does not track would be overwritten by what `commit` has and the base
-    /// has not.
     fn require_room(&self, checkout: &Worktree, commit: &Oid) -> Result<()> {
-        let repo = &self.workflow.repo;
-        let shown = checkout.path.display();
-        let in_the_way = repo.ignored_in_the_way(&checkout.path, &self.before, commit)?;
-        if let Some(first) = in_the_way.first() {
-            let message = format!("`{first}` in {shown} is not tracked, and would be overwritten");
-            return Err(Failure::new(Code::InTheWay, message)
-                .hint("move the files named out of the way first")
-                .next(CommandLine::git(&checkout.path, "status"))
-                .details(Files { paths: in_the_way })
-                .into());
-        }
-        Ok(())
+        self.checked_out(checkout).require_room(&self.before, commit)
+    }
+
+    fn checked_out<'b>(&'b self, at: &'b Worktree) -> BaseCheckout<'b> {
+        BaseCheckout { repo: &self.workflow.repo, base: &self.base, at }
     }
 
     /// Refuses unless the plan's gates pass on exactly what is to land.

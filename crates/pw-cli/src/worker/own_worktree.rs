@@ -214,7 +214,7 @@ impl OwnWorktree<'_> {
         let path = self.workflow.worktree(self.worker);
         let other = repo.checkout_of(&self.worker.branch()).filter(|other| other.path != path);
         match (self.workflow.own_tip(self.worker), other) {
-            (None, _) => OwnBranch::Gone,
+            (None, _) => OwnBranch::Gone(repo.last_head(&path)),
             (_, Some(other)) => OwnBranch::HeldBy(other.path.display().to_string()),
             (_, None) => OwnBranch::Free,
         }

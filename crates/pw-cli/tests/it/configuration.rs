@@ -263,3 +263,28 @@ fn a_signer_that_cannot_sign_is_named_before_anybody_starts() {
         assert!(before == repo.fingerprint(), "check left a trace");
     }
 }
+
+#[test]
+fn options_for_merges_into_one_branch_change_no_merge_of_ours() {
+    let repo = crate::created(pw_testkit::plans::TWO);
+    let [a, b] = ["a-x", "b-y"].map(|label| repo.worker(label));
+    for (name, value) in [
+        ("branch.work/b-y.mergeOptions", "--squash -s ours"),
+        ("branch.main.mergeOptions", "--squash"),
+        ("pull.twohead", "ours"),
+    ] {
+        repo.git(&["config", name, value]);
+    }
+    a.write("a", "1\n").commit("[COMPLETE] a");
+    b.write("b", "1\n").commit("[CHECKPOINT] b");
+    let data = b.pw(&["sync", "a"]).data();
+    assert_eq!(data["files"][0]["path"], "a", "{data:#}");
+    b.pw(&["complete", "with a"]).data();
+    repo.pw("pw-integrate run").data();
+    let landed = repo.pw("pw-integrate finish").data();
+    assert_eq!(landed["landed"], "fast_forward", "{landed:#}");
+    assert_eq!(
+        (repo.read("a"), repo.git(&["status", "--porcelain"])),
+        ("1\n".into(), "?? plan.yaml".into())
+    );
+}

@@ -1,7 +1,7 @@
 //! Landing the integration branch: only forward, only onto a checkout without changes.
 
 use pw_testkit::plans::THREE;
-use pw_testkit::repo::TestRepo;
+use pw_testkit::repo::{TestRepo, write_program};
 use serde_json::json;
 
 use crate::created;
@@ -397,4 +397,43 @@ fn without_gh_the_commands_are_handed_over_and_nothing_is_pushed() {
 
 fn which(repo: &TestRepo, program: &str) -> bool {
     repo.shell(&format!("command -v {program}")).output().unwrap().status.success()
+}
+
+#[test]
+fn a_base_that_the_user_holds_in_ways_that_status_does_not_show_stays_and_is_told() {
+    let repo = crate::repo(pw_testkit::plans::TWO);
+    repo.write("a", "1\n");
+    repo.git(&["add", "a"]);
+    repo.git(&["commit", "-q", "-m", "a"]);
+    repo.pw("pw-setup create plan.yaml --no-trial").data();
+    repo.worker("a-x").write("a", "2\n").commit("[COMPLETE] a");
+    repo.worker("b-y").write("b", "1\n").commit("[COMPLETE] b");
+    repo.pw("pw-integrate run").data();
+    let before = repo.git(&["rev-parse", "main"]);
+
+    // What people do with settings of their own in a tracked file.
+    for flag in ["skip-worktree", "assume-unchanged"] {
+        repo.git(&["update-index", &format!("--{flag}"), "a"]);
+        repo.write("a", "mine");
+        assert_eq!(refused(&repo, "", "dirty_tree")["details"]["paths"], json!(["a"]));
+        repo.git(&["update-index", &format!("--no-{flag}"), "a"]);
+        repo.git(&["checkout", "-q", "a"]);
+    }
+    // The other worktree would have the landing undone in its index.
+    repo.git(&["worktree", "add", "-q", "--force", "../two", "main"]);
+    let error = refused(&repo, "", "wrong_branch");
+    repo.sh(&repo.root(), error["next"].as_str().unwrap());
+    // A hook that lets nobody move the branch, whatever lands there.
+    let hook = repo.root().join(".git/hooks/reference-transaction");
+    write_program(&hook, "#!/bin/sh\ntest $1 != prepared || ! grep refs/heads/main || exit 1\n");
+    for way in ["", " --merge", " --squash -m x"] {
+        let error = repo.pw(&format!("pw-integrate finish{way}")).error(1, "hook_refused");
+        assert_eq!(error["details"]["hook"], "reference-transaction", "{error:#}");
+        assert!(error["next"].as_str().unwrap().ends_with("finish two --pr"), "{error:#}");
+    }
+    assert_eq!((repo.git(&["rev-parse", "main"]), repo.read("a")), (before, "1\n".into()));
+    assert_eq!(repo.git(&["status", "--porcelain"]), "?? plan.yaml");
+    std::fs::remove_file(&hook).unwrap();
+    repo.pw("pw-integrate finish").data();
+    assert_eq!(repo.read("a"), "2\n");
 }

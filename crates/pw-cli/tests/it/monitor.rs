@@ -232,6 +232,15 @@ fn every_wait_says_how_it_can_end() {
     let (base, side) = (repo.worker("base-model"), repo.worker("side-extra"));
     assert_eq!(waits(&status(&repo)), ["top moving"]);
 
+    base.commit("[NEEDS:top/Page] what does it show?");
+    let now = status(&repo);
+    assert!(waits(&now).contains(&"base deadlock".to_owned()), "{now:#}");
+    let next = now["next"].as_array().unwrap().iter();
+    let decide: Vec<&Value> = next.filter(|step| step["action"] == "decide").collect();
+    // The other has no branch yet, so there is nothing of it to read.
+    assert_eq!((decide.len(), &decide[0]["worker"]), (1, &json!("base")), "{now:#}");
+    base.commit("[CHECKPOINT] on");
+
     side.commit("[NEEDS:base/Model] for the colours");
     assert_eq!(waits(&status(&repo)), ["side moving", "top moving"]);
 

@@ -1,7 +1,7 @@
 //! `pw-worker` against real git.
 
 use pw_testkit::plans::THREE;
-use pw_testkit::repo::write_program;
+use pw_testkit::repo::{TestRepo, write_program};
 use serde_json::{Value, json};
 
 use crate::created;
@@ -165,6 +165,49 @@ fn nothing_is_committed_elsewhere_or_in_the_middle_of_something() {
     // What another process put into the index would be committed with the rest.
     users.write("api/users.py", "2").write("setup.cfg", "x").git(&["add", "setup.cfg"]);
     users.pw(&["checkpoint", "x"]).error(3, "out_of_scope");
+}
+
+/// Runs what an answer of `pw-worker -C` offers, from the folder in which that was called.
+fn follow(repo: &TestRepo, words: &[&str], code: &str) -> Value {
+    let call = [&["pw-worker", "-C", "worktrees/task-1-users"], words].concat();
+    let error = repo.pw_in(&repo.root(), &call).error(3, code);
+    repo.sh(&repo.root(), error["next"].as_str().unwrap());
+    error
+}
+
+#[test]
+fn what_leads_back_to_the_branch_runs_in_the_worktree_and_while_git_lets_it() {
+    let repo = created(THREE);
+    let (users, main) = (repo.worker("task-1-users"), repo.git(&["rev-parse", "main"]));
+    users.write("api/users.py", "1").commit("[CHECKPOINT] 1").git(&["switch", "-q", "--detach"]);
+    users.write("api/users.py", "2").git(&[
+        "-c",
+        "core.hooksPath=/dev/null",
+        "commit",
+        "-qam",
+        "2",
+    ]);
+    follow(&repo, &["checkpoint", "x"], "wrong_branch");
+    let tip = users.git(&["rev-parse", "work/task-1-users"]);
+    assert_eq!(
+        (users.git(&["log", "-1", "--format=%s"]), repo.git(&["rev-parse", "main"])),
+        ("2".into(), main)
+    );
+
+    // No branch can be switched to in the middle of a rebase, where HEAD is on none.
+    repo.try_git(&users.path, &["rebase", "-q", "--exec", "false", "HEAD~1"]);
+    let error = follow(&repo, &["blocked", "x", "y"], "wrong_branch");
+    assert!(error["hint"].as_str().unwrap().ends_with("git rebase --abort"), "{error:#}");
+    users.git(&["rebase", "--abort"]);
+
+    // Git takes a branch that is checked out from under its worktree, and says nothing of it.
+    repo.git(&["update-ref", "-d", "refs/heads/work/task-1-users"]);
+    users.write("api/users.py", "3");
+    let error = follow(&repo, &["checkpoint", "x"], "wrong_branch");
+    let asked = json!({ "command": format!("git merge --ff-only {tip}") });
+    assert_eq!(crate::guard::ask(&repo, &users.path, "Bash", asked), Value::Null, "{error:#}");
+    assert_eq!(users.pw(&["checkpoint", "x"]).data()["paths"], json!(["api/users.py"]));
+    assert_eq!(users.git(&["rev-parse", "HEAD~1"]), tip);
 }
 
 #[test]

@@ -336,10 +336,16 @@ fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     }
 }
 
-/// Judges `read`; of what it reads only the names that `find` printed are followed.
+/// Judges `read`; of what it reads only the names that `find` printed are followed, and a line that is the
+/// only one.
 fn read(judge: &mut Judge<'_>, rest: &Call) {
     let given = Arguments::read(&rest.words, Known { short: "adinNptu", long: &[] });
-    let found = rest.stdin.as_ref().and_then(|text| text.lines().find(|l| l.contains(ANY_BELOW)));
+    let lines: Vec<&str> = rest.stdin.iter().flat_map(|text| text.lines()).collect();
+    let found = lines.iter().find(|line| line.contains(ANY_BELOW)).copied();
+    let found = found.or(match (&lines[..], &given.operands[..]) {
+        ([only], [_]) if Word::is_told(only) => Some(only),
+        _ => None,
+    });
     let names = given.values(&["-a"]).chain(&given.operands);
     for name in names {
         judge.set(&name.text, found.map(str::to_owned));
@@ -491,7 +497,8 @@ fn shell(judge: &mut Judge<'_>, rest: &Call) -> Option<String> {
     }
     let printed = match (words.split_first(), &rest.stdin) {
         (Some((script, positional)), _) if is_script => {
-            let positional = positional.iter().skip(1).map(|word| word.text.clone());
+            let mut positional = positional.iter().map(|word| word.text.clone());
+            judge.shell.zero = positional.next();
             judge.shell.positional = Some(positional.collect());
             if script.text.chars().all(|c| c == UNKNOWN) {
                 None

@@ -174,7 +174,10 @@ fn parameter(
         ParameterExpr::Parameter { parameter, indirect: false } => {
             if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter
             {
-                return all_positional(judge, in_quotes, found);
+                return all(judge.shell.positional.clone(), in_quotes, found);
+            }
+            if let Parameter::NamedWithAllIndices { name, .. } = &parameter {
+                return all(judge.shell.arrays.get(name).cloned(), in_quotes, found);
             }
             let value = value(judge, &parameter);
             expanded(value, in_quotes, found);
@@ -281,8 +284,8 @@ fn matches_pattern(pattern: &[char], text: &str) -> bool {
     reached[pattern.len()]
 }
 
-fn all_positional(judge: &Judge<'_>, in_quotes: bool, found: &mut Vec<Letter>) {
-    let Some(words) = judge.shell.positional.clone() else {
+fn all(words: Option<Vec<String>>, in_quotes: bool, found: &mut Vec<Letter>) {
+    let Some(words) = words else {
         return found.push(Letter::Quoted(UNKNOWN));
     };
     for (index, word) in words.into_iter().enumerate() {
@@ -300,6 +303,10 @@ fn value(judge: &Judge<'_>, parameter: &Parameter) -> Option<String> {
             let at = usize::try_from(*number).ok()?.checked_sub(1)?;
             judge.shell.positional.as_ref()?.get(at).cloned()
         }
+        Parameter::NamedWithIndex { name, index } => {
+            judge.shell.arrays.get(name)?.get(index.parse::<usize>().ok()?).cloned()
+        }
+        Parameter::Special(SpecialParameter::ShellName) => judge.shell.zero.clone(),
         _ => None,
     }
 }

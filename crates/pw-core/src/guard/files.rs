@@ -50,6 +50,7 @@ const PROGRAMS: &[(&str, Known<'_>, Operands)] = &[
     ("mv", Known { short: "St", long: &["--target-directory", "--suffix"] }, Destination),
     ("prename", NONE, Behind(1, Content)),
     ("rename", NONE, Behind(1, Content)),
+    ("rimraf", NONE, All(Removal)),
     ("rm", NONE, All(Removal)),
     ("rmdir", NONE, All(Removal)),
     (
@@ -121,6 +122,8 @@ const EDITOR: Known<'_> = Known { short: "cSuUw", long: &["--cmd"] };
 const FORMATTERS: &[(&str, &[&str], &[&str])] = &[
     ("autopep8", &["-i", "--in-place"], &[]),
     ("black", &[], &["--check", "--diff", "--version", "-"]),
+    ("cargo clippy", &["--fix"], &["-p", "--package"]),
+    ("cargo fix", &[], &["-p", "--package"]),
     ("cargo fmt", &[], &["--check", "-p", "--package", "--version"]),
     ("clang-format", &["-i"], &[]),
     ("eslint", &["--fix"], &[]),
@@ -133,6 +136,7 @@ const FORMATTERS: &[(&str, &[&str], &[&str])] = &[
     ("ruff format", &[], &["--check", "--diff"]),
     ("rustfmt", &[], &["--check", "--version", "-V"]),
     ("shfmt", &["-w", "--write"], &[]),
+    ("swift-format", &["-i", "--in-place"], &[]),
     ("terraform fmt", &[], &["-check", "-diff"]),
     ("yapf", &["-i", "--in-place"], &[]),
 ];
@@ -413,7 +417,7 @@ fn formatter(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             _ => files.push(word),
         }
     }
-    let is_filter = files.is_empty() && !writing.is_empty();
+    let is_filter = files.is_empty() && !writing.is_empty() && name != "cargo";
     if files.is_empty() && !is_filter && name != "rustfmt" {
         judge.changes(Deep, &Word::new("."));
     }

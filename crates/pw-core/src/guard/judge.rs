@@ -29,6 +29,10 @@ pub(super) struct Shell {
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) functions: BTreeMap<String, ast::FunctionBody>,
     pub(super) positional: Option<Vec<String>>,
+    /// `$0` of a script that `sh -c` is given.
+    pub(super) zero: Option<String>,
+    /// The words of variables that hold several, as far as they are known.
+    pub(super) arrays: BTreeMap<String, Vec<String>>,
     /// Links that the script makes, absolute, and where they lead.
     pub(super) links: Vec<(String, String)>,
     /// What the next command reads, where that is known.
@@ -112,6 +116,9 @@ impl<'a> Judge<'a> {
     /// Sets a variable of the shell, `None` where the value cannot be told.
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
         self.names(name);
+        if value.is_none() {
+            self.shell.arrays.remove(name);
+        }
         self.shell.variables.insert(name.to_owned(), value);
     }
 

@@ -57,6 +57,8 @@ const WRITERS: &[Writer] = &[
         &["--log-file"],
         &["--backup-dir", "--temp-dir", "-T"],
     ),
+    // It empties that folder first.
+    writer(&["pytest", "py.test"], "ckmnopW", &["--basetemp"], &[], &["--basetemp"]),
     writer(&["shuf"], "oin", &["--output"], &["-o", "--output"], &[]),
     writer(&["sort"], "okStT", &["--output"], &["-o", "--output"], &[]),
     writer(&["ssh-keygen"], "fbtCNPm", &[], &["-f"], &[]),

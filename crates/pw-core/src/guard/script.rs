@@ -254,23 +254,29 @@ impl Judge<'_> {
     fn assignment(&mut self, assignment: &ast::Assignment) -> (String, Option<String>) {
         let (ast::AssignmentName::VariableName(name)
         | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
-        let value = match &assignment.value {
-            ast::AssignmentValue::Scalar(value) => {
-                let text = expansion::text(self, &value.value);
-                Some(text).filter(|text| Word::is_told(text) && !assignment.append)
-            }
+        let is_element = matches!(assignment.name, ast::AssignmentName::ArrayElementName(..));
+        let values: Vec<String> = match &assignment.value {
+            ast::AssignmentValue::Scalar(value) => vec![expansion::text(self, &value.value)],
             ast::AssignmentValue::Array(values) => {
-                let words =
-                    values.iter().flat_map(|(_, value)| expansion::words(self, &value.value));
-                let words: Vec<Word> = words.collect();
-                // `"${command[@]}"` runs it, where the name of the command is no longer seen.
-                if words.first().is_some_and(|word| word.text == "git") {
-                    let call = Call { words, ..Call::default() };
-                    self.call(&call);
-                }
-                None
+                let words: Vec<Word> =
+                    values.iter().flat_map(|(_, it)| expansion::words(self, &it.value)).collect();
+                let files = words.iter().flat_map(|word| self.files(word));
+                files.map(|word| word.text).collect()
             }
         };
+        let is_array = is_element || matches!(assignment.value, ast::AssignmentValue::Array(_));
+        if !is_array {
+            self.shell.arrays.remove(name);
+            let value = values.into_iter().next();
+            return (name.clone(), value.filter(|it| Word::is_told(it) && !assignment.append));
+        }
+        let array = self.shell.arrays.entry(name.clone()).or_default();
+        if !assignment.append && !is_element {
+            array.clear();
+        }
+        array.extend(values);
+        // Without an index, the first is meant.
+        let value = array.first().filter(|text| Word::is_told(text)).cloned();
         (name.clone(), value)
     }
 
@@ -346,7 +352,32 @@ pub(super) fn parse(text: &str, options: &ParserOptions) -> Result<ast::Program,
     if deepest(nesting) > MAX_NESTING {
         return Err("it is nested too deeply");
     }
+    if has_large_number(&tokens) {
+        return Err("a number in it is too large");
+    }
     parse_tokens(&tokens, options).map_err(|_| "it is no shell command")
+}
+
+/// Returns whether the parser would have a number that it cannot hold: of a file in `9>file`, of a
+/// range in `{1..9}`, of a folder in `~9`.
+fn has_large_number(tokens: &[Token]) -> bool {
+    let is_file = |pair: &[Token]| match pair {
+        [Token::Word(word, at), Token::Operator(operator, next)] => {
+            operator.starts_with(['<', '>'])
+                && at.end.index == next.start.index
+                && word.chars().all(|c| c.is_ascii_digit())
+                && word.parse::<i32>().is_err()
+        }
+        _ => false,
+    };
+    let is_other = |token: &Token| match token {
+        Token::Word(word, _) if word.contains("..") || word.contains('~') => {
+            let numbers = word.split(|c: char| !c.is_ascii_digit());
+            numbers.filter(|it| !it.is_empty()).any(|it| it.parse::<i64>().is_err())
+        }
+        _ => false,
+    };
+    tokens.windows(2).any(is_file) || tokens.iter().any(is_other)
 }
 
 /// Returns how deep it goes, of steps that open and close.

@@ -318,6 +318,9 @@ fn what_cannot_be_read_is_denied_soon() {
     {
         assert!(!matches!(decide(harmless), Decision::Deny(_)), "{harmless}");
     }
+    // Numbers that the parser cannot hold, where it makes one of them.
+    all_denied(&["echo x 99999999999>a/x", "cat ~99999999999999999999/x"]);
+    none_denied(&["sleep 99999999999", "echo 99999999999 > a/x", "echo {1..9}"]);
     // Braces that expand to too many words stay as they are.
     none_denied(&[&format!("echo {}", "{a,b}".repeat(30))]);
     all_denied(&["f() { f; }; f; git push"]);

@@ -92,7 +92,9 @@ pub(super) fn steps(plan: &Plan, status: &Status, places: &dyn Places) -> Vec<Ne
         steps.push(step("watch", None, Next::FetchedStatus(workflow)));
     }
     for group in &status.deadlocks {
-        let members = status.workers.iter().filter(|worker| group.contains(&worker.id));
+        // One that is only planned has said nothing.
+        let has_said = |worker: &&WorkerStatus| worker.tip.is_some() && group.contains(&worker.id);
+        let members = status.workers.iter().filter(has_said);
         steps.extend(members.map(|worker| step("decide", Some(worker), read(worker))));
     }
     let is_apart = |worker: &&Worker| !has_conflict(&status.conflicts, &worker.after);
