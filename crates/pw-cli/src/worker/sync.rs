@@ -5,14 +5,15 @@ use anyhow::{Context as _, Result};
 use pw_core::checkpoint;
 use pw_core::details::{DependencyConflicts, Files};
 use pw_core::failure::{Code, Failure};
-use pw_core::id::WorkerId;
+use pw_core::id::{Oid, WorkerId};
 use pw_core::integration::{Readiness, Unready};
 use pw_core::next::{CommandLine, Next, NextStep};
+use pw_core::path::RepoPath;
 use pw_core::signal::{self, Signal, Subject};
 use pw_core::status::{Board, WorkerStatus};
 use pw_core::time::rfc3339;
 use pw_core::worker::Synced;
-use pw_git::Scratch;
+use pw_git::{MergeOutcome, Scratch};
 
 use super::own_worktree::OwnWorktree;
 use crate::facts::Worktrees;
@@ -26,7 +27,7 @@ pub(super) fn sync(
     named: Option<&WorkerId>,
     unasked: Option<String>,
 ) -> Result<Answer> {
-    let Workflow { repo, record, plan, .. } = own.workflow;
+    let Workflow { repo, plan, .. } = own.workflow;
     let path = own.workflow.worktree(own.worker);
     let held = repo.hold_worktree(&path, &own.shell.command, &rfc3339(own.shell.now))?;
     repo.put_back_written(&path)?;
@@ -37,61 +38,15 @@ pub(super) fn sync(
     let board = own.workflow.board(&facts);
     let needed = newest_need(own, &board);
     let provider = provider(own, &board, named.or(needed.as_ref().map(|(id, _)| id)))?;
-    let status = board.state(&own.worker.id);
-    let waits = status.and_then(|status| status.waits_for.as_ref());
-    if let Some(waits) = waits.filter(|waits| waits.reopen && waits.worker == provider.id) {
-        let message = format!(
-            "you had all of {}'s work when you asked for {}: it has to go on",
-            provider.id, waits.item
-        );
-        return Err(Failure::new(Code::NotReady, message)
-            .hint("its brief says so, and so does pw-monitor; tell the user to start it again")
-            .next(Next::Brief)
-            .details(Unready { workers: vec![Readiness::from(provider)] })
-            .into());
-    }
-    let tip = provider
-        .tip
-        .clone()
-        .or_else(|| record.merged.get(&provider.id).map(|(tip, _)| tip.clone()));
-    let tip = tip.context("a finished worker has a tip")?;
+    require_more_than_before(own, &board, provider)?;
+    let tip = tip(own, provider)?;
 
     let head = repo.read_head(&path)?.oid;
     let tried = repo.merge(&head, &tip, Some(&Scratch::new()?))?;
-    if let Some(first) = tried.conflicts.first() {
-        // Of a worker in another clone, this one has the commits and no branch.
-        let is_here = own.workflow.worker(&provider.id).map(|it| own.workflow.own_tip(it));
-        let here = if is_here? == Some(&tip) { provider.branch.as_str() } else { tip.as_str() };
-        let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
-        return Err(Failure::new(Code::DependencyConflict, message)
-            .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
-            .next(
-                CommandLine::of("git restore --source")
-                    .word(here)
-                    .and("--")
-                    .word(&first.path),
-            )
-            .details(DependencyConflicts {
-                worker: own.worker.id.clone(),
-                from: Some(provider.id.clone()),
-                after: None,
-                conflicts: tried.conflicts,
-            })
-            .into());
-    }
-    let hidden = repo.ignored_in_the_way(&path, &head, &tip)?;
-    if let Some(first) = hidden.first() {
-        return Err(Failure::new(
-            Code::InTheWay,
-            format!("`{first}`, which is in no commit, would be overwritten"),
-        )
-        .hint("move it away, then sync again")
-        .details(Files { paths: hidden })
-        .into());
-    }
+    require_merged(own, provider, &tip, &tried)?;
+    require_room(repo.ignored_in_the_way(&path, &head, &tip)?)?;
     let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
-    let item = item.unwrap_or_default();
-    let text = format!("took in {}{item}", provider.id);
+    let text = format!("took in {}{}", provider.id, item.unwrap_or_default());
     let message = own.message(&Signal::Checkpoint, &text, &[])?;
     let commit = repo.take_in(&path, &head, &tip, &message, &tried);
     let commit = commit.map_err(|error| own.explained(error))?;
@@ -108,6 +63,65 @@ pub(super) fn sync(
         next: vec![NextStep::new("go on", Next::Brief)],
     };
     Answer::of(&synced, view::synced)
+}
+
+/// Refuses where the worker had all of the provider's work already when it asked for more.
+fn require_more_than_before(
+    own: &OwnWorktree<'_>,
+    board: &Board<'_>,
+    provider: &WorkerStatus,
+) -> Result<(), Failure> {
+    let waits = board.state(&own.worker.id).and_then(|status| status.waits_for.as_ref());
+    let Some(waits) = waits.filter(|waits| waits.reopen && waits.worker == provider.id) else {
+        return Ok(());
+    };
+    let message = format!(
+        "you had all of {}'s work when you asked for {}: it has to go on",
+        provider.id, waits.item
+    );
+    Err(Failure::new(Code::NotReady, message)
+        .hint("its brief says so, and so does pw-monitor; tell the user to start it again")
+        .next(Next::Brief)
+        .details(Unready { workers: vec![Readiness::from(provider)] }))
+}
+
+/// Returns the commit to take in: the tip of a finished worker's branch, or where it was merged.
+fn tip(own: &OwnWorktree<'_>, provider: &WorkerStatus) -> Result<Oid> {
+    let merged = || own.workflow.record.merged.get(&provider.id).map(|(tip, _)| tip.clone());
+    provider.tip.clone().or_else(merged).context("a finished worker has a tip")
+}
+
+/// Refuses a conflict: one worker's session does not decide about another's work.
+fn require_merged(
+    own: &OwnWorktree<'_>,
+    provider: &WorkerStatus,
+    tip: &Oid,
+    tried: &MergeOutcome,
+) -> Result<()> {
+    let Some(first) = tried.conflicts.first() else { return Ok(()) };
+    // Of a worker in another clone, this one has the commits and no branch.
+    let is_here = own.workflow.worker(&provider.id).map(|it| own.workflow.own_tip(it));
+    let here = if is_here? == Some(tip) { provider.branch.as_str() } else { tip.as_str() };
+    let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
+    Err(Failure::new(Code::DependencyConflict, message)
+        .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
+        .next(CommandLine::of("git restore --source").word(here).and("--").word(&first.path))
+        .details(DependencyConflicts {
+            worker: own.worker.id.clone(),
+            from: Some(provider.id.clone()),
+            after: None,
+            conflicts: tried.conflicts.clone(),
+        })
+        .into())
+}
+
+/// Refuses where files that git does not track would be overwritten.
+fn require_room(paths: Vec<RepoPath>) -> Result<(), Failure> {
+    let Some(first) = paths.first() else { return Ok(()) };
+    let message = format!("`{first}`, which is in no commit, would be overwritten");
+    Err(Failure::new(Code::InTheWay, message)
+        .hint("move it away, then sync again")
+        .details(Files { paths }))
 }
 
 /// Returns what the newest `[NEEDS:…]` names, also when a checkpoint came after it.
