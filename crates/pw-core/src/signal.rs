@@ -108,6 +108,8 @@ impl Signal {
     /// Reads a marker at the very start of `line`; returns it with the rest.
     fn strip(line: &str) -> Option<(Self, &str)> {
         let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
+        // A trailer's value ends in no space either.
+        let inner = inner.trim_end();
         let signal = match inner.split_once(':') {
             None if inner == "CHECKPOINT" => Self::Checkpoint,
             None if inner == "COMPLETE" => Self::Complete,

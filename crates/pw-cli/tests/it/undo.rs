@@ -152,6 +152,11 @@ fn what_git_changed_before_a_hook_refused_is_taken_back_as_the_refusal_says() {
             let before = scene.state();
             let (passed, said) = scene.run(session, script, &users.path);
             assert!(!passed, "{script} as {session} passed: {said}");
+            // `git am --no-verify` is of git 2.40.
+            if said.contains("unknown option") {
+                scene.reset(&tip);
+                continue;
+            }
             let way = way_back(&said);
             assert_eq!(way.is_some(), *back != "-", "{script} as {session}: {said}");
             if let Some(way) = way {
