@@ -368,12 +368,9 @@ fn failure(error: &anyhow::Error) -> Failure {
         Some(git) => match git.is_too_old() {
             true => Failure::new(Code::ProgramMissing, format!("this git is too old: {error:#}"))
                 .hint(INSTALL),
-            false => Failure::new(Code::GitFailed, format!("{error:#}")).hint(
-                match git.stderr.contains("fatal: bad config") {
-                    true => "have the user correct the setting that details.git names, then run the same command again",
-                    false => "read details.git; nothing else was done after this",
-                },
-            ),
+            false => {
+                Failure::new(Code::GitFailed, format!("{error:#}")).hint(system::hint(&git.stderr))
+            }
         }
         .details(GitCall {
             git: git.stderr.clone(),

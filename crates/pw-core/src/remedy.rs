@@ -291,7 +291,7 @@ fn of_code(code: Code) -> &'static str {
             "tell the user what the message says; with their word run `next`, which keeps those commits under another name, then run again"
         }
         Code::NoBase => {
-            "tell the user what the message says; the work stays in the integration branch, to be landed by hand"
+            "tell the user what the message says; the work stays in the integration branch, to be landed by hand, with `next` if the user agrees"
         }
         Code::BaseMoved => "ask the user whether a merge commit is wanted, then run `next`",
         Code::BaseConflict => {

@@ -56,6 +56,19 @@ pub fn failure(text: &str) -> Option<Failure> {
     Some(Failure::new(code, what).hint(format!("{remedy}, {again}")))
 }
 
+/// Returns what helps where git failed for a reason that has no name.
+pub fn hint(text: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["fatal: bad config"]) {
+        "have the user correct the setting that details.git names, then run the same command again"
+    } else if says(&["index file corrupt", "index file smaller than expected", "bad index file"]) {
+        "git's index of a worktree is damaged: remove that file (git rev-parse --git-path index names it), run \
+         git reset there, which leaves all files as they are, then run the same command again"
+    } else {
+        "read details.git; nothing else was done after this"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +86,8 @@ mod tests {
         let objects = "error: insufficient permission for adding an object to repository database";
         assert_eq!(of(objects), Some(Code::CannotWrite));
         assert_eq!(of("error: unable to write file big"), Some(Code::CannotWrite));
+        let damaged = "error: bad signature 0x6b6e756a\nfatal: index file corrupt";
+        assert!(failure(damaged).is_none() && hint(damaged).contains("git reset"));
         assert_eq!(of("fatal: a.bin: smudge filter lfs failed"), Some(Code::ProgramFailed));
         assert_eq!(of("error: gpg failed to sign the data:"), Some(Code::ProgramFailed));
         assert_eq!(of("Author identity unknown\n\n*** Please"), Some(Code::NoIdentity));

@@ -3,6 +3,8 @@
 /// Settings that would change what output means, for both profiles.
 const ALWAYS: &[&str] = &[
     "core.fsmonitor=false",
+    // Git would overlook what changes in a file that a call of ours wrote.
+    "core.ignoreStat=false",
     "core.quotePath=false",
     // A HEAD that is a symbolic link leads nowhere in a linked worktree.
     "core.preferSymlinkRefs=false",

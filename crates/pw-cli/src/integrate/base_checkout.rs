@@ -36,8 +36,11 @@ impl BaseCheckout<'_> {
             return Err(refuse(Code::WrongBranch, message, "repair or remove that worktree").into());
         };
         let shown = checkout.path.display();
-        let also =
-            |other: &&Worktree| other.branch.as_ref() == Some(base) && other.path != checkout.path;
+        // One whose folder is gone has no files to stay behind.
+        let also = |other: &&Worktree| {
+            let is_other = other.branch.as_ref() == Some(base) && other.path != checkout.path;
+            is_other && repo.own_git_dir(&other.path).is_some()
+        };
         if let Some(other) = repo.worktrees().iter().find(also) {
             let message = format!(
                 "{} is checked out in {shown} and in {}: the files of one would stay behind",

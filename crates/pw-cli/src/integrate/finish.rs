@@ -527,6 +527,21 @@ fn require_result(workflow: &Workflow) -> Result<Oid> {
     Ok(own.flatten().ok_or_else(nothing)?)
 }
 
+const PICK: &str = "the user rewrote it, by an amended commit or a rebase: if they agree, pick what was merged onto it, \
+                    test that, and clean up; where a pick stops, git says how to go on";
+
+/// Returns what brings the merges of the result to a base that was rewritten, and is checked out.
+fn picks(workflow: &Workflow, base: &Branch, tip: &Oid) -> Result<Option<CommandLine>> {
+    let Workflow { repo, record, plan, .. } = workflow;
+    let Some(checkout) = repo.checkout_of(base) else { return Ok(None) };
+    if repo.merge_base(&record.base, tip)?.is_none() {
+        return Ok(None);
+    }
+    let range = format!("{}..{}", record.base, plan.integration_branch());
+    let pick = CommandLine::git(&checkout.path, "cherry-pick -m 1 --first-parent");
+    Ok(Some(pick.word(range)))
+}
+
 /// Returns the base branch and its commit.
 fn require_base(workflow: &Workflow) -> Result<(Branch, Oid)> {
     let refuse = |message: String| {
@@ -546,9 +561,13 @@ fn require_base(workflow: &Workflow) -> Result<(Branch, Oid)> {
     if !workflow.repo.is_ancestor(&workflow.record.base, tip)? {
         let began = workflow.record.base.short();
         let message = format!("{base} no longer contains {began}, where the workflow began");
-        return Err(match workflow.repo.is_shallow() {
-            true => unshallow(Failure::new(Code::NoBase, message)).into(),
-            false => refuse(message).into(),
+        let refused = match workflow.repo.is_shallow() {
+            true => unshallow(Failure::new(Code::NoBase, message)),
+            false => refuse(message),
+        };
+        return Err(match picks(workflow, base, tip)? {
+            Some(picks) => refused.hint(PICK).next(picks).into(),
+            None => refused.into(),
         });
     }
     Ok((base.clone(), tip.clone()))

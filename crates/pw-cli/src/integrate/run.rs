@@ -216,13 +216,24 @@ impl MergeChain<'_> {
         };
         let advance = self.states.iter().find(is_open);
         let advance = advance.map(|_| NextStep::new("advance", Next::Advance(workflow)));
-        // From a detached HEAD there is nowhere to land by ourselves.
+        // From a detached HEAD, or where the user rewrote the base, there is nowhere to land by
+        // ourselves; `finish` says how the user does it.
         let land = match &record.base_branch {
             Some(base) => {
                 let tip = refs.get(&base.full()).filter(|tip| **tip != record.base);
                 let is_ahead = tip.map_or(Ok(true), |tip| repo.is_ancestor(tip, self.commit()))?;
-                let way = (!is_ahead).then_some(Way::Merge);
-                Some(NextStep::new("land", Next::Finish { workflow, way }))
+                let contains = |tip| repo.is_ancestor(&record.base, tip);
+                let is_rewritten = !is_ahead && !tip.map_or(Ok(true), contains)?;
+                Some(match is_rewritten {
+                    true => NextStep::new(
+                        "land by hand",
+                        CommandLine::of("git log --first-parent").word(&branch),
+                    ),
+                    false => {
+                        let way = (!is_ahead).then_some(Way::Merge);
+                        NextStep::new("land", Next::Finish { workflow, way })
+                    }
+                })
             }
             None => None,
         };

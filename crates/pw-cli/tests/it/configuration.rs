@@ -37,6 +37,7 @@ const SETTINGS: &str = r#"
 	editor = false
 	fsmonitor = /nonexistent/fsmonitor
 	hooksPath = HOOKS
+	ignoreStat = true
 	pager = false
 	preferSymlinkRefs = true
 	quotePath = true

@@ -419,3 +419,23 @@ fn a_later_worker_starts_from_the_base_that_has_what_it_builds_upon() {
     repo.pw("pw-setup advance").data();
     assert_eq!(repo.read("worktrees/top-api/model/a"), "1\nreviewed\n");
 }
+
+#[test]
+fn onto_a_base_that_was_rewritten_the_user_picks_what_was_merged() {
+    let repo = crate::repo(pw_testkit::plans::TWO);
+    repo.git(&["commit", "-q", "--allow-empty", "-m", "of the user's own"]);
+    repo.pw("pw-setup create plan.yaml --no-trial").data();
+    for (label, file) in [("a-x", "a"), ("b-y", "b")] {
+        repo.worker(label).write(file, "1\n").commit("[COMPLETE] done");
+    }
+    // As `git pull --rebase` does it, too.
+    repo.git(&["commit", "-q", "--amend", "--allow-empty", "-m", "said better"]);
+    let run = repo.pw("pw-integrate run").data();
+    assert_eq!(run["next"][1]["action"], "land by hand", "{run:#}");
+    let error = repo.pw("pw-integrate finish").error(3, "no_base");
+    repo.sh(&repo.root(), error["next"].as_str().unwrap());
+    assert_eq!((repo.read("a"), repo.read("b")), ("1\n".into(), "1\n".into()));
+    assert!(!repo.git(&["log", "--format=%s", "main"]).contains("own"), "it came back");
+    assert_eq!(repo.pw("pw-monitor status").data()["integration"]["landed"], true);
+    assert_eq!(repo.pw("pw-integrate cleanup").data()["closed"], true);
+}

@@ -35,6 +35,13 @@ const RISKS: &[Risk] = &[
         instead: Some("#"),
     },
     Risk {
+        name: "core.ignorestat",
+        is_risky: is_on,
+        level: Level::Warning,
+        message: "git overlooks changes of files that it wrote itself, as after a session's own git restore",
+        instead: Some("false"),
+    },
+    Risk {
         name: "gc.pruneexpire",
         is_risky: is_soon,
         level: Level::Problem,
@@ -241,6 +248,7 @@ mod tests {
         for (name, bad, good) in [
             ("core.commentchar", &["["][..], &["#", "auto", ";"][..]),
             ("core.commentstring", &["[x"], &["//"]),
+            ("core.ignorestat", &["true"], &["false"]),
             ("gc.pruneexpire", &["now", "1.hour.ago", "5.minutes"], &["2.weeks.ago", "never"]),
             ("gc.worktreepruneexpire", &["now"], &["3.months.ago"]),
             ("merge.ff", &["only"], &["true", "false"]),
