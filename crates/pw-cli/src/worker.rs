@@ -24,6 +24,7 @@ use pw_core::failure::{Code, Failure};
 use pw_core::id::{GateName, WorkerId};
 use pw_core::next::Next;
 use pw_core::signal::{self, Signal};
+use pw_core::time::rfc3339;
 use pw_core::worker as rules;
 
 use self::commit::CommitArgs;
@@ -148,6 +149,10 @@ impl Cli for WorkerCli {
         let own = OwnWorktree { workflow: &workflow, worker, shell, repairs: OnceCell::new() };
         if !matches!(self.command, Command::Brief) {
             session::own().require(&workflow.plan.workflow, &worker.id)?;
+        }
+        if !matches!(self.command, Command::Brief | Command::Run { .. } | Command::Sync { .. }) {
+            let now = rfc3339(shell.now);
+            workflow.repo.recover_worktree(&workflow.worktree(worker), &shell.command, &now)?;
         }
         match &self.command {
             Command::Brief | Command::Guard { .. } | Command::Begin { .. } | Command::About(_) => {

@@ -80,7 +80,7 @@ impl Holder {
 
     /// Returns the refusal of a second helper: `locked`.
     pub fn refuse(&self) -> Failure {
-        let message = format!("another helper is changing this repository: {}", self.holder);
+        let message = format!("another helper is at work here: {}", self.holder);
         Failure::new(Code::Locked, message)
             .hint("run the command again when it is done")
             .details(self.clone())

@@ -24,7 +24,8 @@ pub(crate) struct Changed {
 }
 
 impl Repo {
-    /// Keeps two helpers from writing one worktree, and waits for the git of one that was killed.
+    /// Keeps two helpers from bringing other commits into one worktree, and waits for the git of one
+    /// that was killed.
     ///
     /// # Errors
     ///
@@ -38,6 +39,20 @@ impl Repo {
         let own = self.own_git_dir(worktree);
         let own = own.with_context(|| format!("{} is no worktree", worktree.display()))?;
         Ok(own.join("pw"))
+    }
+
+    /// Puts back what a killed helper's git wrote, for a command that brings nothing in.
+    ///
+    /// # Errors
+    ///
+    /// `locked` while another helper does.
+    pub fn recover_worktree(&self, worktree: &Path, command: &str, now: &str) -> Result<()> {
+        let is_begun = self.own_folder(worktree).is_ok_and(|folder| mark(&folder).is_file());
+        if !is_begun {
+            return Ok(());
+        }
+        let _held = self.hold_worktree(worktree, command, now)?;
+        self.put_back_written(worktree)
     }
 
     /// Runs `write`, by which git takes `commit` into a worktree whose HEAD is `before`. Where it fails
@@ -60,12 +75,11 @@ impl Repo {
             .and_then(|()| std::fs::write(&mark, format!("{before} {commit}")))
             .with_context(|| format!("writing {}", mark.display()))?;
         let written = write();
-        if written.is_err() {
-            // Where that does not work either, the next run tries again.
-            let _ = self.put_back_written(worktree);
-        } else {
-            std::fs::remove_file(&mark).with_context(|| format!("removing {}", mark.display()))?;
-        }
+        // Where that does not work, the next run does it.
+        let _ = match &written {
+            Ok(_) => std::fs::remove_file(&mark).map_err(Into::into),
+            Err(_) => self.put_back_written(worktree),
+        };
         written
     }
 
@@ -86,7 +100,8 @@ impl Repo {
     /// Puts the files of a worktree back as they were before git was cut short, and did not move
     /// HEAD: those that are gone, or as far as they are what git was to write.
     pub fn put_back_written(&self, worktree: &Path) -> Result<()> {
-        let mark = mark(&self.own_folder(worktree)?);
+        let Ok(folder) = self.own_folder(worktree) else { return Ok(()) };
+        let mark = mark(&folder);
         let Ok(begun) = std::fs::read_to_string(&mark) else { return Ok(()) };
         let mut oids = begun.split(' ').map(str::parse::<Oid>);
         if let (Some(Ok(before)), Some(Ok(commit))) = (oids.next(), oids.next())
@@ -113,33 +128,17 @@ impl Repo {
     }
 
     fn unwrite(&self, worktree: &Path, changes: Vec<Changed>) -> Result<()> {
-        let mut lost = Vec::new();
         self.unstage(worktree, &changes)?;
-        for change in changes {
-            let place = worktree.join(change.path.to_path());
-            let found = match std::fs::read_link(&place) {
-                Ok(target) => Some(target.into_os_string().into_vec()),
-                Err(_) if place.is_dir() => continue,
-                Err(_) => std::fs::read(&place).ok(),
-            };
-            let [old, new] = &change.sides;
-            match (found, old) {
-                (None, None) => {}
-                (None, Some(_)) => lost.push(change.path),
-                (Some(found), None) => {
-                    if self.is_begin_of(&found, worktree, new.as_ref(), &change.path)? {
-                        std::fs::remove_file(&place)
-                            .with_context(|| format!("removing {}", place.display()))?;
-                    }
-                }
-                // The old content, too, may have been written in part: by the attempt before.
-                (Some(found), old) => {
-                    if self.is_begin_of(&found, worktree, new.as_ref(), &change.path)?
-                        || self.is_begin_of(&found, worktree, old.as_ref(), &change.path)?
-                    {
-                        lost.push(change.path);
-                    }
-                }
+        // New files first: one of them may lie in a folder that was a file.
+        let (new, old): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| change.sides[0].is_none());
+        for change in new {
+            self.remove_written(worktree, &change)?;
+        }
+        let mut lost = Vec::new();
+        for change in old {
+            if self.is_lost(worktree, &change)? {
+                lost.push(change.path);
             }
         }
         if lost.is_empty() {
@@ -148,6 +147,34 @@ impl Repo {
         let paths = joined(&lost);
         let call = self.git.at(worktree).user(["checkout-index", "--force", "-z", "--stdin"]);
         call.input(paths).run().map(drop)
+    }
+
+    /// Removes a new file that git wrote, and the folders that it leaves empty.
+    fn remove_written(&self, worktree: &Path, change: &Changed) -> Result<()> {
+        let Changed { sides: [_, new], path } = change;
+        let Some(found) = content(worktree, path) else { return Ok(()) };
+        if self.is_begin_of(&found, worktree, new.as_ref(), path)? {
+            let place = worktree.join(path.to_path());
+            std::fs::remove_file(&place)
+                .with_context(|| format!("removing {}", place.display()))?;
+            let mut folders =
+                path.ancestors().map(|folder| worktree.join(RepoPath::new(folder).to_path()));
+            while folders.next().is_some_and(|folder| std::fs::remove_dir(folder).is_ok()) {}
+        }
+        Ok(())
+    }
+
+    /// Returns whether a file that was there is gone, or is no more than what git wrote of it: of the
+    /// new content, or of the old one in the attempt before.
+    fn is_lost(&self, worktree: &Path, change: &Changed) -> Result<bool> {
+        let Changed { sides: [old, new], path } = change;
+        let place = worktree.join(path.to_path());
+        if place.is_dir() && !place.is_symlink() && std::fs::remove_dir(&place).is_err() {
+            return Ok(false);
+        }
+        let Some(found) = content(worktree, path) else { return Ok(true) };
+        Ok(self.is_begin_of(&found, worktree, new.as_ref(), path)?
+            || self.is_begin_of(&found, worktree, old.as_ref(), path)?)
     }
 
     /// Puts the index back where git had got as far as to write it, and then could not move the branch.
@@ -207,6 +234,20 @@ impl Repo {
             |side: &Option<Blob>| side.as_ref().is_some_and(|b| b.mode == FileMode::SUBMODULE);
         changes.retain(|change| !change.sides.iter().any(is_submodule));
         Ok(changes)
+    }
+}
+
+/// Returns what is in a file, or where a link leads; `None` where there is neither, in the worktree
+/// itself.
+fn content(worktree: &Path, path: &RepoPath) -> Option<Vec<u8>> {
+    let is_link = |folder: &[u8]| worktree.join(RepoPath::new(folder).to_path()).is_symlink();
+    if path.ancestors().any(is_link) {
+        return None;
+    }
+    let place = worktree.join(path.to_path());
+    match std::fs::read_link(&place) {
+        Ok(target) => Some(target.into_os_string().into_vec()),
+        Err(_) => std::fs::read(&place).ok(),
     }
 }
 

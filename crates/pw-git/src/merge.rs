@@ -1,6 +1,7 @@
 //! Merging in the object database: no checkout and no index is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,10 +14,11 @@ use pw_core::worker::FileStat;
 use rustix::fs::{StatVfs, statvfs};
 use tempfile::TempDir;
 
+use crate::changes::portions;
 use crate::hook_trace;
 use crate::merge_process::MergeProcess;
 use crate::overrides;
-use crate::process::Call;
+use crate::process::{Call, records};
 use crate::{Author, CommitWriter, Repo, United};
 
 /// What merging two commits comes to.
@@ -308,9 +310,9 @@ impl Repo {
         self.git.plumbing(args).reader()
     }
 
-    /// Returns the ignored files of a worktree that a merge of `tip` into `head` would overwrite:
-    /// git does so without a word.
-    pub fn ignored_in_the_way(
+    /// Returns the files of a worktree that git does not track, and that a merge of `tip` into `head`
+    /// would overwrite: ignored ones it overwrites without a word.
+    pub fn untracked_in_the_way(
         &self,
         worktree: &Path,
         head: &Oid,
@@ -328,20 +330,18 @@ impl Repo {
             "--",
         ];
         let added = self.git.plumbing(args).reader().bytes()?;
-        let added: Vec<RepoPath> = crate::process::records(&added).map(RepoPath::new).collect();
-        let there = |path: &RepoPath| worktree.join(path.to_path()).symlink_metadata().ok();
-        // A file stands in the way of a folder, too.
-        let folders = added.iter().flat_map(RepoPath::ancestors).collect::<BTreeSet<_>>();
-        let folders = folders.into_iter().map(RepoPath::new);
-        let files = folders.filter(|path| there(path).is_some_and(|about| !about.is_dir()));
-        let found: Vec<RepoPath> =
-            files.chain(added.iter().filter(|path| there(path).is_some()).cloned()).collect();
-        // What HEAD has, too, is no ignored file.
-        let tracked =
-            self.git.plumbing(["ls-tree", "-r", "-z", "--name-only", "--full-tree", head.as_str()]);
-        let tracked = tracked.reader().bytes()?;
-        let tracked: std::collections::HashSet<&[u8]> = crate::process::records(&tracked).collect();
-        Ok(found.into_iter().filter(|path| !tracked.contains(path.as_bytes())).collect())
+        // A file stands in the way of a folder, and whatever is in a folder in that of a file; what lies
+        // behind a link is not in the worktree.
+        let in_the_way: BTreeSet<RepoPath> =
+            records(&added).filter_map(|path| in_the_place_of(worktree, path)).collect();
+        let in_the_way: Vec<RepoPath> = in_the_way.into_iter().collect();
+        let mut untracked = Vec::new();
+        for some in portions(&in_the_way) {
+            let words = ["ls-files", "-z", "--others", "--"].map(OsString::from);
+            let call = self.git.at(worktree).plumbing(words.into_iter().chain(some)).reader();
+            untracked.extend(records(&call.bytes()?).map(RepoPath::new));
+        }
+        Ok(untracked)
     }
 
     /// Returns how many lines each file gained and lost between two commits.
@@ -364,9 +364,7 @@ impl Repo {
             let (added, deleted) = (number(), number());
             Some(FileStat { path: RepoPath::new(fields.next()?), added, deleted })
         };
-        crate::process::records(&answer)
-            .map(|record| line(record).context("an unreadable stat"))
-            .collect()
+        records(&answer).map(|record| line(record).context("an unreadable stat")).collect()
     }
 }
 
@@ -518,6 +516,20 @@ fn all<'a>(
         conflicts.entry(path.clone()).or_insert(ConflictKind::Other);
     }
     conflicts.into_iter().map(|(path, kind)| FileConflict::new(path, kind)).collect()
+}
+
+/// Returns what is where a file is to be written: something there, or the first above it that is no
+/// folder.
+fn in_the_place_of(worktree: &Path, path: &[u8]) -> Option<RepoPath> {
+    let path = RepoPath::new(path);
+    let mut folders: Vec<RepoPath> = path.ancestors().map(RepoPath::new).collect();
+    folders.reverse();
+    for part in folders {
+        if !worktree.join(part.to_path()).symlink_metadata().ok()?.is_dir() {
+            return Some(part);
+        }
+    }
+    worktree.join(path.to_path()).symlink_metadata().is_ok().then_some(path)
 }
 
 /// Returns the kind of conflict a message is about; `None` for remarks such as `Auto-merging`. The

@@ -18,8 +18,8 @@ pub enum Fault {
     KilledMeanwhile,
     /// The helper is killed when git is done.
     KilledAfter,
-    /// Both are killed when git is about to write the first file of a checkout.
-    BothKilled,
+    /// Both are killed when git is about to write this file of a checkout, counted from one.
+    BothKilled(usize),
     /// Nothing is done, and git claims it was.
     Claims,
     /// All is done, and git denies it.
@@ -38,7 +38,8 @@ impl Fault {
         Self::KilledBefore,
         Self::KilledMeanwhile,
         Self::KilledAfter,
-        Self::BothKilled,
+        Self::BothKilled(1),
+        Self::BothKilled(2),
         Self::Claims,
         Self::Denies,
         Self::Mute,
@@ -46,9 +47,10 @@ impl Fault {
 
     /// Whether this can happen at a call of git, by its command line.
     pub fn is_possible(self, call: &str) -> bool {
-        let writes =
-            [" merge ", " worktree add ", " checkout ", " checkout-index ", " reset ", " restore "];
-        self != Self::BothKilled || writes.iter().any(|verb| call.contains(verb))
+        let mut writes =
+            ["merge", "worktree add", "checkout", "checkout-index", "reset", "restore"].into_iter();
+        !matches!(self, Self::BothKilled(_))
+            || writes.any(|verb| call.contains(&format!(" {verb} ")))
     }
 
     fn script(self) -> String {
@@ -57,13 +59,13 @@ impl Fault {
             Self::KilledBefore => "kill -9 $PPID; exit 1".into(),
             Self::KilledMeanwhile => "kill -9 $PPID; sleep 0.05; exec $GIT \"$@\"".into(),
             Self::KilledAfter => "$GIT \"$@\"; kill -9 $PPID; exit 1".into(),
-            // The filter, as git's child, has its parent's number.
-            Self::BothKilled => {
+            // The filter's parent is git.
+            Self::BothKilled(at) => format!(
                 "echo '* filter=dies' > $AT/attributes; HELPER=$PPID; export HELPER\n\
-                exec $GIT -c core.attributesFile=$AT/attributes \\\n\
-                -c filter.dies.smudge='kill -9 $HELPER $PPID;:' \"$@\""
-                    .into()
-            }
+                 exec $GIT -c core.attributesFile=$AT/attributes -c filter.dies.smudge='\n\
+                 n=1; while ! mkdir '$AT'/file-$n 2>/dev/null; do n=$((n + 1)); done\n\
+                 [ $n != {at} ] || kill -9 $HELPER $PPID; cat' \"$@\""
+            ),
             Self::Claims => "exit 0".into(),
             Self::Denies => "$GIT \"$@\"; exit 1".into(),
             Self::Mute => "exec $GIT \"$@\" >/dev/null".into(),

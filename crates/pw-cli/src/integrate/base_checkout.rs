@@ -33,7 +33,9 @@ impl BaseCheckout<'_> {
                 checkout.path.display(),
                 base
             );
-            return Err(refuse(Code::WrongBranch, message, "repair or remove that worktree").into());
+            return Err(refuse(Code::WrongBranch, message, "repair or remove that worktree")
+                .next(CommandLine::of("git worktree list"))
+                .into());
         };
         let shown = checkout.path.display();
         // One whose folder is gone has no files to stay behind.
@@ -93,8 +95,12 @@ impl BaseCheckout<'_> {
     /// `commit` has and the base has not.
     pub(super) fn require_room(&self, before: &Oid, commit: &Oid) -> Result<()> {
         let Self { repo, at: checkout, .. } = *self;
+        // One whose folder is gone holds nothing; that it is gone is refused before.
+        if repo.own_git_dir(&checkout.path).is_none() {
+            return Ok(());
+        }
         let shown = checkout.path.display();
-        let in_the_way = repo.ignored_in_the_way(&checkout.path, before, commit)?;
+        let in_the_way = repo.untracked_in_the_way(&checkout.path, before, commit)?;
         if let Some(first) = in_the_way.first() {
             let message = format!("`{first}` in {shown} is not tracked, and would be overwritten");
             return Err(Failure::new(Code::InTheWay, message)

@@ -44,7 +44,7 @@ pub(super) fn sync(
     let head = repo.read_head(&path)?.oid;
     let tried = repo.merge(&head, &tip, Some(&Scratch::new()?))?;
     require_merged(own, provider, &tip, &tried)?;
-    require_room(repo.ignored_in_the_way(&path, &head, &tip)?)?;
+    require_room(repo.untracked_in_the_way(&path, &head, &tip)?)?;
     let item = needed.filter(|(id, _)| *id == provider.id).map(|(_, item)| format!(": {item}"));
     let text = format!("took in {}{}", provider.id, item.unwrap_or_default());
     let message = own.message(&Signal::Checkpoint, &text, &[])?;

@@ -134,7 +134,7 @@ impl Story {
         if !is_killed(&answer) && self.is_done(&answer) && !is_lie && !is_race {
             (self.goal)(repo);
         }
-        self.reach(repo, is_race, fault == Fault::BothKilled);
+        self.reach(repo, is_race, matches!(fault, Fault::BothKilled(_)));
         before.assert_kept(repo);
         theirs.assert_kept(repo);
         repo.assert_kept_meanwhile();
@@ -234,7 +234,7 @@ shared: [shared.txt]
 copy: [.env]
 launch: 'true {script}'
 workers:
-  - {id: a, name: x, owns: [a]}
+  - {id: a, name: x, owns: [a, parts]}
   - {id: b, name: y, owns: [b], after: []}
 ";
 
@@ -248,16 +248,28 @@ fn working(more: &str) -> TestRepo {
 fn not_created(more: &str) -> TestRepo {
     let repo = repo(&format!("{PLAN}{more}"));
     repo.write(".gitignore", ".env\n");
+    // What is changed or goes is kept elsewhere: nothing of it is anybody's alone.
+    let readme = repo.read("README.md");
+    repo.write("parts/changed", &readme);
+    repo.write("parts/gone", &readme);
     repo.commit("ignore");
     repo.write(".env", "SECRET=1\n");
     repo.write("draft", "not committed\n");
     repo
 }
 
+/// `a` is complete: files are new, one is changed, one is gone.
+fn complete_a(repo: &TestRepo) {
+    let a = repo.worker("a-x");
+    a.write("a", "1").write("parts/changed", "a project\nof parts\n").write("parts/new", "1");
+    std::fs::remove_file(a.path.join("parts/gone")).unwrap();
+    a.commit("[COMPLETE] a");
+}
+
 /// Both workers are complete.
 fn finished(more: &str) -> TestRepo {
     let repo = working(more);
-    repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
+    complete_a(&repo);
     repo.worker("b-y").write("b", "2").commit("[COMPLETE] b");
     repo
 }

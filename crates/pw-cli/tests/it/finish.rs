@@ -259,6 +259,18 @@ fn nobodys_work_in_the_checkout_is_overwritten() {
 }
 
 #[test]
+fn a_base_whose_worktree_is_gone_is_refused_with_a_command_that_runs() {
+    let repo = integrated();
+    repo.git(&["switch", "-q", "--detach"]);
+    repo.git(&["worktree", "add", "-q", "../gone", "main"]);
+    std::fs::remove_dir_all(repo.beside("gone")).unwrap();
+    let error = refused(&repo, "", "wrong_branch");
+    repo.follow(&error["next"]);
+    repo.git(&["worktree", "prune"]);
+    repo.pw("pw-integrate finish").data();
+}
+
+#[test]
 fn what_is_not_whole_does_not_land() {
     let repo = created(THREE);
     refused(&repo, "", "nothing_to_land");

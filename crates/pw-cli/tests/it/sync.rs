@@ -67,6 +67,48 @@ fn a_conflict_or_an_ignored_file_leaves_nothing_half_merged() {
 }
 
 #[test]
+fn a_folder_that_becomes_a_file_and_a_link_that_becomes_a_folder_are_in_nobodys_way() {
+    let plan = THREE.replace("api/users.py,", "api/users.py, api/users,");
+    let repo = crate::repo(&plan);
+    repo.write("api/users.py/part", "1");
+    std::os::unix::fs::symlink("/nowhere", repo.root().join("api/users")).unwrap();
+    repo.commit("a folder and a link");
+    repo.pw("pw-setup create plan.yaml").data();
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    users.git(&["rm", "-q", "-r", "api"]);
+    users.write("api/users.py", "a file").write("api/users/b", "2").commit("[COMPLETE] users");
+    // What git does not track in such a folder is in the way.
+    posts.write("api/users.py/mine", "precious");
+    let error = posts.pw(&["sync", "task-1"]).error(3, "in_the_way");
+    assert_eq!(error["details"]["paths"], json!(["api/users.py/mine"]));
+    std::fs::remove_file(posts.path.join("api/users.py/mine")).unwrap();
+    posts.pw(&["sync", "task-1"]).data();
+    assert_eq!(repo.read("worktrees/task-2-posts/api/users.py"), "a file");
+
+    posts.pw(&["complete"]).data();
+    repo.worker("task-3-docs").pw(&["complete"]).data();
+    repo.pw("pw-integrate run").data();
+    repo.pw("pw-integrate finish").data();
+    assert_eq!(repo.read("api/users/b"), "2");
+}
+
+#[test]
+fn what_a_killed_sync_wrote_of_a_shared_file_is_no_checkpoint() {
+    let repo = created(THREE);
+    let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));
+    users.write("shared.txt", "one\ntwo\n").commit("[COMPLETE] users");
+    let before = posts.git(&["rev-parse", "HEAD"]);
+    let begun = format!("{before} {}", users.git(&["rev-parse", "HEAD"]));
+    let own = std::path::PathBuf::from(posts.git(&["rev-parse", "--absolute-git-dir"])).join("pw");
+    std::fs::create_dir_all(&own).unwrap();
+    std::fs::write(own.join("written"), begun).unwrap();
+    posts.write("shared.txt", "one\n").write("api/posts.py", "1");
+    assert_eq!(posts.pw(&["checkpoint", "x"]).data()["paths"], json!(["api/posts.py"]));
+    posts.pw(&["sync", "task-1"]).data();
+    assert_eq!(repo.read("worktrees/task-2-posts/shared.txt"), "one\ntwo\n");
+}
+
+#[test]
 fn what_a_killed_sync_wrote_goes_back_before_the_next_and_what_others_changed_is_undone() {
     let repo = created(THREE);
     let (users, posts) = (repo.worker("task-1-users"), repo.worker("task-2-posts"));

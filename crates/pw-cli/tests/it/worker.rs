@@ -202,9 +202,9 @@ fn what_leads_back_to_the_branch_runs_in_the_worktree_and_while_git_lets_it() {
 
     // Git takes a branch that is checked out from under its worktree, and says nothing of it.
     repo.git(&["update-ref", "-d", "refs/heads/work/task-1-users"]);
-    users.write("api/users.py", "3");
+    users.write("api/users.py", "3").git(&["add", "api/users.py"]);
     let error = follow(&repo, &["checkpoint", "x"], "wrong_branch");
-    let asked = json!({ "command": format!("git merge --ff-only {tip}") });
+    let asked = json!({ "command": format!("git restore --staged --source {tip} -- :/ && git merge --ff-only {tip}") });
     assert_eq!(crate::guard::ask(&repo, &users.path, "Bash", asked), Value::Null, "{error:#}");
     assert_eq!(users.pw(&["checkpoint", "x"]).data()["paths"], json!(["api/users.py"]));
     assert_eq!(users.git(&["rev-parse", "HEAD~1"]), tip);

@@ -26,6 +26,10 @@ const BACK_APPEARS: &str = "mkdir -p worktrees/back && cd worktrees/back && echo
 const BRANCH_APPEARS: &str = "b=refs/heads/back; $GIT rev-parse -q --verify $b || \
     $GIT update-ref $b $($GIT commit-tree -p HEAD -m mine HEAD^{tree}); $GIT rev-parse $b > $KEEP";
 
+/// What landing changes of the main checkout, and what stood in its way.
+const LANDED: &[&str] =
+    &["a", "b", "m", "mine", "parts/changed", "parts/gone", "parts/new", ".git/index"];
+
 /// Both are integrated, having passed a gate.
 fn integrated() -> TestRepo {
     let repo = finished("verify: test -e a\n");
@@ -78,7 +82,7 @@ fn is_there(repo: &TestRepo, label: &str) -> bool {
 #[ignore = "long; .ci/run runs it"]
 fn finish() {
     let story = Story {
-        changes: &["a", "b", "m", "mine", ".git/index"],
+        changes: LANDED,
         // When somebody moves the integration branch after it has landed.
         over: Some("nothing_to_land"),
         clear: |repo| {
@@ -110,7 +114,7 @@ fn finish_on_a_base_that_moved() {
 #[ignore = "long; .ci/run runs it"]
 fn finish_with_one_commit() {
     let story = Story {
-        changes: &["a", "b", "m", "mine", ".git/index"],
+        changes: LANDED,
         clear: |repo| {
             std::fs::rename(repo.root().join("a"), repo.root().join("mine")).unwrap();
         },

@@ -3,7 +3,7 @@
 use pw_testkit::repo::TestRepo;
 use serde_json::{Value, json};
 
-use super::{RECORD_GROWS, Story, WORKER_COMMITS, not_created, working};
+use super::{RECORD_GROWS, Story, WORKER_COMMITS, complete_a, not_created, working};
 
 #[test]
 #[ignore = "long; .ci/run runs it"]
@@ -65,7 +65,7 @@ fn checkpoint() {
 #[ignore = "long; .ci/run runs it"]
 fn sync() {
     let repo = working("");
-    repo.worker("a-x").write("a", "1").commit("[COMPLETE] a");
+    complete_a(&repo);
     repo.worker("b-y").write("b", "2").commit("[CHECKPOINT] b");
     let story = Story {
         folder: "worktrees/b-y",
