@@ -26,6 +26,15 @@ impl Repo {
         self.worktrees().iter().find(has)
     }
 
+    /// Returns the branch that one of another name stands for, as `main` may for `master`; any other as
+    /// it is.
+    pub fn branch_behind(&self, branch: Branch) -> Result<Branch> {
+        let ask = self.git.plumbing(["symbolic-ref", "--quiet", &branch.full()]).codes(&[0, 1]);
+        let name = ask.reader().run()?.stdout;
+        let target = Branch::of_ref(String::from_utf8_lossy(&name).trim_end());
+        Ok(target.unwrap_or(branch))
+    }
+
     /// Returns the branch that a worktree had checked out when the repository was opened.
     pub(crate) fn branch_of(&self, worktree: &Path) -> Option<&Branch> {
         self.worktrees().iter().find(|it| it.path == worktree)?.branch.as_ref()

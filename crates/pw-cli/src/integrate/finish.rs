@@ -570,5 +570,6 @@ fn require_base(workflow: &Workflow) -> Result<(Branch, Oid)> {
             None => refused.into(),
         });
     }
-    Ok((base.clone(), tip.clone()))
+    // Where that is checked out, its files are to move along.
+    Ok((workflow.repo.branch_behind(base.clone())?, tip.clone()))
 }

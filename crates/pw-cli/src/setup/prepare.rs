@@ -86,14 +86,19 @@ pub(super) fn free_port(planned: &PlannedWorkflow, worker: &Worker) -> Option<u1
 }
 
 /// Keeps out of `git status` what `setup` has put into new worktrees and no worker may commit;
-/// returns what to tell of it.
+/// returns what to tell of it, and of files that git itself sees changed there.
 pub(super) fn settle(planned: &PlannedWorkflow, made: &BTreeSet<WorkerId>) -> Result<Vec<String>> {
     let PlannedWorkflow { repo, plan, .. } = planned;
     let mut found = Leavings::default();
-    for worker in plan.workers.iter().filter(|worker| made.contains(&worker.id)) {
-        if plan.setup.is_some() {
-            found.extend(repo.leavings(&planned.worktree(worker))?);
-        }
+    let new = plan.workers.iter().filter(|worker| made.contains(&worker.id));
+    // Without `setup` all are alike.
+    let looks = if plan.setup.is_some() { made.len() } else { 1 };
+    for worker in new.take(looks) {
+        found.extend(repo.leavings(&planned.worktree(worker))?);
+    }
+    if plan.setup.is_none() {
+        // The user's own hooks may have made these.
+        found.untracked.clear();
     }
     let remedy = found.remedy(plan);
     repo.exclude_each(&plan.workflow, &remedy.exclude)?;

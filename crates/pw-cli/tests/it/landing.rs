@@ -421,6 +421,23 @@ fn a_later_worker_starts_from_the_base_that_has_what_it_builds_upon() {
 }
 
 #[test]
+fn a_base_that_stands_for_another_branch_lands_where_that_is_checked_out() {
+    let repo = crate::repo(&format!("{}base: main\n", pw_testkit::plans::TWO));
+    repo.git(&["branch", "-q", "-m", "main", "master"]);
+    repo.git(&["symbolic-ref", "refs/heads/main", "refs/heads/master"]);
+    repo.pw("pw-setup create plan.yaml --no-trial").data();
+    for (label, file) in [("a-x", "a"), ("b-y", "b")] {
+        repo.worker(label).write(file, "1\n").commit("[COMPLETE] done");
+    }
+    repo.pw("pw-integrate run").data();
+    repo.pw("pw-integrate finish").data();
+    assert_eq!(
+        (repo.read("a"), repo.git(&["status", "--porcelain"])),
+        ("1\n".into(), "?? plan.yaml".into())
+    );
+}
+
+#[test]
 fn onto_a_base_that_was_rewritten_the_user_picks_what_was_merged() {
     let repo = crate::repo(pw_testkit::plans::TWO);
     repo.git(&["commit", "-q", "--allow-empty", "-m", "of the user's own"]);

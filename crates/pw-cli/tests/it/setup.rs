@@ -522,3 +522,26 @@ fn plans_that_are_no_plain_files_are_not_read() {
     repo.write("plan.yaml", &format!("{THREE}base: HEAD\n"));
     repo.pw("pw-setup check plan.yaml").data();
 }
+
+#[test]
+fn what_git_sees_changed_in_each_new_worktree_is_told_before_anybody_starts() {
+    for is_normalised in [false, true] {
+        let repo = crate::repo(pw_testkit::plans::TWO);
+        repo.write("other.txt", "as\r\nWindows\r\nhas it\r\n");
+        repo.git(&["add", "other.txt"]);
+        repo.git(&["commit", "-q", "-m", "other"]);
+        repo.write(".gitattributes", "*.txt text\n");
+        repo.git(&["add", ".gitattributes"]);
+        if is_normalised {
+            repo.git(&["add", "--renormalize", "."]);
+        }
+        repo.git(&["commit", "-q", "-m", "attributes"]);
+        let made = repo.pw("pw-setup create plan.yaml --no-trial").data();
+        // Git compares contents only where file and index are of one second, as here nearly always.
+        let seen = repo.worker("a-x").git(&["status", "--porcelain"]);
+        let told = made["notes"].to_string();
+        let says = told.contains("`other.txt` first, and no worker can finish beside that");
+        assert_eq!(says, !seen.is_empty(), "{made:#}");
+        assert!(!is_normalised || seen.is_empty(), "{seen}");
+    }
+}

@@ -68,11 +68,19 @@ impl Leavings {
         let changed: Vec<&RepoPath> =
             self.changed.iter().filter(|path| !plan.shared.owns(path)).collect();
         if let Some(first) = changed.first() {
-            notes.push(format!(
-                "`setup` changes {} of the repository, `{first}` first: each worker has to take that back with \
-                 pw-worker undo; have `setup` leave them, or name them in `shared`",
-                counted(changed.len(), "file")
-            ));
+            let files = counted(changed.len(), "file");
+            notes.push(match plan.setup {
+                Some(_) => format!(
+                    "`setup` changes {files} of the repository, `{first}` first: each worker has to take that \
+                     back with pw-worker undo; have `setup` leave them, or name them in `shared`"
+                ),
+                None => format!(
+                    "git sees {files} changed right after the checkout, `{first}` first, and no worker can \
+                     finish beside that: what is committed is not as .gitattributes (line ends, a filter as \
+                     that of git-lfs) would have it; git add --renormalize . and a commit on the base make it \
+                     so, before there are workers; or name them in `shared`"
+                ),
+            });
         }
         Remedy { exclude: if all_fit { lines } else { Vec::new() }, notes }
     }
@@ -99,7 +107,7 @@ mod tests {
     use super::*;
 
     fn remedy(untracked: &[&str], changed: &[&str]) -> Remedy {
-        let plan = "workflow: w\nshared: [lock]\nworkers:\n  - {id: a, name: x, owns: [users]}\n";
+        let plan = "workflow: w\nsetup: make\nshared: [lock]\nworkers:\n  - {id: a, name: x, owns: [users]}\n";
         let set = |paths: &[&str]| paths.iter().map(|path| RepoPath::from(*path)).collect();
         let leavings = Leavings { untracked: set(untracked), changed: set(changed) };
         leavings.remedy(&Plan::parse(plan).unwrap())
