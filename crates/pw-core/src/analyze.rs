@@ -9,6 +9,7 @@ pub mod backtest;
 pub mod coupling;
 pub mod emit;
 pub mod foretell;
+mod imagined;
 mod item_scopes;
 pub mod item_split;
 pub mod item_words;

@@ -18,14 +18,24 @@ fn change(repo: &TestRepo, number: usize, paths: &[&str]) {
     repo.commit("a change");
 }
 
-/// Two features, each across the folders: the folders at the top are the wrong parts.
+/// Two features, each across the folders: the folders at the top are the wrong parts. So many changes that the
+/// search is believed in every window.
 fn features() -> TestRepo {
     let repo = repo();
-    for number in 0..80 {
+    let mut stream = String::new();
+    for number in 0..300 {
         let name = if number % 2 == 0 { "users" } else { "posts" };
-        let paths = ["api", "docs", "tests"].map(|top| format!("{top}/{name}/main.txt"));
-        change(&repo, number, &[&paths[0], &paths[1], &paths[2], "CHANGELOG.md"]);
+        let who = format!("committer A <a@example.com> {} +0000", 1_700_000_000 + number);
+        let from = if number == 0 { "from refs/heads/main^0\n" } else { "" };
+        stream += &format!("commit refs/heads/main\n{who}\ndata 8\na change\n{from}");
+        for path in ["api", "docs", "tests"].map(|top| format!("{top}/{name}/main.txt")) {
+            stream += &format!("M 100644 inline {path}\ndata <<E\n{number}\nE\n");
+        }
+        stream += &format!("M 100644 inline CHANGELOG.md\ndata <<E\n{number}\nE\n");
     }
+    repo.write("stream", &stream);
+    let import = "git fast-import --quiet <stream && rm stream && git reset -q --hard";
+    repo.sh(&repo.root(), import);
     repo
 }
 
@@ -41,7 +51,7 @@ fn features_across_folders_are_found_and_beat_the_folders() {
     assert!(backtest["best_possible"]["speedup"].as_f64() >= backtest["speedup"]["mean"].as_f64());
     // Every change writes a line of the changelog, so no worker owns it.
     assert_eq!(data["shared"], json!(["CHANGELOG.md"]));
-    assert_eq!(data["coupled"][0]["together"], 40);
+    assert_eq!(data["coupled"][0]["together"], 150);
     let foretold = &data["foretold"];
     assert_eq!(
         (&foretold["top_three"], &foretold["sure"]),
@@ -334,9 +344,9 @@ fn check_names_files_that_change_with_a_scope_and_that_its_worker_may_not_change
         let of = &data["neighbours"][at];
         (of["worker"].clone(), of["with"].clone(), of["owner"].clone(), of["together"].clone())
     };
-    let docs = (json!("a"), json!("docs/users/main.txt"), json!("d"), json!(40));
+    let docs = (json!("a"), json!("docs/users/main.txt"), json!("d"), json!(150));
     assert!((0..4).map(said).any(|said| said == docs), "{data:#}");
-    let tests = (json!("a"), json!("tests/users/main.txt"), json!(null), json!(40));
+    let tests = (json!("a"), json!("tests/users/main.txt"), json!(null), json!(150));
     assert!((0..4).map(said).any(|said| said == tests), "{data:#}");
 
     repo.write("plan.yaml", &plan(", tests"));

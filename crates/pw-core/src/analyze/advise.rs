@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::backtest::{Bounds, Outcome, Past, Played, choose, chosen, interval, mean};
 use super::coupling::{self, Pair};
+use super::imagined;
 use super::items_known::ItemsKnown;
 use super::kinds;
 use super::log::{Known, PathId, share};
@@ -85,11 +86,12 @@ pub fn advise(
 ) -> Advised {
     let mut notes = notes(past);
     let trial = trials.iter().find(|trial| trial.workers == wanted);
-    let backtest = trial.filter(|t| !t.played.is_empty()).map(|trial| backtest(trial, trials));
-    let mut verdict = verdict(past, files, backtest.as_ref());
     let mut known = past.changes.until(past.changes.entries.len(), super::backtest::PRACTICE);
     known.files = files.to_vec();
-    let way = backtest.as_ref().filter(|_| items.is_empty()).map_or(Way::Search, |b| b.way);
+    let way = WAYS[choose(trial.map_or(&[], |trial| &trial.played), known.changes.len())];
+    let backtest = trial.filter(|t| !t.played.is_empty()).map(|trial| backtest(trial, trials, way));
+    let mut verdict = verdict(past, files, backtest.as_ref());
+    let way = if items.is_empty() { way } else { Way::Search };
     let (split, globs) = match files.len() {
         0 | 1 => (None, Vec::new()),
         _ => match say(past, &known, (way, items), wanted) {
@@ -178,7 +180,7 @@ fn notes(past: &Past<'_>) -> Vec<String> {
     notes
 }
 
-fn backtest(trial: &Evaluation, trials: &[Evaluation]) -> Backtest {
+fn backtest(trial: &Evaluation, trials: &[Evaluation], chosen_way: Way) -> Backtest {
     let outcomes = chosen(&trial.played);
     let outcome = mean(outcomes.iter().copied());
     let estimate = |mean: f64, of: &dyn Fn(&Outcome) -> f64| {
@@ -194,7 +196,7 @@ fn backtest(trial: &Evaluation, trials: &[Evaluation]) -> Backtest {
     Backtest {
         windows: trial.played.len(),
         changes_per_window: trial.played.first().map_or(0, |played| played.changes),
-        way: WAYS[choose(&trial.played)],
+        way: chosen_way,
         speedup: estimate(outcome.speedup, &|outcome| outcome.speedup),
         inside: estimate(outcome.inside, &|outcome| outcome.inside),
         crossing: round(outcome.crossing),
@@ -252,8 +254,11 @@ fn say(
     let training = past.expecting(known, items);
     let nodes: Vec<Node> = unshared(past, known);
     let mut last = None;
-    let splits = split::ways(&training, workers);
-    for way in [way, Way::SubFolders, Way::TopFolders] {
+    let mut splits = split::ways(&training, workers);
+    let best = Some(items).filter(|items| !items.is_empty());
+    let best = best.and_then(|items| imagined::best(past, known, &training, items, workers));
+    best.into_iter().for_each(|best| splits[Way::Search as usize] = best);
+    for way in [way, Way::SubFolders, Way::TopFolders, Way::Search] {
         let split = splits[way as usize].clone();
         match scopes::globs(&past.tree, &split, &nodes) {
             Ok(globs) if globs.iter().all(|globs| !globs.is_empty()) => return Ok((split, globs)),

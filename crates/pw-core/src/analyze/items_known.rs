@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backtest::{Moment, Outcome, Past, mean};
+use super::imagined;
 use super::log::{PathId, share};
 use super::probable::{Subjects, told};
 use super::search::Alike;
-use super::split;
 
 /// How many files are looked at first.
 const TOP: usize = 3;
@@ -75,8 +75,8 @@ fn play(past: &Past<'_>, moment: &Moment<'_>, subjects: &Subjects<'_>, workers: 
     let subject = |at: &usize| past.changes.entries[*at].subject.as_str();
     let items: Vec<Alike> = moment.window.iter().map(|at| subjects.alike(subject(at))).collect();
     let training = past.expecting(&moment.known, &items);
-    let [.., searched] = split::ways(&training, workers);
-    past.outcome(&searched, &moment.written)
+    let best = imagined::best(past, &moment.known, &training, &items, workers);
+    best.map(|split| past.outcome(&split, &moment.written)).unwrap_or_default()
 }
 
 impl Sums {

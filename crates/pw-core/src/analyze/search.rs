@@ -19,7 +19,7 @@ const PROOF: f64 = 1.5;
 const BATCH: usize = 30;
 
 /// What items that are known weigh together, in weights of the whole past.
-const EXPECTED: f64 = 2.0;
+const EXPECTED: f64 = 4.0;
 
 /// Changes of the past that are like what is to be done, by place among [`Known::changes`], each with its weight.
 pub(super) type Alike = Vec<(usize, f64)>;
