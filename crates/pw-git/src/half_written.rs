@@ -13,8 +13,7 @@ use pw_core::lock;
 use pw_core::path::RepoPath;
 
 use crate::changes::joined;
-use crate::survey::parse_index;
-use crate::{Lock, Repo};
+use crate::{Lock, Repo, survey};
 
 /// A file that is another one in a later commit.
 pub(crate) struct Changed {
@@ -180,8 +179,7 @@ impl Repo {
     /// Puts the index back where git had got as far as to write it, and then could not move the branch.
     fn unstage(&self, worktree: &Path, changes: &[Changed]) -> Result<()> {
         let git = self.git.at(worktree);
-        let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
-        let index = parse_index(&listed)?;
+        let index = survey::index(&git)?;
         let index: BTreeMap<&RepoPath, (FileMode, &str)> =
             index.iter().map(|entry| (&entry.path, (entry.mode, &*entry.oid))).collect();
         let mut input = Vec::new();

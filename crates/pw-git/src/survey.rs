@@ -135,8 +135,7 @@ impl Repo {
             .reader()
             .bytes()?;
         let mut status = parse_status(&status)?;
-        let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
-        let mut index = parse_index(&listed)?;
+        let mut index = index(&git)?;
         let known: HashSet<&RepoPath> = index.iter().map(|entry| &entry.path).collect();
         // An answer that got lost must not pass for an empty index.
         if let Some(path) = status.indexed.iter().find(|path| !known.contains(path)) {
@@ -181,8 +180,7 @@ impl Repo {
     /// the index: no `git status` shows them.
     pub fn overlooked(&self, worktree: &Path) -> Result<Vec<RepoPath>> {
         let git = self.git.at(worktree);
-        let listed = git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?;
-        let mut index = parse_index(&listed)?;
+        let mut index = index(&git)?;
         index.retain(IndexEntry::is_hidden);
         let file = |entry: &IndexEntry| {
             let about = worktree.join(entry.path.to_path()).symlink_metadata().ok()?;
@@ -411,8 +409,13 @@ fn without_slash(path: &RepoPath) -> RepoPath {
     RepoPath::new(path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes()))
 }
 
+/// Returns what the index of a worktree holds.
+pub(crate) fn index(git: &Git) -> Result<Vec<IndexEntry>> {
+    parse_index(&git.user(["ls-files", "-z", "-v", "--stage"]).reader().bytes()?)
+}
+
 /// Reads `git ls-files -z -v --stage`: `flag mode oid stage`, tab, path.
-pub(crate) fn parse_index(bytes: &[u8]) -> Result<Vec<IndexEntry>> {
+fn parse_index(bytes: &[u8]) -> Result<Vec<IndexEntry>> {
     let entry = |record: &[u8]| {
         let at = record.iter().position(|byte| *byte == b'\t')?;
         let words: Vec<&str> = std::str::from_utf8(&record[..at]).ok()?.split(' ').collect();
