@@ -82,7 +82,7 @@ pub fn require_branch(
         // Git would leave behind what was committed there.
         (OwnBranch::Free, None, Some(head)) => refused(&format!("no branch, at {}", head.short()))
             .hint("go back to your branch, and take along what you committed meanwhile")
-            .next(back.and("&& git merge --ff-only").word(head)),
+            .next(back.then(&CommandLine::of("git merge --ff-only").word(head))),
         (OwnBranch::Free, ..) => {
             refused(on).hint("go back to your branch before you commit").next(back)
         }
@@ -144,7 +144,7 @@ pub fn require_committed(plan: &Plan, worker: &Worker, tree: &TreeState) -> Resu
     let Some(first) = staged.first() else { return Ok(()) };
     Err(refuse(first, "not yours, and was added here")
         .hint("take it off the index first; the file stays")
-        .next(CommandLine::of("git restore --staged --").word(first))
+        .next(CommandLine::of("git restore --staged --").file(first))
         .details(Files { paths: staged }))
 }
 

@@ -10,6 +10,7 @@
 
 mod archives;
 mod arguments;
+mod arrays;
 mod awk;
 mod builtin;
 mod call;

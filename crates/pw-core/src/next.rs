@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::id::{Slug, WorkerId};
-use crate::shell_word::shell_word;
+use crate::path::RepoPath;
+use crate::shell_word::{shell_bytes, shell_word};
 
 /// What our commands begin with.
 const HELPERS: [&str; 5] = ["pw-setup", "pw-monitor", "pw-integrate", "pw-worker", "pw-retro"];
+/// What stands between two commands.
+const AND_THEN: &str = " && ";
 /// How many first launches an answer lists one by one: more are one command.
 const MAX_LAUNCHES: usize = 1;
 
@@ -19,7 +22,12 @@ const MAX_LAUNCHES: usize = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct CommandLine(String);
+pub struct CommandLine {
+    text: String,
+    /// Where a command begins that runs when those before it went well.
+    #[serde(skip)]
+    others: Vec<usize>,
+}
 
 /// A single next step, with a command that can be run as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -318,7 +326,7 @@ impl fmt::Display for Next<'_> {
 impl CommandLine {
     /// The beginning of a command: words that need no quotes.
     pub fn of(words: &str) -> Self {
-        Self(words.to_owned())
+        Self { text: words.to_owned(), others: Vec::new() }
     }
 
     /// A command of git, in a folder.
@@ -329,7 +337,7 @@ impl CommandLine {
     /// Appends words that need no quotes.
     #[must_use]
     pub fn and(mut self, words: &str) -> Self {
-        self.0 = format!("{} {words}", self.0);
+        self.text = format!("{} {words}", self.text);
         self
     }
 
@@ -344,6 +352,25 @@ impl CommandLine {
         self.and(&word)
     }
 
+    /// Appends a file as one word that stands for its bytes, whatever they are.
+    #[must_use]
+    pub fn file(self, file: &RepoPath) -> Self {
+        // Git reads more into a colon in front.
+        let here: &[u8] = if file.as_bytes().starts_with(b":") { b"./" } else { b"" };
+        self.and(&shell_bytes(&[here, file.as_bytes()].concat()))
+    }
+
+    /// Appends a command that runs when this one went well.
+    #[must_use]
+    pub fn then(self, other: &Self) -> Self {
+        let begin = self.text.len() + AND_THEN.len();
+        let others = other.others.iter().map(|at| begin + at);
+        Self {
+            text: [&self.text, AND_THEN, &other.text].concat(),
+            others: self.others.into_iter().chain([begin]).chain(others).collect(),
+        }
+    }
+
     /// Appends a path as one word.
     #[must_use]
     pub fn path(self, path: &Path) -> Self {
@@ -354,7 +381,16 @@ impl CommandLine {
     /// `folder`: git, or one of our helpers, that names no folder gets that one.
     #[must_use]
     pub fn anchored(&self, folder: &Path) -> Self {
-        let Some((program, rest)) = self.0.split_once(' ') else { return self.clone() };
+        let Some(at) = self.others.last() else { return self.anchored_alone(folder) };
+        let before = Self {
+            text: self.text[..at - AND_THEN.len()].to_owned(),
+            others: self.others[..self.others.len() - 1].to_vec(),
+        };
+        before.anchored(folder).then(&Self::of(&self.text[*at..]).anchored_alone(folder))
+    }
+
+    fn anchored_alone(&self, folder: &Path) -> Self {
+        let Some((program, rest)) = self.text.split_once(' ') else { return self.clone() };
         let is_bound = match program {
             "git" => !rest.starts_with('-'),
             _ => {
@@ -364,13 +400,10 @@ impl CommandLine {
                     && !rest.contains(" -C ")
             }
         };
-        if !is_bound {
-            return self.clone();
+        match is_bound {
+            true => Self::of(program).and("-C").path(folder).and(rest),
+            false => self.clone(),
         }
-        let bound = Self::of(program).and("-C").path(folder);
-        // What follows would run in another repository, as the case may be.
-        let rest = rest.replace("&& git ", &format!("&& {bound} "));
-        bound.and(&rest)
     }
 
     /// Appends a text that the reader is to replace by another, in the quotes that it needs then.
@@ -387,13 +420,13 @@ impl std::ops::Deref for CommandLine {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -459,7 +492,7 @@ mod tests {
             ("pw-worker -C /x brief", "pw-worker -C /x brief"),
             ("git status", "git -C 'a b' status"),
             ("git -C /x status", "git -C /x status"),
-            ("git switch b && git merge c", "git -C 'a b' switch b && git -C 'a b' merge c"),
+            ("git add -- 'x && git y'", "git -C 'a b' add -- 'x && git y'"),
             (
                 "git --git-dir /x/.git config core.bare false",
                 "git --git-dir /x/.git config core.bare false",
@@ -468,6 +501,11 @@ mod tests {
         ] {
             assert_eq!(anchored(text), told);
         }
+        let [switch, merge, list] =
+            ["git switch b", "git merge 'x && git y'", "ls"].map(CommandLine::of);
+        let all = switch.then(&merge.then(&list)).anchored(Path::new("d"));
+        assert_eq!(&*all, "git -C d switch b && git -C d merge 'x && git y' && ls");
+        assert_eq!(all.others.len(), 2);
         let step = json!({ "action": "finish", "command": "pw-worker complete" });
         let gate = json!({ "command": "pw-worker run" });
         let mut answer =

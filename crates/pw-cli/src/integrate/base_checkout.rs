@@ -125,7 +125,7 @@ impl BaseCheckout<'_> {
         }
         if let Some(first) = overlooked.first() {
             let message = format!("in {shown}, {}", checkpoint::overlooked(first));
-            let list = CommandLine::git(&checkout.path, "ls-files -v --").word(first);
+            let list = CommandLine::git(&checkout.path, "ls-files -v --").file(first);
             return Err(Failure::new(Code::DirtyTree, message)
                 .hint("the user takes that back, commits the change or puts it away, and finishes again")
                 .next(list)

@@ -129,7 +129,7 @@ impl Resolution {
     }
 
     pub(super) fn git(&self, words: &str, paths: &[RepoPath]) -> CommandLine {
-        paths.iter().fold(CommandLine::git(&self.path, words), CommandLine::word)
+        paths.iter().fold(CommandLine::git(&self.path, words), CommandLine::file)
     }
 
     fn without_a_link(

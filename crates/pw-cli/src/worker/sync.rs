@@ -105,7 +105,7 @@ fn require_merged(
     let message = format!("{} changed `{}` in another way than you", provider.id, first.path);
     Err(Failure::new(Code::DependencyConflict, message)
         .hint("nothing was changed: take their version of the file, commit, sync, then add yours to it again")
-        .next(CommandLine::of("git restore --source").word(here).and("--").word(&first.path))
+        .next(CommandLine::of("git restore --source").word(here).and("--").file(&first.path))
         .details(DependencyConflicts {
             worker: own.worker.id.clone(),
             from: Some(provider.id.clone()),

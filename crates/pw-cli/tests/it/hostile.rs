@@ -223,6 +223,34 @@ fn files_of_any_name_are_told_and_committed_or_refused() {
     assert_eq!(trees[0], trees[1]);
 }
 
+#[test]
+fn what_is_offered_for_a_file_of_any_name_does_it() {
+    let repo = created(THREE);
+    let users = repo.worker("task-1-users");
+    let names: [&[u8]; 9] = [
+        b"caf\xe9",
+        b"\"quoted\"",
+        b"-5%s 100%\\n\\351\xff",
+        b"it's `id` $(id) \"!\xfe",
+        b"end\n",
+        b"end\xe9\n\n",
+        b":(top)\xe9",
+        b":!x",
+        b"x && git y",
+    ];
+    let folder = users.path.to_str().unwrap();
+    for name in names {
+        let file = users.path.join(OsStr::from_bytes(name));
+        std::fs::write(&file, "x").unwrap();
+        users.git(&["add", "--all"]);
+        let words = ["pw-worker", "-C", folder, "sync"];
+        let error = repo.pw_in(&repo.root(), &words).error(3, "dirty_tree");
+        repo.sh(&repo.root(), error["next"].as_str().unwrap());
+        assert_eq!(users.git(&["diff", "--cached", "--name-only"]), "", "{error}");
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
 /// A name that a file can have, nearly always.
 fn file_name(seed: u64) -> Vec<u8> {
     let mut name = spoiled(b"name of a file.txt", seed);

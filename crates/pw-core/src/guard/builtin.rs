@@ -1,10 +1,11 @@
 //! Commands that change the shell itself, run another script, or run another command.
 
 use super::arguments::{ANY_BELOW, Arguments, Known, UNKNOWN, Word};
+use super::arrays::Array;
 use super::call::Call;
 use super::decide::Change;
 use super::judge::{Judge, STREAM};
-use super::{code, files, find, forge, git, helper, lists, options, patch, session};
+use super::{code, expansion, files, find, forge, git, helper, lists, options, patch, session};
 use crate::shell_word::shell_word;
 
 /// Commands that run the command behind their own options: those that take a value, and how many
@@ -104,8 +105,10 @@ pub(super) fn judge(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         "popd" => judge.shell.folder = judge.shell.before.take(),
         "source" | "." => return sourced(judge, &rest),
         "read" => read(judge, &rest),
-        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "mapfile"
-        | "readarray" | "getopts" | "let" => assign(judge, name, &rest.words),
+        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "getopts" | "let" => {
+            assign(judge, name, &rest.words);
+        }
+        "mapfile" | "readarray" => lines(judge, &rest),
         "set" => set(judge, &rest.words),
         "wait" => {
             let given = Arguments::read(&rest.words, Known { short: "p", long: &[] });
@@ -259,7 +262,9 @@ fn printf(judge: &mut Judge<'_>, words: &[Word]) -> Option<String> {
     if let Some(name) =
         Arguments::read(words, Known { short: "v", long: &[] }).values(&["-v"]).next()
     {
-        judge.set(&name.text, None);
+        let (name, at) = (name.text.clone(), words.iter().position(|word| word.text == "-v"));
+        let value = at.and_then(|at| printf(judge, words.get(at + 2..)?));
+        judge.set(&name, value.filter(|value| Word::is_told(value)));
         return None;
     }
     let (format, rest) = words.split_first()?;
@@ -312,9 +317,13 @@ fn change_folder(judge: &mut Judge<'_>, call: &Call) {
 fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
     let has = |option: &str| words.iter().any(|word| word.text == option);
     let (shows, refers) = (has("-p"), has("-n") && name != "export");
+    let has_keys = matches!(name, "declare" | "typeset" | "local")
+        && words.iter().any(|word| word.text.starts_with('-') && word.text.contains('A'));
     for word in words.iter().filter(|word| !word.text.starts_with(['-', '+']) || name == "let") {
         if name == "let" {
             session::set_by(&word.text).iter().for_each(|name| judge.names(name));
+            expansion::counted(judge, &word.text);
+            continue;
         }
         if let Some((_, value)) = word.text.split_once('=').filter(|_| refers) {
             // Another name for the same variable.
@@ -326,11 +335,27 @@ fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
         }
         let (variable, value) = match word.text.split_once('=') {
             Some((variable, value)) => (variable, Some(value.to_owned())),
+            None if name == "unset" => {
+                judge.unset(&word.text);
+                continue;
+            }
+            None if has_keys => {
+                judge.set_array(&word.text, Array::with_keys());
+                continue;
+            }
             // `export A` changes nothing.
             None if matches!(name, "export" | "readonly" | "declare" | "typeset") => continue,
-            None if name == "unset" => (word.text.as_str(), Some(String::new())),
             None => (word.text.as_str(), None),
         };
+        if name == "local" {
+            // It hides the one outside, with all that this one holds.
+            judge.shell.arrays.remove(variable);
+            if value.is_none() {
+                judge.shell.arrays.insert(variable.to_owned(), Array::default());
+                judge.shell.variables.insert(variable.to_owned(), None);
+                continue;
+            }
+        }
         let value = value.filter(|value| Word::is_told(value));
         judge.set(variable, value);
     }
@@ -346,10 +371,33 @@ fn read(judge: &mut Judge<'_>, rest: &Call) {
         ([only], [_]) if Word::is_told(only) => Some(only),
         _ => None,
     });
-    let names = given.values(&["-a"]).chain(&given.operands);
-    for name in names {
+    for name in given.values(&["-a"]) {
+        let own = rest.assigned.iter().rev().find(|(name, _)| name == "IFS");
+        let ifs = own.map(|(_, ifs)| ifs.clone()).or_else(|| judge.variable("IFS"));
+        let words = match (&lines[..], ifs) {
+            ([only], Some(ifs)) if !ifs.contains(UNKNOWN) => {
+                let words = only.split(|c| ifs.contains(c)).filter(|word| !word.is_empty());
+                words.map(str::to_owned).collect()
+            }
+            _ => vec![found.map_or(UNKNOWN.to_string(), str::to_owned)],
+        };
+        judge.set_array(&name.text, Array::new(words));
+    }
+    for name in &given.operands {
         judge.set(&name.text, found.map(str::to_owned));
     }
+}
+
+/// Judges `mapfile`: each line that it reads is an element.
+fn lines(judge: &mut Judge<'_>, rest: &Call) {
+    let given = Arguments::read(&rest.words, Known { short: "dnOsuCc", long: &[] });
+    let name = given.operands.first().map_or("MAPFILE", |word| &word.text);
+    let is_plain = given.options.iter().all(|(option, _)| option == "-t");
+    let lines = match rest.stdin.as_ref().filter(|_| is_plain) {
+        Some(text) => text.lines().map(str::to_owned).collect(),
+        None => vec![UNKNOWN.to_string()],
+    };
+    judge.set_array(name, Array::new(lines));
 }
 
 fn set(judge: &mut Judge<'_>, words: &[Word]) {

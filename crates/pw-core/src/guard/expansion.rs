@@ -34,7 +34,9 @@ impl Letter {
 /// judged.
 pub(super) fn words(judge: &mut Judge<'_>, source: &str) -> Vec<Word> {
     let letters = letters(judge, source);
-    let quoted = source.contains(['\'', '"']);
+    // Quotes make a word of nothing, but not of a list without words.
+    let is_list = ["[@]", "$@", "${@"].iter().any(|list| source.contains(list));
+    let quoted = source.contains(['\'', '"']) && !(is_list && letters.is_empty());
     let mut found = Vec::new();
     for letters in alternatives(&letters) {
         for letters in letters.split(|letter| matches!(letter, Letter::Split)) {
@@ -148,8 +150,19 @@ fn add(judge: &mut Judge<'_>, piece: WordPiece, in_quotes: bool, found: &mut Vec
 /// Judges what an arithmetic expression runs; its value, a number, is not needed.
 pub(super) fn arithmetic(judge: &mut Judge<'_>, expression: &ast::UnexpandedArithmeticExpr) {
     session::set_by(&expression.value).iter().for_each(|name| judge.names(name));
+    counted(judge, &expression.value);
     if expression.value.contains(['$', '`']) {
         text(judge, &expression.value);
+    }
+}
+
+/// Forgets the variables that an arithmetic expression can set.
+pub(super) fn counted(judge: &mut Judge<'_>, expression: &str) {
+    if ["=", "++", "--"].iter().any(|sets| expression.contains(sets)) {
+        let names = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let known: Vec<&str> =
+            names.filter(|name| judge.shell.variables.contains_key(*name)).collect();
+        known.into_iter().for_each(|name| judge.set(name, None));
     }
 }
 
@@ -172,15 +185,25 @@ fn parameter(
     let is_largest_prefix = matches!(expression, ParameterExpr::RemoveLargestPrefixPattern { .. });
     match expression {
         ParameterExpr::Parameter { parameter, indirect: false } => {
-            if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter
-            {
-                return all(judge.shell.positional.clone(), in_quotes, found);
-            }
-            if let Parameter::NamedWithAllIndices { name, .. } = &parameter {
-                return all(judge.shell.arrays.get(name).cloned(), in_quotes, found);
+            if let Some((words, is_one)) = list(judge, &parameter) {
+                return all(judge, words, is_one, in_quotes, found);
             }
             let value = value(judge, &parameter);
             expanded(value, in_quotes, found);
+        }
+        ParameterExpr::MemberKeys { variable_name, concatenate } => {
+            let places = judge.array(&variable_name).map(|array| array.places());
+            all(judge, places, concatenate, in_quotes, found);
+        }
+        ParameterExpr::Substring { parameter, indirect: false, offset, length } => {
+            let mut number = |source: &str| text(judge, source).trim().parse::<usize>().ok();
+            let from = number(&offset.value);
+            let count = length.map_or(Some(usize::MAX), |length| number(&length.value));
+            let Some((words, is_one)) = list(judge, &parameter) else {
+                return expanded(None, in_quotes, found);
+            };
+            let words = (|| Some(part(words?, from?, count?, &parameter)))();
+            all(judge, words, is_one, in_quotes, found);
         }
         ParameterExpr::UseDefaultValues {
             parameter, indirect: false, default_value: more, ..
@@ -284,10 +307,40 @@ fn matches_pattern(pattern: &[char], text: &str) -> bool {
     reached[pattern.len()]
 }
 
-fn all(words: Option<Vec<String>>, in_quotes: bool, found: &mut Vec<Letter>) {
+/// Returns the words of a parameter that can stand for several, and whether quotes make them one.
+fn list(judge: &Judge<'_>, parameter: &Parameter) -> Option<(Option<Vec<String>>, bool)> {
+    match parameter {
+        Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate }) => {
+            Some((judge.shell.positional.clone(), *concatenate))
+        }
+        Parameter::NamedWithAllIndices { name, concatenate } => {
+            Some((judge.array(name).map(|array| array.words()), *concatenate))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the part of a list that `${x[@]:from:count}` means; `$@` counts from one.
+fn part(words: Vec<String>, from: usize, count: usize, parameter: &Parameter) -> Vec<String> {
+    let is_positional = matches!(parameter, Parameter::Special(_));
+    let from = from.saturating_sub(usize::from(is_positional));
+    words.into_iter().skip(from).take(count).collect()
+}
+
+fn all(
+    judge: &Judge<'_>,
+    words: Option<Vec<String>>,
+    is_one: bool,
+    in_quotes: bool,
+    found: &mut Vec<Letter>,
+) {
     let Some(words) = words else {
         return found.push(Letter::Quoted(UNKNOWN));
     };
+    if is_one && in_quotes {
+        let between = judge.variable("IFS").map(|ifs| ifs.chars().take(1).collect::<String>());
+        return expanded(between.map(|between| words.join(&between)), in_quotes, found);
+    }
     for (index, word) in words.into_iter().enumerate() {
         if index > 0 {
             found.push(Letter::Split);
@@ -296,7 +349,7 @@ fn all(words: Option<Vec<String>>, in_quotes: bool, found: &mut Vec<Letter>) {
     }
 }
 
-fn value(judge: &Judge<'_>, parameter: &Parameter) -> Option<String> {
+fn value(judge: &mut Judge<'_>, parameter: &Parameter) -> Option<String> {
     match parameter {
         Parameter::Named(name) => judge.variable(name),
         Parameter::Positional(number) => {
@@ -304,7 +357,9 @@ fn value(judge: &Judge<'_>, parameter: &Parameter) -> Option<String> {
             judge.shell.positional.as_ref()?.get(at).cloned()
         }
         Parameter::NamedWithIndex { name, index } => {
-            judge.shell.arrays.get(name)?.get(index.parse::<usize>().ok()?).cloned()
+            let index = text(judge, index);
+            let array = judge.array(name)?;
+            array.get(judge.place(&array, &index).as_ref()).map(str::to_owned)
         }
         Parameter::Special(SpecialParameter::ShellName) => judge.shell.zero.clone(),
         _ => None,

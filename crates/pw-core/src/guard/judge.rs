@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use brush_parser::{ParserOptions, ast};
 
 use super::arguments::{ANY_BELOW, UNKNOWN, Word};
+use super::arrays::{Array, Place};
 use super::call::Call;
 use super::decide::{self, Change};
 use super::session;
@@ -32,7 +33,7 @@ pub(super) struct Shell {
     /// `$0` of a script that `sh -c` is given.
     pub(super) zero: Option<String>,
     /// The words of variables that hold several, as far as they are known.
-    pub(super) arrays: BTreeMap<String, Vec<String>>,
+    pub(super) arrays: BTreeMap<String, Array>,
     /// Links that the script makes, absolute, and where they lead.
     pub(super) links: Vec<(String, String)>,
     /// What the next command reads, where that is known.
@@ -113,13 +114,59 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Sets a variable of the shell, `None` where the value cannot be told.
+    /// Sets a variable of the shell or, as in `x[1]`, an element; `None` where the value cannot be
+    /// told.
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
+        if let Some((name, index)) = element(name) {
+            let mut array = self.array(name).unwrap_or_default();
+            array.set(self.place(&array, index), value.unwrap_or_else(|| UNKNOWN.to_string()));
+            return self.set_array(name, array);
+        }
         self.names(name);
-        if value.is_none() {
-            self.shell.arrays.remove(name);
+        // Without an index, the first is meant.
+        if let Some(array) = self.shell.arrays.get_mut(name) {
+            let first = if array.has_keys { Place::Key("0".to_owned()) } else { Place::Index(0) };
+            array.set(Some(first), value.clone().unwrap_or_else(|| UNKNOWN.to_string()));
         }
         self.shell.variables.insert(name.to_owned(), value);
+    }
+
+    /// Sets all elements of a variable.
+    pub(super) fn set_array(&mut self, name: &str, array: Array) {
+        self.names(name);
+        let first = self.place(&array, "0");
+        let first = array.get(first.as_ref()).filter(|text| Word::is_told(text));
+        self.shell.variables.insert(name.to_owned(), first.map(str::to_owned));
+        self.shell.arrays.insert(name.to_owned(), array);
+    }
+
+    /// Takes a variable or an element away.
+    pub(super) fn unset(&mut self, name: &str) {
+        if let Some((name, index)) = element(name) {
+            if let Some(mut array) = self.array(name) {
+                array.unset(self.place(&array, index).as_ref());
+                self.set_array(name, array);
+            }
+            return;
+        }
+        self.names(name);
+        self.shell.arrays.remove(name);
+        self.shell.variables.insert(name.to_owned(), Some(String::new()));
+    }
+
+    /// Returns the elements of a variable, if anything is known of it.
+    pub(super) fn array(&self, name: &str) -> Option<Array> {
+        if let Some(array) = self.shell.arrays.get(name) {
+            return Some(array.clone());
+        }
+        let is_set = self.shell.variables.contains_key(name);
+        let only = self.variable(name).or(is_set.then(|| UNKNOWN.to_string()))?;
+        Some(Array::new(Some(only).filter(|only| !only.is_empty())))
+    }
+
+    /// Returns what an index of an array means, once it is expanded.
+    pub(super) fn place(&self, array: &Array, index: &str) -> Option<Place> {
+        array.place(index, |name| self.variable(name))
     }
 
     /// Refuses what sets or unsets a variable that says which worker the session is.
@@ -278,6 +325,11 @@ impl<'a> Judge<'a> {
             }
         }
     }
+}
+
+/// Takes the name of an element, `x[1]`, apart.
+fn element(name: &str) -> Option<(&str, &str)> {
+    name.strip_suffix(']')?.split_once('[')
 }
 
 /// Returns a path without the names that lead nowhere. What `..` leaves could be a link: it stays.

@@ -7,6 +7,7 @@ use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, CompoundCommand
 use brush_parser::{ParserOptions, Token, parse_tokens, uncached_tokenize_str};
 
 use super::arguments::{UNKNOWN, Word};
+use super::arrays::{Array, Place};
 use super::call::Call;
 use super::decide::Change;
 use super::expansion;
@@ -54,6 +55,28 @@ pub(super) fn call(judge: &mut Judge<'_>, call: &Call) -> Option<String> {
         return printed;
     }
     judge.program(call)
+}
+
+/// What an assignment sets.
+struct Assigned {
+    name: String,
+    value: Value,
+}
+
+enum Value {
+    /// `None` where it cannot be told.
+    Text(Option<String>),
+    Elements(Array),
+}
+
+impl Assigned {
+    fn into_text(self) -> (String, String) {
+        let text = match self.value {
+            Value::Text(text) => text,
+            Value::Elements(_) => None,
+        };
+        (self.name, text.unwrap_or_else(|| UNKNOWN.to_string()))
+    }
 }
 
 impl Judge<'_> {
@@ -214,24 +237,40 @@ impl Judge<'_> {
         let mut assigned = Vec::new();
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             match item {
-                Item::AssignmentWord(assignment, _) => assigned.push(self.assignment(assignment)),
+                Item::AssignmentWord(assignment, _) => {
+                    assigned.push(self.assignment(assignment, false));
+                }
                 item => self.item(item, &mut call),
             }
         }
         if let Some(name) = &simple.word_or_name {
             call.words.extend(expansion::words(self, &name.value));
         }
+        let mut declared = Vec::new();
         for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
-            self.item(item, &mut call);
+            match item {
+                // `declare -a x=(…)`
+                Item::AssignmentWord(assignment, _)
+                    if matches!(assignment.value, ast::AssignmentValue::Array(_)) =>
+                {
+                    let given = call.words.iter().map(|word| word.text.as_str());
+                    let has_keys = given.skip(1).any(|it| it.starts_with('-') && it.contains('A'));
+                    let assigned = self.assignment(assignment, has_keys);
+                    call.words.push(Word::new(&assigned.name));
+                    declared.push(assigned);
+                }
+                item => self.item(item, &mut call),
+            }
         }
         if call.words.is_empty() {
-            assigned.into_iter().for_each(|(name, value)| self.set(&name, value));
+            assigned.into_iter().for_each(|assigned| self.assign(assigned));
             return None;
         }
-        assigned.iter().for_each(|(name, _)| self.names(name));
-        let text = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.to_string());
-        call.assigned = assigned.into_iter().map(|(name, value)| (name, text(value))).collect();
-        self.call(&call)
+        assigned.iter().for_each(|assigned| self.names(&assigned.name));
+        call.assigned = assigned.into_iter().map(Assigned::into_text).collect();
+        let printed = self.call(&call);
+        declared.into_iter().for_each(|assigned| self.assign(assigned));
+        printed
     }
 
     fn item(&mut self, item: &Item, call: &mut Call) {
@@ -251,33 +290,83 @@ impl Judge<'_> {
         }
     }
 
-    fn assignment(&mut self, assignment: &ast::Assignment) -> (String, Option<String>) {
+    /// Returns what an assignment sets; nothing is set yet.
+    fn assignment(&mut self, assignment: &ast::Assignment, has_keys: bool) -> Assigned {
         let (ast::AssignmentName::VariableName(name)
         | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
-        let is_element = matches!(assignment.name, ast::AssignmentName::ArrayElementName(..));
-        let values: Vec<String> = match &assignment.value {
-            ast::AssignmentValue::Scalar(value) => vec![expansion::text(self, &value.value)],
-            ast::AssignmentValue::Array(values) => {
-                let words: Vec<Word> =
-                    values.iter().flat_map(|(_, it)| expansion::words(self, &it.value)).collect();
-                let files = words.iter().flat_map(|word| self.files(word));
-                files.map(|word| word.text).collect()
+        let index = match &assignment.name {
+            ast::AssignmentName::ArrayElementName(_, index) => Some(expansion::text(self, index)),
+            ast::AssignmentName::VariableName(_) => None,
+        };
+        let value = match (&assignment.value, index) {
+            (ast::AssignmentValue::Scalar(value), None) => {
+                let value = expansion::text(self, &value.value);
+                Value::Text(Some(value).filter(|it| Word::is_told(it) && !assignment.append))
+            }
+            (ast::AssignmentValue::Scalar(value), Some(index)) => {
+                let value = match expansion::text(self, &value.value) {
+                    _ if assignment.append => UNKNOWN.to_string(),
+                    value => value,
+                };
+                let mut array = self.array(name).unwrap_or_default();
+                array.set(self.place(&array, &index), value);
+                Value::Elements(array)
+            }
+            (ast::AssignmentValue::Array(values), _) => {
+                Value::Elements(self.elements(name, values, assignment.append, has_keys))
             }
         };
-        let is_array = is_element || matches!(assignment.value, ast::AssignmentValue::Array(_));
-        if !is_array {
-            self.shell.arrays.remove(name);
-            let value = values.into_iter().next();
-            return (name.clone(), value.filter(|it| Word::is_told(it) && !assignment.append));
+        Assigned { name: name.clone(), value }
+    }
+
+    /// Returns the elements of `(…)`, behind those that a variable has when they are appended.
+    fn elements(
+        &mut self,
+        name: &str,
+        values: &[(Option<ast::Word>, ast::Word)],
+        appends: bool,
+        has_keys: bool,
+    ) -> Array {
+        let before = self.array(name).unwrap_or_default();
+        let has_keys = has_keys || before.has_keys;
+        let mut array = match (appends, has_keys) {
+            (true, _) => before,
+            (false, true) => Array::with_keys(),
+            (false, false) => Array::default(),
+        };
+        // Words without an index follow the one before them.
+        let mut next = None;
+        for (index, value) in values {
+            match index {
+                Some(index) => {
+                    let index = expansion::text(self, &index.value);
+                    let value = expansion::text(self, &value.value);
+                    let place = self.place(&array, &index);
+                    next = place.as_ref().and_then(Place::next);
+                    array.set(place, value);
+                }
+                None => {
+                    let words = expansion::words(self, &value.value);
+                    for word in words.iter().flat_map(|word| self.files(word)) {
+                        match next.take() {
+                            Some(place) => {
+                                next = place.next();
+                                array.set(Some(place), word.text);
+                            }
+                            None => array.push(word.text),
+                        }
+                    }
+                }
+            }
         }
-        let array = self.shell.arrays.entry(name.clone()).or_default();
-        if !assignment.append && !is_element {
-            array.clear();
+        array
+    }
+
+    fn assign(&mut self, Assigned { name, value }: Assigned) {
+        match value {
+            Value::Text(text) => self.set(&name, text),
+            Value::Elements(array) => self.set_array(&name, array),
         }
-        array.extend(values);
-        // Without an index, the first is meant.
-        let value = array.first().filter(|text| Word::is_told(text)).cloned();
-        (name.clone(), value)
     }
 
     fn redirects(&mut self, redirects: Option<&ast::RedirectList>) {
