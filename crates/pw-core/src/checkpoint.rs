@@ -154,12 +154,12 @@ fn deleted(branch: &Branch, last: Option<Oid>) -> Failure {
     match last {
         Some(last) => refused
             .hint("make it again at the commit that it was last at; your files stay as they are")
+            // What is staged would be in the way of the merge, which leaves files alone.
             .next(
-                // What is staged would be in the way of the merge, which leaves files alone.
                 CommandLine::of("git restore --staged --source")
                     .word(&last)
-                    .and("-- :/ && git merge --ff-only")
-                    .word(last),
+                    .and("-- :/")
+                    .then(&CommandLine::of("git merge --ff-only").word(last)),
             ),
         None => refused
             .hint("stop, and tell the user: git fsck --lost-found names commits that no branch has")
