@@ -348,11 +348,9 @@ fn assign(judge: &mut Judge<'_>, name: &str, words: &[Word]) {
             None => (word.text.as_str(), None),
         };
         if name == "local" {
-            // It hides the one outside, with all that this one holds.
-            judge.shell.arrays.remove(variable);
+            judge.hide(variable);
             if value.is_none() {
                 judge.shell.arrays.insert(variable.to_owned(), Array::default());
-                judge.shell.variables.insert(variable.to_owned(), None);
                 continue;
             }
         }

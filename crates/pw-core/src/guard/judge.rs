@@ -19,6 +19,14 @@ const MAX_SCRIPTS: usize = 12;
 /// Most commands that are judged, a loop's counted each time.
 const MAX_COMMANDS: usize = 5_000;
 
+/// A variable outside a function, which has one of the same name.
+#[derive(Clone, Debug)]
+pub(super) struct Hidden {
+    name: String,
+    value: Option<Option<String>>,
+    array: Option<Array>,
+}
+
 /// What the script has set so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shell {
@@ -27,6 +35,8 @@ pub(super) struct Shell {
     pub(super) before: Option<String>,
     /// Variables the script sets, `None` where the value cannot be told.
     pub(super) variables: BTreeMap<String, Option<String>>,
+    /// What `local` hides, until the function returns.
+    pub(super) hidden: Vec<Hidden>,
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) functions: BTreeMap<String, ast::FunctionBody>,
     pub(super) positional: Option<Vec<String>>,
@@ -129,6 +139,29 @@ impl<'a> Judge<'a> {
             array.set(Some(first), value.clone().unwrap_or_else(|| UNKNOWN.to_string()));
         }
         self.shell.variables.insert(name.to_owned(), value);
+    }
+
+    /// Begins a variable of a function's own.
+    pub(super) fn hide(&mut self, name: &str) {
+        let value = self.shell.variables.insert(name.to_owned(), None);
+        let array = self.shell.arrays.remove(name);
+        self.shell.hidden.push(Hidden { name: name.to_owned(), value, array });
+    }
+
+    /// Ends the variables of a function's own, down to those of its caller.
+    pub(super) fn show(&mut self, callers: usize) {
+        let callers = callers.min(self.shell.hidden.len());
+        for Hidden { name, value, array } in self.shell.hidden.split_off(callers).into_iter().rev()
+        {
+            match value {
+                Some(value) => drop(self.shell.variables.insert(name.clone(), value)),
+                None => drop(self.shell.variables.remove(&name)),
+            }
+            match array {
+                Some(array) => drop(self.shell.arrays.insert(name, array)),
+                None => drop(self.shell.arrays.remove(&name)),
+            }
+        }
     }
 
     /// Sets all elements of a variable.

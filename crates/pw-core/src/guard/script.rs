@@ -225,8 +225,10 @@ impl Judge<'_> {
     fn function(&mut self, body: &ast::FunctionBody, positional: Option<Vec<String>>) {
         self.deeper(|judge| {
             let before = std::mem::replace(&mut judge.shell.positional, positional);
+            let callers = judge.shell.hidden.len();
             judge.redirects(body.1.as_ref());
             judge.compound(&body.0);
+            judge.show(callers);
             judge.shell.positional = before;
             None::<()>
         });
