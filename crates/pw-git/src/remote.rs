@@ -152,6 +152,12 @@ impl Repo {
         if let Some(error) = failed(remote, &output) {
             return Ok(Err(error));
         }
+        // The last line of `--porcelain`: without it, nobody knows what the remote has.
+        if !String::from_utf8_lossy(&output.stdout).lines().any(|line| line == "Done") {
+            let said = "git push did not say that it is done".to_owned();
+            let trouble = RemoteTrouble::Unreachable;
+            return Ok(Err(RemoteError { remote: remote.name.clone(), trouble, said }));
+        }
         self.note_seen(
             changes.iter().map(|RefChange { name, new, .. }| (name.as_str(), new.as_ref())),
         );

@@ -176,7 +176,9 @@ impl<'a> Finish<'a> {
 
     /// Returns whether the base has the result: as commits, or as what we squashed before.
     fn has_landed(&self) -> Result<bool> {
-        Ok(self.is_squashed || self.workflow.repo.is_ancestor(&self.result, &self.before)?)
+        // By what git prints, which an exit code alone cannot pass for: the answer is recorded.
+        let common = self.workflow.repo.merge_base(&self.result, &self.before)?;
+        Ok(self.is_squashed || common.as_ref() == Some(&self.result))
     }
 
     /// Returns the refusal of a base branch with these conflicts.

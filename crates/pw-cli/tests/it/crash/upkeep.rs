@@ -34,17 +34,20 @@ fn runs(repo: &TestRepo) -> usize {
 #[test]
 #[ignore = "long; .ci/run runs it"]
 fn repair() {
-    Story::new("pw-setup repair", |repo| {
-        let status = repo.pw("pw-monitor status --verbose").data();
-        for worker in status["workers"].as_array().unwrap() {
-            let gaps = worker["gaps"].as_array().map_or(0, Vec::len);
-            assert_eq!(gaps, 0, "{worker:#}");
-        }
-        for label in ["a-x", "b-y"] {
-            assert!(is_guarded(repo, &repo.worker(label).path), "{label}");
-        }
-    })
-    .sweep(harmed(), &[WORKER_COMMITS, RECORD_GROWS]);
+    let story = Story {
+        is_whole: |data| data["left"].as_array().unwrap().is_empty(),
+        ..Story::new("pw-setup repair", |repo| {
+            let status = repo.pw("pw-monitor status --verbose").data();
+            for worker in status["workers"].as_array().unwrap() {
+                let gaps = worker["gaps"].as_array().map_or(0, Vec::len);
+                assert_eq!(gaps, 0, "{worker:#}");
+            }
+            for label in ["a-x", "b-y"] {
+                assert!(is_guarded(repo, &repo.worker(label).path), "{label}");
+            }
+        })
+    };
+    story.sweep(harmed(), &[WORKER_COMMITS, RECORD_GROWS]);
 }
 
 #[test]
