@@ -230,7 +230,7 @@ impl Taking<'_> {
         }
         // A helper that writes at this moment asks the remote itself.
         let (command, now) = (&self.context.command, rfc3339(self.context.now));
-        let Ok(_lock) = Lock::take(&self.repo.common().join("pw"), command, &now) else {
+        let Ok(_lock) = Lock::take(self.repo.common(), command, &now) else {
             return Ok(());
         };
         let integration = Branch::integration(slug);

@@ -125,8 +125,8 @@ pub fn require_committed(plan: &Plan, worker: &Worker, tree: &TreeState) -> Resu
     };
     // A merge under way is concluded by a commit of all its files.
     let is_merging = tree.operation == Some(Operation::Merge);
-    let (own, foreign): (Vec<_>, Vec<_>) =
-        tree.uncommitted().into_iter().partition(|path| is_merging || plan.allows(worker, path));
+    let is_own = |path: &RepoPath| is_merging || plan.allows(worker, path);
+    let own: Vec<_> = tree.uncommitted().into_iter().filter(is_own).collect();
     if let Some(first) = own.first() {
         return Err(refuse(first, "not committed")
             .hint("commit your work first, so that nothing can get mixed up")
@@ -140,7 +140,7 @@ pub fn require_committed(plan: &Plan, worker: &Worker, tree: &TreeState) -> Resu
             .next(Next::Undo)
             .details(Files { paths: undoable }));
     }
-    let staged: Vec<_> = foreign.into_iter().filter(|path| tree.added.contains(path)).collect();
+    let staged: Vec<_> = tree.added.iter().filter(|path| !is_own(path)).cloned().collect();
     let Some(first) = staged.first() else { return Ok(()) };
     Err(refuse(first, "not yours, and was added here")
         .hint("take it off the index first; the file stays")

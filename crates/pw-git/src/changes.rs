@@ -88,16 +88,6 @@ impl Repo {
         named.starts_with(self.common().canonicalize().ok()?).then_some(named)
     }
 
-    /// Returns which of these traces of an operation are in a worktree's private git folder.
-    pub fn under_way(&self, worktree: &Path, git_dir: &Path, traces: &[&str]) -> Vec<String> {
-        // Whoever cannot read the table sees what the files tell.
-        let heads = heads_in_table(&self.git.at(worktree), git_dir).unwrap_or_default();
-        let is_there = |trace: &&str| {
-            git_dir.join(trace).symlink_metadata().is_ok() || heads.iter().any(|head| head == trace)
-        };
-        traces.iter().copied().filter(is_there).map(str::to_owned).collect()
-    }
-
     /// Returns the commit that HEAD of a worktree was last at, as its log tells: of a branch that was
     /// deleted, git itself tells nothing.
     pub fn last_head(&self, worktree: &Path) -> Option<Oid> {
@@ -299,6 +289,17 @@ pub(crate) fn operation(git: &Git, git_dir: &Path) -> Result<Option<Operation>> 
     let picked = heads_in_table(git, git_dir)?;
     let of = |name: &str| traces.into_iter().find(|(file, _)| *file == name);
     Ok(picked.first().and_then(|name| of(name)).map(|(_, operation)| operation))
+}
+
+/// Returns which of these traces of an operation are in a worktree's private git folder. Git is asked only
+/// where refs are a table; without its answer, the files tell.
+pub fn under_way(worktree: &Path, git_dir: &Path, traces: &[&str]) -> Vec<String> {
+    let heads = Git::find(worktree).and_then(|git| heads_in_table(&git, git_dir));
+    let heads = heads.unwrap_or_default();
+    let is_there = |trace: &&str| {
+        git_dir.join(trace).symlink_metadata().is_ok() || heads.iter().any(|head| head == trace)
+    };
+    traces.iter().copied().filter(is_there).map(str::to_owned).collect()
 }
 
 /// Returns which of the two heads that git keeps where refs are, if these are a table, are set.

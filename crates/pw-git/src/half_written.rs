@@ -30,14 +30,12 @@ impl Repo {
     ///
     /// `locked`, with what the holder wrote there.
     pub fn hold_worktree(&self, worktree: &Path, command: &str, now: &str) -> Result<Lock> {
-        Lock::take(&self.own_folder(worktree)?, command, now)
+        Lock::take(&self.require_git_dir(worktree)?, command, now)
     }
 
-    /// Where we keep what is about one worktree: a folder in its private git folder.
-    fn own_folder(&self, worktree: &Path) -> Result<PathBuf> {
+    fn require_git_dir(&self, worktree: &Path) -> Result<PathBuf> {
         let own = self.own_git_dir(worktree);
-        let own = own.with_context(|| format!("{} is no worktree", worktree.display()))?;
-        Ok(own.join("pw"))
+        own.with_context(|| format!("{} is no worktree", worktree.display()))
     }
 
     /// Puts back what a killed helper's git wrote, for a command that brings nothing in.
@@ -46,8 +44,8 @@ impl Repo {
     ///
     /// `locked` while another helper does.
     pub fn recover_worktree(&self, worktree: &Path, command: &str, now: &str) -> Result<()> {
-        let is_begun = self.own_folder(worktree).is_ok_and(|folder| mark(&folder).is_file());
-        if !is_begun {
+        let is_begun = |own: PathBuf| mark(&own).is_file();
+        if !self.own_git_dir(worktree).is_some_and(is_begun) {
             return Ok(());
         }
         let _held = self.hold_worktree(worktree, command, now)?;
@@ -67,10 +65,10 @@ impl Repo {
         commit: &Oid,
         write: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let folder = self.own_folder(worktree)?;
         self.require_free_index(worktree)?;
-        let mark = mark(&folder);
-        std::fs::create_dir_all(&folder)
+        let own = self.require_git_dir(worktree)?;
+        let mark = mark(&own);
+        std::fs::create_dir_all(own.join("pw"))
             .and_then(|()| std::fs::write(&mark, format!("{before} {commit}")))
             .with_context(|| format!("writing {}", mark.display()))?;
         let written = write();
@@ -89,7 +87,7 @@ impl Repo {
     ///
     /// `locked`, with the file.
     pub(crate) fn require_free_index(&self, worktree: &Path) -> Result<()> {
-        let lock = self.own_folder(worktree)?.with_file_name("index.lock");
+        let lock = self.require_git_dir(worktree)?.join("index.lock");
         match lock.symlink_metadata() {
             Ok(_) => Err(lock::taken(lock.display().to_string()).into()),
             Err(_) => Ok(()),
@@ -99,13 +97,13 @@ impl Repo {
     /// Puts the files of a worktree back as they were before git was cut short, and did not move
     /// HEAD: those that are gone, or as far as they are what git was to write.
     pub fn put_back_written(&self, worktree: &Path) -> Result<()> {
-        let Ok(folder) = self.own_folder(worktree) else { return Ok(()) };
-        let mark = mark(&folder);
+        let Some(own) = self.own_git_dir(worktree) else { return Ok(()) };
+        let mark = mark(&own);
         let Ok(begun) = std::fs::read_to_string(&mark) else { return Ok(()) };
         let mut oids = begun.split(' ').map(str::parse::<Oid>);
         if let (Some(Ok(before)), Some(Ok(commit))) = (oids.next(), oids.next())
             && self.read_head(worktree)?.oid == before
-            // All files are merged then, and whoever is in the worktree may conclude it.
+            // All files are merged then, and the worktree's session may conclude it.
             && self.merge_head(worktree)?.is_none()
         {
             self.unwrite(worktree, self.to_write(&before, &commit)?)?;
@@ -249,6 +247,7 @@ fn content(worktree: &Path, path: &RepoPath) -> Option<Vec<u8>> {
     }
 }
 
-fn mark(folder: &Path) -> PathBuf {
-    folder.join("written")
+/// The file that says what git is taking in, in a worktree's private git folder.
+fn mark(git_dir: &Path) -> PathBuf {
+    git_dir.join("pw/written")
 }

@@ -49,6 +49,7 @@ mod walk;
 mod worktree;
 mod worktree_links;
 
+pub use changes::under_way;
 pub use channel::Channel;
 pub use copy::Copy;
 pub use glance::Glance;

@@ -26,13 +26,15 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the file `lock` in a folder of ours, `<common>/pw` for the whole repository.
+    /// Takes `<git folder>/pw/lock`: the common git folder stands for the repository, a private one for
+    /// its worktree.
     ///
     /// # Errors
     ///
     /// `locked`, with what the holder wrote there.
-    pub fn take(folder: &Path, command: &str, now: &str) -> Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    pub fn take(git_folder: &Path, command: &str, now: &str) -> Result<Self> {
+        let folder = git_folder.join("pw");
+        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let mut file = open(&folder.join("lock"))?;
         if !try_lock(&file)? {
             let mut holder = String::new();

@@ -152,7 +152,7 @@ impl Repo {
         if let Some(error) = failed(remote, &output) {
             return Ok(Err(error));
         }
-        // The last line of `--porcelain`: without it, nobody knows what the remote has.
+        // The last line of `--porcelain`: without it, git did not get to the remote's answer.
         if !String::from_utf8_lossy(&output.stdout).lines().any(|line| line == "Done") {
             let said = "git push did not say that it is done".to_owned();
             let trouble = RemoteTrouble::Unreachable;

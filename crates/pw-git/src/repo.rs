@@ -68,13 +68,13 @@ impl Repo {
         now: &str,
     ) -> Result<(Self, BTreeMap<String, Oid>, Lock)> {
         if let Some(common) = crate::glance::common_of_workflows(dir) {
-            let lock = Lock::take(&common.join("pw"), command, now)?;
+            let lock = Lock::take(&common, command, now)?;
             let (repo, refs) = Self::open_with_refs(dir, prefixes)?;
             if repo.common() == common {
                 return Ok((repo, refs, lock));
             }
         }
-        let lock = Lock::take(&Self::open(dir)?.common().join("pw"), command, now)?;
+        let lock = Lock::take(Self::open(dir)?.common(), command, now)?;
         let (repo, refs) = Self::open_with_refs(dir, prefixes)?;
         Ok((repo, refs, lock))
     }

@@ -289,7 +289,7 @@ impl<'a> Finish<'a> {
         Ok(self.answer(commit, how, checkout))
     }
 
-    /// Says what lands where a hook of the user's lets nobody move the base.
+    /// Says what lands where a hook of the user's does not let git move the base.
     fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         match error.downcast::<Failure>() {
             Ok(failure) if failure.code == Code::HookRefused => {
@@ -563,13 +563,13 @@ fn require_base(workflow: &Workflow) -> Result<(Branch, Oid)> {
     if !workflow.repo.is_ancestor(&workflow.record.base, tip)? {
         let began = workflow.record.base.short();
         let message = format!("{base} no longer contains {began}, where the workflow began");
-        let refused = match workflow.repo.is_shallow() {
-            true => unshallow(Failure::new(Code::NoBase, message)),
-            false => refuse(message),
-        };
+        // A shallow clone may only lack it.
+        if workflow.repo.is_shallow() {
+            return Err(unshallow(Failure::new(Code::NoBase, message)).into());
+        }
         return Err(match picks(workflow, base, tip)? {
-            Some(picks) => refused.hint(PICK).next(picks).into(),
-            None => refused.into(),
+            Some(picks) => refuse(message).hint(PICK).next(picks).into(),
+            None => refuse(message).into(),
         });
     }
     // Where that is checked out, its files are to move along.

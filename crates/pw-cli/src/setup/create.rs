@@ -39,8 +39,7 @@ pub(super) fn create(context: &Context, path: &Path, is_tried: bool) -> Result<A
     let is_new = planned.record_tip.is_none()
         || planned.is_replanned()?
         || trial::did_not_pass(&planned.repo, &planned.plan);
-    let _lock =
-        Lock::take(&planned.repo.common().join("pw"), &context.command, &rfc3339(context.now))?;
+    let _lock = Lock::take(planned.repo.common(), &context.command, &rfc3339(context.now))?;
     let base = planned.record.base.clone();
     let first_wave = planned.plan.workers.iter().filter(|worker| worker.after.is_empty());
     let wanted = first_wave.map(|worker| (worker.id.clone(), base.clone())).collect();

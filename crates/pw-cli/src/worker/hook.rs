@@ -152,20 +152,17 @@ fn head_branch(shell: &Shell, files: &RefFiles) -> Option<Branch> {
 /// Returns what git did before it asked, as far as that can be told; `to` are the commits to which
 /// it would move HEAD or a branch.
 fn halted(shell: &Shell, to: &[&str]) -> Halted {
-    let command = session::git_command().unwrap_or_default();
-    let Ok(repo) = Repo::open(&shell.directory) else {
-        return Halted { command, ..Halted::default() };
-    };
     let (here, dir) = (&shell.directory, git_dir(shell).unwrap_or_default());
     Halted {
-        command,
-        under_way: repo.under_way(here, &dir, guard::UNDER_WAY),
-        followed: to.iter().find_map(|commit| followed(&repo, here, commit).ok().flatten()),
+        command: session::git_command().unwrap_or_default(),
+        under_way: pw_git::under_way(here, &dir, guard::UNDER_WAY),
+        followed: to.iter().find_map(|commit| followed(here, commit).ok().flatten()),
     }
 }
 
 /// Returns whether index and files were brought to a commit to which HEAD is not to go.
-fn followed(repo: &Repo, top: &Path, commit: &str) -> Result<Option<Followed>> {
+fn followed(top: &Path, commit: &str) -> Result<Option<Followed>> {
+    let repo = Repo::open(top)?;
     let [head, there] = ["HEAD", commit].map(|other| repo.staged(top, other, None));
     let (head, there) = (head?, there?);
     // Of a file in which the two differ, the index holds the one or the other.

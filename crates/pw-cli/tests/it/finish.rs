@@ -437,7 +437,7 @@ fn a_base_that_the_user_holds_in_ways_that_status_does_not_show_stays_and_is_tol
     repo.sh(&repo.root(), error["next"].as_str().unwrap());
     repo.git(&["worktree", "add", "-q", "--force", "../gone", "main"]);
     std::fs::remove_dir_all(repo.beside("gone")).unwrap();
-    // A hook that lets nobody move the branch, whatever lands there.
+    // A hook of the user that refuses to move the branch, whatever lands there.
     let hook = repo.root().join(".git/hooks/reference-transaction");
     write_program(&hook, "#!/bin/sh\ntest $1 != prepared || ! grep refs/heads/main || exit 1\n");
     for way in ["", " --merge", " --squash -m x"] {

@@ -255,9 +255,11 @@ fn say(
     let nodes: Vec<Node> = unshared(past, known);
     let mut last = None;
     let mut splits = split::ways(&training, workers);
-    let best = Some(items).filter(|items| !items.is_empty());
-    let best = best.and_then(|items| imagined::best(past, known, &training, items, workers));
-    best.into_iter().for_each(|best| splits[Way::Search as usize] = best);
+    if !items.is_empty()
+        && let Some(best) = imagined::best(past, known, &training, items, workers)
+    {
+        splits[Way::Search as usize] = best;
+    }
     for way in [way, Way::SubFolders, Way::TopFolders, Way::Search] {
         let split = splits[way as usize].clone();
         match scopes::globs(&past.tree, &split, &nodes) {

@@ -28,7 +28,7 @@ pub(super) struct Array {
     /// Whether words, not numbers, tell its elements apart.
     pub(super) has_keys: bool,
     elements: BTreeMap<Place, String>,
-    /// Elements of which nobody can tell the place: each can be any other one.
+    /// Elements whose place the script does not tell: each can be any other one.
     strays: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Array {
         self.elements.insert(Place::Index(next), value);
     }
 
-    /// Sets an element; one whose place is unknown takes nobody's.
+    /// Sets an element; one whose place is unknown replaces none.
     pub(super) fn set(&mut self, place: Option<Place>, value: String) {
         match place {
             Some(place) => drop(self.elements.insert(place, value)),

@@ -83,7 +83,7 @@ fn is_there(repo: &TestRepo, label: &str) -> bool {
 fn finish() {
     let story = Story {
         changes: LANDED,
-        // When somebody moves the integration branch after it has landed.
+        // When the user moves the integration branch after it has landed.
         over: Some("nothing_to_land"),
         clear: |repo| {
             std::fs::rename(repo.root().join("a"), repo.root().join("mine")).unwrap();
